@@ -1,0 +1,245 @@
+# sluice: `make help` lists the targets. Needs what scripts/bootstrap installs.
+#
+# Kbuild-like: each folder's Kbuild lists obj-y (and obj-$(CONFIG_X)); nothing is listed here
+# but the folders. One archive holds the objects of all layers; programs and tests link with it,
+# so that each takes only the objects that it needs.
+
+VERSION := 0.1.0
+O ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SAN ?=
+T ?=
+V ?= 0
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 600
+CLANG ?= clang
+CLANG_FORMAT ?= clang-format
+
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+.SUFFIXES:
+.SECONDEXPANSION:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+# ---- configuration -----------------------------------------------------------------------
+# CONFIG_ names come from the architecture and from an optional config.mk.
+ARCH := $(shell uname -m)
+CONFIG_X86_64 := $(if $(filter x86_64,$(ARCH)),y)
+CONFIG_AARCH64 := $(if $(filter aarch64,$(ARCH)),y)
+-include config.mk
+
+ifeq ($(origin CC),default)
+CC := cc
+endif
+ifeq ($(origin AR),default)
+AR := ar
+endif
+ifneq ($(filter-out address undefined thread,$(SAN)),)
+$(error SAN is address, undefined or thread, not '$(SAN)')
+endif
+
+# B is where this build's objects go: each sanitizer and the fuzzers have their own.
+B := $(O)$(if $(SAN),/san-$(SAN))$(if $(FUZZING),/fuzz)
+
+# ---- flags -------------------------------------------------------------------------------
+packages := liburing libisal libxxhash libzstd liblz4 snappy zlib libllhttp yyjson inih libcap \
+	libsystemd
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes \
+	-Wno-unused-parameter -Wno-missing-field-initializers
+CFLAGS ?= -O2 -g
+arch-flags := $(if $(CONFIG_X86_64),-march=x86-64-v2)
+, := ,
+san-flags := $(strip $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) \
+	$(if $(FUZZING),-fsanitize=fuzzer-no-link$(,)address$(,)undefined -fno-sanitize-recover=all))
+
+cpp-flags := -D_GNU_SOURCE $(if $(SAN)$(FUZZING),-DSL_DEBUG) -DSL_VERSION='"$(VERSION)"' -Iinclude -I. -I$(B)/gen
+c-flags := -std=gnu11 $(arch-flags) -fno-omit-frame-pointer -fno-strict-aliasing -pthread \
+	-fno-common $(CFLAGS) $(WARN) $(san-flags)
+ld-flags := -pthread $(san-flags) $(LDFLAGS)
+
+ifeq ($(filter help clean format,$(MAKECMDGOALS)),)
+pkg-flags := $(shell pkg-config --cflags $(packages) 2>/dev/null || echo missing)
+ifeq ($(pkg-flags),missing)
+$(error a library is missing: run scripts/bootstrap build ($(shell \
+	for p in $(packages); do pkg-config --exists $$p || printf '%s ' $$p; done)))
+endif
+pkg-libs := $(shell pkg-config --libs $(packages))
+endif
+libs := $(pkg-libs) -lm
+
+# ---- the folders and what their Kbuild lists -----------------------------------------------
+dirs := uring dataplane segments stores/topics proto/kafka proto/http tools
+test-dirs := tests $(addprefix tests/,include uring dataplane segments stores/topics proto/kafka \
+	proto/http tools clients faults)
+
+# A Kbuild sets, relative to its folder:
+#   obj-y      objects of the layer
+#   prog-y     programs; NAME-main is the object with main() (tools/ only)
+#   test-y     test programs, each of one source (tests/ only)
+#   helper-y   objects that test programs may use (tests/ only)
+define load-kbuild
+obj-y :=
+prog-y :=
+test-y :=
+helper-y :=
+include $(1)/Kbuild
+objs += $$(addprefix $(1)/,$$(obj-y))
+progs += $$(prog-y)
+$$(foreach p,$$(prog-y),$$(eval main-$$(p) := $(1)/$$($$(p)-main)))
+tests += $$(addprefix $(1)/,$$(test-y))
+helpers += $$(addprefix $(1)/,$$(helper-y))
+endef
+objs :=
+progs :=
+tests :=
+helpers :=
+kbuilds := $(addsuffix /Kbuild,$(dirs) $(test-dirs))
+$(foreach d,$(dirs) $(test-dirs),$(if $(wildcard $(d)/Kbuild),$(eval $(call load-kbuild,$(d)))))
+
+lib := $(B)/sluice.a
+testlib := $(B)/tests/tests.a
+lib-objs := $(addprefix $(B)/,$(objs))
+testlib-objs := $(addprefix $(B)/,$(helpers))
+prog-bins := $(addprefix $(B)/,$(progs))
+prog-mains := $(foreach p,$(progs),$(B)/$(main-$(p)))
+test-bins := $(addprefix $(B)/,$(tests))
+fuzz-names := $(basename $(notdir $(wildcard tests/fuzz/*_fuzz.c)))
+fuzz-bins := $(addprefix $(B)/tests/fuzz/,$(fuzz-names))
+client-tests := $(sort $(wildcard tests/clients/*_test tests/clients/*_test.py tests/clients/*_test.sh))
+script-tests := scripts/check-layers scripts/tidy
+all-objs := $(lib-objs) $(testlib-objs) $(prog-mains) $(addsuffix .o,$(test-bins)) \
+	$(if $(FUZZING),$(addsuffix .o,$(fuzz-bins)))
+man-pages := $(patsubst docs/man/%.in,$(B)/man/%,$(wildcard docs/man/*.in))
+
+# ---- rules -------------------------------------------------------------------------------
+ifeq ($(V),0)
+Q := @
+say = @printf '  %-7s %s\n' '$(1)' '$(2)';
+else
+Q :=
+say =
+endif
+short = $(patsubst $(B)/%,%,$(1))
+
+# Objects are rebuilt when the flags change; the stamp is rewritten only then.
+flags-now := $(CC) $(cpp-flags) $(pkg-flags) $(c-flags) $(ld-flags) $(libs)
+ifeq ($(filter help clean format,$(MAKECMDGOALS)),)
+ifneq ($(strip $(file <$(B)/.flags)),$(strip $(flags-now)))
+$(shell mkdir -p $(B))
+$(file >$(B)/.flags,$(flags-now))
+endif
+# The same for the list of objects, so that a removed one leaves the archive.
+ifneq ($(strip $(file <$(B)/.objects)),$(or $(strip $(lib-objs)),none))
+$(file >$(B)/.objects,$(or $(lib-objs),none))
+endif
+endif
+
+all: $(prog-bins) ## build the programs (the default)
+
+programs: $(prog-bins)
+tests: $(test-bins) $(B)/tests/runner ## build every test program
+
+$(B)/tests/%.o: cpp-flags += -Itests
+
+$(B)/%.o: %.c $(B)/.flags | $$(@D)/.dir
+	$(call say,CC,$(call short,$@)) $(CC) $(cpp-flags) $(pkg-flags) $(c-flags) -MMD -MP -c -o $@ $<
+
+$(B)/%.o: %.S $(B)/.flags | $$(@D)/.dir
+	$(call say,AS,$(call short,$@)) $(CC) $(cpp-flags) $(c-flags) -MMD -MP -c -o $@ $<
+
+%/.dir:
+	@mkdir -p $(@D) && : >$@
+
+# Thin archives, members by their full path: two folders may have a file of the same name.
+$(lib): $(lib-objs) $(B)/.objects
+	$(call say,AR,$(call short,$@)) rm -f $@ && $(AR) qcsTP $@ $(lib-objs)
+
+$(testlib): $(testlib-objs) | $$(@D)/.dir
+	$(call say,AR,$(call short,$@)) rm -f $@ && $(AR) qcsTP $@ $(testlib-objs)
+
+define program-rule
+$(B)/$(1): $(B)/$(main-$(1)) $(lib)
+endef
+$(foreach p,$(progs),$(eval $(call program-rule,$(p))))
+$(prog-bins):
+	$(call say,LD,$(call short,$@)) $(CC) $(ld-flags) -o $@ $< $(lib) $(libs)
+
+$(test-bins): %: %.o $(testlib) $(lib)
+	$(call say,LD,$(call short,$@)) $(CC) $(ld-flags) -o $@ $< $(testlib) $(lib) $(libs)
+
+$(B)/tests/runner: $(B)/tests/runner.o
+	$(call say,LD,$(call short,$@)) $(CC) $(ld-flags) -o $@ $<
+
+$(fuzz-bins): %: %.o $(testlib) $(lib)
+	$(call say,LD,$(call short,$@)) $(CC) $(ld-flags) -fsanitize=fuzzer -o $@ $< $(testlib) $(lib) $(libs)
+
+-include $(patsubst %.o,%.d,$(all-objs) $(B)/tests/runner.o)
+
+# ---- tests -------------------------------------------------------------------------------
+# T picks tests by a prefix of their path below tests/ (or of scripts/..., clients/...).
+canary := $(filter tests/canary_test,$(tests))
+pick = $(if $(T),$(filter $(addsuffix %,$(T) $(addprefix tests/,$(T))),$(1)),$(1))
+picked := $(call pick,$(filter-out tests/canary_test,$(tests)))
+picked-bins := $(addprefix $(B)/,$(picked))
+picked-scripts := $(call pick,$(script-tests)) $(call pick,$(client-tests))
+runner-flags = -j $(JOBS) -d $(B) $(if $(filter-out 0,$(V)),-v) $(if $(canary),-c $(B)/$(canary)) \
+	$(if $(SAN),-x 4 -r) $(if $(SUMMARY),-s $(SUMMARY))
+san-env := $(if $(SAN),ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=1 \
+	UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=second_deadlock_stack=1)
+
+check: $(prog-bins) $(picked-bins) $(if $(canary),$(B)/$(canary)) $(B)/tests/runner ## run the tests; T=segments/log picks by path prefix, V=1 shows all
+	$(Q)SLUICE_BUILD=$(abspath $(B)) $(san-env) $(B)/tests/runner $(runner-flags) \
+		$(picked-scripts) $(picked-bins)
+
+check-units: $(prog-bins) $(picked-bins) $(if $(canary),$(B)/$(canary)) $(B)/tests/runner ## run the C tests only (what scripts/check does under each sanitizer)
+	$(Q)SLUICE_BUILD=$(abspath $(B)) $(san-env) $(B)/tests/runner $(runner-flags) $(picked-bins)
+
+fuzz-bins: $(fuzz-bins) $(B)/tests/runner
+
+fuzz: ## run every fuzzer for FUZZ_SECONDS (600) each, in parallel; T picks by name
+	$(Q)$(MAKE) --no-print-directory FUZZING=y CC=$(CLANG) O=$(O) SAN= fuzz-bins
+	$(Q)scripts/fuzz -b $(O)/fuzz/tests/fuzz -s $(FUZZ_SECONDS) -j $(JOBS) $(T)
+
+fuzz-short: ## run every fuzzer for 5 s each
+	$(Q)$(MAKE) --no-print-directory FUZZING=y CC=$(CLANG) O=$(O) SAN= fuzz-bins
+	$(Q)$(O)/fuzz/tests/runner -j 1 -d $(O)/fuzz $(if $(SUMMARY),-s $(SUMMARY)) scripts/fuzz
+
+bench: all ## measure; writes docs/benchmarks.md
+	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench
+
+soak: all tests ## run the long tests (an hour unless SOAK_SECONDS says otherwise)
+	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/soak
+
+# ---- documents, installation, housekeeping --------------------------------------------------
+man: $(man-pages) ## generate the manual pages into $(O)/man
+doc: man
+
+install: all man ## install under DESTDIR, PREFIX (/usr/local)
+	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include/sluice $(DESTDIR)$(UNITDIR)
+	$(Q)install -m 755 $(prog-bins) $(DESTDIR)$(PREFIX)/bin
+	$(Q)install -m 644 $(wildcard include/sluice/*.h include/sluice/*.def) $(DESTDIR)$(PREFIX)/include/sluice
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|g' packaging/sluiced.service >$(DESTDIR)$(UNITDIR)/sluiced.service
+	$(Q)for page in $(man-pages); do \
+		dir=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
+		install -d $$dir && install -m 644 $$page $$dir || exit 1; done
+
+compile_commands.json: $(kbuilds) Makefile ## write the compilation database for editors
+	$(Q)printf '%s\n' $(patsubst $(B)/%.o,%.c,$(filter %.o,$(all-objs))) | \
+		scripts/compile-commands '$(CC) -Itests $(cpp-flags) $(pkg-flags) $(c-flags)' >$@
+
+format: ## run clang-format over the sources (apt: clang-format)
+	$(Q)git ls-files '*.c' '*.h' | xargs -r $(CLANG_FORMAT) -i
+
+clean: ## remove what was built
+	$(Q)rm -rf $(O)
+
+help: ## list the targets
+	@echo 'usage: make [TARGET] [V=1] [O=DIR] [SAN=address|undefined|thread] [T=PREFIX]'
+	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+		while IFS='|' read -r name text; do printf '  %-22s %s\n' "$$name" "$$text"; done
+
+.PHONY: all programs tests check check-units fuzz fuzz-bins fuzz-short bench soak man doc install \
+	format clean help
