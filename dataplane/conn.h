@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections and listeners, and what a protocol is to them.
+ *
+ * A connection that waits for its next request holds no fiber and no buffer. Once enough bytes
+ * are there, as the protocol's need() says, a fiber is leased and runs the protocol's serve() for
+ * one request; requests of one connection are served one after the other.
+ *
+ * Order of parts: protocols; listeners; reading; the rest.
+ */
+#ifndef DATAPLANE_CONN_H
+#define DATAPLANE_CONN_H
+
+#include <sys/socket.h>
+
+#include "deliver.h"
+
+/* ---- protocols -------------------------------------------------------------------------- */
+
+/**
+ * struct sl_proto - how one protocol is served; a const row of tools/sluiced's table.
+ * @name: as the listener's metrics and logs show it.
+ * @stack: stack class of serve().
+ * @conn_bytes: size of the protocol's state per connection (sl_conn_state()), zeroed at first.
+ * @need: how many bytes must have come, from the start of a request, before serve() is called,
+ *	given the first @have bytes (@have > 0). More than @have: wait for so many, and ask again.
+ *	@have or less: serve now. Must not exceed sl_conn_window_bytes(). Runs outside fibers.
+ *	Negative: -errno, the connection is closed (and logged once).
+ * @serve: answers one request, of which need() bytes have come, from the connection's current
+ *	position, which it leaves behind the request. 0: go on. Negative: close; -ECONNRESET,
+ *	-EPIPE and -ETIME are the peer's own ends, others are logged once.
+ * @closed: the connection's state is about to be freed; may be NULL. Runs outside fibers.
+ */
+struct sl_proto {
+	const char *name;
+	enum sl_stack stack;
+	size_t conn_bytes;
+	ssize_t (*need)(struct sl_conn *conn, const uint8_t *p, size_t have);
+	int (*serve)(struct sl_conn *conn);
+	void (*closed)(struct sl_conn *conn);
+};
+
+/**
+ * struct sl_conn_limits - the same for all connections of a listener.
+ * Times are in ns. @idle: without a request begun; @header: from a request's first byte until
+ * serve() is called, and between any two bytes that serve() waits for; @write: without progress
+ * in sending. @memory_bytes: of one connection, received and not consumed. @replies: queued.
+ * @conns: connections of one core's listener.
+ */
+struct sl_conn_limits {
+	int64_t idle_ns, header_ns, write_ns;
+	size_t memory_bytes;
+	uint32_t replies;
+	uint32_t conns;
+};
+
+/* ---- listeners -------------------------------------------------------------------------- */
+
+struct sl_listener;
+
+/**
+ * sl_listen() - accept connections of @proto on @addr on this core, which shares the address with
+ * the other cores' listeners (SO_REUSEPORT). @arg: sl_conn_arg() of its connections. @dim: the
+ * value of the metrics' label `listener`.
+ * Return: 0, or -errno with the cause in @why.
+ */
+int sl_listen(const struct sockaddr *addr, socklen_t len, const struct sl_proto *proto, void *arg,
+	      uint32_t dim, const struct sl_conn_limits *limits, struct sl_listener **ret_listener,
+	      char *why, size_t why_len);
+
+/* The address it is bound to (the port, where 0 was asked for). */
+int sl_listener_addr(const struct sl_listener *l, struct sockaddr_storage *ret_addr);
+
+/**
+ * sl_listener_drain() - stop accepting, close idle connections, let requests in progress end until
+ * @deadline, then close the rest. Parks.
+ */
+void sl_listener_drain(struct sl_listener *l, int64_t deadline);
+
+/* After draining. Accepts NULL. */
+void sl_listener_free(struct sl_listener *l);
+
+uint32_t sl_listener_conns(const struct sl_listener *l);
+
+/* ---- reading, in serve() ---------------------------------------------------------------- */
+
+/* The most that need() may ask for and sl_conn_peek() can gather: 256 KiB. */
+#define SL_CONN_WINDOW_BYTES (UINT64_C(256) << 10)
+
+/* Bytes received and not consumed. */
+size_t sl_conn_buffered(const struct sl_conn *conn);
+
+/**
+ * sl_conn_peek() - the next @n bytes (<= SL_CONN_WINDOW_BYTES) in one piece, waiting for them.
+ * The pointer is good until the next peek, skip or read on this connection; it stays good while
+ * the fiber is parked elsewhere.
+ * Return: 0; -ETIME; -ECONNRESET if the peer ended before; -ENOMEM.
+ */
+int sl_conn_peek(struct sl_conn *conn, size_t n, const uint8_t **ret_p, int64_t deadline);
+
+/* Consumes @n bytes that have come. */
+void sl_conn_skip(struct sl_conn *conn, size_t n);
+
+/**
+ * sl_conn_read_all() - exactly @n bytes into @dst: those that have come are copied, the rest are
+ * received in place, past the shared buffers. For bodies that are too large to peek at; take them
+ * in steps of at most 256 KiB, so that each stays in the processor's cache.
+ * Return: as sl_conn_peek().
+ */
+int sl_conn_read_all(struct sl_conn *conn, void *dst, size_t n, int64_t deadline);
+
+/* ---- the rest --------------------------------------------------------------------------- */
+
+void *sl_conn_state(struct sl_conn *conn);
+void *sl_conn_arg(const struct sl_conn *conn);
+struct sl_core *sl_conn_core(const struct sl_conn *conn);
+
+/* The deadline for the next byte from the peer: now + the listener's header limit. */
+int64_t sl_conn_read_deadline(const struct sl_conn *conn);
+
+/* "127.0.0.1:1234" or "[::1]:1234". */
+const char *sl_conn_peer(const struct sl_conn *conn);
+
+/* The local address that the client reached. */
+int sl_conn_local(const struct sl_conn *conn, struct sockaddr_storage *ret_addr);
+
+/* The value of the metrics' label `listener`. */
+uint32_t sl_conn_dim(const struct sl_conn *conn);
+
+/* True once the peer has closed or reset, or the listener drains: long waits should end. */
+bool sl_conn_ending(const struct sl_conn *conn);
+
+/**
+ * sl_conn_wait() - park a fiber that serves @conn until it is woken by sl_waitq_wake_*(@q), the
+ * connection ends, or @deadline. Return: the wake-up's value, -ECONNRESET, or -ETIME.
+ */
+int sl_conn_wait(struct sl_conn *conn, struct sl_waitq *q, int64_t deadline);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cores: pinned threads, each with a ring, an arena, fibers, timers and a mailbox of its own.
+ *
+ * Cores share nothing but published read views; what belongs to another core is done there, by a
+ * message (sl_post) or a call (sl_call). The home of a thing is the hash of its id modulo the
+ * number of cores.
+ *
+ * Order of parts: the cores of a process; the calling core; messages and calls; timers.
+ */
+#ifndef DATAPLANE_CORE_H
+#define DATAPLANE_CORE_H
+
+#include "fiber.h"
+
+struct sl_core;
+struct sl_cores;
+struct sl_metrics;
+
+/* ---- the cores of a process ------------------------------------------------------------- */
+
+/**
+ * struct sl_cores_conf - how cores are made; zero fields take the defaults.
+ * @n: number of cores (1). @cpus: @n processor numbers to pin to, or NULL for no pinning.
+ * @arena_bytes_max: of each core's arena (1 GiB of addresses).
+ * @rx_buffers, @rx_buffer_bytes: provided buffers of each core (256 of 4 KiB).
+ * @backend: who carries operations out (NULL: the kernel).
+ */
+struct sl_cores_conf {
+	uint32_t n;
+	const int *cpus;
+	uint64_t arena_bytes_max;
+	uint32_t rx_buffers;
+	uint32_t rx_buffer_bytes;
+	struct sl_backend *backend;
+};
+
+/**
+ * sl_cores_start() - make the cores and start their threads.
+ * @start: run in a fiber on each core once its ring is up; a negative value stops them all.
+ * @why: on failure the cause and its cure in one line.
+ * Return: 0 once every core's @start returned 0, or the first -errno.
+ */
+int sl_cores_start(const struct sl_cores_conf *conf, int (*start)(struct sl_core *core, void *arg),
+		   void *arg, struct sl_cores **ret_cores, char *why, size_t why_len);
+
+/* Asks every core to end once its fibers are done; from any thread. */
+void sl_cores_stop(struct sl_cores *cores);
+
+/* Waits for the cores' threads and frees everything. Not from a core. Accepts NULL. */
+void sl_cores_join(struct sl_cores *cores);
+
+/**
+ * sl_core_run() - make one core on the calling thread, run @fn(@arg) in a fiber of it, and end it
+ * when @fn has returned and all other fibers are done. For tests and tools.
+ * Return: @fn's value, or -errno with the cause on standard error.
+ */
+int sl_core_run(const struct sl_cores_conf *conf, int (*fn)(void *arg), void *arg);
+
+uint32_t sl_cores_count(const struct sl_cores *cores);
+struct sl_core *sl_cores_at(const struct sl_cores *cores, uint32_t i);
+
+/* ---- the calling core ------------------------------------------------------------------- */
+
+/* The calling thread's core, or NULL. */
+struct sl_core *sl_core_self(void);
+
+uint32_t sl_core_id(const struct sl_core *core);
+struct sl_cores *sl_core_cores(const struct sl_core *core);
+struct sl_ring *sl_core_ring(const struct sl_core *core);
+
+/* This core's metric slots; a core's thread only. */
+struct sl_metrics *sl_core_metrics(struct sl_core *core);
+
+/* The core that is home to the thing whose id hashes to @hash. */
+struct sl_core *sl_core_home(const struct sl_cores *cores, uint64_t hash);
+
+/* The time of this core's turn (ns, monotonic); elsewhere the clock itself. */
+int64_t sl_now(void);
+
+/* Asserts that the caller runs on @core. */
+#define SL_ON_CORE(core) SL_ASSERT(sl_core_self() == (core))
+
+/* ---- messages and calls ----------------------------------------------------------------- */
+
+/* A message; first member of whatever it carries, which its sender may not touch any more. */
+struct sl_msg {
+	struct sl_msg *next;
+	void (*fn)(struct sl_msg *msg); /* on the receiver's thread, outside fibers; owns msg */
+};
+
+/* Sends @msg to @to from any thread; messages of one sender arrive in order. */
+void sl_post(struct sl_core *to, struct sl_msg *msg);
+
+/**
+ * sl_call() - run @fn(@arg, @deadline) in a fiber on @to and wait for it; directly when @to is the
+ * caller's core. @arg stays with the caller, who waits until @fn returned whatever the deadline:
+ * @fn itself keeps to it.
+ * Return: @fn's value, or -ENOMEM.
+ */
+int sl_call(struct sl_core *to, int (*fn)(void *arg, int64_t deadline), void *arg,
+	    int64_t deadline);
+
+/* ---- timers ----------------------------------------------------------------------------- */
+
+/* Calls fn on the core's thread, outside fibers, at or soon after a time. */
+struct sl_timer {
+	int64_t at;
+	uint32_t slot; /* in the core's heap, from 1; 0: not set */
+	void (*fn)(struct sl_timer *timer);
+};
+
+static inline void sl_timer_init(struct sl_timer *t, void (*fn)(struct sl_timer *))
+{
+	*t = (struct sl_timer){.fn = fn};
+}
+
+/* Sets or moves @t to @at; SL_NEVER clears it. Return: 0 or -ENOMEM. */
+int sl_timer_set(struct sl_timer *t, int64_t at);
+void sl_timer_clear(struct sl_timer *t);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dataplane: bytes in flight. The one header that folders to the right include.
+ *
+ * Cores and fibers (core.h, fiber.h), buffers, extents and parts (buf.h), durability waits
+ * (commit.h), delivery (deliver.h), connections (conn.h), file operations (file.h), and what
+ * surrounds them: configuration, logs, metrics, the data folder.
+ */
+#ifndef DATAPLANE_DATAPLANE_H
+#define DATAPLANE_DATAPLANE_H
+
+#include "buf.h"
+#include "commit.h"
+#include "conf.h"
+#include "conn.h"
+#include "core.h"
+#include "deliver.h"
+#include "fiber.h"
+#include "file.h"
+#include "log.h"
+#include "metric.h"
+
+#endif
