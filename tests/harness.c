@@ -209,7 +209,7 @@ bool harness_memory(struct harness_site site, const void *expected, const void *
 	return conclude(site, same == equal);
 }
 
-/* ---- what a test may call ----------------------------------------------------------------------- */
+/* ---- what a test may call ---------------------------------------------------------------- */
 
 uint64_t harness_seed(void)
 {
@@ -291,7 +291,7 @@ const void *harness_variant_data(const struct harness_test *t)
 	return t->variant ? t->variant->data : NULL;
 }
 
-/* ---- one test ------------------------------------------------------------------------------------- */
+/* ---- one test ---------------------------------------------------------------------------- */
 
 void harness_test_add(struct harness_test *t)
 {
@@ -471,7 +471,7 @@ static bool test_run(const struct harness_test *t, int number, bool fork_it)
 	return !failed;
 }
 
-/* ---- the program -------------------------------------------------------------------------------------- */
+/* ---- the program ------------------------------------------------------------------------- */
 
 /* True when no pattern was given or one of them names the test. */
 static bool wanted(const struct harness_test *t, char **patterns)

@@ -147,7 +147,7 @@ int harness_time_scale(void);
 		return harness_main(argc, argv, __FILE__);                                         \
 	}
 
-/* ---- assertions: (expected, seen) -------------------------------------------------------------- */
+/* ---- assertions: (expected, seen) -------------------------------------------------------- */
 
 #define EXPECT_EQ(expected, seen) HARNESS_COMPARE(expected, HARNESS_EQ, seen, false)
 #define EXPECT_NE(expected, seen) HARNESS_COMPARE(expected, HARNESS_NE, seen, false)
@@ -179,7 +179,7 @@ int harness_time_scale(void);
 #define ASSERT_MEMEQ(expected, seen, bytes) HARNESS_MEMORY(expected, seen, bytes, true, true)
 #define ASSERT_MEMNE(expected, seen, bytes) HARNESS_MEMORY(expected, seen, bytes, false, true)
 
-/* ---- what the macros above are made of ----------------------------------------------------------- */
+/* ---- what the macros above are made of --------------------------------------------------- */
 
 struct harness_test;
 

@@ -119,7 +119,7 @@ static int job_start(struct job *job, const char *path, bool canary)
 	return 0;
 }
 
-/* ---- reading TAP -------------------------------------------------------------------------------- */
+/* ---- reading TAP ------------------------------------------------------------------------- */
 
 static void keep(struct job *job, const char *line)
 {
@@ -205,7 +205,7 @@ static bool job_read(struct job *job)
 	return n > 0;
 }
 
-/* ---- the end of a job ----------------------------------------------------------------------------- */
+/* ---- the end of a job -------------------------------------------------------------------- */
 
 /* A canary is well only if all its tests ran and every one failed. */
 static void canary_judge(struct job *job)
@@ -260,7 +260,7 @@ static void job_end(struct job *job)
 	free(job->kept);
 }
 
-/* ---- the main loop ---------------------------------------------------------------------------------- */
+/* ---- the main loop ----------------------------------------------------------------------- */
 
 static void overtime_check(struct job *job)
 {
