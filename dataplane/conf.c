@@ -1,0 +1,693 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * conf: settings from an INI file, its drop-ins and the command line.
+ *
+ * Interface: conf.h. inih splits lines; the reader below feeds it, because only so are line
+ * numbers known and overlong lines noticed (a packaged inih cuts them silently, and takes an
+ * indented line for the continuation of a value).
+ * Invariants: every field has a value from sl_conf_init() on, and text[] and origin[] belong to
+ * it; a refused value leaves the earlier one in place; every mistake is reported, not the first.
+ * Order of parts: the table; reports; one value; one text; files; the whole; reload.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf_pvt.h"
+#include "uring/uring.h"
+
+#define FILE_BYTES_MAX SL_MIB
+#define REPORT_BYTES 1024
+
+/* ---- the table -------------------------------------------------------------------------- */
+
+static const struct sl_conf_key keys[] = {
+#define RELOAD SL_CONF_RELOAD
+#define OFF SL_CONF_OFF
+#define LISTEN SL_CONF_LISTEN
+#define ANY .min = 0
+#define RANGE(lo, hi) .min = (int64_t)(lo), .max = (int64_t)(hi)
+#define ONEOF(words) .choices = (words)
+#define SECTION(name, help)
+#define END(name)
+#define X(sec, k, field, t, deflt, allowed, flag, text)                                            \
+	[SL_CONF_ID_##sec##_##k] = {.section = #sec,                                               \
+				    .key = #k,                                                     \
+				    .type = SL_CONF_##t,                                           \
+				    .flags = flag,                                                 \
+				    .offset = offsetof(struct sl_conf, sec.field),                 \
+				    .def = deflt,                                                  \
+				    allowed,                                                       \
+				    .help = text},
+#include "config.def"
+#undef X
+#undef END
+#undef SECTION
+#undef ONEOF
+#undef RANGE
+#undef ANY
+#undef LISTEN
+#undef OFF
+#undef RELOAD
+};
+_Static_assert(SL_ARRAY_SIZE(keys) == SL_CONF_LAST, "a row for each setting");
+
+static const struct {
+	const char *name, *help;
+} sections[] = {
+#define SECTION(name, help) {#name, help},
+#define END(name)
+#define X(...)
+#include "config.def"
+#undef X
+#undef END
+#undef SECTION
+};
+
+const struct sl_conf_key *sl_conf_key(enum sl_conf_id id)
+{
+	SL_ASSERT(id < SL_CONF_LAST);
+	return &keys[id];
+}
+
+const char *sl_conf_section_help(const char *section)
+{
+	for (size_t i = 0; i < SL_ARRAY_SIZE(sections); i++)
+		if (strcmp(section, sections[i].name) == 0)
+			return sections[i].help;
+	return NULL;
+}
+
+static enum sl_conf_id key_find(const char *section, size_t section_len, const char *key)
+{
+	int id = 0;
+
+	for (; id < SL_CONF_LAST; id++)
+		if (strlen(keys[id].section) == section_len &&
+		    memcmp(keys[id].section, section, section_len) == 0 &&
+		    strcmp(keys[id].key, key) == 0)
+			break;
+	return (enum sl_conf_id)id;
+}
+
+/* ---- reports ---------------------------------------------------------------------------- */
+
+/* "sluice.conf:7: ", "--set: ", or nothing for a default. */
+static void origin_format(const struct sl_conf_origin *o, char *ret_text, size_t size)
+{
+	if (!o->file)
+		ret_text[0] = '\0';
+	else if (o->line)
+		snprintf(ret_text, size, "%s:%u: ", o->file, o->line);
+	else
+		snprintf(ret_text, size, "%s: ", o->file);
+}
+
+static __attribute__((format(printf, 4, 5))) void tell(struct sl_conf_report *report,
+							enum sl_conf_severity severity,
+							const struct sl_conf_origin *origin,
+							const char *format, ...)
+{
+	char text[REPORT_BYTES];
+	size_t used;
+	va_list args;
+
+	report->errors += severity == SL_CONF_ERROR;
+	report->warnings += severity == SL_CONF_WARNING;
+	if (!report->fn)
+		return;
+	origin_format(origin, text, sizeof(text));
+	used = strlen(text);
+	va_start(args, format);
+	vsnprintf(text + used, sizeof(text) - used, format, args);
+	va_end(args);
+	report->fn(report->arg, severity, text);
+}
+
+/* ---- one value -------------------------------------------------------------------------- */
+
+static void *field_of(const struct sl_conf *conf, enum sl_conf_id id)
+{
+	return (char *)conf + keys[id].offset;
+}
+
+static int value_store(struct sl_conf *conf, enum sl_conf_id id, const char *text,
+		       const struct sl_conf_origin *origin)
+{
+	union {
+		char *string;
+		char bytes[sizeof(struct sl_conf_addrs) + sizeof(struct sl_conf_hostport)];
+	} value;
+	size_t n = sl_conf_type_bytes(keys[id].type);
+	char *copy;
+	int rc;
+
+	SL_ASSERT(n <= sizeof(value));
+	rc = sl_conf_value_parse(&keys[id], text, &value);
+	if (rc)
+		return rc;
+	copy = strdup(text);
+	if (!copy) {
+		if (keys[id].type == SL_CONF_STRING)
+			free(value.string);
+		return -ENOMEM;
+	}
+	if (keys[id].type == SL_CONF_STRING)
+		free(*(char **)field_of(conf, id));
+	memcpy(field_of(conf, id), &value, n);
+	free(conf->text[id]);
+	conf->text[id] = copy;
+	conf->origin[id] = *origin;
+	return 0;
+}
+
+/* Stores, or reports why not. 0, -EINVAL or -ENOMEM. */
+static int value_set(struct sl_conf *conf, enum sl_conf_id id, const char *text,
+		     const struct sl_conf_origin *origin, struct sl_conf_report *report)
+{
+	const struct sl_conf_key *k = &keys[id];
+	int rc = value_store(conf, id, text, origin);
+	char allowed[256];
+
+	if (rc != -EINVAL && rc != -ERANGE)
+		return rc;
+	sl_conf_allowed(k, allowed, sizeof(allowed));
+	tell(report, SL_CONF_ERROR, origin, "%s.%s = \"%s\" %s; allowed: %s", k->section, k->key,
+	     text, rc == -ERANGE ? "is out of range" : "is not understood", allowed);
+	return -EINVAL;
+}
+
+/* Keeps a copy of @name for origins to point at; NULL without memory. */
+static const char *file_intern(struct sl_conf *conf, const char *name)
+{
+	char **files;
+	char *copy;
+
+	for (size_t i = 0; i < conf->files_n; i++)
+		if (strcmp(conf->files[i], name) == 0)
+			return conf->files[i];
+	copy = strdup(name);
+	if (!copy)
+		return NULL;
+	files = realloc(conf->files, (conf->files_n + 1) * sizeof(*files));
+	if (!files) {
+		free(copy);
+		return NULL;
+	}
+	conf->files = files;
+	conf->files[conf->files_n++] = copy;
+	return copy;
+}
+
+int sl_conf_init(struct sl_conf *conf)
+{
+	const struct sl_conf_origin nowhere = {0};
+
+	memset(conf, 0, sizeof(*conf));
+	for (int id = 0; id < SL_CONF_LAST; id++) {
+		int rc = value_store(conf, (enum sl_conf_id)id, keys[id].def, &nowhere);
+
+		if (rc) {
+			SL_ASSERT(rc == -ENOMEM); /* a default outside its own range */
+			sl_conf_done(conf);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+void sl_conf_done(struct sl_conf *conf)
+{
+	if (!conf)
+		return;
+	for (int id = 0; id < SL_CONF_LAST; id++) {
+		free(conf->text[id]);
+		if (keys[id].type == SL_CONF_STRING)
+			free(*(char **)field_of(conf, (enum sl_conf_id)id));
+	}
+	for (size_t i = 0; i < conf->files_n; i++)
+		free(conf->files[i]);
+	free(conf->files);
+	memset(conf, 0, sizeof(*conf));
+}
+
+/* ---- one text --------------------------------------------------------------------------- */
+
+struct reader {
+	struct sl_conf *conf;
+	struct sl_conf_report *report;
+	struct sl_conf_origin at; /* the line last given out */
+	const char *pos, *end;
+	bool strict;
+	int err;
+};
+
+static void reader_fail(struct reader *r, const char *what)
+{
+	tell(r->report, SL_CONF_ERROR, &r->at, "%s", what);
+	r->err = -EINVAL;
+}
+
+/* inih's way to ask for a line: without leading blanks, whole, or an empty one if it is bad. */
+static char *reader_line(char *buf, int size, void *arg)
+{
+	struct reader *r = arg;
+	const char *line = r->pos, *newline;
+	size_t len;
+
+	if (line == r->end || r->err == -ENOMEM)
+		return NULL;
+	newline = memchr(line, '\n', (size_t)(r->end - line));
+	len = (size_t)((newline ? newline : r->end) - line);
+	r->pos = newline ? newline + 1 : r->end;
+	r->at.line++;
+	while (len && (*line == ' ' || *line == '\t')) {
+		line++;
+		len--;
+	}
+	if (memchr(line, '\0', len)) {
+		reader_fail(r, "the line holds a zero byte");
+		len = 0;
+	} else if (len && *line != '#' && *line != ';' && len + 1 > (size_t)size - 1) {
+		reader_fail(r, "the line is too long (at most 198 characters)");
+		len = 0;
+	}
+	len = sl_min(len, (size_t)size - 2);
+	memcpy(buf, line, len);
+	buf[len] = '\n';
+	buf[len + 1] = '\0';
+	return buf;
+}
+
+static int reader_pair(void *arg, const char *section, const char *name, const char *value)
+{
+	struct reader *r = arg;
+	enum sl_conf_id id = key_find(section, strlen(section), name);
+	int rc;
+
+	if (id == SL_CONF_LAST) {
+		tell(r->report, r->strict ? SL_CONF_ERROR : SL_CONF_WARNING, &r->at,
+		     "unknown setting %s.%s%s", *section ? section : "(no section)", name,
+		     r->strict ? "" : " is ignored");
+		r->err = r->strict ? -EINVAL : r->err;
+		return 1;
+	}
+	rc = value_set(r->conf, id, value, &r->at, r->report);
+	if (rc)
+		r->err = rc;
+	return 1;
+}
+
+int sl_conf_parse(struct sl_conf *conf, const char *name, const char *text, size_t len,
+		  bool strict, struct sl_conf_report *report)
+{
+	struct reader r = {.conf = conf, .report = report, .strict = strict};
+	int line;
+
+	r.at.file = file_intern(conf, name);
+	if (!r.at.file)
+		return -ENOMEM;
+	r.pos = text;
+	r.end = text + len;
+	line = ini_parse_stream(reader_line, &r, reader_pair, &r);
+	if (line < 0 || r.err == -ENOMEM)
+		return -ENOMEM;
+	if (line > 0) {
+		r.at.line = (unsigned)line;
+		reader_fail(&r, "not a [section], a key = value or a comment (the first such line)");
+	}
+	return r.err;
+}
+
+static void trim(char *text)
+{
+	size_t len = strlen(text), lead = strspn(text, " \t");
+
+	while (len > lead && isspace((unsigned char)text[len - 1]))
+		len--;
+	memmove(text, text + lead, len - lead);
+	text[len - lead] = '\0';
+}
+
+int sl_conf_set(struct sl_conf *conf, const char *assignment, struct sl_conf_report *report)
+{
+	struct sl_conf_origin at = {.file = file_intern(conf, "--set")};
+	char *name = strdup(assignment);
+	char *value, *dot;
+	enum sl_conf_id id = SL_CONF_LAST;
+	int rc = -EINVAL;
+
+	if (!name || !at.file) {
+		free(name);
+		return -ENOMEM;
+	}
+	value = strchr(name, '=');
+	if (!value) {
+		tell(report, SL_CONF_ERROR, &at, "\"%s\" is not section.key=value", assignment);
+		goto out;
+	}
+	*value++ = '\0';
+	trim(name);
+	trim(value);
+	dot = strchr(name, '.');
+	if (dot)
+		id = key_find(name, (size_t)(dot - name), dot + 1);
+	if (id == SL_CONF_LAST)
+		tell(report, SL_CONF_ERROR, &at, "unknown setting %s", name);
+	else
+		rc = value_set(conf, id, value, &at, report);
+out:
+	free(name);
+	return rc;
+}
+
+/* ---- files ------------------------------------------------------------------------------ */
+
+static void file_close(int fd)
+{
+	struct sl_io io;
+
+	sl_io_close(&io, fd);
+	sl_io_now(&io);
+}
+
+static int file_open(const char *path, int flags)
+{
+	struct sl_io io;
+
+	sl_io_openat(&io, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | flags, 0);
+	return sl_io_now(&io);
+}
+
+/* The whole file into heap memory of the caller. -EFBIG above FILE_BYTES_MAX. */
+static int file_read(const char *path, char **ret_text, size_t *ret_len)
+{
+	struct sl_io io;
+	size_t len = 0;
+	char *text;
+	int rc, fd = file_open(path, 0);
+
+	if (fd < 0)
+		return fd;
+	text = malloc(FILE_BYTES_MAX + 1);
+	if (!text) {
+		rc = -ENOMEM;
+		goto out_close;
+	}
+	do {
+		sl_io_read(&io, fd, text + len, FILE_BYTES_MAX + 1 - len, len);
+		rc = sl_io_now(&io);
+		if (rc > 0)
+			len += (size_t)rc;
+	} while ((rc > 0 && len <= FILE_BYTES_MAX) || rc == -EINTR);
+	if (rc > 0)
+		rc = -EFBIG;
+	if (rc == 0) {
+		*ret_text = text;
+		*ret_len = len;
+	} else {
+		free(text);
+	}
+out_close:
+	file_close(fd);
+	return rc;
+}
+
+static int file_load(struct sl_conf *conf, const char *path, const struct sl_conf_source *src,
+		     bool optional, struct sl_conf_report *report)
+{
+	struct sl_conf_origin at = {.file = path};
+	size_t len = 0;
+	char *text = NULL;
+	int rc = file_read(path, &text, &len);
+
+	if (rc == -ENOENT && optional)
+		return 0;
+	if (rc) {
+		tell(report, SL_CONF_ERROR, &at, "cannot be read: %s", strerror(-rc));
+		return rc;
+	}
+	rc = sl_conf_parse(conf, path, text, len, src->strict, report);
+	free(text);
+	return rc;
+}
+
+struct names {
+	char **names;
+	size_t n;
+};
+
+static void names_done(struct names *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->names[i]);
+	free(l->names);
+}
+
+static bool is_drop_in(const char *name)
+{
+	size_t len = strlen(name);
+
+	return name[0] != '.' && len > 5 && strcmp(name + len - 5, ".conf") == 0;
+}
+
+/* Adds @folder/@name. */
+static int names_add(struct names *l, const char *folder, const char *name)
+{
+	char **names = realloc(l->names, (l->n + 1) * sizeof(*names));
+
+	if (!names)
+		return -ENOMEM;
+	l->names = names;
+	if (asprintf(&l->names[l->n], "%s/%s", folder, name) < 0)
+		return -ENOMEM;
+	l->n++;
+	return 0;
+}
+
+static int names_compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The drop-ins of folder @fd in the order of their names. */
+static int names_read(int fd, const char *folder, struct names *ret_list)
+{
+	struct names l = {0};
+	char buf[8192] __attribute__((aligned(8)));
+	struct sl_io io;
+	int n, rc = 0;
+
+	do {
+		sl_io_getdents(&io, fd, buf, sizeof(buf));
+		n = sl_io_now(&io);
+		for (int off = 0; off < n && rc == 0;) {
+			const struct dirent64 *e = (const struct dirent64 *)(buf + off);
+
+			if (is_drop_in(e->d_name))
+				rc = names_add(&l, folder, e->d_name);
+			off += e->d_reclen;
+		}
+	} while (n > 0 && rc == 0);
+	if (n < 0)
+		rc = n;
+	if (rc) {
+		names_done(&l);
+		return rc;
+	}
+	if (l.n)
+		qsort(l.names, l.n, sizeof(*l.names), names_compare);
+	*ret_list = l;
+	return 0;
+}
+
+static int drop_ins_load(struct sl_conf *conf, const struct sl_conf_source *src,
+			 struct sl_conf_report *report)
+{
+	struct names l = {0};
+	char *folder;
+	int fd, rc;
+
+	if (asprintf(&folder, "%s.d", src->file) < 0)
+		return -ENOMEM;
+	fd = file_open(folder, O_DIRECTORY);
+	rc = fd == -ENOENT ? 0 : fd;
+	if (fd >= 0) {
+		rc = names_read(fd, folder, &l);
+		file_close(fd);
+	}
+	if (rc < 0) {
+		const struct sl_conf_origin at = {.file = folder};
+
+		tell(report, SL_CONF_ERROR, &at, "cannot be read: %s", strerror(-rc));
+	}
+	for (size_t i = 0; i < l.n; i++) {
+		int rc2 = file_load(conf, l.names[i], src, false, report);
+
+		if (rc2)
+			rc = rc2;
+	}
+	names_done(&l);
+	free(folder);
+	return rc;
+}
+
+/* ---- the whole -------------------------------------------------------------------------- */
+
+static int check_loopback(const struct sl_conf *conf, enum sl_conf_id id,
+			  struct sl_conf_report *report)
+{
+	const struct sl_conf_addrs *list = field_of(conf, id);
+	char text[SL_CONF_ADDR_TEXT];
+
+	if (conf->node.insecure)
+		return 0;
+	for (uint32_t i = 0; i < list->n; i++) {
+		if (sl_conf_addr_is_loopback(&list->addrs[i]))
+			continue;
+		sl_conf_addr_format(&list->addrs[i], text);
+		tell(report, SL_CONF_ERROR, &conf->origin[id],
+		     "%s.%s = %s can be reached from other machines, without encryption or "
+		     "authentication; listen on 127.0.0.1 or [::1], or set node.insecure = yes",
+		     keys[id].section, keys[id].key, text);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static uint16_t addr_port(const struct sl_conf_addr *a)
+{
+	return a->sa.sa_family == AF_INET6 ? a->in6.sin6_port : a->in4.sin_port;
+}
+
+/* SO_REUSEPORT would let two protocols share a port, each getting some of the connections. */
+static int check_shared(const struct sl_conf *conf, enum sl_conf_id a, enum sl_conf_id b,
+			struct sl_conf_report *report)
+{
+	const struct sl_conf_addrs *la = field_of(conf, a), *lb = field_of(conf, b);
+	char text[SL_CONF_ADDR_TEXT];
+
+	for (uint32_t i = 0; i < la->n; i++) {
+		for (uint32_t j = 0; j < lb->n; j++) {
+			if ((a == b && i >= j) || addr_port(&la->addrs[i]) == 0 ||
+			    memcmp(&la->addrs[i], &lb->addrs[j], sizeof(la->addrs[i])) != 0)
+				continue;
+			sl_conf_addr_format(&la->addrs[i], text);
+			tell(report, SL_CONF_ERROR, &conf->origin[b],
+			     "%s.%s and %s.%s both listen on %s", keys[a].section, keys[a].key,
+			     keys[b].section, keys[b].key, text);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+/* Reports that @small is above @large; both are sizes or times in the same unit. */
+static int check_order(const struct sl_conf *conf, enum sl_conf_id small, enum sl_conf_id large,
+		       struct sl_conf_report *report)
+{
+	SL_ASSERT(sl_conf_type_bytes(keys[small].type) == sizeof(uint64_t));
+	SL_ASSERT(keys[small].type == keys[large].type);
+	if (*(uint64_t *)field_of(conf, small) <= *(uint64_t *)field_of(conf, large))
+		return 0;
+	tell(report, SL_CONF_ERROR, &conf->origin[small], "%s.%s = %s is above %s.%s = %s",
+	     keys[small].section, keys[small].key, conf->text[small], keys[large].section,
+	     keys[large].key, conf->text[large]);
+	return -EINVAL;
+}
+
+int sl_conf_check(const struct sl_conf *conf, struct sl_conf_report *report)
+{
+	static const enum sl_conf_id orders[][2] = {
+		{SL_CONF_ID_kafka_group_min_session_timeout,
+		 SL_CONF_ID_kafka_group_max_session_timeout},
+		{SL_CONF_ID_kafka_max_batch_bytes, SL_CONF_ID_kafka_max_request_bytes},
+		{SL_CONF_ID_conn_buffered_max, SL_CONF_ID_conn_memory_max_bytes},
+		{SL_CONF_ID_conn_memory_max_bytes, SL_CONF_ID_node_memory_max_bytes},
+	};
+	int rc = 0;
+
+	for (int a = 0; a < SL_CONF_LAST; a++) {
+		if (!(keys[a].flags & SL_CONF_LISTEN))
+			continue;
+		rc |= check_loopback(conf, (enum sl_conf_id)a, report);
+		for (int b = a; b < SL_CONF_LAST; b++)
+			if (keys[b].flags & SL_CONF_LISTEN)
+				rc |= check_shared(conf, (enum sl_conf_id)a, (enum sl_conf_id)b,
+						   report);
+	}
+	for (size_t i = 0; i < SL_ARRAY_SIZE(orders); i++)
+		rc |= check_order(conf, orders[i][0], orders[i][1], report);
+	return rc ? -EINVAL : 0;
+}
+
+int sl_conf_load(struct sl_conf *ret_conf, const struct sl_conf_source *src,
+		 struct sl_conf_report *report)
+{
+	struct sl_conf conf;
+	int rc, first = sl_conf_init(&conf);
+
+	if (first)
+		return first;
+	if (src->file) {
+		first = file_load(&conf, src->file, src, src->file_optional, report);
+		rc = drop_ins_load(&conf, src, report);
+		first = first ? first : rc;
+	}
+	for (size_t i = 0; i < src->sets_n; i++) {
+		rc = sl_conf_set(&conf, src->sets[i], report);
+		first = first ? first : rc;
+	}
+	rc = sl_conf_check(&conf, report);
+	first = first ? first : rc;
+	if (first) {
+		sl_conf_done(&conf);
+		return first;
+	}
+	*ret_conf = conf;
+	return 0;
+}
+
+/* ---- reload ----------------------------------------------------------------------------- */
+
+int sl_conf_reload(const struct sl_conf *old, struct sl_conf *new, struct sl_conf_report *report)
+{
+	int changed = 0;
+
+	for (int i = 0; i < SL_CONF_LAST; i++) {
+		enum sl_conf_id id = (enum sl_conf_id)i;
+		const struct sl_conf_key *k = &keys[i];
+		struct sl_conf_origin origin = {0};
+		int rc;
+
+		if (sl_conf_value_equal(k->type, field_of(old, id), field_of(new, id)))
+			continue;
+		if (k->flags & SL_CONF_RELOAD) {
+			tell(report, SL_CONF_NOTICE, &new->origin[i], "%s.%s is now %s, was %s",
+			     k->section, k->key, new->text[i], old->text[i]);
+			changed++;
+			continue;
+		}
+		tell(report, SL_CONF_WARNING, &new->origin[i],
+		     "%s.%s = %s needs a restart; %s stays in force", k->section, k->key,
+		     new->text[i], old->text[i]);
+		origin.line = old->origin[i].line;
+		if (old->origin[i].file) {
+			origin.file = file_intern(new, old->origin[i].file);
+			if (!origin.file)
+				return -ENOMEM;
+		}
+		rc = value_store(new, id, old->text[i], &origin);
+		if (rc) {
+			SL_ASSERT(rc == -ENOMEM); /* it was accepted before */
+			return rc;
+		}
+	}
+	return changed;
+}
