@@ -22,7 +22,6 @@
 #ifndef DATAPLANE_LOG_H
 #define DATAPLANE_LOG_H
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,6 +41,8 @@ enum sl_log_format { SL_LOG_LOGFMT, SL_LOG_JSON };
 
 /* The longest line, newline included: a pipe takes this much whole or not at all (PIPE_BUF). */
 #define SL_LOG_LINE_BYTES 4096
+
+#define SL_LOG_FIELDS_MAX 16
 
 /* Lines that one place may write in SL_LOG_WINDOW_S seconds; debug lines are not limited. */
 #define SL_LOG_BURST_LINES 10
