@@ -119,8 +119,8 @@ int sl_log_create(int dir, const char *path, const struct sl_log_kind *kind, int
  * sl_log_open() - open the log in folder @path of @dir and recover it: cut a torn tail, check
  * what was not known to be durable, rebuild what indexes are missing or wrong. Cheap after a clean
  * close. @name: for events, copied.
- * Return: 0; -EUSERS… never; -EPROTONOSUPPORT: written by a newer sluice; -EBADMSG: not a log of
- * this kind; -errno of the disk.
+ * Return: 0; -EPROTONOSUPPORT: written by a newer sluice; -EBADMSG: not a log of this kind, or the
+ * header of its last segment is destroyed; -errno of the disk.
  */
 int sl_log_open(struct sl_logs *logs, int dir, const char *path, const char *name,
 		const struct sl_log_kind *kind, const struct sl_log_conf *conf,
@@ -143,6 +143,13 @@ uint64_t sl_log_end(const struct sl_log *log);
 /* Bytes of all segments; largest timestamp of what may be read, with its batch's base, or -1. */
 uint64_t sl_log_bytes(const struct sl_log *log);
 int64_t sl_log_time_max(const struct sl_log *log, uint64_t *ret_base);
+
+/*
+ * Whether it was cleanly closed before it was opened (else whoever places batches must raise the
+ * epoch), and the epoch of its last batch; batches are never placed with a lower one.
+ */
+bool sl_log_was_clean(const struct sl_log *log);
+uint32_t sl_log_epoch(const struct sl_log *log);
 
 /* 0, or the -errno because of which it is in the failed state. */
 int sl_log_failed(const struct sl_log *log);
@@ -183,10 +190,12 @@ struct sl_append {
 	struct sl_list node;
 	struct sl_core *core;
 	struct sl_file *file;
-	struct sl_buf *kept; /* the bytes, once the tail was taken back */
-	uint64_t pos;	     /* in the file */
-	uint64_t done;	     /* bytes written */
+	struct sl_append_kept *kept; /* the bytes, once the tail was taken back */
+	uint64_t pos;		     /* in the file */
+	uint64_t done;		     /* bytes written */
+	int64_t began_at;
 	int64_t progress_at;
+	uint32_t state; /* who may write at the tail: decided between the cores (stream.c) */
 	int err;
 };
 
@@ -201,7 +210,7 @@ int sl_append_write(struct sl_append *a, void *data, size_t len, int64_t deadlin
 int sl_append_finish(struct sl_append *a, struct sl_commit *commit, uint64_t *ret_base,
 		     int64_t deadline);
 
-/* Nothing of it stays. Ends @a. Does not fail. */
+/* Nothing of it stays. Ends @a. Does not fail; parks for the way home and back. */
 void sl_append_abort(struct sl_append *a);
 
 /* Makes everything appended so far durable. Return: 0, the log's failure, or -ETIME. */
