@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* text: a growing buffer for text of unknown length, such as a page of metrics. */
+#ifndef DATAPLANE_TEXT_H
+#define DATAPLANE_TEXT_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+/**
+ * struct sl_text - heap memory that grows; zeroed is empty and ready.
+ * @err: 0, or -ENOMEM from the first failure on; then nothing more is added, so that a caller may
+ *	check once at the end.
+ */
+struct sl_text {
+	char *data; /* len bytes, not NUL-terminated */
+	size_t len, cap;
+	int err;
+};
+
+/* Frees what it holds and leaves it empty. Accepts NULL. */
+void sl_text_done(struct sl_text *t);
+
+void sl_text_put(struct sl_text *t, const void *data, size_t len);
+void sl_text_put_string(struct sl_text *t, const char *s);
+__attribute__((format(printf, 2, 3))) void sl_text_printf(struct sl_text *t, const char *format,
+							  ...);
+
+#endif

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Growing text. */
+#include <string.h>
+
+#include "dataplane/text.h"
+#include "harness.h"
+
+TEST(text_grows_and_keeps_what_it_has)
+{
+	struct sl_text t = {0};
+
+	for (int i = 0; i < 10000; i++)
+		sl_text_printf(&t, "%05d,", i);
+	sl_text_put_string(&t, "end");
+	sl_text_put(&t, "\0!", 2);
+	EXPECT_EQ(0, t.err);
+	ASSERT_EQ(60005, t.len);
+	EXPECT_MEMEQ("00000,00001,", t.data, 12);
+	EXPECT_MEMEQ("09999,end\0!", t.data + t.len - 11, 11);
+	sl_text_done(&t);
+	EXPECT_EQ(0, t.len);
+	sl_text_done(&t);
+	sl_text_done(NULL);
+}
+
+TEST(one_piece_longer_than_all_before_fits)
+{
+	static char big[100000];
+	struct sl_text t = {0};
+
+	memset(big, 'x', sizeof(big));
+	sl_text_put_string(&t, "a");
+	sl_text_put(&t, big, sizeof(big));
+	EXPECT_EQ(sizeof(big) + 1, t.len);
+	EXPECT_EQ('x', t.data[t.len - 1]);
+	sl_text_done(&t);
+}
+
+TEST_HARNESS_MAIN
