@@ -58,7 +58,7 @@ struct sl_log_kind {
 
 /* ---- the logs of a core ----------------------------------------------------------------- */
 
-enum sl_durability { SL_DURABLE_GROUP, SL_DURABLE_EACH, SL_DURABLE_NONE };
+/* enum sl_durability, when an append is acknowledged, is dataplane/conf.h's. */
 
 /* What the operator must hear of. */
 enum sl_log_event {
