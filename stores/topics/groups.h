@@ -23,15 +23,15 @@
 
 /* A way of assigning partitions that a member knows, and what it says of itself under it. */
 struct sl_group_protocol {
-	struct sl_text name;
-	struct sl_text metadata;
+	struct sl_str name;
+	struct sl_str metadata;
 };
 
 /* A member as the leader sees it. */
 struct sl_group_joined {
-	struct sl_text member_id;
-	struct sl_text instance_id; /* s NULL: not static */
-	struct sl_text metadata;    /* under the protocol chosen */
+	struct sl_str member_id;
+	struct sl_str instance_id; /* s NULL: not static */
+	struct sl_str metadata;    /* under the protocol chosen */
 };
 
 /**
@@ -45,14 +45,14 @@ struct sl_group_joined {
  * With _MEMBER_ID_REQUIRED: @assigned_id.
  */
 struct sl_group_join {
-	struct sl_text group, member_id, instance_id, client_id, client_host, protocol_type;
+	struct sl_str group, member_id, instance_id, client_id, client_host, protocol_type;
 	int32_t session_timeout_ms, rebalance_timeout_ms;
 	const struct sl_group_protocol *protocols;
 	uint32_t protocols_n;
 	bool require_member_id;
 
 	int32_t generation;
-	struct sl_text type_chosen, protocol, leader, assigned_id;
+	struct sl_str type_chosen, protocol, leader, assigned_id;
 	struct sl_group_joined *members;
 	uint32_t members_n;
 	bool skip_assignment;
@@ -69,8 +69,8 @@ int sl_group_join(struct sl_topics *t, struct sl_group_join *j, int64_t deadline
 void sl_group_join_done(struct sl_group_join *j);
 
 struct sl_group_assignment {
-	struct sl_text member_id;
-	struct sl_text assignment;
+	struct sl_str member_id;
+	struct sl_str assignment;
 };
 
 /**
@@ -79,12 +79,12 @@ struct sl_group_assignment {
  * the group's @type_chosen and @protocol_chosen.
  */
 struct sl_group_sync {
-	struct sl_text group, member_id, instance_id, protocol_type, protocol;
+	struct sl_str group, member_id, instance_id, protocol_type, protocol;
 	int32_t generation;
 	const struct sl_group_assignment *assignments;
 	uint32_t assignments_n;
 
-	struct sl_text assignment, type_chosen, protocol_chosen;
+	struct sl_str assignment, type_chosen, protocol_chosen;
 	void *memory;
 };
 
@@ -98,7 +98,7 @@ void sl_group_sync_done(struct sl_group_sync *s);
 
 /* Who calls: a member under a generation. instance_id s NULL: not static. */
 struct sl_group_member {
-	struct sl_text group, member_id, instance_id;
+	struct sl_str group, member_id, instance_id;
 	int32_t generation;
 };
 
@@ -108,12 +108,12 @@ int sl_group_heartbeat(struct sl_topics *t, const struct sl_group_member *m, int
 
 /* One member that leaves: by id, or, with an empty id, by instance id. */
 struct sl_group_leaver {
-	struct sl_text member_id, instance_id;
+	struct sl_str member_id, instance_id;
 	int result; /* 0, SL_REFUSED_UNKNOWN_MEMBER or _FENCED_INSTANCE */
 };
 
 /* Return: 0, each leaver's outcome is its result; SL_REFUSED_BAD_GROUP; -errno. */
-int sl_group_leave(struct sl_topics *t, struct sl_text group, struct sl_group_leaver *leavers,
+int sl_group_leave(struct sl_topics *t, struct sl_str group, struct sl_group_leaver *leavers,
 		   uint32_t n, int64_t deadline);
 
 /* ---- looking at groups ------------------------------------------------------------------ */
@@ -131,11 +131,11 @@ enum sl_group_state {
 const char *sl_group_state_name(enum sl_group_state state);
 
 struct sl_group_member_info {
-	struct sl_text member_id, instance_id, client_id, client_host, metadata, assignment;
+	struct sl_str member_id, instance_id, client_id, client_host, metadata, assignment;
 };
 
 struct sl_group_info {
-	struct sl_text group, protocol_type, protocol;
+	struct sl_str group, protocol_type, protocol;
 	enum sl_group_state state;
 	int32_t generation;
 	struct sl_group_member_info *members;
@@ -144,7 +144,7 @@ struct sl_group_info {
 };
 
 /* Return: 0 (a group that does not exist is Dead); SL_REFUSED_BAD_GROUP; -errno. */
-int sl_group_describe(struct sl_topics *t, struct sl_text group, struct sl_group_info *ret_info,
+int sl_group_describe(struct sl_topics *t, struct sl_str group, struct sl_group_info *ret_info,
 		      int64_t deadline);
 void sl_group_info_done(struct sl_group_info *info);
 
@@ -160,7 +160,7 @@ void sl_group_list_done(struct sl_group_list *list);
 
 /* Deletes an empty group and its offsets. Return: 0; SL_REFUSED_BAD_GROUP, _UNKNOWN_GROUP,
  * _NON_EMPTY_GROUP; -errno. */
-int sl_group_delete(struct sl_topics *t, struct sl_text group, int64_t deadline);
+int sl_group_delete(struct sl_topics *t, struct sl_str group, int64_t deadline);
 
 /* ---- offsets ---------------------------------------------------------------------------- */
 
@@ -170,7 +170,7 @@ struct sl_offset {
 	uint32_t partition;
 	int32_t epoch; /* leader epoch of the last record read, or -1 */
 	int64_t offset;
-	struct sl_text metadata; /* s NULL: none */
+	struct sl_str metadata; /* s NULL: none */
 	int result; /* of a commit: 0 or SL_REFUSED_METADATA_TOO_LARGE (the others go on) */
 };
 
@@ -206,7 +206,7 @@ void sl_offset_list_done(struct sl_offset_list *list);
  * or, while the group has members, SL_REFUSED_OFFSET_SUBSCRIBED.
  * Return: 0; SL_REFUSED_BAD_GROUP, _UNKNOWN_GROUP; -errno.
  */
-int sl_offsets_delete(struct sl_topics *t, struct sl_text group, struct sl_offset *offsets,
+int sl_offsets_delete(struct sl_topics *t, struct sl_str group, struct sl_offset *offsets,
 		      uint32_t n, int64_t deadline);
 
 #endif

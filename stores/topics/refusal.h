@@ -23,7 +23,7 @@ enum sl_refusal {
 const char *sl_refusal_text(int result);
 
 /* Bytes of a peer or of a store: s is not terminated; NULL means null where that has a meaning. */
-struct sl_text {
+struct sl_str {
 	const char *s;
 	size_t len;
 };

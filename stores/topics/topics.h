@@ -122,11 +122,11 @@ struct sl_topic_settings {
 const char *sl_topic_key_name(enum sl_topic_key key);
 
 /* The key named, or SL_TOPIC_KEY_LAST. */
-enum sl_topic_key sl_topic_key_find(struct sl_text name);
+enum sl_topic_key sl_topic_key_find(struct sl_str name);
 
 /* Parses @value into *ret_settings and marks it as set. Return: 0 or SL_REFUSED_BAD_CONFIG. */
 int sl_topic_settings_set(struct sl_topic_settings *ret_settings, enum sl_topic_key key,
-			  struct sl_text value);
+			  struct sl_str value);
 
 /* @value as text, as sl_topic_settings_set() reads it. Return: its length. */
 size_t sl_topic_value_text(enum sl_topic_key key, int64_t value, char *ret_text, size_t size);
@@ -161,12 +161,12 @@ uint32_t sl_topics_view_count(const struct sl_topics_view *view);
 const struct sl_topic *sl_topics_view_at(const struct sl_topics_view *view, uint32_t i);
 
 /* NULL: there is none. */
-const struct sl_topic *sl_topics_view_find(const struct sl_topics_view *view, struct sl_text name);
+const struct sl_topic *sl_topics_view_find(const struct sl_topics_view *view, struct sl_str name);
 const struct sl_topic *sl_topics_view_find_id(const struct sl_topics_view *view,
 					      const struct sl_uuid *id);
 
 /* Whether @name may be a topic's: 1 to 249 of a-z A-Z 0-9 . _ -, but neither . nor .. */
-bool sl_topic_name_ok(struct sl_text name);
+bool sl_topic_name_ok(struct sl_str name);
 
 /**
  * sl_topics_create() - create a topic; durable and in every core's view on return.
@@ -174,7 +174,7 @@ bool sl_topic_name_ok(struct sl_text name);
  * Return: 0; SL_REFUSED_BAD_NAME; _TOPIC_EXISTS (also where the name differs from another one by
  * . and _ only: then _BAD_NAME); _BAD_PARTITIONS; _NO_SPACE; _STOPPING; -errno.
  */
-int sl_topics_create(struct sl_topics *t, struct sl_text name, uint32_t partitions,
+int sl_topics_create(struct sl_topics *t, struct sl_str name, uint32_t partitions,
 		     const struct sl_topic_settings *settings, bool check_only,
 		     struct sl_uuid *ret_id, int64_t deadline);
 
