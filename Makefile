@@ -54,9 +54,11 @@ CFLAGS ?= -O2 -g
 arch-flags := $(if $(CONFIG_X86_64),-march=x86-64-v2)
 , := ,
 san-flags := $(strip $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) \
-	$(if $(FUZZING),-fsanitize=fuzzer-no-link$(,)address$(,)undefined -fno-sanitize-recover=all))
+	$(if $(FUZZING),-fsanitize=fuzzer-no-link$(,)address$(,)undefined \
+	-fno-sanitize-recover=all))
 
-cpp-flags := -D_GNU_SOURCE $(if $(SAN)$(FUZZING),-DSL_DEBUG) -DSL_VERSION='"$(VERSION)"' -Iinclude -I. -I$(B)/gen
+cpp-flags := -D_GNU_SOURCE $(if $(SAN)$(FUZZING),-DSL_DEBUG) -DSL_VERSION='"$(VERSION)"' \
+	-Iinclude -I.
 c-flags := -std=gnu11 $(arch-flags) -fno-omit-frame-pointer -fno-strict-aliasing -pthread \
 	-fno-common $(CFLAGS) $(WARN) $(san-flags)
 ld-flags := -pthread $(san-flags) $(LDFLAGS)
@@ -109,11 +111,12 @@ prog-mains := $(foreach p,$(progs),$(B)/$(main-$(p)))
 test-bins := $(addprefix $(B)/,$(tests))
 fuzz-names := $(basename $(notdir $(wildcard tests/fuzz/$(T)*_fuzz.c)))
 fuzz-bins := $(addprefix $(B)/tests/fuzz/,$(fuzz-names))
-client-tests := $(sort $(wildcard tests/clients/*_test tests/clients/*_test.py tests/clients/*_test.sh))
-script-tests := scripts/check-layers scripts/tidy
+client-tests := $(sort $(wildcard $(addprefix tests/clients/*_test,.py .sh) tests/clients/*_test))
+script-tests := scripts/check-layers scripts/tidy $(sort $(wildcard tests/scripts/*_test.sh))
 all-objs := $(lib-objs) $(testlib-objs) $(prog-mains) $(addsuffix .o,$(test-bins)) \
 	$(if $(FUZZING),$(addsuffix .o,$(fuzz-bins)))
-man-pages := $(patsubst docs/man/%.in,$(B)/man/%,$(wildcard docs/man/*.in))
+man-pages := $(patsubst docs/man/%.in,$(B)/man/%,$(wildcard docs/man/*.in)) \
+	$(B)/man/sluice.conf.5
 
 # ---- rules -------------------------------------------------------------------------------
 ifeq ($(V),0)
@@ -138,18 +141,22 @@ $(file >$(B)/.objects,$(or $(lib-objs),none))
 endif
 endif
 
-all: $(prog-bins) ## build the programs (the default)
+## all: build the programs (the default)
+all: $(prog-bins)
 
 programs: $(prog-bins)
-tests: $(test-bins) $(B)/tests/runner ## build every test program
+## tests: build every test program
+tests: $(test-bins) $(B)/tests/runner
 
 $(B)/tests/%.o: cpp-flags += -Itests
 
 $(B)/%.o: %.c $(B)/.flags | $$(@D)/.dir
-	$(call say,CC,$(call short,$@)) $(CC) $(cpp-flags) $(pkg-flags) $(c-flags) -MMD -MP -c -o $@ $<
+	$(call say,CC,$(call short,$@)) $(CC) $(cpp-flags) $(pkg-flags) $(c-flags) -MMD -MP \
+		-c -o $@ $<
 
 $(B)/%.o: %.S $(B)/.flags | $$(@D)/.dir
-	$(call say,AS,$(call short,$@)) $(CC) $(cpp-flags) $(c-flags) -MMD -MP -c -o $@ $<
+	$(call say,AS,$(call short,$@)) $(CC) $(cpp-flags) $(c-flags) -MMD -MP \
+		-c -o $@ $<
 
 %/.dir:
 	@mkdir -p $(@D) && : >$@
@@ -175,9 +182,10 @@ $(B)/tests/runner: $(B)/tests/runner.o
 	$(call say,LD,$(call short,$@)) $(CC) $(ld-flags) -o $@ $<
 
 $(fuzz-bins): %: %.o $(testlib) $(lib)
-	$(call say,LD,$(call short,$@)) $(CC) $(ld-flags) -fsanitize=fuzzer -o $@ $< $(testlib) $(lib) $(libs)
+	$(call say,LD,$(call short,$@)) $(CC) $(ld-flags) -fsanitize=fuzzer -o $@ $< $(testlib) \
+		$(lib) $(libs)
 
--include $(patsubst %.o,%.d,$(all-objs) $(B)/tests/runner.o)
+-include $(patsubst %.o,%.d,$(all-objs) $(B)/tests/runner.o $(B)/docs/man/conf_man.o)
 
 # ---- tests -------------------------------------------------------------------------------
 # T picks tests by a prefix of their path below tests/ (or of scripts/..., clients/...).
@@ -191,11 +199,15 @@ runner-flags = -j $(JOBS) -d $(B) $(if $(filter-out 0,$(V)),-v) $(if $(canary),-
 san-env := $(if $(SAN),ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=1 \
 	UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=second_deadlock_stack=1)
 
-check: $(prog-bins) $(picked-bins) $(if $(canary),$(B)/$(canary)) $(B)/tests/runner ## run the tests; T=segments/log picks by path prefix, V=1 shows all
+check-built: $(prog-bins) $(picked-bins) $(if $(canary),$(B)/$(canary)) $(B)/tests/runner
+
+## check: run the tests; T=segments/log picks by path prefix, V=1 shows all
+check: check-built
 	$(Q)SLUICE_BUILD=$(abspath $(B)) $(san-env) $(B)/tests/runner $(runner-flags) \
 		$(picked-scripts) $(picked-bins)
 
-check-units: $(prog-bins) $(picked-bins) $(if $(canary),$(B)/$(canary)) $(B)/tests/runner ## run the C tests only (what scripts/check does under each sanitizer)
+## check-units: run the C tests only (what scripts/check does under each sanitizer)
+check-units: check-built
 	$(Q)SLUICE_BUILD=$(abspath $(B)) $(san-env) $(B)/tests/runner $(runner-flags) $(picked-bins)
 
 fuzz-bins: $(fuzz-bins) $(B)/tests/runner
@@ -206,46 +218,69 @@ fuzz-build:
 	-$(Q)$(MAKE) --no-print-directory -k FUZZING=y CC=$(CLANG) O=$(O) SAN= SUMMARY= fuzz-bins
 fuzz-run = FUZZ_DIR=$(O)/fuzz/tests/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(JOBS)
 
-fuzz: fuzz-build ## run every fuzzer for FUZZ_SECONDS (600) each; T picks by name
+## fuzz: run every fuzzer for FUZZ_SECONDS (600) each; T picks by name
+fuzz: fuzz-build
 	$(Q)$(fuzz-run) scripts/fuzz $(T)
 
 fuzz-short: FUZZ_SECONDS = 5
-fuzz-short: fuzz-build ## run every fuzzer for 5 s each and count them as tests
-	$(Q)$(fuzz-run) $(O)/fuzz/tests/runner -d $(O)/fuzz $(if $(SUMMARY),-s $(SUMMARY)) scripts/fuzz
+## fuzz-short: run every fuzzer for 5 s each and count them as tests
+fuzz-short: fuzz-build
+	$(Q)$(fuzz-run) $(O)/fuzz/tests/runner -d $(O)/fuzz $(if $(SUMMARY),-s $(SUMMARY)) \
+		scripts/fuzz
 
-bench: all ## measure; writes docs/benchmarks.md
+## bench: measure; writes docs/benchmarks.md
+bench: all
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench
 
-soak: all tests ## run the long tests (an hour unless SOAK_SECONDS says otherwise)
+## soak: run the long tests (an hour unless SOAK_SECONDS says otherwise)
+soak: all tests
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/soak
 
 # ---- documents, installation, housekeeping --------------------------------------------------
-man: $(man-pages) ## generate the manual pages into $(O)/man
+$(B)/man/%: docs/man/%.in | $$(@D)/.dir
+	$(call say,MAN,$(call short,$@)) sed 's|@VERSION@|$(VERSION)|g' $< >$@
+
+$(B)/docs/man/conf_man: %: %.o $(lib)
+	$(call say,LD,$(call short,$@)) $(CC) $(ld-flags) -o $@ $< $(lib) $(libs)
+
+$(B)/man/sluice.conf.5: $(B)/docs/man/conf_man | $$(@D)/.dir
+	$(call say,MAN,$(call short,$@)) $< '$(VERSION)' >$@
+
+## man: generate the manual pages into $(O)/man
+man: $(man-pages)
 doc: man
 
-install: all man ## install under DESTDIR, PREFIX (/usr/local)
-	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include/sluice $(DESTDIR)$(UNITDIR)
-	$(Q)install -m 755 $(prog-bins) $(DESTDIR)$(PREFIX)/bin
-	$(Q)install -m 644 $(wildcard include/sluice/*.h include/sluice/*.def) $(DESTDIR)$(PREFIX)/include/sluice
-	$(Q)sed 's|@PREFIX@|$(PREFIX)|g' packaging/sluiced.service >$(DESTDIR)$(UNITDIR)/sluiced.service
+root = $(DESTDIR)$(PREFIX)
+
+## install: install under DESTDIR, PREFIX (/usr/local)
+install: all man
+	$(Q)install -d $(root)/bin $(root)/include/sluice $(DESTDIR)$(UNITDIR)
+	$(Q)install -m 755 $(prog-bins) $(root)/bin
+	$(Q)install -m 644 $(wildcard include/sluice/*.[hd]*) $(root)/include/sluice
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|g' packaging/sluiced.service \
+		>$(DESTDIR)$(UNITDIR)/sluiced.service
 	$(Q)for page in $(man-pages); do \
-		dir=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
+		dir=$(root)/share/man/man$${page##*.}; \
 		install -d $$dir && install -m 644 $$page $$dir || exit 1; done
 
-compile_commands.json: $(kbuilds) Makefile ## write the compilation database for editors
+## compile_commands.json: write the compilation database for editors
+compile_commands.json: $(kbuilds) Makefile
 	$(Q)printf '%s\n' $(patsubst $(B)/%.o,%.c,$(filter %.o,$(all-objs))) | \
 		scripts/compile-commands '$(CC) -Itests $(cpp-flags) $(pkg-flags) $(c-flags)' >$@
 
-format: ## run clang-format over the sources (apt: clang-format)
+## format: run clang-format over the sources (apt: clang-format)
+format:
 	$(Q)git ls-files '*.c' '*.h' | xargs -r $(CLANG_FORMAT) -i
 
-clean: ## remove what was built
+## clean: remove what was built
+clean:
 	$(Q)rm -rf $(O)
 
-help: ## list the targets
+## help: list the targets
+help:
 	@echo 'usage: make [TARGET] [V=1] [O=DIR] [SAN=address|undefined|thread] [T=PREFIX]'
-	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+	@sed -n 's/^## \([a-z_.-]*\): /\1|/p' Makefile | \
 		while IFS='|' read -r name text; do printf '  %-22s %s\n' "$$name" "$$text"; done
 
-.PHONY: all programs tests check check-units fuzz fuzz-build fuzz-bins fuzz-short bench soak man doc install \
-	format clean help
+.PHONY: all programs tests check check-built check-units fuzz fuzz-build fuzz-bins fuzz-short \
+	bench soak man doc install format clean help

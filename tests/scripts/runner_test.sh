@@ -1,0 +1,75 @@
+#!/bin/sh
+# runner_test: the runner counts what programs say, and what they fail to say.
+set -eu
+runner=${SLUICE_BUILD:-build}/tests/runner
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+count=0
+failed=0
+
+# program NAME: makes an executable of that name from standard input.
+program() {
+	{ echo '#!/bin/sh'; cat; } >"$folder/$1"
+	chmod +x "$folder/$1"
+}
+
+# expect TITLE LAST-LINE STATUS RUNNER-ARGUMENT...
+expect() {
+	title=$1 line=$2 status=$3
+	shift 3
+	count=$((count + 1))
+	seen_status=0
+	output=$("$runner" "$@" 2>&1) || seen_status=$?
+	last=$(printf '%s\n' "$output" | tail -n 1)
+	if [ "$last" = "$line" ] && [ "$seen_status" -eq "$status" ]; then
+		echo "ok $count - $title"
+	else
+		printf '%s\n' "$output" "status $seen_status" | sed 's/^/# /'
+		echo "not ok $count - $title"
+		failed=1
+	fi
+}
+
+program good <<'X'
+echo 1..3; echo ok 1 a; echo "ok 2 b # SKIP no kernel"; echo ok 3 c
+X
+program bad <<'X'
+echo 1..2; echo "# why"; echo not ok 1 a; echo ok 2 b; exit 1
+X
+program short <<'X'
+echo 1..2; echo ok 1 a
+X
+program silent <<'X'
+exit 0
+X
+program killed <<'X'
+echo 1..1; echo ok 1 a; kill -9 $$
+X
+program status <<'X'
+echo 1..1; echo ok 1 a; exit 7
+X
+program yellow <<'X'
+echo 1..2; echo not ok 1 a; echo not ok 2 b; exit 1
+X
+program late <<'X'
+echo ok 1 a; echo 1..1
+X
+
+expect 'passes and skips are counted' '2 passed, 0 failed, 1 skipped' 0 "$folder/good"
+expect 'a failure fails the run' '1 passed, 1 failed, 0 skipped' 1 "$folder/bad"
+expect 'a short run is a failure' '1 passed, 1 failed, 0 skipped' 1 "$folder/short"
+expect 'no output is a failure' '0 passed, 1 failed, 0 skipped' 1 "$folder/silent"
+expect 'death by a signal is a failure' '1 passed, 1 failed, 0 skipped' 1 "$folder/killed"
+expect 'a bad status is a failure' '1 passed, 1 failed, 0 skipped' 1 "$folder/status"
+expect 'a missing program is a failure' '0 passed, 1 failed, 0 skipped' 1 "$folder/none"
+expect 'the plan may come last' '1 passed, 0 failed, 0 skipped' 0 "$folder/late"
+expect 'several programs add up' '4 passed, 1 failed, 2 skipped' 1 -j 3 \
+	"$folder/good" "$folder/good" "$folder/silent"
+expect 'a canary that fails is well' '3 passed, 0 failed, 1 skipped' 0 -c "$folder/yellow" \
+	"$folder/good"
+expect 'a canary that passes fails the run' '2 passed, 1 failed, 1 skipped' 1 -c "$folder/late" \
+	"$folder/good"
+expect 'a canary that half passes fails the run' '2 passed, 1 failed, 1 skipped' 1 \
+	-c "$folder/bad" "$folder/good"
+echo "1..$count"
+exit "$failed"
