@@ -121,7 +121,7 @@ man-pages := $(patsubst docs/man/%.in,$(B)/man/%,$(wildcard docs/man/*.in)) \
 # ---- rules -------------------------------------------------------------------------------
 ifeq ($(V),0)
 Q := @
-say = @printf '  %-7s %s\n' '$(1)' '$(2)';
+say = @$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,printf '  %-7s %s\n' '$(1)' '$(2)';)
 else
 Q :=
 say =
@@ -264,9 +264,10 @@ install: all man
 		install -d $$dir && install -m 644 $$page $$dir || exit 1; done
 
 ## compile_commands.json: write the compilation database for editors
+compile_commands.json: compile = $(CC) -Itests $(cpp-flags) $(pkg-flags) $(c-flags)
 compile_commands.json: $(kbuilds) Makefile
 	$(Q)printf '%s\n' $(patsubst $(B)/%.o,%.c,$(filter %.o,$(all-objs))) | \
-		scripts/compile-commands '$(CC) -Itests $(cpp-flags) $(pkg-flags) $(c-flags)' >$@
+		scripts/compile-commands '$(subst ','\'',$(compile))' >$@
 
 ## format: run clang-format over the sources (apt: clang-format)
 format:

@@ -15,9 +15,7 @@ clean_tree() {
 	mkdir -p "$tree/scripts" "$tree/include/sluice" "$tree/uring" "$tree/dataplane" \
 		"$tree/segments" "$tree/stores/a" "$tree/stores/b" "$tree/tests" "$tree/docs" \
 		"$tree/build/uring"
-	for script in check-layers tidy tap.sh; do
-		cp "$root/scripts/$script" "$tree/scripts/$script"
-	done
+	cp "$root/scripts/check-layers" "$root/scripts/tidy" "$root/scripts/tap.sh" "$tree/scripts"
 	: >"$tree/scripts/seam.allow"
 	: >"$tree/scripts/globals.allow"
 	: >"$tree/scripts/mirror.allow"
