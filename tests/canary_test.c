@@ -3,6 +3,7 @@
  * Tests that must fail, each in one of the ways that a test can fail. A run in which one of them
  * passes proves nothing, and the runner counts it as a failed run.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -17,6 +18,11 @@ TEST(a_false_assertion_ends_the_test)
 {
 	ASSERT_STREQ("sluice", "canary");
 	_exit(0);
+}
+
+TEST(an_error_code_is_named)
+{
+	EXPECT_EQ(0, -ENOENT);
 }
 
 TEST(a_crash_fails)

@@ -78,6 +78,8 @@ static void value_print(char *out, size_t room, struct harness_value v)
 		snprintf(out, room, "%.17g", v.real);
 	else if (v.kind == HARNESS_POINTER)
 		snprintf(out, room, "%p", (void *)(uintptr_t)v.bits);
+	else if (v.negative && v.bits < 4096 && strerrorname_np((int)v.bits))
+		snprintf(out, room, "-%d (-%s)", (int)v.bits, strerrorname_np((int)v.bits));
 	else if (v.bits < 10)
 		snprintf(out, room, "%s%llu", sign, (unsigned long long)v.bits);
 	else

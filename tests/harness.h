@@ -149,35 +149,43 @@ int harness_time_scale(void);
 
 /* ---- assertions: (expected, seen) -------------------------------------------------------- */
 
-#define EXPECT_EQ(expected, seen) HARNESS_COMPARE(expected, HARNESS_EQ, seen, false)
-#define EXPECT_NE(expected, seen) HARNESS_COMPARE(expected, HARNESS_NE, seen, false)
-#define EXPECT_LT(expected, seen) HARNESS_COMPARE(expected, HARNESS_LT, seen, false)
-#define EXPECT_LE(expected, seen) HARNESS_COMPARE(expected, HARNESS_LE, seen, false)
-#define EXPECT_GT(expected, seen) HARNESS_COMPARE(expected, HARNESS_GT, seen, false)
-#define EXPECT_GE(expected, seen) HARNESS_COMPARE(expected, HARNESS_GE, seen, false)
-#define EXPECT_TRUE(seen) HARNESS_TRUTH(seen, true, false)
-#define EXPECT_FALSE(seen) HARNESS_TRUTH(seen, false, false)
-#define EXPECT_NULL(seen) HARNESS_COMPARE((const void *)NULL, HARNESS_EQ, seen, false)
-#define EXPECT_NOT_NULL(seen) HARNESS_COMPARE((const void *)NULL, HARNESS_NE, seen, false)
-#define EXPECT_STREQ(expected, seen) HARNESS_STRING(expected, seen, true, false)
-#define EXPECT_STRNE(expected, seen) HARNESS_STRING(expected, seen, false, false)
-#define EXPECT_MEMEQ(expected, seen, bytes) HARNESS_MEMORY(expected, seen, bytes, true, false)
-#define EXPECT_MEMNE(expected, seen, bytes) HARNESS_MEMORY(expected, seen, bytes, false, false)
+#define EXPECT_EQ(expected, seen) HARNESS_COMPARE(expected, seen, #expected, #seen, EQ, false)
+#define EXPECT_NE(expected, seen) HARNESS_COMPARE(expected, seen, #expected, #seen, NE, false)
+#define EXPECT_LT(expected, seen) HARNESS_COMPARE(expected, seen, #expected, #seen, LT, false)
+#define EXPECT_LE(expected, seen) HARNESS_COMPARE(expected, seen, #expected, #seen, LE, false)
+#define EXPECT_GT(expected, seen) HARNESS_COMPARE(expected, seen, #expected, #seen, GT, false)
+#define EXPECT_GE(expected, seen) HARNESS_COMPARE(expected, seen, #expected, #seen, GE, false)
+#define EXPECT_TRUE(seen) HARNESS_TRUTH(seen, #seen, true, false)
+#define EXPECT_FALSE(seen) HARNESS_TRUTH(seen, #seen, false, false)
+#define EXPECT_NULL(seen) HARNESS_COMPARE((void *)0, seen, "NULL", #seen, EQ, false)
+#define EXPECT_NOT_NULL(seen) HARNESS_COMPARE((void *)0, seen, "NULL", #seen, NE, false)
+#define EXPECT_STREQ(expected, seen)                                                               \
+	HARNESS_STRING(expected, seen, #expected, #seen, true, false)
+#define EXPECT_STRNE(expected, seen)                                                               \
+	HARNESS_STRING(expected, seen, #expected, #seen, false, false)
+#define EXPECT_MEMEQ(expected, seen, bytes)                                                        \
+	HARNESS_MEMORY(expected, seen, #expected, #seen, bytes, true, false)
+#define EXPECT_MEMNE(expected, seen, bytes)                                                        \
+	HARNESS_MEMORY(expected, seen, #expected, #seen, bytes, false, false)
 
-#define ASSERT_EQ(expected, seen) HARNESS_COMPARE(expected, HARNESS_EQ, seen, true)
-#define ASSERT_NE(expected, seen) HARNESS_COMPARE(expected, HARNESS_NE, seen, true)
-#define ASSERT_LT(expected, seen) HARNESS_COMPARE(expected, HARNESS_LT, seen, true)
-#define ASSERT_LE(expected, seen) HARNESS_COMPARE(expected, HARNESS_LE, seen, true)
-#define ASSERT_GT(expected, seen) HARNESS_COMPARE(expected, HARNESS_GT, seen, true)
-#define ASSERT_GE(expected, seen) HARNESS_COMPARE(expected, HARNESS_GE, seen, true)
-#define ASSERT_TRUE(seen) HARNESS_TRUTH(seen, true, true)
-#define ASSERT_FALSE(seen) HARNESS_TRUTH(seen, false, true)
-#define ASSERT_NULL(seen) HARNESS_COMPARE((const void *)NULL, HARNESS_EQ, seen, true)
-#define ASSERT_NOT_NULL(seen) HARNESS_COMPARE((const void *)NULL, HARNESS_NE, seen, true)
-#define ASSERT_STREQ(expected, seen) HARNESS_STRING(expected, seen, true, true)
-#define ASSERT_STRNE(expected, seen) HARNESS_STRING(expected, seen, false, true)
-#define ASSERT_MEMEQ(expected, seen, bytes) HARNESS_MEMORY(expected, seen, bytes, true, true)
-#define ASSERT_MEMNE(expected, seen, bytes) HARNESS_MEMORY(expected, seen, bytes, false, true)
+#define ASSERT_EQ(expected, seen) HARNESS_COMPARE(expected, seen, #expected, #seen, EQ, true)
+#define ASSERT_NE(expected, seen) HARNESS_COMPARE(expected, seen, #expected, #seen, NE, true)
+#define ASSERT_LT(expected, seen) HARNESS_COMPARE(expected, seen, #expected, #seen, LT, true)
+#define ASSERT_LE(expected, seen) HARNESS_COMPARE(expected, seen, #expected, #seen, LE, true)
+#define ASSERT_GT(expected, seen) HARNESS_COMPARE(expected, seen, #expected, #seen, GT, true)
+#define ASSERT_GE(expected, seen) HARNESS_COMPARE(expected, seen, #expected, #seen, GE, true)
+#define ASSERT_TRUE(seen) HARNESS_TRUTH(seen, #seen, true, true)
+#define ASSERT_FALSE(seen) HARNESS_TRUTH(seen, #seen, false, true)
+#define ASSERT_NULL(seen) HARNESS_COMPARE((void *)0, seen, "NULL", #seen, EQ, true)
+#define ASSERT_NOT_NULL(seen) HARNESS_COMPARE((void *)0, seen, "NULL", #seen, NE, true)
+#define ASSERT_STREQ(expected, seen)                                                               \
+	HARNESS_STRING(expected, seen, #expected, #seen, true, true)
+#define ASSERT_STRNE(expected, seen)                                                               \
+	HARNESS_STRING(expected, seen, #expected, #seen, false, true)
+#define ASSERT_MEMEQ(expected, seen, bytes)                                                        \
+	HARNESS_MEMORY(expected, seen, #expected, #seen, bytes, true, true)
+#define ASSERT_MEMNE(expected, seen, bytes)                                                        \
+	HARNESS_MEMORY(expected, seen, #expected, #seen, bytes, false, true)
 
 /* ---- what the macros above are made of --------------------------------------------------- */
 
@@ -278,14 +286,14 @@ int harness_main(int argc, char **argv, const char *file);
 		double: harness_of_real,                                                           \
 		default: harness_of_pointer)(x)
 
-#define HARNESS_COMPARE(expected, relation, seen, fatal)                                           \
-	harness_compare(HARNESS_SITE(#expected, #seen, fatal), relation, HARNESS_VALUE(expected),  \
-			HARNESS_VALUE(seen))
-#define HARNESS_TRUTH(seen, expected, fatal)                                                       \
-	harness_truth(HARNESS_SITE(#expected, #seen, fatal), expected, (seen) ? true : false)
-#define HARNESS_STRING(expected, seen, equal, fatal)                                               \
-	harness_string(HARNESS_SITE(#expected, #seen, fatal), expected, seen, equal)
-#define HARNESS_MEMORY(expected, seen, bytes, equal, fatal)                                        \
-	harness_memory(HARNESS_SITE(#expected, #seen, fatal), expected, seen, bytes, equal)
+#define HARNESS_COMPARE(expected, seen, expected_text, seen_text, relation, fatal)                 \
+	harness_compare(HARNESS_SITE(expected_text, seen_text, fatal), HARNESS_##relation,         \
+			HARNESS_VALUE(expected), HARNESS_VALUE(seen))
+#define HARNESS_TRUTH(seen, seen_text, expected, fatal)                                            \
+	harness_truth(HARNESS_SITE(#expected, seen_text, fatal), expected, (seen) ? true : false)
+#define HARNESS_STRING(expected, seen, expected_text, seen_text, equal, fatal)                     \
+	harness_string(HARNESS_SITE(expected_text, seen_text, fatal), expected, seen, equal)
+#define HARNESS_MEMORY(expected, seen, expected_text, seen_text, bytes, equal, fatal)              \
+	harness_memory(HARNESS_SITE(expected_text, seen_text, fatal), expected, seen, bytes, equal)
 
 #endif

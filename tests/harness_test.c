@@ -113,8 +113,9 @@ TEST(failures_say_what_was_expected_and_seen)
 	if (access(harness_build_path("tests/canary_test"), X_OK))
 		SKIP(return, "the canary is not at %s", harness_build_path("tests/canary_test"));
 	EXPECT_CANARY("a_false_expectation_fails",
-		      "canary_test.c:13: expected 1 == 2, saw 1 and 2");
+		      "canary_test.c:14: expected 1 == 2, saw 1 and 2");
 	EXPECT_CANARY("a_false_assertion_ends_the_test", "seen = \"canary\"");
+	EXPECT_CANARY("an_error_code_is_named", "expected 0 == -ENOENT, saw 0 and -2 (-ENOENT)");
 	EXPECT_CANARY("a_crash_fails", "died of signal 6 (Aborted)");
 	EXPECT_CANARY("asserting_nothing_fails", "asserted nothing");
 	EXPECT_CANARY("an_early_exit_fails", "exited with status 3");
