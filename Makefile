@@ -112,7 +112,8 @@ test-bins := $(addprefix $(B)/,$(tests))
 fuzz-names := $(basename $(notdir $(wildcard tests/fuzz/$(T)*_fuzz.c)))
 fuzz-bins := $(addprefix $(B)/tests/fuzz/,$(fuzz-names))
 client-tests := $(sort $(wildcard $(addprefix tests/clients/*_test,.py .sh) tests/clients/*_test))
-script-tests := scripts/check-layers scripts/tidy $(sort $(wildcard tests/scripts/*_test.sh))
+script-tests := $(if $(SAN),,scripts/check-layers scripts/tidy \
+	$(sort $(wildcard tests/scripts/*_test.sh)))
 all-objs := $(lib-objs) $(testlib-objs) $(prog-mains) $(addsuffix .o,$(test-bins)) \
 	$(if $(FUZZING),$(addsuffix .o,$(fuzz-bins)))
 man-pages := $(patsubst docs/man/%.in,$(B)/man/%,$(wildcard docs/man/*.in)) \

@@ -9,6 +9,7 @@
  * Order of parts: state; values and assertions; what a test may call; one test; the program.
  */
 #include <errno.h>
+#include <execinfo.h>
 #include <fnmatch.h>
 #include <ftw.h>
 #include <limits.h>
@@ -320,6 +321,44 @@ static void title_print(char *out, size_t room, const struct harness_test *t)
 		snprintf(out, room, "%s.%s.%s", t->fixture->name, t->variant->name, t->name);
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAVE_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HAVE_SANITIZER 1
+#endif
+#endif
+
+/* Says where a crash or the time limit (SIGABRT) found the test, then lets the signal kill it. */
+static void crash_report(int signal_number)
+{
+	static const char head[] = "# where it was (addr2line -pfe PROGRAM OFFSET):\n";
+	void *frames[32];
+	ssize_t written = write(STDOUT_FILENO, head, sizeof(head) - 1);
+
+	(void)written;
+	backtrace_symbols_fd(frames, backtrace(frames, 32), STDOUT_FILENO);
+	raise(signal_number);
+}
+
+/* The sanitizers report by themselves. A stack of its own: the test's may have overflowed. */
+static void crash_reports_enable(void)
+{
+#ifndef HAVE_SANITIZER
+	static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+	static char stack[64 * 1024];
+	struct sigaction act = {.sa_handler = crash_report, .sa_flags = SA_ONSTACK | SA_RESETHAND};
+	void *first[1];
+
+	sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof(stack)}, NULL);
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+		sigaction(fatal[i], &act, NULL);
+	backtrace(first, 1); /* loads the unwinder now: a crashed heap could not */
+#else
+	(void)crash_report;
+#endif
+}
+
 /* The test's own process. exit(), not _exit(), so that the leak checker looks at a passed test. */
 __attribute__((noreturn)) static void child_run(const struct harness_test *t)
 {
@@ -446,6 +485,7 @@ static bool test_run(const struct harness_test *t, int number, bool fork_it)
 	if (!pid) {
 		setpgid(0, 0);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		crash_reports_enable();
 		child_run(t);
 	}
 	setpgid(pid, pid);
