@@ -97,6 +97,9 @@ int f(int fd)
 	return fdatasync(fd);
 }
 X
+offence only_dataplane_proto_and_tools_log check-layers segments/log.c <<'X'
+	sl_log_warn("torn", "bytes", 5);
+X
 offence headers_compile_alone check-layers segments/alone.h <<'X'
 size_t of_a_type_that_nobody_declared;
 X
