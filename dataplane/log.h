@@ -48,7 +48,7 @@ enum sl_log_format { SL_LOG_LOGFMT, SL_LOG_JSON };
 #define SL_LOG_BURST_LINES 10
 #define SL_LOG_WINDOW_S 5
 
-enum sl_log_kind {
+enum sl_log_type {
 	SL_LOG_STRING, /* NUL-terminated; NULL is written as "" */
 	SL_LOG_BYTES,  /* of a peer, any bytes */
 	SL_LOG_INT,
@@ -61,7 +61,7 @@ enum sl_log_kind {
 /* One key and value; made by SL_KV and its kin, borrowed for the call. */
 struct sl_log_field {
 	const char *key;
-	enum sl_log_kind kind;
+	enum sl_log_type kind;
 	size_t len; /* BYTES */
 	union {
 		const void *data;
