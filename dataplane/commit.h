@@ -35,6 +35,13 @@ void sl_order_init(struct sl_order *order, uint64_t durable);
  */
 bool sl_order_add(struct sl_order *order, struct sl_commit *commit, uint64_t point);
 
+/**
+ * sl_order_cancel() - @commit is no longer to be told. On the order's home core.
+ * To a @commit of another core the news may be on its way already: its done() then comes before
+ * the return of the sl_call() that cancelled it.
+ */
+void sl_order_cancel(struct sl_order *order, struct sl_commit *commit);
+
 /* Everything up to @durable is durable: tells those who waited for it. */
 void sl_order_advance(struct sl_order *order, uint64_t durable);
 

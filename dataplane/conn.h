@@ -54,6 +54,23 @@ struct sl_conn_limits {
 	uint32_t conns;
 };
 
+/* Why connections end, as metrics name it. */
+enum sl_close {
+	SL_CLOSE_NONE,
+	SL_CLOSE_PEER,	   /* the peer ended it */
+	SL_CLOSE_IDLE,	   /* no request within the idle limit */
+	SL_CLOSE_HEADER,   /* a request begun and not finished within the header limit */
+	SL_CLOSE_SLOW,	   /* the peer takes no bytes within the write limit */
+	SL_CLOSE_REPLY,	   /* the protocol's reply asked for it */
+	SL_CLOSE_PROTOCOL, /* the peer broke the protocol */
+	SL_CLOSE_ERROR,	   /* of the socket or of this side: memory, a lost commit */
+	SL_CLOSE_DRAIN,	   /* the daemon stops */
+	SL_CLOSE_LIMIT,	   /* too many connections */
+	SL_CLOSE_LAST
+};
+
+const char *sl_close_name(enum sl_close why);
+
 /* ---- listeners -------------------------------------------------------------------------- */
 
 struct sl_listener;

@@ -16,6 +16,7 @@
 struct sl_core;
 struct sl_cores;
 struct sl_metrics;
+struct sl_registry;
 
 /* ---- the cores of a process ------------------------------------------------------------- */
 
@@ -25,6 +26,8 @@ struct sl_metrics;
  * @arena_bytes_max: of each core's arena (1 GiB of addresses).
  * @rx_buffers, @rx_buffer_bytes: provided buffers of each core (256 of 4 KiB).
  * @backend: who carries operations out (NULL: the kernel).
+ * @registry: where metrics are counted, for @n cores; stays the caller's (NULL: one of the cores'
+ *	own, that nobody reads).
  */
 struct sl_cores_conf {
 	uint32_t n;
@@ -33,6 +36,7 @@ struct sl_cores_conf {
 	uint32_t rx_buffers;
 	uint32_t rx_buffer_bytes;
 	struct sl_backend *backend;
+	struct sl_registry *registry;
 };
 
 /**
@@ -44,7 +48,10 @@ struct sl_cores_conf {
 int sl_cores_start(const struct sl_cores_conf *conf, int (*start)(struct sl_core *core, void *arg),
 		   void *arg, struct sl_cores **ret_cores, char *why, size_t why_len);
 
-/* Asks every core to end once its fibers are done; from any thread. */
+/**
+ * sl_cores_stop() - ask every core to end once no core has a fiber or an operation left; from any
+ * thread. Who has fibers of his own that wait for ever must end them first.
+ */
 void sl_cores_stop(struct sl_cores *cores);
 
 /* Waits for the cores' threads and frees everything. Not from a core. Accepts NULL. */

@@ -65,6 +65,7 @@ struct sl_reply {
 	uint32_t n_holds, holds_max;
 	uint32_t undecided; /* holds whose commit is neither durable nor lost */
 	bool close;
+	bool broken; /* a commit is lost that nobody can tell of */
 };
 
 /**

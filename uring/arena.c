@@ -5,7 +5,6 @@
  * Interface: sl_arena_*() of uring.h. Invariant: chunk i lies at base + i × SL_ARENA_CHUNK_BYTES
  * and, when registered, is registered buffer i of the core's ring.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>

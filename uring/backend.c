@@ -5,7 +5,6 @@
  * Interface: sl_backend_kernel(), sl_backend_use(), sl_io_now(), clocks and random numbers.
  * Invariant: io->res and the value returned are the same.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <time.h>
 

@@ -5,7 +5,6 @@
  * Interface: sl_bufring_*() of uring.h. Invariant: each buffer is either in the kernel's ring or
  * counted in `out`; returning one that is not out is caught by the count.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <sys/mman.h>
 

@@ -6,7 +6,6 @@
  * feature_explain(). The rows are in features.def; set-up flags are found by ring.c's ladder,
  * operations by the kernel's own probe, the rest here.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

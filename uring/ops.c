@@ -7,7 +7,6 @@
  *
  * Order of parts: system calls; SQEs; the table.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -40,7 +39,11 @@ static int now_close(struct sl_io *io)
 
 static int now_read(struct sl_io *io)
 {
-	return result(pread(io->fd, io->buf, io->len, (off_t)io->off));
+	struct iovec iov = {io->buf, io->len};
+
+	if (!io->flags)
+		return result(pread(io->fd, io->buf, io->len, (off_t)io->off));
+	return result(preadv2(io->fd, &iov, 1, (off_t)io->off, (int)io->flags));
 }
 
 static int now_readv(struct sl_io *io)
@@ -143,7 +146,6 @@ static int now_shutdown(struct sl_io *io)
 	return result(shutdown(io->fd, (int)io->flags));
 }
 
-/* Waits; io->off is the limit in ns, SL_NEVER for none. */
 static int now_poll(struct sl_io *io)
 {
 	struct pollfd p = {.fd = io->fd, .events = (short)io->flags};
@@ -181,6 +183,7 @@ static void prep_close(struct io_uring_sqe *sqe, const struct sl_io *io)
 static void prep_read(struct io_uring_sqe *sqe, const struct sl_io *io)
 {
 	io_uring_prep_read(sqe, io->fd, io->buf, io->len, io->off);
+	sqe->rw_flags = (int)io->flags;
 }
 
 static void prep_readv(struct io_uring_sqe *sqe, const struct sl_io *io)

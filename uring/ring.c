@@ -9,7 +9,6 @@
  *
  * Order of parts: set-up; submission; completion; wake-ups; registered files.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>

@@ -81,6 +81,7 @@ enum {
 struct sl_io {
 	struct sl_list node;	      /* the ring's list of completions made without the kernel */
 	void (*done)(struct sl_io *); /* on the ring's thread; res and more are set */
+	void *arg;		      /* the caller's own, for done() */
 	union {
 		void *buf;
 		const void *data;
@@ -98,7 +99,7 @@ struct sl_io {
 	};
 	uint64_t off; /* in the file; MSG_RING: user data for the other ring */
 	uint32_t len; /* bytes; READV and WRITEV: vectors; LISTEN: backlog */
-	uint32_t flags;
+	uint32_t flags; /* the operation's own; READ and WRITE: RWF_… */
 	int32_t fd;
 	int32_t fd2; /* SENDFILE, SPLICE: input; RENAMEAT: new folder */
 	int32_t res; /* count or descriptor, or -errno */

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Receiving: shared buffers while a connection waits, in place once it is known how much comes.
+ *
+ * Interface: the reading part of conn.h, rx_*() inside the folder. What came and was not consumed
+ * is the window (a buf of the connection's own, when bytes had to be brought together), then a
+ * chain of the core's provided buffers. Multishot receive fills every shared buffer before the
+ * first completion is looked at, so a connection whose requests are large receives a request's
+ * first bytes one at a time (bulk) and the rest in place. Invariant: the window's and the chunks'
+ * lengths add up to `buffered`.
+ *
+ * Order of parts: shared buffers; the queue; waiting; the calls.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "conn_pvt.h"
+
+/* A request whose body was received in place with at least so many bytes is large. */
+enum { BULK_BYTES = 32 << 10, BULK_FIRST_BYTES = 1024, SMALL_RUN = 16 };
+
+/* ---- shared buffers --------------------------------------------------------------------- */
+
+static struct rx *rx_of(const struct sl_conn *c)
+{
+	return &c->l->core->rx;
+}
+
+bool rx_scarce(const struct sl_conn *c)
+{
+	return rx_of(c)->ring.out > rx_of(c)->ring.count / 2;
+}
+
+void rx_feed(struct sl_core *core)
+{
+	struct rx *rx = &core->rx;
+	uint32_t n = rx->ring.count - rx->ring.out;
+
+	while (n--) {
+		struct sl_list *first = sl_list_pop(&rx->starved);
+
+		if (!first)
+			return;
+		rx_arm(sl_list_entry(first, struct sl_conn, starved));
+	}
+}
+
+static void received(struct sl_io *io);
+
+void rx_arm(struct sl_conn *c)
+{
+	if (c->rx.inflight || c->eof || c->direct || !sl_list_empty(&c->starved))
+		return;
+	if (c->bulk)
+		sl_io_recv_select(&c->rx, c->fd, BULK_FIRST_BYTES, 0, 0);
+	else
+		sl_io_recv_select(&c->rx, c->fd, 0, 0, SL_IO_MULTISHOT);
+	c->rx.done = received;
+	c->rx.arg = c;
+	/* The submission queue is full for this turn only: rx_feed() tries again in the next. */
+	if (sl_ring_start(c->l->core->ring, &c->rx))
+		sl_list_append(&rx_of(c)->starved, &c->starved);
+}
+
+void rx_cancel(struct sl_conn *c)
+{
+	sl_list_remove(&c->starved);
+	if (c->rx.inflight)
+		sl_ring_cancel(c->l->core->ring, &c->rx);
+}
+
+static void enqueue(struct sl_conn *c, uint16_t id, uint32_t len)
+{
+	struct rx *rx = rx_of(c);
+
+	sl_bufring_taken(&rx->ring, id);
+	rx->chunks[id] = (struct rx_chunk){.len = len, .next = RX_NONE};
+	if (c->head == RX_NONE) {
+		c->head = id;
+		c->head_off = 0;
+	} else {
+		rx->chunks[c->tail].next = id;
+	}
+	c->tail = id;
+	c->buffered += len;
+	sl_cell_add(c->l->received, len);
+}
+
+static void received(struct sl_io *io)
+{
+	struct sl_conn *c = io->arg;
+
+	if (io->has_buffer && io->res > 0) {
+		enqueue(c, io->buf_group, (uint32_t)io->res);
+	} else if (io->has_buffer) {
+		sl_bufring_taken(&rx_of(c)->ring, io->buf_group);
+		sl_bufring_return(&rx_of(c)->ring, io->buf_group);
+	}
+	if (io->res == -ENOBUFS)
+		sl_list_append(&rx_of(c)->starved, &c->starved);
+	else if (io->res <= 0 && io->res != -ECANCELED)
+		c->eof = true;
+	conn_advance(c);
+}
+
+/* ---- the queue -------------------------------------------------------------------------- */
+
+static void pop_chunk(struct sl_conn *c)
+{
+	uint16_t id = c->head;
+
+	c->head = rx_of(c)->chunks[id].next;
+	c->head_off = 0;
+	if (c->head == RX_NONE)
+		c->tail = RX_NONE;
+	sl_bufring_return(&rx_of(c)->ring, id);
+}
+
+/* Moves at most @n bytes from the chunks to @dst. Return: how many. */
+static size_t take_chunks(struct sl_conn *c, uint8_t *dst, size_t n)
+{
+	size_t done = 0;
+
+	while (done < n && c->head != RX_NONE) {
+		uint32_t left = rx_of(c)->chunks[c->head].len - c->head_off;
+		size_t step = sl_min((size_t)left, n - done);
+
+		if (dst)
+			memcpy(dst + done, sl_bufring_mem(&rx_of(c)->ring, c->head) + c->head_off,
+			       step);
+		c->head_off += (uint32_t)step;
+		done += step;
+		if (step == left)
+			pop_chunk(c);
+	}
+	return done;
+}
+
+static void drop_window(struct sl_conn *c)
+{
+	sl_buf_release(c->window);
+	c->window = NULL;
+	c->window_off = c->window_len = 0;
+}
+
+/* Moves at most @n bytes from the front of the queue to @dst (NULL: nowhere). */
+static size_t take(struct sl_conn *c, uint8_t *dst, size_t n)
+{
+	size_t done = 0;
+
+	if (c->window) {
+		done = sl_min((size_t)c->window_len, n);
+		if (dst)
+			memcpy(dst, c->window->data + c->window_off, done);
+		c->window_off += (uint32_t)done;
+		c->window_len -= (uint32_t)done;
+		if (!c->window_len)
+			drop_window(c);
+	}
+	done += take_chunks(c, dst ? dst + done : NULL, n - done);
+	c->buffered -= done;
+	return done;
+}
+
+const uint8_t *rx_contiguous(const struct sl_conn *c, size_t *ret_len)
+{
+	if (c->window) {
+		*ret_len = c->window_len;
+		return c->window->data + c->window_off;
+	}
+	if (c->head == RX_NONE)
+		return NULL;
+	*ret_len = rx_of(c)->chunks[c->head].len - c->head_off;
+	return sl_bufring_mem(&rx_of(c)->ring, c->head) + c->head_off;
+}
+
+/* A window with room for @n bytes from its offset on. */
+static int reserve_window(struct sl_conn *c, size_t n)
+{
+	struct sl_buf *buf;
+
+	if (c->window && c->window->bytes - c->window_off >= n)
+		return 0;
+	buf = sl_buf_new(n);
+	if (!buf)
+		return -ENOMEM;
+	if (c->window) {
+		memcpy(buf->data, c->window->data + c->window_off, c->window_len);
+		sl_buf_release(c->window);
+	}
+	c->window = buf;
+	c->window_off = 0;
+	return 0;
+}
+
+int rx_gather(struct sl_conn *c, size_t n)
+{
+	int err = reserve_window(c, n);
+
+	SL_ASSERT(n <= c->buffered);
+	if (err)
+		return err;
+	if (c->window_len < n)
+		c->window_len += (uint32_t)take_chunks(
+			c, c->window->data + c->window_off + c->window_len, n - c->window_len);
+	return 0;
+}
+
+void rx_drop(struct sl_conn *c)
+{
+	take(c, NULL, c->buffered);
+	SL_ASSERT(!c->window && c->head == RX_NONE);
+}
+
+/* ---- waiting ---------------------------------------------------------------------------- */
+
+/* Parks until @n bytes are buffered, or the receive in flight has ended when @n is 0. */
+static int wait_bytes(struct sl_conn *c, size_t n, int64_t deadline)
+{
+	int res = 0;
+
+	while (!res && (n ? c->buffered < n : c->rx.inflight)) {
+		if (n && c->eof)
+			return -ECONNRESET;
+		if (n)
+			rx_arm(c);
+		c->reader = sl_fiber_self();
+		c->wanted = n;
+		res = sl_fiber_park(deadline);
+		c->reader = NULL;
+	}
+	return res;
+}
+
+static int recv_in_place(struct sl_conn *c, uint8_t *dst, size_t n, int64_t deadline)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		struct sl_io io;
+		int got;
+
+		sl_io_recv(&io, c->fd, dst + done, n - done, MSG_DONTWAIT);
+		got = sl_io_now(&io);
+		if (got == -EAGAIN) {
+			sl_io_recv(&io, c->fd, dst + done, n - done, MSG_WAITALL);
+			got = sl_await(&io, deadline);
+		}
+		if (got == 0)
+			got = -ECONNRESET;
+		if (got < 0) {
+			c->eof |= got != -ETIME;
+			return got;
+		}
+		done += (size_t)got;
+		sl_cell_add(c->l->received, (uint64_t)got);
+	}
+	return c->closing ? -ECONNRESET : 0;
+}
+
+static void note_size(struct sl_conn *c, size_t in_place)
+{
+	if (in_place >= BULK_BYTES) {
+		c->bulk = true;
+		c->small_run = 0;
+	}
+}
+
+static int read_past_shared(struct sl_conn *c, uint8_t *dst, size_t n, int64_t deadline)
+{
+	size_t have;
+	int err;
+
+	rx_cancel(c);
+	err = wait_bytes(c, 0, deadline);
+	if (err)
+		return err;
+	have = take_chunks(c, dst, n);
+	c->buffered -= have;
+	if (have == n)
+		return 0;
+	if (c->eof)
+		return -ECONNRESET;
+	note_size(c, n - have);
+	return recv_in_place(c, dst + have, n - have, deadline);
+}
+
+/* Receives @n bytes behind everything that is buffered, which must be nothing when it begins. */
+static int read_direct(struct sl_conn *c, uint8_t *dst, size_t n, int64_t deadline)
+{
+	int err;
+
+	c->direct = true;
+	err = read_past_shared(c, dst, n, deadline);
+	c->direct = false;
+	return err;
+}
+
+/* ---- the calls -------------------------------------------------------------------------- */
+
+size_t sl_conn_buffered(const struct sl_conn *conn)
+{
+	return conn->buffered;
+}
+
+/* Waiting for so little is not worth changing over to receiving in place. */
+enum { NEARLY_BYTES = 8192 };
+
+int sl_conn_peek(struct sl_conn *conn, size_t n, const uint8_t **ret_p, int64_t deadline)
+{
+	size_t have;
+	int err;
+
+	SL_ASSERT(n > 0 && n <= SL_CONN_WINDOW_BYTES);
+	if (conn->buffered < n && n - conn->buffered <= NEARLY_BYTES && !conn->bulk) {
+		err = wait_bytes(conn, n, deadline);
+		if (err)
+			return err;
+	}
+	if (conn->buffered < n) {
+		err = reserve_window(conn, n);
+		if (!err && conn->buffered > conn->window_len)
+			err = rx_gather(conn, conn->buffered);
+		if (!err) {
+			size_t had = conn->window_len;
+
+			err = read_direct(conn, conn->window->data + conn->window_off + had,
+					  n - had, deadline);
+			if (!err) {
+				conn->window_len = (uint32_t)n;
+				conn->buffered += n - had;
+			}
+		}
+		if (conn->window && !conn->window_len)
+			drop_window(conn);
+		if (err)
+			return err;
+	}
+	if (!rx_contiguous(conn, &have) || have < n) {
+		err = rx_gather(conn, n);
+		if (err)
+			return err;
+	}
+	*ret_p = rx_contiguous(conn, &have);
+	SL_ASSERT(have >= n);
+	return 0;
+}
+
+void sl_conn_skip(struct sl_conn *conn, size_t n)
+{
+	SL_ASSERT(n <= conn->buffered);
+	take(conn, NULL, n);
+	if (conn->bulk && ++conn->small_run == SMALL_RUN) {
+		conn->bulk = false;
+		conn->small_run = 0;
+	}
+}
+
+int sl_conn_read_all(struct sl_conn *conn, void *dst, size_t n, int64_t deadline)
+{
+	size_t have = take(conn, dst, sl_min(n, conn->buffered));
+
+	if (have == n)
+		return 0;
+	return read_direct(conn, (uint8_t *)dst + have, n - have, deadline);
+}

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cores: their making, their loop, their end.
+ *
+ * Interface: core.h but for mailbox.c and timer.c. A turn of the loop runs messages, timers and
+ * ready fibers, goes on with connections that used up their share of sending, and turns the ring:
+ * waiting there when there is nothing else to do. Invariants: everything of a core is touched by
+ * its own thread alone, but for the mailbox; a core ends only when no fiber is leased and nothing
+ * is in flight.
+ *
+ * Order of parts: making; the loop; threads; one core for tests and tools; the calling core.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core_pvt.h"
+#include "log.h"
+
+static __thread struct sl_core *this_core;
+
+/* ---- making ----------------------------------------------------------------------------- */
+
+static void woken(void *arg)
+{
+	struct sl_core *core = arg;
+
+	__atomic_store_n(&core->mailbox.sleeping, 0, __ATOMIC_RELAXED);
+}
+
+static void core_free(struct sl_core *core)
+{
+	if (!core)
+		return;
+	timers_done(&core->timers);
+	bufs_done(&core->bufs);
+	sl_ring_free(core->ring);
+	free(core->rx.chunks);
+	free(core);
+}
+
+static struct sl_core *core_new(struct sl_cores *cores, uint32_t id,
+				const struct sl_cores_conf *conf, char *why, size_t why_len)
+{
+	struct sl_core *core = calloc(1, sizeof(*core));
+	struct sl_ring_conf ring = {
+		.buffers = 1024,
+		.files = 1024,
+		.backend = conf->backend,
+		.wake = woken,
+		.wake_arg = core,
+	};
+	int err = -ENOMEM;
+
+	if (!core)
+		goto out;
+	core->cores = cores;
+	core->id = id;
+	core->cpu = conf->cpus ? conf->cpus[id] : -1;
+	core->backend = conf->backend;
+	fibers_init(&core->fibers);
+	sl_list_init(&core->sending);
+	sl_list_init(&core->file_notes);
+	sl_list_init(&core->rx.starved);
+	core->rx.ring.count = conf->rx_buffers ? conf->rx_buffers : 256;
+	core->rx.ring.bytes = conf->rx_buffer_bytes ? conf->rx_buffer_bytes : 4096;
+	core->rx.chunks = calloc(core->rx.ring.count, sizeof(*core->rx.chunks));
+	if (!core->rx.chunks ||
+	    bufs_init(&core->bufs, conf->arena_bytes_max ? conf->arena_bytes_max : SL_GIB))
+		goto out;
+	err = sl_ring_new(&ring, &core->ring, why, why_len);
+	if (!err)
+		return core;
+	core_free(core);
+	return NULL;
+out:
+	snprintf(why, why_len, "core %u: %s", id, strerror(-err));
+	core_free(core);
+	return NULL;
+}
+
+/* A registry for cores whose metrics nobody reads, so that counting needs no exceptions. */
+static int private_registry(struct sl_cores *cores)
+{
+	static const char *const names[128];
+	int err = sl_registry_new(cores->n, &cores->registry);
+
+	if (err)
+		return err;
+	cores->owns_registry = true;
+	for (int dim = SL_DIM_CORE + 1; dim < SL_DIM_LAST; dim++)
+		sl_registry_dim(cores->registry, (enum sl_dim)dim, names, SL_ARRAY_SIZE(names));
+	return 0;
+}
+
+static void cores_free(struct sl_cores *cores)
+{
+	for (uint32_t i = 0; i < cores->n; i++)
+		core_free(cores->core[i]);
+	if (cores->owns_registry)
+		sl_registry_free(cores->registry);
+	pthread_barrier_destroy(&cores->ended);
+	pthread_cond_destroy(&cores->cond);
+	pthread_mutex_destroy(&cores->lock);
+	free(cores);
+}
+
+static struct sl_cores *cores_new(const struct sl_cores_conf *conf, char *why, size_t why_len)
+{
+	uint32_t n = conf->n ? conf->n : 1;
+	struct sl_cores *cores = calloc(1, sizeof(*cores) + n * sizeof(cores->core[0]));
+
+	if (!cores) {
+		snprintf(why, why_len, "%s", strerror(ENOMEM));
+		return NULL;
+	}
+	cores->n = n;
+	cores->registry = conf->registry;
+	pthread_barrier_init(&cores->ended, NULL, n);
+	pthread_mutex_init(&cores->lock, NULL);
+	pthread_cond_init(&cores->cond, NULL);
+	if (!cores->registry && private_registry(cores)) {
+		snprintf(why, why_len, "%s", strerror(ENOMEM));
+		cores_free(cores);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		cores->core[i] = core_new(cores, i, conf, why, why_len);
+		if (!cores->core[i]) {
+			cores_free(cores);
+			return NULL;
+		}
+	}
+	return cores;
+}
+
+/* ---- the loop --------------------------------------------------------------------------- */
+
+static bool stopping(const struct sl_cores *cores)
+{
+	return __atomic_load_n(&cores->stop, __ATOMIC_ACQUIRE);
+}
+
+static bool at_rest(struct sl_core *core)
+{
+	return !core->fibers.count && !sl_ring_inflight(core->ring) &&
+	       mailbox_empty(&core->mailbox) && sl_list_empty(&core->sending);
+}
+
+/* How long a core that is to stop waits before it looks again whether the others rest, too. */
+#define STOP_POLL_NS (2 * SL_MSEC)
+
+/* Whether the core may end: nothing is left to do on any of them. */
+static bool all_rest(struct sl_core *core)
+{
+	struct sl_cores *cores = core->cores;
+	bool rest = stopping(cores) && at_rest(core);
+
+	if (rest != core->resting)
+		__atomic_store_n(&core->resting, rest, __ATOMIC_SEQ_CST);
+	for (uint32_t i = 0; rest && i < cores->n; i++)
+		rest = __atomic_load_n(&cores->core[i]->resting, __ATOMIC_SEQ_CST);
+	return rest;
+}
+
+/* Announces sleep unless there is work. Return: until when to wait in the ring; 0: not at all. */
+static int64_t rest_until(struct sl_core *core)
+{
+	int64_t timer_at = timers_next(&core->timers);
+
+	if (!sl_list_empty(&core->fibers.ready) || !sl_list_empty(&core->sending))
+		return 0;
+	__atomic_store_n(&core->mailbox.sleeping, 1, __ATOMIC_SEQ_CST);
+	if (mailbox_empty(&core->mailbox))
+		return stopping(core->cores) ? sl_min(timer_at, core->now + STOP_POLL_NS)
+					     : timer_at;
+	__atomic_store_n(&core->mailbox.sleeping, 0, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static void count(struct sl_core *core, int messages)
+{
+	const struct sl_ring_stats *now = sl_ring_stats(core->ring);
+	struct sl_ring_stats *then = &core->counted;
+	struct sl_metrics *m = core->metrics;
+
+	sl_metric_add(m, SL_M_CORE_LOOPS, 1);
+	sl_metric_add(m, SL_M_MAILBOX_MESSAGES, (uint64_t)messages);
+	sl_metric_add(m, SL_M_RING_SUBMITS, now->submits - then->submits);
+	sl_metric_add(m, SL_M_RING_COMPLETIONS, now->completions - then->completions);
+	sl_metric_add(m, SL_M_RING_OVERFLOWS, now->overflows - then->overflows);
+	sl_metric_set(m, SL_M_FIBERS, core->fibers.count);
+	sl_metric_set(m, SL_M_ARENA_BYTES, core->bufs.used_bytes);
+	*then = *now;
+}
+
+static void loop(struct sl_core *core)
+{
+	while (!all_rest(core)) {
+		int64_t wait_until;
+		int n;
+
+		core->now = sl_clock_ns();
+		n = mailbox_run(&core->mailbox);
+		timers_run(&core->timers, core->now);
+		fibers_run(core);
+		conns_send(core);
+		count(core, n);
+		wait_until = rest_until(core);
+		if (wait_until)
+			sl_metric_add(core->metrics, SL_M_CORE_BUSY,
+				      (uint64_t)(sl_clock_ns() - core->now));
+		n = sl_ring_turn(core->ring, wait_until);
+		__atomic_store_n(&core->mailbox.sleeping, 0, __ATOMIC_RELAXED);
+		if (n < 0) {
+			sl_log_err("ring.failed", SL_KV_ERRNO(n));
+			SL_ASSERT(!"io_uring_enter failed");
+		}
+	}
+}
+
+/* What the cores told each other last: notes about files go home and back. */
+static void settle(struct sl_core *core)
+{
+	for (int i = 0; i < 3; i++) {
+		pthread_barrier_wait(&core->cores->ended);
+		mailbox_run(&core->mailbox);
+	}
+	pthread_barrier_wait(&core->cores->ended);
+}
+
+static int enter_core(struct sl_core *core)
+{
+	int err;
+
+	this_core = core;
+	sl_backend_use(core->backend);
+	sl_log_thread_core((int)core->id);
+	core->now = sl_clock_ns();
+	err = sl_metrics_new(core->cores->registry, core->id, &core->metrics);
+	if (err)
+		return err;
+	if (core->cpu >= 0) {
+		cpu_set_t set;
+
+		CPU_ZERO(&set);
+		CPU_SET((unsigned)core->cpu, &set);
+		err = -pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+		if (err)
+			return err;
+	}
+	err = sl_ring_enable(core->ring);
+	if (err)
+		return err;
+	return sl_bufring_init(&core->rx.ring, core->ring, 0, core->rx.ring.count,
+			       core->rx.ring.bytes);
+}
+
+static void leave_core(struct sl_core *core)
+{
+	sl_bufring_done(&core->rx.ring);
+	fibers_done(&core->fibers);
+	file_notes_done(core);
+	sl_ring_free(core->ring);
+	core->ring = NULL;
+	bufs_done(&core->bufs);
+	core->bufs = (struct bufs){0};
+	sl_backend_use(NULL);
+	sl_log_thread_core(-1);
+	this_core = NULL;
+}
+
+/* ---- threads ---------------------------------------------------------------------------- */
+
+/* One core less is starting; the first failure is everybody's. */
+static void report_start(struct sl_core *core, int res)
+{
+	struct sl_cores *cores = core->cores;
+
+	pthread_mutex_lock(&cores->lock);
+	core->start_res = res;
+	cores->started++;
+	pthread_cond_broadcast(&cores->cond);
+	pthread_mutex_unlock(&cores->lock);
+}
+
+static void start_fiber(void *arg)
+{
+	struct sl_core *core = arg;
+
+	report_start(core, core->start(core, core->start_arg));
+}
+
+static void *core_thread(void *arg)
+{
+	struct sl_core *core = arg;
+	char name[16];
+	int err;
+
+	snprintf(name, sizeof(name), "sluice/%u", core->id);
+	pthread_setname_np(pthread_self(), name);
+	err = enter_core(core);
+	if (!err)
+		err = sl_fiber_start(SL_STACK_LARGE, start_fiber, core);
+	if (err)
+		report_start(core, err);
+	loop(core);
+	settle(core);
+	leave_core(core);
+	return NULL;
+}
+
+static int wait_started(struct sl_cores *cores, uint32_t n)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&cores->lock);
+	while (cores->started < n)
+		pthread_cond_wait(&cores->cond, &cores->lock);
+	for (uint32_t i = 0; i < n && !err; i++)
+		err = cores->core[i]->start_res;
+	pthread_mutex_unlock(&cores->lock);
+	return err;
+}
+
+int sl_cores_start(const struct sl_cores_conf *conf, int (*start)(struct sl_core *core, void *arg),
+		   void *arg, struct sl_cores **ret_cores, char *why, size_t why_len)
+{
+	struct sl_cores *cores;
+	uint32_t n = 0;
+	int err;
+
+	why[0] = 0;
+	cores = cores_new(conf, why, why_len);
+	if (!cores)
+		return -ENOSYS;
+	for (; n < cores->n; n++) {
+		struct sl_core *core = cores->core[n];
+
+		core->start = start;
+		core->start_arg = arg;
+		/* The barrier at their end counts on all of them: without one there are none. */
+		SL_ASSERT(!pthread_create(&core->thread, NULL, core_thread, core));
+		core->has_thread = true;
+	}
+	err = wait_started(cores, n);
+	if (!err) {
+		*ret_cores = cores;
+		return 0;
+	}
+	if (!why[0])
+		snprintf(why, why_len, "a core could not start: %s", strerror(-err));
+	sl_cores_stop(cores);
+	sl_cores_join(cores);
+	return err;
+}
+
+void sl_cores_stop(struct sl_cores *cores)
+{
+	__atomic_store_n(&cores->stop, 1, __ATOMIC_RELEASE);
+	for (uint32_t i = 0; i < cores->n; i++)
+		if (cores->core[i]->has_thread)
+			sl_ring_wake_from_outside(cores->core[i]->ring);
+}
+
+void sl_cores_join(struct sl_cores *cores)
+{
+	if (!cores)
+		return;
+	for (uint32_t i = 0; i < cores->n; i++)
+		if (cores->core[i]->has_thread)
+			pthread_join(cores->core[i]->thread, NULL);
+	cores_free(cores);
+}
+
+/* ---- one core for tests and tools ------------------------------------------------------- */
+
+struct run {
+	int (*fn)(void *arg);
+	void *arg;
+	int res;
+};
+
+static void run_fiber(void *arg)
+{
+	struct run *run = arg;
+
+	run->res = run->fn(run->arg);
+	__atomic_store_n(&sl_core_self()->cores->stop, 1, __ATOMIC_RELEASE);
+}
+
+int sl_core_run(const struct sl_cores_conf *conf, int (*fn)(void *arg), void *arg)
+{
+	struct sl_cores_conf one = conf ? *conf : (struct sl_cores_conf){0};
+	struct run run = {.fn = fn, .arg = arg};
+	struct sl_backend *before = NULL;
+	struct sl_cores *cores;
+	char why[256];
+	int err;
+
+	one.n = 1;
+	cores = cores_new(&one, why, sizeof(why));
+	if (!cores) {
+		fprintf(stderr, "sluice: %s\n", why);
+		return -ENOSYS;
+	}
+	before = sl_backend_use(one.backend);
+	err = enter_core(cores->core[0]);
+	if (!err)
+		err = sl_fiber_start(SL_STACK_LARGE, run_fiber, &run);
+	if (!err)
+		loop(cores->core[0]);
+	leave_core(cores->core[0]);
+	sl_backend_use(before);
+	cores_free(cores);
+	return err ? err : run.res;
+}
+
+/* ---- the calling core ------------------------------------------------------------------- */
+
+struct sl_core *sl_core_self(void)
+{
+	return this_core;
+}
+
+uint32_t sl_cores_count(const struct sl_cores *cores)
+{
+	return cores->n;
+}
+
+struct sl_core *sl_cores_at(const struct sl_cores *cores, uint32_t i)
+{
+	SL_ASSERT(i < cores->n);
+	return cores->core[i];
+}
+
+uint32_t sl_core_id(const struct sl_core *core)
+{
+	return core->id;
+}
+
+struct sl_cores *sl_core_cores(const struct sl_core *core)
+{
+	return core->cores;
+}
+
+struct sl_ring *sl_core_ring(const struct sl_core *core)
+{
+	return core->ring;
+}
+
+struct sl_metrics *sl_core_metrics(struct sl_core *core)
+{
+	return core->metrics;
+}
+
+struct sl_core *sl_core_home(const struct sl_cores *cores, uint64_t hash)
+{
+	return cores->core[sl_mix64(hash) % cores->n];
+}
+
+int64_t sl_now(void)
+{
+	return this_core ? this_core->now : sl_clock_ns();
+}

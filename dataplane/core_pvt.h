@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of dataplane/ share of a core. */
+#ifndef DATAPLANE_CORE_PVT_H
+#define DATAPLANE_CORE_PVT_H
+
+#include <pthread.h>
+
+#include "buf.h"
+#include "core.h"
+#include "metric.h"
+
+/* ---- fibers (fiber.c) ------------------------------------------------------------------- */
+
+/* A context that can be switched to: a fiber's, or the core loop's own. */
+struct context {
+	void *sp;
+	const void *stack_low; /* for the address sanitizer */
+	size_t stack_bytes;
+	void *fake_stack;      /* the address sanitizer's */
+	void *tsan;	       /* the thread sanitizer's */
+};
+
+struct fibers {
+	struct sl_list ready;
+	struct sl_list free[SL_STACK_LAST]; /* stacks, as struct sl_fiber */
+	struct sl_list slabs;
+	struct sl_fiber *running;
+	struct context loop;
+	uint32_t count; /* leased */
+	uint32_t free_count[SL_STACK_LAST];
+};
+
+void fibers_init(struct fibers *f);
+void fibers_done(struct fibers *f);
+
+/* Runs the fibers that are ready now, once each. Return: how many. */
+int fibers_run(struct sl_core *core);
+
+/* ---- timers (timer.c) ------------------------------------------------------------------- */
+
+/* A 4-ary heap by time; slot 0 is unused so that a timer's slot says whether it is set. */
+struct timers {
+	struct sl_timer **heap;
+	uint32_t n, cap;
+};
+
+void timers_done(struct timers *t);
+
+/* Calls the timers due at @now. */
+void timers_run(struct timers *t, int64_t now);
+
+/* When the next one is due, or SL_NEVER. */
+int64_t timers_next(const struct timers *t);
+
+/* ---- mailbox (mailbox.c) ---------------------------------------------------------------- */
+
+struct mailbox {
+	struct sl_msg *head;  /* last sent first */
+	uint32_t sleeping;    /* the owner waits, or is about to */
+};
+
+/* Calls what was sent, in order. Return: how many. */
+int mailbox_run(struct mailbox *m);
+bool mailbox_empty(const struct mailbox *m);
+
+/* ---- bufs (buf.c) ----------------------------------------------------------------------- */
+
+enum { BUF_CLASSES = 8 }; /* 1 KiB × 4^i, the last 16 MiB */
+
+struct bufs {
+	struct sl_arena arena;
+	struct sl_list free[BUF_CLASSES];
+	struct sl_list slabs; /* of descriptors */
+	struct sl_list spare; /* descriptors without memory */
+	uint64_t used_bytes;
+};
+
+int bufs_init(struct bufs *b, uint64_t bytes_max);
+void bufs_done(struct bufs *b);
+
+/* ---- receive buffers (conn.c) ----------------------------------------------------------- */
+
+/* A provided buffer in a connection's queue; indexed by the buffer's id. */
+struct rx_chunk {
+	uint32_t len;
+	uint16_t next;
+};
+
+#define RX_NONE UINT16_MAX
+
+struct rx {
+	struct sl_bufring ring;
+	struct rx_chunk *chunks;
+	struct sl_list starved; /* connections whose receive found no buffer */
+};
+
+/* ---- the core --------------------------------------------------------------------------- */
+
+struct sl_core {
+	struct sl_cores *cores;
+	uint32_t id;
+	int cpu; /* -1: not pinned */
+	int64_t now;
+	struct sl_ring *ring;
+	struct fibers fibers;
+	struct timers timers;
+	struct mailbox mailbox;
+	struct bufs bufs;
+	struct rx rx;
+	struct sl_list sending;	   /* connections that used up their turn of sending */
+	struct sl_list file_notes; /* spare; extent.c */
+	struct sl_backend *backend;
+	struct sl_metrics *metrics;
+	struct sl_ring_stats counted; /* of the ring, as last added to the metrics */
+	uint32_t resting;	      /* atomic: nothing left to do, and the cores are to stop */
+	pthread_t thread;
+	int (*start)(struct sl_core *core, void *arg);
+	void *start_arg;
+	int start_res;
+	bool has_thread;
+};
+
+struct sl_cores {
+	uint32_t n;
+	uint32_t stop;	  /* atomic */
+	uint32_t started; /* under lock */
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	pthread_barrier_t ended;
+	struct sl_registry *registry;
+	bool owns_registry;
+	struct sl_core *core[];
+};
+
+/* extent.c */
+void file_notes_done(struct sl_core *core);
+
+/* conn.c: goes on with the connections of core->sending. Return: how many. */
+int conns_send(struct sl_core *core);
+
+#endif

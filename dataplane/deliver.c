@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Replies: what they wait for, and their way to the socket.
+ *
+ * Interface: deliver.h, conn_flush() inside the folder. Replies leave in the order in which they
+ * were delivered, each when all its holds are decided; nothing here parks but a sl_deliver() on a
+ * connection with too many replies queued. What does not fit into the socket now goes on when the
+ * ring says that there is room. Invariants: the cursor belongs to the first reply; a reply with
+ * undecided holds is never freed.
+ *
+ * Order of parts: replies; holds; sending; waiting for the socket.
+ */
+#include <errno.h>
+#include <poll.h>
+
+#include "conn_pvt.h"
+#include "log.h"
+
+/* ---- replies ---------------------------------------------------------------------------- */
+
+struct sl_reply *sl_reply_new(struct sl_conn *conn, uint32_t parts_max, uint32_t holds_max,
+			      size_t bytes_max)
+{
+	size_t parts_at = sl_round_up(sizeof(struct sl_reply), 16);
+	size_t holds_at = parts_at + sl_round_up(parts_max * sizeof(struct sl_part), 16);
+	size_t bytes_at = holds_at + sl_round_up(holds_max * sizeof(struct sl_hold), 16);
+	struct sl_buf *buf;
+	struct sl_reply *r;
+
+	if (bytes_at > SL_BUF_BYTES_MAX || bytes_max > SL_BUF_BYTES_MAX - bytes_at)
+		return NULL;
+	buf = sl_buf_new(bytes_at + bytes_max);
+	if (!buf)
+		return NULL;
+	r = (struct sl_reply *)buf->data;
+	*r = (struct sl_reply){
+		.buf = buf,
+		.conn = conn,
+		.parts = (struct sl_part *)(buf->data + parts_at),
+		.holds = (struct sl_hold *)(buf->data + holds_at),
+		.bytes = buf->data + bytes_at,
+		.bytes_max = bytes_max,
+		.parts_max = parts_max,
+		.holds_max = holds_max,
+	};
+	sl_list_init(&r->node);
+	return r;
+}
+
+void sl_reply_free(struct sl_reply *reply)
+{
+	if (!reply)
+		return;
+	SL_ASSERT(!reply->undecided && sl_list_empty(&reply->node));
+	for (uint32_t i = 0; i < reply->n; i++)
+		sl_part_release(&reply->parts[i]);
+	sl_buf_release(reply->buf);
+}
+
+/* ---- holds ------------------------------------------------------------------------------ */
+
+static void decided(struct sl_commit *commit)
+{
+	sl_hold_settle(sl_container_of(commit, struct sl_hold, commit), commit->res);
+}
+
+struct sl_hold *sl_reply_hold(struct sl_reply *reply, void (*lost)(struct sl_hold *, int err),
+			      void *cookie)
+{
+	struct sl_hold *h;
+
+	SL_ASSERT(reply->n_holds < reply->holds_max);
+	h = &reply->holds[reply->n_holds++];
+	*h = (struct sl_hold){
+		.commit = {.core = reply->conn->l->core, .done = decided},
+		.reply = reply,
+		.lost = lost,
+		.cookie = cookie,
+	};
+	sl_list_init(&h->commit.node);
+	reply->undecided++;
+	return h;
+}
+
+void sl_hold_settle(struct sl_hold *hold, int err)
+{
+	struct sl_reply *r = hold->reply;
+
+	SL_ASSERT(r->undecided > 0);
+	if (err && hold->lost)
+		hold->lost(hold, err);
+	else if (err)
+		r->broken = true;
+	if (--r->undecided == 0 && !sl_list_empty(&r->node))
+		conn_flush(r->conn);
+}
+
+/* ---- sending ---------------------------------------------------------------------------- */
+
+/* What one connection may send before the core looks after the others. */
+enum { TURN_BYTES = 2 << 20 };
+
+static void wait_for_room(struct sl_conn *c);
+
+/* Sends from @r until it is out (0), the turn is used up (-EINPROGRESS), or it cannot go on. */
+static int send_reply(struct sl_conn *c, struct sl_reply *r, size_t *turn)
+{
+	struct sl_metrics *m = c->l->core->metrics;
+
+	while (c->cursor.part < r->n) {
+		const struct sl_part *p = &r->parts[c->cursor.part];
+		enum sl_rung rung;
+		ssize_t n;
+
+		if (!sl_part_len(p)) {
+			c->cursor.part++;
+			continue;
+		}
+		if (!*turn)
+			return -EINPROGRESS;
+		rung = rung_choose(c, p);
+		n = rung_at(rung)->send(c, r, &c->cursor, *turn);
+		if (n == -EOPNOTSUPP && rung != SL_RUNG_COPY) {
+			sl_metric_add2(m, SL_M_DELIVER_FALLBACKS, c->l->dim, SL_FALLBACK_FILE, 1);
+			rung = SL_RUNG_COPY;
+			n = rung_at(rung)->send(c, r, &c->cursor, *turn);
+		}
+		if (n < 0)
+			return (int)n;
+		sl_metric_add2(m, SL_M_DELIVER_TRANSFERS, c->l->dim, rung, 1);
+		sl_metric_add2(m, SL_M_DELIVER_BYTES, c->l->dim, rung, (uint64_t)n);
+		*turn -= sl_min(*turn, (size_t)n);
+	}
+	return 0;
+}
+
+static void sent(struct sl_conn *c, struct sl_reply *r)
+{
+	bool close = r->close;
+
+	sl_list_remove(&r->node);
+	c->n_replies--;
+	c->cursor = (struct cursor){0};
+	sl_reply_free(r);
+	sl_waitq_wake_all(&c->room, 0);
+	if (close) {
+		c->closing = true;
+		if (!c->why)
+			c->why = SL_CLOSE_REPLY;
+	}
+}
+
+void conn_flush(struct sl_conn *c)
+{
+	size_t turn = TURN_BYTES;
+	struct sl_reply *r;
+
+	if (c->dead) {
+		conn_try_free(c);
+		return;
+	}
+	if (c->tx.inflight || !sl_list_empty(&c->sending))
+		return;
+	while ((r = sl_list_first(&c->replies, struct sl_reply, node)) && !r->undecided) {
+		int err = r->broken ? -EIO : send_reply(c, r, &turn);
+
+		if (err == -EAGAIN) {
+			wait_for_room(c);
+			return;
+		}
+		if (err == -EINPROGRESS) {
+			sl_list_append(&c->l->core->sending, &c->sending);
+			return;
+		}
+		if (err) {
+			bool peer = err == -EPIPE || err == -ECONNRESET;
+
+			if (!peer)
+				sl_log_warn("send.failed", SL_KV(listener, c->l->proto->name),
+					    SL_KV(peer, sl_conn_peer(c)), SL_KV_ERRNO(err));
+			conn_end(c, peer ? SL_CLOSE_PEER : SL_CLOSE_ERROR, false);
+			return;
+		}
+		sent(c, r);
+	}
+	if (c->closing && sl_list_empty(&c->replies))
+		conn_end(c, c->why, true);
+}
+
+int sl_deliver(struct sl_reply *reply, int64_t deadline)
+{
+	struct sl_conn *c = reply->conn;
+	int res = 0;
+
+	SL_ON_CORE(c->l->core);
+	SL_ASSERT(c->serving);
+	sl_list_append(&c->replies, &reply->node);
+	c->n_replies++;
+	conn_flush(c);
+	while (!res && !c->dead && c->n_replies > c->l->limits.replies)
+		res = sl_waitq_wait(&c->room, deadline);
+	return c->dead ? -ECONNRESET : res;
+}
+
+/* ---- waiting for the socket ------------------------------------------------------------- */
+
+static void room(struct sl_io *io)
+{
+	struct sl_conn *c = io->arg;
+
+	c->write_at = SL_NEVER;
+	conn_flush(c);
+}
+
+static void wait_for_room(struct sl_conn *c)
+{
+	sl_io_poll(&c->tx, c->fd, POLLOUT, 0);
+	c->tx.done = room;
+	c->tx.arg = c;
+	if (sl_ring_start(c->l->core->ring, &c->tx)) {
+		/* The submission queue is full for this turn only. */
+		sl_list_append(&c->l->core->sending, &c->sending);
+		return;
+	}
+	c->write_at = sl_now() + c->l->limits.write_ns;
+	conn_set_timer(c);
+}
+
+void tx_cancel(struct sl_conn *c)
+{
+	sl_list_remove(&c->sending);
+	if (c->tx.inflight)
+		sl_ring_cancel(c->l->core->ring, &c->tx);
+}
+
+int conns_send(struct sl_core *core)
+{
+	struct sl_list batch;
+	struct sl_list *n;
+	int count = 0;
+
+	if (!sl_list_empty(&core->rx.starved))
+		rx_feed(core);
+	sl_list_init(&batch);
+	sl_list_splice(&batch, &core->sending);
+	while ((n = sl_list_pop(&batch))) {
+		conn_flush(sl_list_entry(n, struct sl_conn, sending));
+		count++;
+	}
+	return count;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Listeners: one socket a core for each address, shared by SO_REUSEPORT; multishot accept.
+ *
+ * Interface: the listening part of conn.h. Invariant: a listener is freed only when its accept
+ * has ended and its last connection is gone.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "conn_pvt.h"
+#include "file.h"
+#include "log.h"
+
+#define RETRY_NS (100 * SL_MSEC)
+
+static void accepted(struct sl_io *io);
+
+static void arm(struct sl_listener *l)
+{
+	if (l->draining || l->accept.inflight)
+		return;
+	sl_io_accept(&l->accept, l->fd, SOCK_CLOEXEC | SOCK_NONBLOCK, SL_IO_MULTISHOT);
+	l->accept.done = accepted;
+	l->accept.arg = l;
+	if (sl_ring_start(l->core->ring, &l->accept))
+		sl_timer_set(&l->retry, l->core->now + RETRY_NS);
+}
+
+static void retry_due(struct sl_timer *timer)
+{
+	arm(sl_container_of(timer, struct sl_listener, retry));
+}
+
+static void accepted(struct sl_io *io)
+{
+	struct sl_listener *l = io->arg;
+
+	if (io->res >= 0 && (l->draining || l->n >= l->limits.conns)) {
+		sl_close(io->res);
+		sl_metric_add2(l->core->metrics, SL_M_CONNECTIONS_CLOSED, l->dim, SL_CLOSE_LIMIT,
+			       1);
+		if (!l->draining)
+			sl_log_warn("connection.refused", SL_KV(listener, l->proto->name),
+				    SL_KV(connections_max, l->limits.conns));
+	} else if (io->res >= 0) {
+		conn_start(l, io->res);
+	} else if (io->res != -ECANCELED) {
+		/* Out of descriptors or memory: the queue waits in the kernel meanwhile. */
+		sl_log_warn("accept.failed", SL_KV(listener, l->proto->name),
+			    SL_KV_ERRNO(io->res));
+		sl_timer_set(&l->retry, l->core->now + RETRY_NS);
+		return;
+	}
+	if (!io->more)
+		arm(l);
+	if (l->draining && !io->more)
+		sl_waitq_wake_all(&l->gone, 0);
+}
+
+static int open_socket(const struct sockaddr *addr, socklen_t len, char *why, size_t why_len)
+{
+	int fd = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int one = 1;
+	int err;
+
+	if (fd < 0) {
+		err = -errno;
+		snprintf(why, why_len, "socket: %s", strerror(-err));
+		return err;
+	}
+	if (addr->sa_family != AF_UNIX) {
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	}
+	if (!bind(fd, addr, len) && !listen(fd, 4096))
+		return fd;
+	err = -errno;
+	snprintf(why, why_len, "%s%s", strerror(-err),
+		 err == -EADDRINUSE ? ": another process listens there; stop it or choose "
+				      "another port" : "");
+	sl_close(fd);
+	return err;
+}
+
+int sl_listen(const struct sockaddr *addr, socklen_t len, const struct sl_proto *proto, void *arg,
+	      uint32_t dim, const struct sl_conn_limits *limits, struct sl_listener **ret_listener,
+	      char *why, size_t why_len)
+{
+	struct sl_listener *l = calloc(1, sizeof(*l));
+	struct sl_core *core = sl_core_self();
+
+	SL_ASSERT(core);
+	if (!l) {
+		snprintf(why, why_len, "%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	*l = (struct sl_listener){.core = core, .proto = proto, .arg = arg, .limits = *limits,
+				  .dim = dim};
+	l->fd = open_socket(addr, len, why, why_len);
+	if (l->fd < 0) {
+		int err = l->fd;
+
+		free(l);
+		return err;
+	}
+	sl_list_init(&l->conns);
+	sl_waitq_init(&l->gone);
+	sl_timer_init(&l->retry, retry_due);
+	l->received = sl_metric_cell(core->metrics, SL_M_RECEIVE_BYTES, dim, 0);
+	l->requests = sl_metric_cell(core->metrics, SL_M_REQUESTS, dim, 0);
+	arm(l);
+	*ret_listener = l;
+	return 0;
+}
+
+int sl_listener_addr(const struct sl_listener *l, struct sockaddr_storage *ret_addr)
+{
+	socklen_t len = sizeof(*ret_addr);
+
+	return getsockname(l->fd, (struct sockaddr *)ret_addr, &len) ? -errno : 0;
+}
+
+/* Ends the connections that wait for a request, or all of them. */
+static void end_conns(struct sl_listener *l, bool all)
+{
+	sl_list_each_safe(n, &l->conns) {
+		struct sl_conn *c = sl_list_entry(n, struct sl_conn, node);
+
+		if (all || !c->serving)
+			conn_end(c, SL_CLOSE_DRAIN, !all);
+		else if (c->waiter) {
+			struct sl_fiber *waiter = c->waiter;
+
+			c->waiter = NULL;
+			sl_fiber_wake(waiter, -ECONNRESET);
+		}
+	}
+}
+
+/* Connections that are queued in the kernel would be reset: take them, so that they get an end. */
+static void take_queued(struct sl_listener *l)
+{
+	struct sl_io io;
+
+	for (;;) {
+		sl_io_accept(&io, l->fd, SOCK_CLOEXEC, 0);
+		if (sl_io_now(&io) < 0)
+			return;
+		sl_close(io.res);
+	}
+}
+
+void sl_listener_drain(struct sl_listener *l, int64_t deadline)
+{
+	SL_ON_CORE(l->core);
+	l->draining = true;
+	sl_timer_clear(&l->retry);
+	sl_ring_cancel(l->core->ring, &l->accept);
+	while (l->accept.inflight)
+		sl_waitq_wait(&l->gone, SL_NEVER);
+	take_queued(l);
+	end_conns(l, false);
+	if (l->n)
+		sl_waitq_wait(&l->gone, deadline);
+	end_conns(l, true);
+	while (l->n)
+		sl_waitq_wait(&l->gone, SL_NEVER);
+}
+
+void sl_listener_free(struct sl_listener *l)
+{
+	if (!l)
+		return;
+	SL_ASSERT(!l->n && !l->accept.inflight);
+	sl_timer_clear(&l->retry);
+	sl_close(l->fd);
+	free(l);
+}
+
+uint32_t sl_listener_conns(const struct sl_listener *l)
+{
+	return l->n;
+}
