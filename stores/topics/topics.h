@@ -289,8 +289,7 @@ struct sl_fetch_part {
 
 	struct sl_fetch *fetch;
 	struct sl_commit commit;
-	struct partition *part;
-	bool armed;
+	bool armed, told;
 };
 
 /**
@@ -314,7 +313,6 @@ struct sl_fetch {
 
 	struct sl_list node;
 	struct sl_waitq q;
-	uint32_t armed;
 	bool woken;
 };
 
@@ -360,7 +358,7 @@ struct sl_offset_query {
 int sl_topic_offsets(struct sl_topics *t, struct sl_offset_query *queries, uint32_t n,
 		     int64_t deadline);
 
-/* What is known of a partition without opening its log: for lists and metrics. */
+/* What is known of a partition, for lists and metrics. */
 struct sl_partition_info {
 	uint64_t start, end, bytes;
 	int failed; /* 0 or -errno */
