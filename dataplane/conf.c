@@ -10,7 +10,6 @@
  * Order of parts: the table; reports; one value; one text; files; the whole; reload.
  */
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ini.h>
@@ -20,7 +19,7 @@
 #include <string.h>
 
 #include "conf_pvt.h"
-#include "uring/uring.h"
+#include "file.h"
 
 #define FILE_BYTES_MAX SL_MIB
 #define REPORT_BYTES 1024
@@ -110,9 +109,9 @@ static void origin_format(const struct sl_conf_origin *o, char *ret_text, size_t
 }
 
 static __attribute__((format(printf, 4, 5))) void tell(struct sl_conf_report *report,
-							enum sl_conf_severity severity,
-							const struct sl_conf_origin *origin,
-							const char *format, ...)
+						       enum sl_conf_severity severity,
+						       const struct sl_conf_origin *origin,
+						       const char *format, ...)
 {
 	char text[REPORT_BYTES];
 	size_t used;
@@ -304,8 +303,8 @@ static int reader_pair(void *arg, const char *section, const char *name, const c
 	return 1;
 }
 
-int sl_conf_parse(struct sl_conf *conf, const char *name, const char *text, size_t len,
-		  bool strict, struct sl_conf_report *report)
+int sl_conf_parse(struct sl_conf *conf, const char *name, const char *text, size_t len, bool strict,
+		  struct sl_conf_report *report)
 {
 	struct reader r = {.conf = conf, .report = report, .strict = strict};
 	int line;
@@ -320,7 +319,7 @@ int sl_conf_parse(struct sl_conf *conf, const char *name, const char *text, size
 		return -ENOMEM;
 	if (line > 0) {
 		r.at.line = (unsigned)line;
-		reader_fail(&r, "not a [section], a key = value or a comment (the first such line)");
+		reader_fail(&r, "not a [section], key = value or comment (the first such line)");
 	}
 	return r.err;
 }
@@ -369,54 +368,22 @@ out:
 
 /* ---- files ------------------------------------------------------------------------------ */
 
-static void file_close(int fd)
-{
-	struct sl_io io;
-
-	sl_io_close(&io, fd);
-	sl_io_now(&io);
-}
-
-static int file_open(const char *path, int flags)
-{
-	struct sl_io io;
-
-	sl_io_openat(&io, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | flags, 0);
-	return sl_io_now(&io);
-}
-
-/* The whole file into heap memory of the caller. -EFBIG above FILE_BYTES_MAX. */
+/* The whole file into heap memory of the caller. -E2BIG above FILE_BYTES_MAX. */
 static int file_read(const char *path, char **ret_text, size_t *ret_len)
 {
-	struct sl_io io;
-	size_t len = 0;
-	char *text;
-	int rc, fd = file_open(path, 0);
+	char *text = malloc(FILE_BYTES_MAX);
+	ssize_t n;
 
-	if (fd < 0)
-		return fd;
-	text = malloc(FILE_BYTES_MAX + 1);
-	if (!text) {
-		rc = -ENOMEM;
-		goto out_close;
-	}
-	do {
-		sl_io_read(&io, fd, text + len, FILE_BYTES_MAX + 1 - len, len);
-		rc = sl_io_now(&io);
-		if (rc > 0)
-			len += (size_t)rc;
-	} while ((rc > 0 && len <= FILE_BYTES_MAX) || rc == -EINTR);
-	if (rc > 0)
-		rc = -EFBIG;
-	if (rc == 0) {
-		*ret_text = text;
-		*ret_len = len;
-	} else {
+	if (!text)
+		return -ENOMEM;
+	n = sl_read_file(AT_FDCWD, path, text, FILE_BYTES_MAX, SL_NEVER);
+	if (n < 0) {
 		free(text);
+		return (int)n;
 	}
-out_close:
-	file_close(fd);
-	return rc;
+	*ret_text = text;
+	*ret_len = (size_t)n;
+	return 0;
 }
 
 static int file_load(struct sl_conf *conf, const char *path, const struct sl_conf_source *src,
@@ -439,6 +406,7 @@ static int file_load(struct sl_conf *conf, const char *path, const struct sl_con
 }
 
 struct names {
+	const char *folder;
 	char **names;
 	size_t n;
 };
@@ -457,15 +425,20 @@ static bool is_drop_in(const char *name)
 	return name[0] != '.' && len > 5 && strcmp(name + len - 5, ".conf") == 0;
 }
 
-/* Adds @folder/@name. */
-static int names_add(struct names *l, const char *folder, const char *name)
+/* Adds the path of @name, if it is a drop-in's. */
+static int names_add(void *arg, const char *name, int type)
 {
-	char **names = realloc(l->names, (l->n + 1) * sizeof(*names));
+	struct names *l = arg;
+	char **names;
 
+	(void)type;
+	if (!is_drop_in(name))
+		return 0;
+	names = realloc(l->names, (l->n + 1) * sizeof(*names));
 	if (!names)
 		return -ENOMEM;
 	l->names = names;
-	if (asprintf(&l->names[l->n], "%s/%s", folder, name) < 0)
+	if (asprintf(&l->names[l->n], "%s/%s", l->folder, name) < 0)
 		return -ENOMEM;
 	l->n++;
 	return 0;
@@ -476,35 +449,18 @@ static int names_compare(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The drop-ins of folder @fd in the order of their names. */
-static int names_read(int fd, const char *folder, struct names *ret_list)
+/* The drop-ins of @l->folder, if there is such a folder, in the order of their names. */
+static int names_read(struct names *l)
 {
-	struct names l = {0};
-	char buf[8192] __attribute__((aligned(8)));
-	struct sl_io io;
-	int n, rc = 0;
+	int rc, fd = sl_open(AT_FDCWD, l->folder, O_RDONLY | O_DIRECTORY, 0, SL_NEVER);
 
-	do {
-		sl_io_getdents(&io, fd, buf, sizeof(buf));
-		n = sl_io_now(&io);
-		for (int off = 0; off < n && rc == 0;) {
-			const struct dirent64 *e = (const struct dirent64 *)(buf + off);
-
-			if (is_drop_in(e->d_name))
-				rc = names_add(&l, folder, e->d_name);
-			off += e->d_reclen;
-		}
-	} while (n > 0 && rc == 0);
-	if (n < 0)
-		rc = n;
-	if (rc) {
-		names_done(&l);
-		return rc;
-	}
-	if (l.n)
-		qsort(l.names, l.n, sizeof(*l.names), names_compare);
-	*ret_list = l;
-	return 0;
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	rc = sl_list_folder(fd, names_add, l);
+	sl_close(fd);
+	if (l->n)
+		qsort(l->names, l->n, sizeof(*l->names), names_compare);
+	return rc;
 }
 
 static int drop_ins_load(struct sl_conf *conf, const struct sl_conf_source *src,
@@ -512,17 +468,13 @@ static int drop_ins_load(struct sl_conf *conf, const struct sl_conf_source *src,
 {
 	struct names l = {0};
 	char *folder;
-	int fd, rc;
+	int rc;
 
 	if (asprintf(&folder, "%s.d", src->file) < 0)
 		return -ENOMEM;
-	fd = file_open(folder, O_DIRECTORY);
-	rc = fd == -ENOENT ? 0 : fd;
-	if (fd >= 0) {
-		rc = names_read(fd, folder, &l);
-		file_close(fd);
-	}
-	if (rc < 0) {
+	l.folder = folder;
+	rc = names_read(&l);
+	if (rc) {
 		const struct sl_conf_origin at = {.file = folder};
 
 		tell(report, SL_CONF_ERROR, &at, "cannot be read: %s", strerror(-rc));

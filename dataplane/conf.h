@@ -58,16 +58,16 @@ struct sl_conf_cpus {
 };
 
 enum sl_conf_type {
-	SL_CONF_BOOL,	  /* bool: yes no on off true false 1 0 */
-	SL_CONF_UINT,	  /* uint64_t */
-	SL_CONF_BYTES,	  /* uint64_t: 4096, 64K, 1G (powers of 1024) */
-	SL_CONF_TIME_NS,  /* int64_t: 5s, 250ms, 10m, 7d; the unit is required, except for 0 */
-	SL_CONF_TIME_MS,  /* int64_t: the same; a plain number is milliseconds */
-	SL_CONF_CHOICE,	  /* int: position in the row's list of words */
-	SL_CONF_STRING,	  /* char *, never NULL, owned by the struct */
-	SL_CONF_ADDRS,	  /* struct sl_conf_addrs */
+	SL_CONF_BOOL, /* bool: yes no on off true false 1 0 */
+	SL_CONF_UINT, /* uint64_t */
+	SL_CONF_BYTES, /* uint64_t: 4096, 64K, 1G (powers of 1024) */
+	SL_CONF_TIME_NS, /* int64_t: 5s, 250ms, 10m, 7d; the unit is required, except for 0 */
+	SL_CONF_TIME_MS, /* int64_t: the same; a plain number is milliseconds */
+	SL_CONF_CHOICE, /* int: position in the row's list of words */
+	SL_CONF_STRING, /* char *, never NULL, owned by the struct */
+	SL_CONF_ADDRS, /* struct sl_conf_addrs */
 	SL_CONF_HOSTPORT, /* struct sl_conf_hostport */
-	SL_CONF_CPUS,	  /* struct sl_conf_cpus */
+	SL_CONF_CPUS, /* struct sl_conf_cpus */
 	SL_CONF_TYPE_LAST
 };
 
@@ -110,7 +110,9 @@ struct sl_conf_origin {
 
 struct sl_conf {
 #define SECTION(name, help) struct {
-#define END(name) } name;
+#define END(name)                                                                                  \
+	}                                                                                          \
+	name;
 #define X(section, key, field, type, ...) sl_conf_##type field;
 #include "config.def"
 #undef X
@@ -155,7 +157,7 @@ struct sl_conf_source {
 
 /**
  * sl_conf_load() - read all of @src over the defaults and check it as a whole.
- * Reads small files by blocking calls: at start, or from a fiber that may hold its core shortly.
+ * Reads small files: from a plain thread, blocking it, or from a fiber, parking it.
  * Return: 0; -EINVAL if anything is wrong (each mistake was reported); -ENOMEM; or the errno of
  *         reading a file. On failure *ret_conf needs no done.
  */
@@ -178,8 +180,8 @@ void sl_conf_done(struct sl_conf *conf);
 /* All settings at their defaults: 0 or -ENOMEM. */
 int sl_conf_init(struct sl_conf *conf);
 /* The text of one file, @name in messages: 0, -EINVAL (reported) or -ENOMEM. */
-int sl_conf_parse(struct sl_conf *conf, const char *name, const char *text, size_t len,
-		  bool strict, struct sl_conf_report *report);
+int sl_conf_parse(struct sl_conf *conf, const char *name, const char *text, size_t len, bool strict,
+		  struct sl_conf_report *report);
 /* "section.key=value": 0, -EINVAL (reported) or -ENOMEM. */
 int sl_conf_set(struct sl_conf *conf, const char *assignment, struct sl_conf_report *report);
 /* What concerns several settings at once: 0 or -EINVAL (reported). */

@@ -29,11 +29,20 @@ struct unit {
 
 /* The first spelling of a size is the one that sl_conf_allowed() prints. */
 static const struct unit size_units[] = {
-	{"T", INT64_C(1) << 40}, {"G", INT64_C(1) << 30},   {"M", INT64_C(1) << 20},
-	{"K", INT64_C(1) << 10}, {"", 1},		    {"B", 1},
-	{"TB", INT64_C(1) << 40}, {"GB", INT64_C(1) << 30}, {"MB", INT64_C(1) << 20},
-	{"KB", INT64_C(1) << 10}, {"TiB", INT64_C(1) << 40}, {"GiB", INT64_C(1) << 30},
-	{"MiB", INT64_C(1) << 20}, {"KiB", INT64_C(1) << 10},
+	{"T", INT64_C(1) << 40},
+	{"G", INT64_C(1) << 30},
+	{"M", INT64_C(1) << 20},
+	{"K", INT64_C(1) << 10},
+	{"", 1},
+	{"B", 1},
+	{"TB", INT64_C(1) << 40},
+	{"GB", INT64_C(1) << 30},
+	{"MB", INT64_C(1) << 20},
+	{"KB", INT64_C(1) << 10},
+	{"TiB", INT64_C(1) << 40},
+	{"GiB", INT64_C(1) << 30},
+	{"MiB", INT64_C(1) << 20},
+	{"KiB", INT64_C(1) << 10},
 };
 
 static const struct unit time_units[] = {
@@ -335,8 +344,7 @@ void sl_conf_addr_format(const struct sl_conf_addr *addr, char *ret_text)
 
 	if (addr->sa.sa_family == AF_INET6) {
 		inet_ntop(AF_INET6, &addr->in6.sin6_addr, host, sizeof(host));
-		snprintf(ret_text, SL_CONF_ADDR_TEXT, "[%s]:%u", host,
-			 ntohs(addr->in6.sin6_port));
+		snprintf(ret_text, SL_CONF_ADDR_TEXT, "[%s]:%u", host, ntohs(addr->in6.sin6_port));
 		return;
 	}
 	inet_ntop(AF_INET, &addr->in4.sin_addr, host, sizeof(host));
@@ -511,8 +519,8 @@ void sl_conf_allowed(const struct sl_conf_key *key, char *ret_text, size_t size)
 			      size);
 		return;
 	case SL_CONF_TIME_MS:
-		allowed_range(key, time_units, 7, SL_MSEC,
-			      "milliseconds, or with ms, s, m, h or d", ret_text, size);
+		allowed_range(key, time_units, 7, SL_MSEC, "milliseconds, or with ms, s, m, h or d",
+			      ret_text, size);
 		return;
 	case SL_CONF_CHOICE:
 		allowed_choice(key->choices, ret_text, size);

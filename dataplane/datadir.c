@@ -37,7 +37,7 @@ struct why {
 
 /* Tells "PATH: …" and returns @err. */
 static __attribute__((format(printf, 3, 4))) int fail(const struct why *why, int err,
-						       const char *format, ...)
+						      const char *format, ...)
 {
 	va_list args;
 	int n = snprintf(why->text, why->len, "%s: ", why->path);
@@ -185,8 +185,7 @@ static int version_write(int dir, const struct version *v, int64_t deadline)
 	char text[VERSION_BYTES_MAX];
 
 	return sl_write_file(dir, VERSION_NAME, text, version_format(v, text),
-			     SL_FAULT_SYNC_DATADIR_VERSION, SL_FAULT_SYNC_DATADIR_FOLDER,
-			     deadline);
+			     SL_FAULT_SYNC_DATADIR_VERSION, SL_FAULT_SYNC_DATADIR_FOLDER, deadline);
 }
 
 /* Whether what is created has to be given to the user that the process will change to. */
@@ -265,8 +264,9 @@ static int check_owner(int dir, const struct sl_datadir_conf *conf, const struct
 		return fail(why, rc, "cannot be examined: %s", strerror(-rc));
 	if (stx.stx_uid == conf->uid)
 		return 0;
-	return fail(why, -EACCES, "belongs to user %u, and node.user is %u: chown -R it, or change "
-				  "node.user",
+	return fail(why, -EACCES,
+		    "belongs to user %u, and node.user is %u: chown -R it, or change "
+		    "node.user",
 		    stx.stx_uid, conf->uid);
 }
 
@@ -287,8 +287,9 @@ static int lock_busy(int fd, const struct why *why, int64_t deadline)
 	int pid = holder_pid(fd, deadline);
 
 	if (pid > 0)
-		return fail(why, -EBUSY, "is in use by process %d: stop it (kill %d), or choose "
-					 "another folder with -D",
+		return fail(why, -EBUSY,
+			    "is in use by process %d: stop it (kill %d), or choose "
+			    "another folder with -D",
 			    pid, pid);
 	return fail(why, -EBUSY,
 		    "is in use by another process: stop it, or choose another folder with -D");
@@ -325,9 +326,9 @@ static int lock_take(int dir, const struct sl_datadir_conf *conf, const struct w
 		return fail(why, fd, LOCK_NAME " cannot be opened: %s", strerror(-fd));
 	if (!conf->exclusive && flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		rc = -errno;
-		rc = rc == -EWOULDBLOCK ? lock_busy(fd, why, deadline)
-					: fail(why, rc, LOCK_NAME " cannot be locked: %s",
-					       strerror(-rc));
+		rc = rc == -EWOULDBLOCK
+			     ? lock_busy(fd, why, deadline)
+			     : fail(why, rc, LOCK_NAME " cannot be locked: %s", strerror(-rc));
 	} else if (is_for_user(conf) && fchown(fd, conf->uid, conf->gid) != 0) {
 		rc = fail(why, -errno, LOCK_NAME " cannot be given to node.user: %s",
 			  strerror(errno));
@@ -368,8 +369,9 @@ static int version_new(int dir, const struct sl_datadir_conf *conf, struct versi
 		return fail(why, -ENOENT, "holds no " VERSION_NAME ": not a data folder of sluice");
 	rc = sl_list_folder(dir, refuse_strangers, NULL);
 	if (rc == -ENOTEMPTY)
-		return fail(why, rc, "is not empty and holds no " VERSION_NAME ": not a data folder "
-				     "of sluice; choose another with -D");
+		return fail(why, rc,
+			    "is not empty and holds no " VERSION_NAME ": not a data "
+			    "folder of sluice; choose another with -D");
 	if (rc)
 		return fail(why, rc, "cannot be listed: %s", strerror(-rc));
 	rc = sync_parent(dir, deadline);
@@ -396,8 +398,9 @@ static int version_load(struct sl_datadir *dd, const struct sl_datadir_conf *con
 		return rc;
 	if (conf->cluster_id && *conf->cluster_id && !conf->offline &&
 	    strcmp(conf->cluster_id, ret_v->cluster_id) != 0)
-		return fail(why, -EINVAL, "belongs to cluster %s, and kafka.cluster_id is %s: "
-					  "remove that setting, or choose another folder with -D",
+		return fail(why, -EINVAL,
+			    "belongs to cluster %s, and kafka.cluster_id is %s: "
+			    "remove that setting, or choose another folder with -D",
 			    ret_v->cluster_id, conf->cluster_id);
 	return 0;
 }

@@ -4,7 +4,7 @@
  *
  * Cores and fibers (core.h, fiber.h), buffers, extents and parts (buf.h), durability waits
  * (commit.h), delivery (deliver.h), connections (conn.h), file operations (file.h), and what
- * surrounds them: configuration, logs, metrics, the data folder.
+ * surrounds them: configuration, logs, metrics, the data folder, privileges, signals, systemd.
  */
 #ifndef DATAPLANE_DATAPLANE_H
 #define DATAPLANE_DATAPLANE_H
@@ -14,10 +14,14 @@
 #include "conf.h"
 #include "conn.h"
 #include "core.h"
+#include "datadir.h"
 #include "deliver.h"
 #include "fiber.h"
 #include "file.h"
 #include "log.h"
 #include "metric.h"
+#include "notify.h"
+#include "privileges.h"
+#include "signals.h"
 
 #endif

@@ -63,7 +63,7 @@ static void put_string(struct line *l, const char *s)
 }
 
 static __attribute__((format(printf, 2, 3))) void put_format(struct line *l, const char *format,
-							      ...)
+							     ...)
 {
 	char text[64];
 	va_list args;
@@ -82,9 +82,17 @@ static __attribute__((format(printf, 2, 3))) void put_format(struct line *l, con
 static size_t utf8_len(const uint8_t *p, size_t left)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t n = p[0] < 0x80 ? 1 : p[0] >> 5 == 6 ? 2 : p[0] >> 4 == 14 ? 3 : p[0] >> 3 == 30 ? 4 : 0;
+	size_t n = 0;
 	uint32_t c;
 
+	if (p[0] < 0x80)
+		n = 1;
+	else if (p[0] >> 5 == 6)
+		n = 2;
+	else if (p[0] >> 4 == 14)
+		n = 3;
+	else if (p[0] >> 3 == 30)
+		n = 4;
 	if (n == 0 || n > left)
 		return 0;
 	c = n == 1 ? p[0] : p[0] & (0x7fu >> n);
@@ -96,7 +104,7 @@ static size_t utf8_len(const uint8_t *p, size_t left)
 	return c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : n;
 }
 
-/* The inside of a quoted string; the same for both formats. Bytes that are no text become U+FFFD. */
+/* The inside of quotes, the same in both formats. Bytes that are no text become U+FFFD. */
 static void put_escaped(struct line *l, const void *data, size_t len)
 {
 	static const char named[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
@@ -152,10 +160,12 @@ static void put_key(struct line *l, enum sl_log_format format, const char *key)
 
 static void put_double(struct line *l, enum sl_log_format format, double d)
 {
+	const char *name = isnan(d) ? "nan" : d < 0 ? "-inf" : "inf";
+
 	if (isfinite(d))
 		put_format(l, "%.9g", d);
 	else
-		put_text(l, format, isnan(d) ? "nan" : d < 0 ? "-inf" : "inf", isnan(d) || d > 0 ? 3 : 4);
+		put_text(l, format, name, strlen(name));
 }
 
 static void put_errno(struct line *l, enum sl_log_format format, int64_t err)
@@ -223,8 +233,7 @@ static void put_time(struct line *l, enum sl_log_format format, int64_t wall_ns)
 }
 
 size_t sl_log_format(enum sl_log_format format, int64_t wall_ns, enum sl_log_level level,
-		     const char *event, const struct sl_log_field *fields, size_t n,
-		     char *ret_line)
+		     const char *event, const struct sl_log_field *fields, size_t n, char *ret_line)
 {
 	bool json = format == SL_LOG_JSON;
 	struct line l = {.text = ret_line, .max = SL_LOG_LINE_BYTES - TAIL_BYTES};
@@ -261,9 +270,9 @@ static struct {
 	int level;
 	int format;
 	int fd;
-	int fd_kind;	   /* enum fd_kind, of fd */
-	uint64_t dropped;  /* since the start */
-	uint64_t untold;   /* dropped, and not yet told by a line */
+	int fd_kind; /* enum fd_kind, of fd */
+	uint64_t dropped; /* since the start */
+	uint64_t untold; /* dropped, and not yet told by a line */
 } log_state = {.level = SL_LOG_LEVEL_INFO, .format = SL_LOG_LOGFMT, .fd = STDERR_FILENO};
 
 static __thread int thread_core_plus_one; /* 0: none */
@@ -298,9 +307,9 @@ bool sl_log_admit(struct sl_log_site *site, enum sl_log_level level, uint32_t *r
 
 enum fd_kind {
 	FD_UNKNOWN,
-	FD_PLAIN,   /* file or terminal: written to as it is */
-	FD_PIPE,    /* asked first whether it has room */
-	FD_SOCKET,  /* the same */
+	FD_PLAIN, /* file or terminal: written to as it is */
+	FD_PIPE, /* asked first whether it has room */
+	FD_SOCKET, /* the same */
 	FD_JOURNAL, /* a socket or pipe to systemd's journal, which reads <priority> prefixes */
 };
 

@@ -50,7 +50,7 @@ enum sl_log_format { SL_LOG_LOGFMT, SL_LOG_JSON };
 
 enum sl_log_type {
 	SL_LOG_STRING, /* NUL-terminated; NULL is written as "" */
-	SL_LOG_BYTES,  /* of a peer, any bytes */
+	SL_LOG_BYTES, /* of a peer, any bytes */
 	SL_LOG_INT,
 	SL_LOG_UINT,
 	SL_LOG_BOOL,
@@ -74,7 +74,7 @@ struct sl_log_field {
 /* One place that logs. */
 struct sl_log_site {
 	uint64_t window_start; /* seconds, monotonic */
-	uint32_t lines;	       /* let through in this window */
+	uint32_t lines; /* let through in this window */
 	uint32_t suppressed;
 };
 
@@ -116,12 +116,11 @@ struct sl_log_site {
 /* Fields are not evaluated when the level is off. Not for use in inline functions of headers. */
 #define SL_LOG(level, event, ...)                                                                  \
 	do {                                                                                       \
-		static struct sl_log_site sl_log_site_                                             \
-			__attribute__((section("sl_log_sites")));                                  \
+		static struct sl_log_site sl_log_site_ __attribute__((section("sl_log_sites")));   \
 		uint32_t sl_log_suppressed_;                                                       \
 		if (sl_log_on(level) && sl_log_admit(&sl_log_site_, level, &sl_log_suppressed_)) { \
-			const struct sl_log_field sl_log_fields_[] = {                             \
-				{.key = NULL}, ##__VA_ARGS__};                                     \
+			const struct sl_log_field sl_log_fields_[] = {{.key = NULL},               \
+								      ##__VA_ARGS__};              \
 			sl_log_write(level, event, sl_log_fields_ + 1,                             \
 				     sizeof(sl_log_fields_) / sizeof(sl_log_fields_[0]) - 1,       \
 				     sl_log_suppressed_);                                          \

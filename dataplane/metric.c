@@ -18,9 +18,18 @@
 /* ---- tables ----------------------------------------------------------------------------- */
 
 static const struct sl_metric_info rows[] = {
-#define NONE {SL_DIM_NONE, SL_DIM_NONE}
-#define L1(a) {SL_DIM_##a, SL_DIM_NONE}
-#define L2(a, b) {SL_DIM_##a, SL_DIM_##b}
+#define NONE                                                                                       \
+	{                                                                                          \
+		SL_DIM_NONE, SL_DIM_NONE                                                           \
+	}
+#define L1(a)                                                                                      \
+	{                                                                                          \
+		SL_DIM_##a, SL_DIM_NONE                                                            \
+	}
+#define L2(a, b)                                                                                   \
+	{                                                                                          \
+		SL_DIM_##a, SL_DIM_##b                                                             \
+	}
 #define X(id, t, u, n, labels, h)                                                                  \
 	[SL_M_##id] = {.name = n,                                                                  \
 		       .help = h,                                                                  \
@@ -36,8 +45,8 @@ static const struct sl_metric_info rows[] = {
 _Static_assert(SL_ARRAY_SIZE(rows) == SL_M_LAST, "a row for each metric");
 
 static const char *const dim_labels[] = {
-	[SL_DIM_NONE] = NULL,	   [SL_DIM_CORE] = "core",	 [SL_DIM_LISTENER] = "listener",
-	[SL_DIM_RUNG] = "rung",	   [SL_DIM_CLOSE] = "reason",	 [SL_DIM_FALLBACK] = "reason",
+	[SL_DIM_NONE] = NULL,	[SL_DIM_CORE] = "core",	   [SL_DIM_LISTENER] = "listener",
+	[SL_DIM_RUNG] = "rung", [SL_DIM_CLOSE] = "reason", [SL_DIM_FALLBACK] = "reason",
 	[SL_DIM_API] = "api",
 };
 _Static_assert(SL_ARRAY_SIZE(dim_labels) == SL_DIM_LAST, "a label for each dimension");
@@ -252,7 +261,7 @@ struct page {
 	int last; /* the row whose HELP and TYPE were written, or -1 */
 };
 
-/* @quotes: as the value of a label; else as a help text, where a quote is a character like others. */
+/* @quotes: as the value of a label; else as a help text, where a quote is like any other. */
 static void put_escaped(struct sl_text *out, const char *s, bool quotes)
 {
 	for (; *s; s++) {

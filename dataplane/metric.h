@@ -25,12 +25,12 @@
 
 enum sl_dim {
 	SL_DIM_NONE,
-	SL_DIM_CORE,	 /* of itself: the number of the core */
+	SL_DIM_CORE, /* of itself: the number of the core */
 	SL_DIM_LISTENER, /* "kafka", "http", … */
-	SL_DIM_RUNG,	 /* deliver.h */
-	SL_DIM_CLOSE,	 /* why connections end; label `reason` */
+	SL_DIM_RUNG, /* deliver.h */
+	SL_DIM_CLOSE, /* why connections end; label `reason` */
 	SL_DIM_FALLBACK, /* deliver.h; label `reason` */
-	SL_DIM_API,	 /* Kafka's APIs */
+	SL_DIM_API, /* Kafka's APIs */
 	SL_DIM_LAST
 };
 

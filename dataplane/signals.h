@@ -10,7 +10,7 @@
 
 enum sl_signal {
 	SL_SIGNAL_NONE,
-	SL_SIGNAL_STOP,	  /* SIGTERM, SIGINT: drain, sync, end */
+	SL_SIGNAL_STOP, /* SIGTERM, SIGINT: drain, sync, end */
 	SL_SIGNAL_RELOAD, /* SIGHUP: read the settings again */
 	SL_SIGNAL_REPORT, /* SIGUSR1: log what the daemon holds */
 };

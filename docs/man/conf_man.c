@@ -64,6 +64,13 @@ int main(int argc, char **argv)
 		}
 		key_print(key);
 	}
+	printf(".SH FILES\n.TP\n.I /etc/sluice/sluice.conf\nThe file that the packaged service reads.\n"
+	       ".SH EXAMPLES\n"
+	       "All cores but the first two, records kept for a day or 100 GiB a partition:\n"
+	       ".PP\n.nf\n[node]\ncores = 2\\-15\ndatadir = /var/lib/sluice\n\n[log]\n"
+	       "retention_ms = 1d\nretention_bytes = 100G\n.fi\n.PP\n"
+	       "To try settings without starting:\n.PP\n"
+	       ".B sluiced \\-c FILE \\-\\-set node.cores=1 \\-\\-check\n");
 	printf(".SH SEE ALSO\n.BR sluiced (8),\n.BR sluice (1)\n");
 	return 0;
 }

@@ -20,9 +20,14 @@ TEST(sizes_have_units_of_1024)
 	static const struct {
 		const char *text;
 		int64_t value;
-	} rows[] = {{"0", 0},		{"4096", 4096},	     {"7B", 7},
-		    {"64K", 65536},	{"64k", 65536},	     {"2 MiB", 2097152},
-		    {"1GB", 1073741824}, {"8388607T", INT64_C(8388607) << 40}};
+	} rows[] = {{"0", 0},
+		    {"4096", 4096},
+		    {"7B", 7},
+		    {"64K", 65536},
+		    {"64k", 65536},
+		    {"2 MiB", 2097152},
+		    {"1GB", 1073741824},
+		    {"8388607T", INT64_C(8388607) << 40}};
 	int64_t v;
 
 	for (size_t i = 0; i < SL_ARRAY_SIZE(rows); i++) {
@@ -33,7 +38,8 @@ TEST(sizes_have_units_of_1024)
 
 TEST(sizes_that_are_none_are_refused)
 {
-	static const char *const rows[] = {"", "K", "-1", "+1", "1.5G", "1X", "1 K M", "0x10", "off"};
+	static const char *const rows[] = {"",	 "K",	  "-1",	  "+1", "1.5G",
+					   "1X", "1 K M", "0x10", "off"};
 	int64_t v = 42;
 
 	for (size_t i = 0; i < SL_ARRAY_SIZE(rows); i++)
@@ -134,10 +140,20 @@ TEST(addresses_are_numbers_and_are_printed_as_read)
 
 TEST(addresses_that_are_none_are_refused)
 {
-	static const char *const rows[] = {"",		 ",",	      "127.0.0.1", "127.0.0.1:",
-					   ":9092",	 "host:9092", "1.2.3.4:65536", "[::1]",
-					   "[::1]9092",	 "::1:9092",  "[1.2.3.4]:1",   "[]:1",
-					   "127.0.0.1:1x", "[::1:80"};
+	static const char *const rows[] = {"",
+					   ",",
+					   "127.0.0.1",
+					   "127.0.0.1:",
+					   ":9092",
+					   "host:9092",
+					   "1.2.3.4:65536",
+					   "[::1]",
+					   "[::1]9092",
+					   "::1:9092",
+					   "[1.2.3.4]:1",
+					   "[]:1",
+					   "127.0.0.1:1x",
+					   "[::1:80"};
 	struct sl_conf_key key = {.type = SL_CONF_ADDRS};
 	struct sl_conf_addrs addrs;
 

@@ -25,20 +25,20 @@ FIXTURE(datadir)
 FIXTURE_SETUP(datadir)
 {
 	snprintf(self->path, sizeof(self->path), "%s/data", harness_tmpdir());
-	self->conf = (struct sl_datadir_conf){
-		.path = self->path, .uid = (uid_t)-1, .gid = (gid_t)-1};
+	self->conf =
+		(struct sl_datadir_conf){.path = self->path, .uid = (uid_t)-1, .gid = (gid_t)-1};
 }
 FIXTURE_TEARDOWN(datadir)
 {
 	sl_datadir_close(&self->dd, false, SL_NEVER);
 }
 
-static int open_dir(FIXTURE_DATA(datadir) *self, struct sl_datadir *ret_dd)
+static int open_dir(FIXTURE_DATA(datadir) * self, struct sl_datadir *ret_dd)
 {
 	return sl_datadir_open(ret_dd, &self->conf, self->why, sizeof(self->why), SL_NEVER);
 }
 
-static const char *file_of(FIXTURE_DATA(datadir) *self, const char *name)
+static const char *file_of(FIXTURE_DATA(datadir) * self, const char *name)
 {
 	static char path[600];
 

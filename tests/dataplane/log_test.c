@@ -30,9 +30,9 @@ static const char *format(enum sl_log_format form, const struct sl_log_field *fi
 TEST(a_logfmt_line_has_time_level_event_and_fields)
 {
 	const char *peer = "127.0.0.1:5";
-	const struct sl_log_field fields[] = {SL_KV(peer, peer),     SL_KV(bytes, (size_t)17),
-					      SL_KV(delta, -3),	     SL_KV(ok, (bool)true),
-					      SL_KV(ratio, 0.25),    SL_KV_ERRNO(-ECONNRESET)};
+	const struct sl_log_field fields[] = {SL_KV(peer, peer),  SL_KV(bytes, (size_t)17),
+					      SL_KV(delta, -3),	  SL_KV(ok, (bool)true),
+					      SL_KV(ratio, 0.25), SL_KV_ERRNO(-ECONNRESET)};
 
 	EXPECT_STREQ("time=2026-01-31T12:00:00.007Z level=warn event=conn.closed peer=127.0.0.1:5 "
 		     "bytes=17 delta=-3 ok=true ratio=0.25 error=\"Connection reset by peer\"\n",
@@ -147,7 +147,7 @@ FIXTURE_TEARDOWN(pipe)
 	close(self->fds[1]);
 }
 
-static const char *drain(FIXTURE_DATA(pipe) *self)
+static const char *drain(FIXTURE_DATA(pipe) * self)
 {
 	static char text[1 << 20];
 	size_t len = 0;

@@ -32,7 +32,7 @@ FIXTURE_TEARDOWN(manager)
 	close(self->fd);
 }
 
-static const char *hear(FIXTURE_DATA(manager) *self)
+static const char *hear(FIXTURE_DATA(manager) * self)
 {
 	ssize_t n = recv(self->fd, self->heard, sizeof(self->heard) - 1, 0);
 
