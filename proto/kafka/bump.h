@@ -25,11 +25,11 @@
 struct sl_bump_chunk;
 
 struct sl_bump {
-	uint8_t *p, *end;	      /* what is left of the current piece; p is aligned */
+	uint8_t *p, *end; /* what is left of the current piece; p is aligned */
 	struct sl_bump_chunk *chunks; /* heap pieces, newest first */
-	size_t heap_bytes;	      /* taken from the heap so far */
-	size_t heap_bytes_max;	      /* the caller's limit for that */
-	uint8_t *first, *first_end;   /* the caller's piece, for sl_bump_reset() */
+	size_t heap_bytes; /* taken from the heap so far */
+	size_t heap_bytes_max; /* the caller's limit for that */
+	uint8_t *first, *first_end; /* the caller's piece, for sl_bump_reset() */
 };
 
 /**

@@ -141,7 +141,7 @@ static bool is_default_struct(const struct kafka_schema *schema, const void *msg
 	return true;
 }
 
-/* ---- decoding --------------------------------------------------------------------------------- */
+/* ---- decoding ------------------------------------------------------------------------------- */
 
 struct decoder {
 	struct kafka_in *in;
@@ -364,7 +364,7 @@ int kafka_decode(const struct kafka_schema *schema, int version, const void *p, 
 	return err;
 }
 
-/* ---- encoding --------------------------------------------------------------------------------- */
+/* ---- encoding ------------------------------------------------------------------------------- */
 
 struct encoder {
 	struct kafka_out *out;

@@ -40,7 +40,7 @@ enum kafka_api {
 	KAFKA_API_LAST = KAFKA_DESCRIBE_CLUSTER + 1 /* highest key plus one */
 };
 
-/* ---- schemas (read by the codec and by tests) ------------------------------------------------ */
+/* ---- schemas (read by the codec and by tests) ----------------------------------------------- */
 
 enum kafka_type {
 	KAFKA_T_BOOL,
@@ -63,13 +63,13 @@ struct kafka_schema;
 struct kafka_field {
 	const char *name;
 	const struct kafka_schema *schema; /* of a struct, or of an array's elements that are */
-	int64_t dflt;			   /* of an integer or bool */
-	uint16_t offset;		   /* in the C struct */
-	uint8_t type;			   /* enum kafka_type */
-	uint8_t elem;			   /* an array's elements: enum kafka_type, not ARRAY */
-	int8_t since, until;		   /* versions that carry it */
-	int8_t nullable_since;		   /* if is_nullable */
-	uint8_t tag;			   /* if is_tagged */
+	int64_t dflt; /* of an integer or bool */
+	uint16_t offset; /* in the C struct */
+	uint8_t type; /* enum kafka_type */
+	uint8_t elem; /* an array's elements: enum kafka_type, not ARRAY */
+	int8_t since, until; /* versions that carry it */
+	int8_t nullable_since; /* if is_nullable */
+	uint8_t tag; /* if is_tagged */
 	bool is_nullable, is_tagged, is_null_default;
 };
 
@@ -93,7 +93,7 @@ struct kafka_array {
 struct kafka_api_info {
 	const char *name; /* in snake case; NULL for a key that is not known */
 	int16_t key;
-	int16_t min, max;	/* versions that the codec has; what is advertised is in apis.def */
+	int16_t min, max; /* versions that the codec has; what is advertised is in apis.def */
 	int16_t flexible_since; /* > max if no version is */
 	const struct kafka_schema *request, *response;
 };
@@ -104,7 +104,7 @@ struct kafka_api_info {
  */
 const struct kafka_api_info *kafka_api_find(int key);
 
-/* ---- messages -------------------------------------------------------------------------------- */
+/* ---- messages ------------------------------------------------------------------------------- */
 
 /**
  * kafka_init() - set every field of @msg to the protocol's default.
@@ -138,8 +138,8 @@ int kafka_decode_from(const struct kafka_schema *schema, int version, struct kaf
 
 struct kafka_sizes {
 	size_t wire_bytes; /* all of it */
-	size_t mem_bytes;  /* what the encoder writes: wire_bytes less the splits' bytes */
-	unsigned splits;   /* records that are not in memory */
+	size_t mem_bytes; /* what the encoder writes: wire_bytes less the splits' bytes */
+	unsigned splits; /* records that are not in memory */
 };
 
 /**
@@ -160,7 +160,7 @@ int kafka_size(const struct kafka_schema *schema, int version, const void *msg,
 int kafka_encode(const struct kafka_schema *schema, int version, const void *msg,
 		 struct kafka_out *out);
 
-/* ---- frames: length, header, message ----------------------------------------------------------- */
+/* ---- frames: length, header, message -------------------------------------------------------- */
 
 /* Length prefix of a frame; it does not count itself. */
 #define KAFKA_FRAME_PREFIX_BYTES 4
@@ -208,8 +208,8 @@ int kafka_response_encode(enum kafka_api api, int version, int32_t correlation_i
  * kafka_request_size() - sizes of a whole request frame; as kafka_response_size().
  * @client_id: may be null.
  */
-int kafka_request_size(enum kafka_api api, int version, struct kafka_str client_id,
-		       const void *msg, struct kafka_sizes *ret_sizes);
+int kafka_request_size(enum kafka_api api, int version, struct kafka_str client_id, const void *msg,
+		       struct kafka_sizes *ret_sizes);
 
 /**
  * kafka_request_encode() - append a whole request frame; as kafka_response_encode().

@@ -18,8 +18,7 @@ struct row {
 };
 
 static const struct row rows[] = {
-#define X(code, id, again, words)                                                                  \
-	[(code) + 1] = {.name = #id, .text = words, .retriable = again},
+#define X(code, id, again, words) [(code) + 1] = {.name = #id, .text = words, .retriable = again},
 #include "errors.def"
 #undef X
 };

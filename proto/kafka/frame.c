@@ -116,8 +116,8 @@ int kafka_response_encode(enum kafka_api api, int version, int32_t correlation_i
 	return put_message(info->response, version, msg, sizes, from, out);
 }
 
-int kafka_request_size(enum kafka_api api, int version, struct kafka_str client_id,
-		       const void *msg, struct kafka_sizes *ret_sizes)
+int kafka_request_size(enum kafka_api api, int version, struct kafka_str client_id, const void *msg,
+		       struct kafka_sizes *ret_sizes)
 {
 	const struct kafka_api_info *info = kafka_api_find(api);
 	struct kafka_out head = {.p = NULL};

@@ -9,7 +9,7 @@
 
 #include <sluice/assert.h>
 
-/* A varint of up to @bits bits: seven a byte, low ones first, the top bit set on all but the last. */
+/* A varint of up to @bits bits: seven a byte, low first, the top bit set on all but the last. */
 uint64_t kafka_get_varint_slow(struct kafka_in *in, unsigned bits)
 {
 	const uint8_t *p = in->p;
@@ -22,7 +22,7 @@ uint64_t kafka_get_varint_slow(struct kafka_in *in, unsigned bits)
 			return 0;
 		}
 		v |= (uint64_t)(*p & 0x7f) << shift;
-		/* Bits beyond the width would be lost: a peer that sends them means another number. */
+		/* Bits beyond the width would be lost: the peer means another number. */
 		if (shift + 7 > bits && (*p & 0x7f) >> (bits - shift))
 			break;
 		if (!(*p++ & 0x80)) {

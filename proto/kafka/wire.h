@@ -314,9 +314,9 @@ void kafka_skip_tags(struct kafka_in *in);
 
 /* Where bytes that are not in the output belong. */
 struct kafka_split {
-	size_t at;	 /* they come before out->p[at] (and after the splits before this one) */
+	size_t at; /* they come before out->p[at] (and after the splits before this one) */
 	uint64_t cookie; /* the field's own, kafka_records.cookie */
-	int32_t n;	 /* how many, > 0 */
+	int32_t n; /* how many, > 0 */
 };
 
 /*

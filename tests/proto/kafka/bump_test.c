@@ -7,7 +7,8 @@
 
 static bool lies_in(const void *p, const void *room, size_t bytes)
 {
-	return (const char *)p >= (const char *)room && (const char *)p < (const char *)room + bytes;
+	return (const char *)p >= (const char *)room &&
+	       (const char *)p < (const char *)room + bytes;
 }
 
 TEST(room_of_the_caller_comes_first)

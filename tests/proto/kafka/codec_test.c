@@ -56,7 +56,8 @@ static void any_free(struct any *a)
 }
 
 /* Size, encode and return the bytes (to be freed). */
-static uint8_t *encode(const struct kafka_schema *schema, int version, const void *msg, size_t *ret_n)
+static uint8_t *encode(const struct kafka_schema *schema, int version, const void *msg,
+		       size_t *ret_n)
 {
 	struct kafka_sizes sizes;
 	struct kafka_out out;
@@ -101,7 +102,8 @@ static void round_trip(const struct kafka_schema *schema, int version, struct ra
 		random_msg(schema, version, rnd, &a->mem, a->msg);
 		p = encode(schema, version, a->msg, &n);
 		memset(b->msg, 0xa5, sizeof(b->msg));
-		if (!EXPECT_EQ(0, kafka_decode(schema, version, at_guard(p, n), n, &b->mem, b->msg)) ||
+		if (!EXPECT_EQ(0,
+			       kafka_decode(schema, version, at_guard(p, n), n, &b->mem, b->msg)) ||
 		    !EXPECT_TRUE(msg_equal(schema, a->msg, b->msg)))
 			TH_LOG("%s v%d", schema->name, version);
 		again = encode(schema, version, b->msg, &again_n);
@@ -148,7 +150,7 @@ TEST_TIMEOUT(truncation_at_every_byte_and_trailing_bytes_are_refused, 60)
 	for_each_message(truncate_everywhere);
 }
 
-/* Whatever the bytes become, the decoder ends, stays inside, and accepts only what it can encode. */
+/* Whatever the bytes become, the decoder stays inside and accepts only what it can encode. */
 static void flip_bytes(const struct kafka_schema *schema, int version, struct random_source *rnd)
 {
 	struct any *a = any_new(), *b = any_new();
@@ -184,7 +186,8 @@ TEST_TIMEOUT(damaged_messages_are_refused_or_read_soundly, 60)
 	for_each_message(flip_bytes);
 }
 
-static void refuse_outside(const struct kafka_schema *schema, int version, struct random_source *rnd)
+static void refuse_outside(const struct kafka_schema *schema, int version,
+			   struct random_source *rnd)
 {
 	struct any *a = any_new();
 	struct kafka_sizes sizes;
@@ -208,8 +211,8 @@ TEST(versions_outside_of_the_range_are_not_supported)
 
 TEST(fields_of_other_versions_get_defaults)
 {
-	static const uint8_t wire[] = {0xff, 0xff, 0xff, 0xff, 0, 0, 1, 0xf4, 0, 0, 0, 1,
-				       0, 0x10, 0, 0, 0, 0, 0, 0, 0};
+	static const uint8_t wire[] = {0xff, 0xff, 0xff, 0xff, 0, 0, 1, 0xf4, 0, 0, 0,
+				       1,    0,	   0x10, 0,    0, 0, 0, 0,    0, 0};
 	char room[256];
 	struct sl_bump mem;
 	struct kafka_fetch_request req;
@@ -229,7 +232,7 @@ TEST(fields_of_other_versions_get_defaults)
 	EXPECT_EQ(-1, req.replica_state.replica_epoch);
 }
 
-/* ---- known bytes ------------------------------------------------------------------------------- */
+/* ---- known bytes ---------------------------------------------------------------------------- */
 
 #define EXPECT_WIRE(schema, version, msg, wire)                                                    \
 	do {                                                                                       \
@@ -245,8 +248,8 @@ TEST(api_versions_has_known_bytes)
 {
 	static const uint8_t v0[] = {0, 35, 0, 0, 0, 1, 0, 18, 0, 0, 0, 4};
 	static const uint8_t v3[] = {0, 0, 2, 0, 18, 0, 0, 0, 4, 0, 0, 0, 0, 7, 0};
-	static const uint8_t v3_tags[] = {0, 0, 2, 0, 18, 0, 0, 0, 4, 0, 0, 0, 0, 7, 1,
-					  1, 8, 0, 0, 0, 0, 0, 0, 1, 2};
+	static const uint8_t v3_tags[] = {0, 0, 2, 0, 18, 0, 0, 0, 4, 0, 0, 0, 0,
+					  7, 1, 1, 8, 0,  0, 0, 0, 0, 0, 1, 2};
 	static const uint8_t v3_request[] = {5, 'k', 'c', 'a', 't', 4, '1', '.', '7', 0};
 	struct kafka_api_versions_response_key key = {.api_key = 18, .max_version = 4};
 	struct kafka_api_versions_response res;
@@ -271,11 +274,11 @@ TEST(metadata_v1_has_known_bytes)
 	static const uint8_t request[] = {0, 0, 0, 1, 0, 1, 't'};
 	static const uint8_t request_all[] = {0xff, 0xff, 0xff, 0xff};
 	static const uint8_t response[] = {
-		0, 0, 0, 1, 0, 0, 0, 5, 0, 1, 'h', 0, 0, 0x23, 0x84, 0xff, 0xff, /* broker */
-		0, 0, 0, 5,						       /* controller */
-		0, 0, 0, 1, 0, 0, 0, 1, 't', 1,				       /* topic, internal */
-		0, 0, 0, 1, 0, 3, 0, 0, 0, 2, 0, 0, 0, 5,		       /* partition */
-		0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0, 0};			       /* replicas, isr */
+		0, 0, 0, 1, 0, 0, 0, 5, 0,   1, 'h', 0, 0, 0x23, 0x84, 0xff, 0xff, /* broker */
+		0, 0, 0, 5, /* controller */
+		0, 0, 0, 1, 0, 0, 0, 1, 't', 1, /* topic, internal */
+		0, 0, 0, 1, 0, 3, 0, 0, 0,   2, 0,   0, 0, 5, /* partition */
+		0, 0, 0, 1, 0, 0, 0, 5, 0,   0, 0,   0}; /* replicas, isr */
 	struct kafka_metadata_request_topic t = {.name = KAFKA_STR("t")};
 	struct kafka_metadata_request req = {.topics = {&t, 1}};
 	struct kafka_metadata_response_broker broker = {
@@ -298,14 +301,17 @@ TEST(metadata_v1_has_known_bytes)
 
 TEST(fetch_v12_request_has_known_bytes)
 {
-	static const uint8_t wire[] = {
-		0xff, 0xff, 0xff, 0xff, 0, 0, 1, 0xf4, 0, 0, 0, 1, 0x03, 0x20, 0, 0, 1, /* limits */
-		0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,					/* session */
-		2, 2, 't', 2, 0, 0, 0, 3, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 1, 0,		/* partition */
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-		0, 0x10, 0, 0, 0, 0,
-		2, 2, 'u', 3, 0, 0, 0, 1, 0, 0, 0, 2, 0,				/* forgotten */
-		1, 1, 0, 2, 2, 'c'};							/* rack, cluster */
+	static const uint8_t wire[] = {0xff, 0xff, 0xff, 0xff, 0,    0,	   1,	 0xf4, 0,
+				       0,    0,	   1,	 0x03, 0x20, 0,	   0,	 1, /* limits */
+				       0,    0,	   0,	 0,    0xff, 0xff, 0xff, 0xff, /* session */
+				       2,    2,	   't',	 2,    0,    0,	   0,	 3,    0,
+				       0,    0,	   9,	 0,    0,    0,	   0,	 0,    0,
+				       1,    0, /* partition */
+				       0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+				       0xff, 0xff, 0xff, 0,    0x10, 0,	   0,	 0,    0,
+				       2,    2,	   'u',	 3,    0,    0,	   0,	 1,    0,
+				       0,    0,	   2,	 0, /* forgotten */
+				       1,    1,	   0,	 2,    2,    'c'}; /* rack, cluster */
 	struct kafka_fetch_request req;
 	struct sl_bump mem;
 	char room[1024];
@@ -335,15 +341,15 @@ TEST(fetch_v12_request_has_known_bytes)
 TEST(fetch_v13_response_splits_at_records_outside_memory)
 {
 	static const uint8_t wire[] = {
-		0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 2,				   /* session 7 */
-		1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 3,	   /* topic id */
-		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, /* partition 0 */
-		0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
-		0xe9, 0x07,							   /* 1,000 bytes */
-		1, 1, 9, 0, 0, 0, 5, 0, 0, 0, 6, 0,				   /* leader 5, epoch 6 */
-		0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 2, /* partition 1 */
-		0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff,
-		4, 'a', 'b', 'c', 0, 0, 0};
+		0, 0, 0, 0, 0, 0, 0, 0, 0, 7,	 2, /* session 7 */
+		1, 2, 3, 4, 5, 6, 7, 8, 9, 10,	 11,   12,   13,   14,	 15,   16,  3,
+		0, 0, 0, 0, 0, 0, 0, 0, 0, 0,	 0,    0,    0,	   1,	 0,    0,   0,	 0, 0, 0,
+		1, 0, /* partition 0 */
+		0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xe9, 0x07, /* 1,000 bytes */
+		1, 1, 9, 0, 0, 0, 5, 0, 0, 0,	 6,    0, /* leader 5, epoch 6 */
+		0, 0, 0, 1, 0, 0, 0, 0, 0, 0,	 0,    0,    0,	   2,	 0,    0,   0,	 0, 0, 0,
+		0, 2, /* partition 1 */
+		0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 4,	 'a',  'b', 'c', 0, 0, 0};
 	const size_t first_split = 11 + 17 + 22 + 13 + 2;
 	struct kafka_fetch_response_partition parts[2];
 	struct kafka_fetch_response_topic topic = {
@@ -388,10 +394,11 @@ TEST(fetch_v13_response_splits_at_records_outside_memory)
 TEST(produce_v9_has_known_bytes)
 {
 	static const uint8_t request[] = {0, 0xff, 0xff, 0, 0, 0x75, 0x30, 2, 2, 't', 2,
-					  0, 0, 0, 4, 3, 'r', 's', 0, 0, 0};
-	static const uint8_t response[] = {2, 2, 't', 2, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 77,
-					   0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-					   0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0};
+					  0, 0,	   0,	 4, 3, 'r',  's',  0, 0, 0};
+	static const uint8_t response[] = {2,	 2,    't',  2,	   0, 0, 0,  4,	   0,	 0,    0,
+					   0,	 0,    0,    0,	   0, 0, 77, 0xff, 0xff, 0xff, 0xff,
+					   0xff, 0xff, 0xff, 0xff, 0, 0, 0,  0,	   0,	 0,    0,
+					   0,	 1,    0,    0,	   0, 0, 0,  0,	   0,	 0};
 	struct kafka_produce_request_partition p = {
 		.index = 4, .records = {.p = (const uint8_t *)"rs", .n = 2}};
 	struct kafka_produce_request_topic t = {.name = KAFKA_STR("t"), .partition_data = {&p, 1}};
@@ -415,13 +422,14 @@ TEST(produce_v9_has_known_bytes)
 	EXPECT_WIRE(kafka_produce_response_schema, 9, &res, response);
 }
 
-/* ---- what a hostile peer sends ------------------------------------------------------------------ */
+/* ---- what a hostile peer sends -------------------------------------------------------------- */
 
 static int decode_metadata(int version, const void *wire, size_t n, struct sl_bump *mem)
 {
 	struct kafka_metadata_request req;
 
-	return kafka_decode(&kafka_metadata_request_schema, version, at_guard(wire, n), n, mem, &req);
+	return kafka_decode(&kafka_metadata_request_schema, version, at_guard(wire, n), n, mem,
+			    &req);
 }
 
 TEST(lying_counts_allocate_nothing)

@@ -36,9 +36,10 @@ static size_t response(enum kafka_api api, int version, const void *msg, uint8_t
 
 TEST(request_frames_have_known_bytes)
 {
-	static const uint8_t v0[] = {0, 0, 0, 14, 0, 18, 0, 0, 1, 2, 3, 4, 0, 4, 'k', 'c', 'a', 't'};
-	static const uint8_t v3[] = {0, 0, 0, 18, 0, 18, 0, 3, 1, 2, 3, 4, 0, 4, 'k', 'c', 'a', 't',
-				     0, 1, 1, 0};
+	static const uint8_t v0[] = {0, 0, 0, 14, 0, 18,  0,   0,   1,
+				     2, 3, 4, 0,  4, 'k', 'c', 'a', 't'};
+	static const uint8_t v3[] = {0, 0, 0, 18,  0,	18,  0,	  3, 1, 2, 3,
+				     4, 0, 4, 'k', 'c', 'a', 't', 0, 1, 1, 0};
 	struct kafka_api_versions_request req;
 	uint8_t buf[64];
 
@@ -171,8 +172,7 @@ TEST(unknown_apis_have_no_frames)
 	kafka_out_init(&out, buf, sizeof(buf));
 	EXPECT_EQ(-EOPNOTSUPP, kafka_response_size((enum kafka_api)4, 0, buf, &sizes));
 	EXPECT_EQ(-EOPNOTSUPP, kafka_request_size((enum kafka_api)4, 0, client, buf, &sizes));
-	EXPECT_EQ(-EOPNOTSUPP,
-		  kafka_response_encode((enum kafka_api)4, 0, 1, buf, &sizes, &out));
+	EXPECT_EQ(-EOPNOTSUPP, kafka_response_encode((enum kafka_api)4, 0, 1, buf, &sizes, &out));
 	EXPECT_EQ(-EOPNOTSUPP,
 		  kafka_request_encode((enum kafka_api)4, 0, 1, client, buf, &sizes, &out));
 	EXPECT_EQ(0, out.len);

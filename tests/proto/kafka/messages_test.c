@@ -33,7 +33,8 @@ static void check_field(const struct kafka_schema *schema, const struct kafka_fi
 }
 
 /* @since, @until: the versions in which the struct itself occurs. */
-static void check_schema(const struct kafka_schema *schema, int since, int until, int flexible_since)
+static void check_schema(const struct kafka_schema *schema, int since, int until,
+			 int flexible_since)
 {
 	int last_tag = -1;
 	bool filled = false;
