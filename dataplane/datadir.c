@@ -137,7 +137,7 @@ static int version_parse(char *text, size_t len, struct version *ret_v)
 	}
 	id = line_value(&p, "cluster_id");
 	if (!id || strlen(id) >= sizeof(v.cluster_id) ||
-	    line_number(&p, "incarnation", UINT64_MAX, &incarnation))
+	    line_number(&p, "incarnation", INT64_MAX, &incarnation))
 		return -EBADMSG;
 	clean = line_value(&p, "clean");
 	crc = crc_line ? line_value(&p, "crc32c") : NULL;
