@@ -50,7 +50,9 @@ struct sl_privileges_path {
  * @user: node.user, "" stays.
  * @low_ports: a listener's port is below 1024: keep CAP_NET_BIND_SERVICE.
  * @core_dumps: node.core_dumps. @confine: node.confine.
- * @paths, @paths_n: what @confine leaves accessible.
+ * @paths, @paths_n: what @confine leaves accessible. A missing one that is not optional makes the
+ *	step a skipped one. Beside the daemon's own: /proc and /sys (memory and processor figures,
+ *	LeakSanitizer), /etc and /usr (name resolution, late-loaded libraries), read-only.
  */
 struct sl_privileges_conf {
 	const char *user;
