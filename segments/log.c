@@ -250,6 +250,9 @@ static int mark_clean(struct sl_log *log, int64_t deadline)
 	struct segment *seg = log_last(log);
 	int err;
 
+	while (log->saving)
+		if (sl_waitq_wait(&log->drained, deadline) == -ETIME)
+			return -ETIME;
 	if (log->clean_on_disk && log->slot_off == log->tail.off && log->slot_start == log->start)
 		return 0;
 	err = commit_now(log, false, deadline);

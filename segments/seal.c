@@ -87,6 +87,8 @@ static void save_index(void *arg)
 	else
 		index_need(job.log, job.seg, SL_NEVER);
 	seg_unpin(job.log, job.seg);
+	job.log->saving--;
+	sl_waitq_wake_all(&job.log->drained, 0);
 	log_leave(job.log);
 }
 
@@ -100,6 +102,7 @@ static void save_index_aside(struct sl_log *log, struct segment *seg)
 		goto out;
 	*job = (struct index_job){log, seg};
 	log->users++;
+	log->saving++;
 	seg_pin(seg);
 	if (log->logs->conf.background && !sl_fiber_start(SL_STACK_SMALL, save_index, job))
 		return;

@@ -412,6 +412,7 @@ struct sl_log {
 	bool reserving;
 
 	uint32_t users;
+	uint32_t saving; /* indexes on their way to the disk */
 	bool closing, dead;
 	struct sl_waitq drained;
 
