@@ -46,7 +46,8 @@ int main(int argc, char **argv)
 
 	printf(".TH SLUICE.CONF 5 \"\" \"sluice %s\"\n", argc > 1 ? argv[1] : "");
 	printf(".SH NAME\nsluice.conf \\- settings of sluiced\n.SH DESCRIPTION\n"
-	       "An INI file: sections in brackets, one\n.I key = value\na line; comments begin with\n"
+	       "An INI file: sections in brackets, one\n.I key = value\na line; "
+	       "comments begin with\n"
 	       ".B #\nor\n.BR ; .\nThe files\n.I FILE.d/*.conf\nare read after\n.IR FILE ,\n"
 	       "in the order of their names, and options\n.B \\-\\-set section.key=value\n"
 	       "after these; the last value wins. Bytes take the suffixes K, M and G (powers of\n"
@@ -64,7 +65,8 @@ int main(int argc, char **argv)
 		}
 		key_print(key);
 	}
-	printf(".SH FILES\n.TP\n.I /etc/sluice/sluice.conf\nThe file that the packaged service reads.\n"
+	printf(".SH FILES\n.TP\n.I /etc/sluice/sluice.conf\n"
+	       "The file that the packaged service reads.\n"
 	       ".SH EXAMPLES\n"
 	       "All cores but the first two, records kept for a day or 100 GiB a partition:\n"
 	       ".PP\n.nf\n[node]\ncores = 2\\-15\ndatadir = /var/lib/sluice\n\n[log]\n"
