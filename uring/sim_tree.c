@@ -305,6 +305,12 @@ static bool disk_is_within(const struct node *n, const struct node *ancestor)
 	return false;
 }
 
+/* What @dc takes out of the tree, or NULL: a rename takes out what it replaces. */
+static const struct node *removed_by(const struct dir_change *dc)
+{
+	return dc->slot[dc->n - 1].before;
+}
+
 /* Whether it moves something from one folder to another. */
 static bool crosses(const struct dir_change *dc)
 {
@@ -328,10 +334,9 @@ bool dir_change_fits(struct sl_sim *sim, const struct dir_change *dc)
 
 		if (entries_find(&s->dir->disk, s->name) != s->before)
 			return false;
-		/* A folder that goes is empty, unless it only goes elsewhere. */
-		if (s->before && s->before->disk.n && s->before != dc->slot[dc->n - 1].after)
-			return false;
 	}
+	if (removed_by(dc) && removed_by(dc)->disk.n)
+		return false; /* a folder is empty when it goes */
 	return !crosses(dc) || target_fits(sim, dc);
 }
 
@@ -347,10 +352,9 @@ void dir_change_apply(struct sl_sim *sim, struct dir_change *dc)
 
 /* ---- syncing a folder --------------------------------------------------------------------- */
 
-/* Whether @a and @b speak of the same name, or @b removes the folder of @a's. */
-static bool slots_bind(const struct slot *a, const struct slot *b)
+static bool same_name(const struct slot *a, const struct slot *b)
 {
-	return (a->dir == b->dir && !strcmp(a->name, b->name)) || a->dir == b->before;
+	return a->dir == b->dir && !strcmp(a->name, b->name);
 }
 
 static bool moves_folder(const struct dir_change *dc)
@@ -363,10 +367,13 @@ static bool builds_on(const struct dir_change *later, const struct dir_change *d
 {
 	if (moves_folder(later) && moves_folder(dc))
 		return true; /* out of order they could make a ring of folders */
-	for (int i = 0; i < later->n; i++)
-		for (int j = 0; j < dc->n; j++)
-			if (slots_bind(&dc->slot[j], &later->slot[i]))
+	for (int j = 0; j < dc->n; j++) {
+		if (dc->slot[j].dir == removed_by(later))
+			return true; /* what was in the folder when it went */
+		for (int i = 0; i < later->n; i++)
+			if (same_name(&dc->slot[j], &later->slot[i]))
 				return true;
+	}
 	return false;
 }
 
