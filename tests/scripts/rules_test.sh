@@ -4,6 +4,7 @@
 # A small tree is made in which all rules hold; then, for each rule, one with a single offence, in
 # which that rule must be "not ok" and name the file.
 set -eu
+unset SLUICE_BUILD
 root=$(cd "$(dirname "$0")/../.." && pwd)
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
