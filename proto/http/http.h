@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http: HTTP/1.1 for metrics, health and the APIs. The one header that tools include.
+ *
+ * tools/sluiced makes one struct http_server, gives it to sl_listen() of every core as the
+ * connections' argument together with http_proto, and tells it when every listener serves.
+ *
+ * Order of parts: the server; the protocol.
+ */
+#ifndef PROTO_HTTP_HTTP_H
+#define PROTO_HTTP_HTTP_H
+
+#include "dataplane/dataplane.h"
+
+/* ---- the server ------------------------------------------------------------------------- */
+
+struct http_core;
+struct http_route;
+
+/**
+ * struct http_server_conf - how a server is made.
+ * @cores: cores that serve, numbered from 0. @registry: what /metrics shows; outlives the server.
+ * @head_bytes_max: http.max_head_bytes; more than the connection's window (256 KiB) counts as that.
+ * @body_bytes_max: http.max_body_bytes.
+ * @routes, @routes_n: the table of routes; NULL: that of routes.c.
+ */
+struct http_server_conf {
+	uint32_t cores;
+	const struct sl_registry *registry;
+	uint64_t head_bytes_max, body_bytes_max;
+	const struct http_route *routes;
+	size_t routes_n;
+};
+
+/**
+ * struct http_server - what all HTTP connections of the process share; sl_conn_arg() of each.
+ * Its limits and @not_ready are atomics, which any thread may set by the functions below.
+ */
+struct http_server {
+	const struct sl_registry *registry;
+	const struct http_route *routes;
+	size_t routes_n;
+	uint64_t head_bytes_max, body_bytes_max;
+	const char *not_ready; /* NULL: /readyz says 200 */
+	struct http_core *cores;
+	uint32_t cores_n;
+};
+
+/* Not ready at first ("starting"). Return: 0 or -ENOMEM. */
+int http_server_init(struct http_server *s, const struct http_server_conf *conf);
+
+/* After the last connection. Accepts NULL and a zeroed struct. */
+void http_server_done(struct http_server *s);
+
+/* New limits, after a reload; requests that have begun keep theirs or take these. Any thread. */
+void http_server_set_limits(struct http_server *s, uint64_t head_bytes_max,
+			    uint64_t body_bytes_max);
+
+/**
+ * http_server_set_ready() - what /readyz says from now on; from any thread.
+ * @not_ready: NULL once every listener serves; else why it is not so ("starting", "draining"): a
+ *	constant without characters that JSON escapes.
+ */
+void http_server_set_ready(struct http_server *s, const char *not_ready);
+
+/* ---- the protocol ----------------------------------------------------------------------- */
+
+extern const struct sl_proto http_proto;
+
+#endif

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The head of a request.
+ *
+ * Interface: the head's part of request.h. llhttp, strict, is the parser; it finds the spans. What
+ * it lets pass and another server could read otherwise is refused afterwards: that is how requests
+ * are smuggled past a proxy (RFC 9112, section 11.2). Invariants of an accepted head: the request
+ * line is exactly "METHOD SP target SP HTTP/1.x"; no control character stands in target, name or
+ * value; the body's length is told once and in one way.
+ *
+ * Order of parts: methods; strings; the parser's callbacks; the request line; fields; the whole.
+ */
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "head.h"
+#include "request.h"
+
+/* ---- methods ---------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	uint8_t llhttp;
+} methods[] = {
+	[HTTP_M_GET] = {"GET", HTTP_GET},
+	[HTTP_M_HEAD] = {"HEAD", HTTP_HEAD},
+	[HTTP_M_POST] = {"POST", HTTP_POST},
+	[HTTP_M_PUT] = {"PUT", HTTP_PUT},
+	[HTTP_M_DELETE] = {"DELETE", HTTP_DELETE},
+	[HTTP_M_PATCH] = {"PATCH", HTTP_PATCH},
+	[HTTP_M_OPTIONS] = {"OPTIONS", HTTP_OPTIONS},
+};
+_Static_assert(SL_ARRAY_SIZE(methods) == HTTP_M_LAST, "one row for each method");
+
+const char *http_method_name(enum http_method m)
+{
+	SL_ASSERT(m < HTTP_M_LAST);
+	return methods[m].name;
+}
+
+static bool find_method(uint8_t llhttp, enum http_method *ret_m)
+{
+	for (int m = 0; m < HTTP_M_LAST; m++) {
+		if (methods[m].llhttp != llhttp)
+			continue;
+		*ret_m = (enum http_method)m;
+		return true;
+	}
+	return false;
+}
+
+/* ---- strings ---------------------------------------------------------------------------- */
+
+bool http_str_is(struct http_str s, const char *literal)
+{
+	return strlen(literal) == s.n && !strncasecmp(s.p, literal, s.n);
+}
+
+bool http_request_field(const struct http_request *rq, const char *name,
+			struct http_str *ret_value)
+{
+	for (uint32_t i = 0; i < rq->fields_n; i++) {
+		if (!http_str_is(http_request_str(rq, rq->fields[i].name), name))
+			continue;
+		*ret_value = http_request_str(rq, rq->fields[i].value);
+		return true;
+	}
+	return false;
+}
+
+/* ---- the parser's callbacks ------------------------------------------------------------- */
+
+/* A span may be told in pieces, one behind the other. */
+static void grow(const struct http_request *rq, struct http_span *s, const char *at, size_t n)
+{
+	if (!s->n)
+		s->at = (uint32_t)(at - rq->head);
+	s->n += (uint32_t)n;
+}
+
+static int on_url(llhttp_t *p, const char *at, size_t n)
+{
+	struct http_request *rq = p->data;
+
+	grow(rq, &rq->target, at, n);
+	return 0;
+}
+
+static int on_field(llhttp_t *p, const char *at, size_t n)
+{
+	struct http_request *rq = p->data;
+
+	if (rq->whole)
+		return 0; /* a trailer: of no interest, and not in the head's memory */
+	if (rq->fields_n == HTTP_FIELDS_MAX) {
+		rq->refusal = HTTP_REFUSE_FIELDS_MANY;
+		return HPE_USER;
+	}
+	grow(rq, &rq->fields[rq->fields_n].name, at, n);
+	return 0;
+}
+
+static int on_value(llhttp_t *p, const char *at, size_t n)
+{
+	struct http_request *rq = p->data;
+
+	if (!rq->whole)
+		grow(rq, &rq->fields[rq->fields_n].value, at, n);
+	return 0;
+}
+
+static int on_value_complete(llhttp_t *p)
+{
+	struct http_request *rq = p->data;
+
+	rq->fields_n += !rq->whole;
+	return 0;
+}
+
+static int on_head_complete(llhttp_t *p)
+{
+	struct http_request *rq = p->data;
+
+	rq->whole = true;
+	return HPE_PAUSED;
+}
+
+static int on_body(llhttp_t *p, const char *at, size_t n)
+{
+	struct http_request *rq = p->data;
+
+	memcpy(rq->body.out + rq->body.out_n, at, n);
+	rq->body.out_n += n;
+	return 0;
+}
+
+static int on_message_complete(llhttp_t *p)
+{
+	struct http_request *rq = p->data;
+
+	rq->body.done = true;
+	return HPE_PAUSED;
+}
+
+const llhttp_settings_t http_parser_settings = {
+	.on_url = on_url,
+	.on_header_field = on_field,
+	.on_header_value = on_value,
+	.on_header_value_complete = on_value_complete,
+	.on_headers_complete = on_head_complete,
+	.on_body = on_body,
+	.on_message_complete = on_message_complete,
+};
+
+/* ---- the request line ------------------------------------------------------------------- */
+
+/* What the parser calls a bad method may be one that it does not know: a token and a space. */
+static enum http_refusal bad_method(const char *line, const char *end)
+{
+	const char *p = line;
+
+	while (p < end && http_is_token((uint8_t)*p))
+		p++;
+	return p > line && p < end && *p == ' ' ? HTTP_REFUSE_METHOD : HTTP_REFUSE_REQUEST_LINE;
+}
+
+/* The line ends with " HTTP/d.d", whose version is not ours. */
+static enum http_refusal bad_version(const char *line, const char *end)
+{
+	const char *v = end - 9;
+
+	return end - line > 9 && !memcmp(v, " HTTP/", 6) && v[6] >= '0' && v[6] <= '9' &&
+			       v[7] == '.' && v[8] >= '0' && v[8] <= '9'
+		       ? HTTP_REFUSE_VERSION
+		       : HTTP_REFUSE_REQUEST_LINE;
+}
+
+/* Exactly one space on either side of the target, nothing behind the version. */
+static enum http_refusal check_line(struct http_request *rq, const char *line, const char *end)
+{
+	const char *target = rq->head + rq->target.at;
+	size_t method_n = strlen(methods[rq->method].name);
+	const char *v = target + rq->target.n;
+
+	if (target != line + method_n + 1 || line[method_n] != ' ')
+		return HTTP_REFUSE_REQUEST_LINE;
+	if (end - v != 9 || memcmp(v, " HTTP/", 6))
+		return HTTP_REFUSE_REQUEST_LINE;
+	if (rq->parser.http_major != 1 || v[6] != '1' || v[7] != '.')
+		return bad_version(line, end);
+	rq->minor = rq->parser.http_minor ? 1 : 0;
+	return HTTP_REFUSE_NONE;
+}
+
+/* "http://host:80/path" as a proxy would be asked; only its path is ours to look at. */
+static const char *skip_authority(const char *p, const char *end)
+{
+	const char *s = memmem(p, (size_t)(end - p), "://", 3);
+
+	if (!s || (s - p != 4 && s - p != 5) || strncasecmp(p, "https", (size_t)(s - p)))
+		return NULL;
+	s += 3;
+	p = s;
+	while (s < end && *s != '/' && *s != '?')
+		s++;
+	return s > p ? s : NULL;
+}
+
+static struct http_span span_of(const struct http_request *rq, const char *p, const char *end)
+{
+	return (struct http_span){(uint32_t)(p - rq->head), (uint32_t)(end - p)};
+}
+
+static enum http_refusal split_target(struct http_request *rq)
+{
+	const char *p = rq->head + rq->target.at, *end = p + rq->target.n;
+	const char *question;
+
+	for (const char *c = p; c < end; c++)
+		if (*c <= ' ' || *c >= 0x7f || *c == '#')
+			return HTTP_REFUSE_TARGET;
+	if (end - p == 1 && *p == '*') {
+		rq->star = true;
+		return rq->method == HTTP_M_OPTIONS ? HTTP_REFUSE_NONE : HTTP_REFUSE_TARGET;
+	}
+	if (p < end && *p != '/')
+		p = skip_authority(p, end);
+	if (!p || (p < end && *p != '/' && *p != '?'))
+		return HTTP_REFUSE_TARGET;
+	question = memchr(p, '?', (size_t)(end - p));
+	rq->path = span_of(rq, p, question ? question : end);
+	if (question)
+		rq->query = span_of(rq, question + 1, end);
+	return HTTP_REFUSE_NONE;
+}
+
+/* ---- fields ----------------------------------------------------------------------------- */
+
+/* How often the fields came of which more than one would be read in more than one way. */
+struct once {
+	uint32_t host, length, coding;
+};
+
+/* A host and a port, by its characters: what separates hosts, users and paths is not among them. */
+static bool host_is_sound(struct http_str v)
+{
+	static const char others[] = "-._~:[]%!$&'()*+;=";
+
+	for (size_t i = 0; i < v.n; i++) {
+		char letter = v.p[i] | 0x20;
+
+		if (!(letter >= 'a' && letter <= 'z') && !(v.p[i] >= '0' && v.p[i] <= '9') &&
+		    !memchr(others, v.p[i], sizeof(others) - 1))
+			return false;
+	}
+	return true;
+}
+
+/* Without chunked at its end nobody knows where the body ends; before it, codings are unknown. */
+static enum http_refusal check_coding(struct http_str v)
+{
+	const char *comma = memrchr(v.p, ',', v.n);
+	struct http_str last = v;
+
+	if (http_str_is(v, "chunked"))
+		return HTTP_REFUSE_NONE;
+	if (!comma)
+		return HTTP_REFUSE_CODING;
+	last.p = comma + 1;
+	last.n = v.n - (size_t)(last.p - v.p);
+	while (last.n && (*last.p == ' ' || *last.p == '\t')) {
+		last.p++;
+		last.n--;
+	}
+	return http_str_is(last, "chunked") ? HTTP_REFUSE_CODING_UNKNOWN : HTTP_REFUSE_CODING;
+}
+
+static enum http_refusal on_known_field(struct http_request *rq, struct http_str name,
+					struct http_str v, struct once *once)
+{
+	if (http_str_is(name, "host")) {
+		once->host++;
+		return host_is_sound(v) ? HTTP_REFUSE_NONE : HTTP_REFUSE_HOST;
+	}
+	if (http_str_is(name, "content-length")) {
+		once->length++;
+		for (size_t i = 0; i < v.n; i++)
+			if (v.p[i] < '0' || v.p[i] > '9')
+				return HTTP_REFUSE_LENGTH;
+		return v.n ? HTTP_REFUSE_NONE : HTTP_REFUSE_LENGTH;
+	}
+	if (http_str_is(name, "transfer-encoding")) {
+		once->coding++;
+		return check_coding(v);
+	}
+	if (http_str_is(name, "expect") && rq->minor) {
+		rq->body.expects = true;
+		return http_str_is(v, "100-continue") ? HTTP_REFUSE_NONE : HTTP_REFUSE_EXPECT;
+	}
+	return HTTP_REFUSE_NONE;
+}
+
+static bool field_is_sound(struct http_str name, struct http_str v)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (!http_is_token((uint8_t)name.p[i]))
+			return false;
+	for (size_t i = 0; i < v.n; i++)
+		if (((uint8_t)v.p[i] < ' ' && v.p[i] != '\t') || v.p[i] == 0x7f)
+			return false;
+	return name.n > 0;
+}
+
+static void trim(const struct http_request *rq, struct http_span *v)
+{
+	const char *p = rq->head + v->at;
+
+	while (v->n && (p[v->n - 1] == ' ' || p[v->n - 1] == '\t'))
+		v->n--;
+	while (v->n && (*p == ' ' || *p == '\t')) {
+		p++;
+		v->at++;
+		v->n--;
+	}
+}
+
+static enum http_refusal check_fields(struct http_request *rq)
+{
+	struct once once = {0};
+
+	for (uint32_t i = 0; i < rq->fields_n; i++) {
+		struct http_field *f = &rq->fields[i];
+		struct http_str name = http_request_str(rq, f->name), value;
+		enum http_refusal why;
+
+		trim(rq, &f->value);
+		value = http_request_str(rq, f->value);
+		if (!field_is_sound(name, value))
+			return HTTP_REFUSE_FIELD;
+		why = on_known_field(rq, name, value, &once);
+		if (why)
+			return why;
+	}
+	if (once.host > 1 || (rq->minor && !once.host))
+		return HTTP_REFUSE_HOST;
+	if (once.length > 1)
+		return HTTP_REFUSE_LENGTH;
+	/* To HTTP/1.0 chunks are unknown: whoever sends them through it is not to be believed. */
+	if (once.coding && (once.length || !rq->minor))
+		return HTTP_REFUSE_FRAMING;
+	if (once.coding > 1)
+		return HTTP_REFUSE_CODING;
+	return HTTP_REFUSE_NONE;
+}
+
+static void frame_body(struct http_request *rq)
+{
+	struct http_body *b = &rq->body;
+
+	b->chunked = rq->parser.flags & F_CHUNKED;
+	if (!b->chunked && rq->parser.flags & F_CONTENT_LENGTH)
+		b->left = rq->parser.content_length;
+	b->done = !b->chunked && !b->left;
+	b->expects &= !b->done;
+}
+
+/* ---- the whole -------------------------------------------------------------------------- */
+
+static enum http_refusal refusal_of(const struct http_request *rq, llhttp_errno_t err,
+				    const char *line, const char *end)
+{
+	switch (err) {
+	case HPE_USER:
+		return rq->refusal;
+	case HPE_INVALID_METHOD:
+		return bad_method(line, end);
+	case HPE_INVALID_VERSION:
+		return bad_version(line, end);
+	case HPE_OK: /* wants more: the rest of HTTP/2's preface */
+	case HPE_PAUSED_H2_UPGRADE:
+		return rq->parser.method == HTTP_PRI ? HTTP_REFUSE_VERSION : HTTP_REFUSE_FIELD;
+	case HPE_INVALID_URL:
+		return HTTP_REFUSE_TARGET;
+	case HPE_INVALID_CONSTANT:
+	case HPE_STRICT:
+		return HTTP_REFUSE_REQUEST_LINE;
+	case HPE_INVALID_CONTENT_LENGTH:
+	case HPE_UNEXPECTED_CONTENT_LENGTH:
+		return HTTP_REFUSE_LENGTH;
+	case HPE_INVALID_TRANSFER_ENCODING:
+		return HTTP_REFUSE_CODING;
+	default:
+		return HTTP_REFUSE_FIELD;
+	}
+}
+
+enum http_refusal http_request_parse(struct http_request *rq, const uint8_t *head, size_t n,
+				     size_t begin)
+{
+	const char *line = (const char *)head + begin, *end = (const char *)head + n;
+	const char *line_end = memmem(line, n - begin, "\r\n", 2);
+	enum http_refusal why;
+	llhttp_errno_t err;
+
+	SL_ASSERT(line_end && n - begin >= 4 && !memcmp(end - 4, "\r\n\r\n", 4));
+	rq->head = (const char *)head;
+	rq->head_bytes = n;
+	rq->fields_n = 0;
+	rq->whole = rq->star = false;
+	rq->refusal = HTTP_REFUSE_NONE;
+	rq->target = rq->path = rq->query = (struct http_span){0};
+	rq->body = (struct http_body){.max = UINT64_MAX};
+	memset(rq->fields, 0, sizeof(rq->fields));
+	llhttp_init(&rq->parser, HTTP_REQUEST, &http_parser_settings);
+	rq->parser.data = rq;
+	err = llhttp_execute(&rq->parser, line, n - begin);
+	if (err != HPE_PAUSED)
+		return refusal_of(rq, err, line, line_end);
+	if (!rq->whole || llhttp_get_error_pos(&rq->parser) != end)
+		return HTTP_REFUSE_FIELD;
+	if (!find_method(rq->parser.method, &rq->method))
+		return HTTP_REFUSE_METHOD;
+	why = check_line(rq, line, line_end);
+	if (!why)
+		why = split_target(rq);
+	if (!why)
+		why = check_fields(rq);
+	if (why)
+		return why;
+	rq->keep_alive = !(rq->parser.flags & F_CONNECTION_CLOSE) &&
+			 (rq->minor || rq->parser.flags & F_CONNECTION_KEEP_ALIVE);
+	frame_body(rq);
+	return HTTP_REFUSE_NONE;
+}

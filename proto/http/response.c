@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Responses.
+ *
+ * Interface: response.h. The head and a small body are one slice in the reply's own memory, so
+ * that they leave in one send; a body of parts follows without being copied. Invariant: the
+ * Content-Length is that of the body, sent or, to HEAD, left out.
+ *
+ * Order of parts: filling; the head; the reply; dates.
+ */
+#include "response.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "errmap.h"
+
+/* ---- filling ---------------------------------------------------------------------------- */
+
+void http_response_init(struct http_response *rs)
+{
+	rs->status = 200;
+	rs->content_type = NULL;
+	rs->close = false;
+	rs->n = 0;
+	rs->extra_n = rs->small_n = 0;
+}
+
+static void drop_body(struct http_response *rs)
+{
+	for (uint32_t i = 0; i < rs->n; i++)
+		sl_part_release(&rs->parts[i]);
+	rs->n = 0;
+	rs->small_n = 0;
+	rs->content_type = NULL;
+}
+
+void http_response_done(struct http_response *rs)
+{
+	drop_body(rs);
+	http_response_init(rs);
+}
+
+static bool breaks_line(const char *s)
+{
+	return s[strcspn(s, "\r\n")] != 0;
+}
+
+int http_response_field(struct http_response *rs, const char *name, const char *value)
+{
+	size_t name_n = strlen(name), value_n = strlen(value);
+	char *p = rs->extra + rs->extra_n;
+
+	if (!name_n || breaks_line(name) || breaks_line(value))
+		return -EINVAL;
+	if (name_n + value_n + 4 > HTTP_EXTRA_BYTES - rs->extra_n)
+		return -ENOSPC;
+	memcpy(p, name, name_n);
+	memcpy(p + name_n, ": ", 2);
+	memcpy(p + name_n + 2, value, value_n);
+	memcpy(p + name_n + 2 + value_n, "\r\n", 2);
+	rs->extra_n += name_n + value_n + 4;
+	return 0;
+}
+
+int http_response_body(struct http_response *rs, const char *content_type, const void *data,
+		       size_t n)
+{
+	struct sl_buf *buf;
+
+	drop_body(rs);
+	if (n > SL_BUF_BYTES_MAX)
+		return -E2BIG;
+	rs->content_type = content_type;
+	if (n <= HTTP_SMALL_BYTES) {
+		memcpy(rs->small, data, n);
+		rs->small_n = n;
+		return 0;
+	}
+	buf = sl_buf_new(n);
+	if (!buf)
+		return -ENOMEM;
+	memcpy(buf->data, data, n);
+	rs->parts[rs->n++] = sl_part_slice(
+		(struct sl_slice){.buf = buf, .data = buf->data, .len = n});
+	return 0;
+}
+
+void http_response_error(struct http_response *rs, int status, const char *text)
+{
+	static const char before[] = "{\"error\": \"", after[] = "\"}\n";
+	size_t n = strlen(text);
+
+	SL_ASSERT(!strpbrk(text, "\"\\\n"));
+	SL_ASSERT(n + sizeof(before) + sizeof(after) <= HTTP_SMALL_BYTES);
+	drop_body(rs);
+	rs->status = status;
+	rs->content_type = "application/json";
+	memcpy(rs->small, before, sizeof(before) - 1);
+	memcpy(rs->small + sizeof(before) - 1, text, n);
+	memcpy(rs->small + sizeof(before) - 1 + n, after, sizeof(after) - 1);
+	rs->small_n = sizeof(before) - 1 + n + sizeof(after) - 1;
+}
+
+/* ---- the head --------------------------------------------------------------------------- */
+
+struct out {
+	uint8_t *p, *end;
+};
+
+static void put(struct out *o, const void *data, size_t n)
+{
+	SL_ASSERT(n <= (size_t)(o->end - o->p));
+	memcpy(o->p, data, n);
+	o->p += n;
+}
+
+static void put_string(struct out *o, const char *s)
+{
+	put(o, s, strlen(s));
+}
+
+static void put_number(struct out *o, uint64_t v)
+{
+	char digits[20];
+	size_t n = 0;
+
+	do
+		digits[sizeof(digits) - ++n] = (char)('0' + v % 10);
+	while (v /= 10);
+	put(o, digits + sizeof(digits) - n, n);
+}
+
+static uint64_t body_bytes(const struct http_response *rs)
+{
+	uint64_t n = rs->small_n;
+
+	for (uint32_t i = 0; i < rs->n; i++)
+		n += sl_part_len(&rs->parts[i]);
+	return n;
+}
+
+/* Statuses whose responses end with their head, whatever was filled in (RFC 9110, 6.4.1). */
+static bool has_no_body(int status)
+{
+	return status < 200 || status == 204 || status == 304;
+}
+
+size_t http_response_head(const struct http_response *rs, const struct http_frame *frame,
+			  uint8_t *ret_head)
+{
+	struct out o = {ret_head, ret_head + HTTP_HEAD_BYTES};
+
+	SL_ASSERT(rs->status >= 200 && rs->status <= 599);
+	put_string(&o, "HTTP/1.1 ");
+	put_number(&o, (uint64_t)rs->status);
+	put_string(&o, " ");
+	put_string(&o, http_status_reason(rs->status));
+	put_string(&o, "\r\nServer: sluice/" SL_VERSION "\r\nDate: ");
+	put_string(&o, frame->date);
+	if (rs->content_type) {
+		put_string(&o, "\r\nContent-Type: ");
+		put_string(&o, rs->content_type);
+	}
+	if (!has_no_body(rs->status)) {
+		put_string(&o, "\r\nContent-Length: ");
+		put_number(&o, body_bytes(rs));
+	}
+	if (rs->close)
+		put_string(&o, "\r\nConnection: close");
+	else if (frame->keep_alive)
+		put_string(&o, "\r\nConnection: keep-alive");
+	put_string(&o, "\r\n");
+	put(&o, rs->extra, rs->extra_n);
+	put_string(&o, "\r\n");
+	return (size_t)(o.p - ret_head);
+}
+
+/* ---- the reply -------------------------------------------------------------------------- */
+
+struct sl_reply *http_response_reply(struct http_response *rs, const struct http_frame *frame,
+				     struct sl_conn *conn)
+{
+	struct sl_reply *reply;
+	size_t n;
+
+	SL_ASSERT(!rs->n || !rs->small_n);
+	reply = sl_reply_new(conn, 1 + HTTP_PARTS_MAX, 0, HTTP_HEAD_BYTES + HTTP_SMALL_BYTES);
+	if (!reply)
+		return NULL;
+	n = http_response_head(rs, frame, reply->bytes);
+	reply->close = rs->close;
+	if (frame->head_only || has_no_body(rs->status)) {
+		drop_body(rs);
+	} else {
+		memcpy(reply->bytes + n, rs->small, rs->small_n);
+		n += rs->small_n;
+	}
+	sl_reply_add(reply, sl_part_slice(sl_slice_borrow(reply->bytes, n)));
+	for (uint32_t i = 0; i < rs->n; i++)
+		sl_reply_add(reply, rs->parts[i]);
+	rs->n = 0;
+	return reply;
+}
+
+/* ---- dates ------------------------------------------------------------------------------ */
+
+static void put2(char *p, int v)
+{
+	p[0] = (char)('0' + v / 10);
+	p[1] = (char)('0' + v % 10);
+}
+
+/*
+ * Days to a date by eras of 400 years that begin on 1 March, so that a leap day is the last of
+ * its year; without gmtime_r(), which takes the C library's lock of time zones.
+ */
+void http_date_format(int64_t unix_s, char *ret_date)
+{
+	static const char days[] = "ThuFriSatSunMonTueWed";
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	int64_t day = unix_s / 86400, s = unix_s % 86400;
+	int64_t z = day + 719468; /* since 1 March of year 0 */
+	int64_t era = z / 146097, of_era = z % 146097;
+	int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
+	int64_t m = (5 * of_year + 2) / 153; /* 0: March */
+	int month = (int)(m < 10 ? m + 2 : m - 10);
+
+	SL_ASSERT(unix_s >= 0 && unix_s < INT64_C(253402300800));
+	year += era * 400 + (month < 2);
+	memcpy(ret_date, "ddd, dd mmm yyyy hh:mm:ss GMT", HTTP_DATE_BYTES);
+	memcpy(ret_date, days + day % 7 * 3, 3);
+	put2(ret_date + 5, (int)(of_year - (153 * m + 2) / 5 + 1));
+	memcpy(ret_date + 8, months + month * 3, 3);
+	put2(ret_date + 12, (int)(year / 100));
+	put2(ret_date + 14, (int)(year % 100));
+	put2(ret_date + 17, (int)(s / 3600));
+	put2(ret_date + 20, (int)(s / 60 % 60));
+	put2(ret_date + 23, (int)(s % 60));
+}

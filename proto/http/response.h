@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A response: status, header fields and a body of parts, from which a reply is made.
+ *
+ * Order of parts: the response; filling it; sending it; dates.
+ */
+#ifndef PROTO_HTTP_RESPONSE_H
+#define PROTO_HTTP_RESPONSE_H
+
+#include "http.h"
+
+/* ---- the response ----------------------------------------------------------------------- */
+
+#define HTTP_PARTS_MAX 8
+#define HTTP_EXTRA_BYTES 512
+#define HTTP_SMALL_BYTES 512
+
+/**
+ * struct http_response - filled by a handler, on its fiber's stack.
+ * @status: 200 at first. @content_type: a constant, NULL without a body.
+ * @parts, @n: the body; the response owns their references. A body that fits @small is sent from
+ * there, in one piece with the head.
+ * @extra: further header lines, each with its CRLF.
+ * @close: the connection ends with this response.
+ */
+struct http_response {
+	int status;
+	const char *content_type;
+	bool close;
+	uint32_t n;
+	struct sl_part parts[HTTP_PARTS_MAX];
+	size_t extra_n, small_n;
+	char extra[HTTP_EXTRA_BYTES];
+	char small[HTTP_SMALL_BYTES];
+};
+
+void http_response_init(struct http_response *rs);
+
+/* Releases the body and leaves the response as at first. Accepts one that was sent. */
+void http_response_done(struct http_response *rs);
+
+/* ---- filling it ------------------------------------------------------------------------- */
+
+/**
+ * http_response_field() - add "@name: @value"; Date, Server, Content-Type, Content-Length and
+ * Connection are set by themselves. Return: 0; -ENOSPC; -EINVAL if it could break the head.
+ */
+int http_response_field(struct http_response *rs, const char *name, const char *value);
+
+/* The body is a copy of @data. Return: 0, -ENOMEM, or -E2BIG (over 16 MiB). */
+int http_response_body(struct http_response *rs, const char *content_type, const void *data,
+		       size_t n);
+
+/* Drops what was filled in but its fields; the body is {"error": "@text"}. */
+void http_response_error(struct http_response *rs, int status, const char *text);
+
+/* ---- sending it ------------------------------------------------------------------------- */
+
+/**
+ * struct http_frame - what a response is wrapped in.
+ * @date: as http_date_format() gives it. @head_only: the answer to HEAD.
+ * @keep_alive: say so: to an HTTP/1.0 client it is not self-evident.
+ */
+struct http_frame {
+	const char *date;
+	bool head_only;
+	bool keep_alive;
+};
+
+/* The longest head. */
+#define HTTP_HEAD_BYTES (512 + HTTP_EXTRA_BYTES)
+
+/* Writes the head, its empty line included. Return: its length, at most HTTP_HEAD_BYTES. */
+size_t http_response_head(const struct http_response *rs, const struct http_frame *frame,
+			  uint8_t *ret_head);
+
+/* Makes the reply; @rs gives its parts away. Return: the reply, or NULL: out of memory. */
+struct sl_reply *http_response_reply(struct http_response *rs, const struct http_frame *frame,
+				     struct sl_conn *conn);
+
+/* ---- dates ------------------------------------------------------------------------------ */
+
+/* "Sun, 06 Nov 1994 08:49:37 GMT" and a NUL. */
+#define HTTP_DATE_BYTES 30
+
+/* @unix_s: seconds since 1970, of the years 1970 to 9999. */
+void http_date_format(int64_t unix_s, char *ret_date);
+
+/* This core's date, made once a second. Good until the next call on the core. */
+const char *http_server_date(struct http_server *s, uint32_t core);
+
+#endif

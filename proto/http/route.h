@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Routes: which handler answers which method on which path. */
+#ifndef PROTO_HTTP_ROUTE_H
+#define PROTO_HTTP_ROUTE_H
+
+#include "request.h"
+#include "response.h"
+
+enum {
+	HTTP_ROUTE_NO_STORE = 1 << 0, /* the answer is of the moment: caches must not keep it */
+};
+
+/**
+ * struct http_route - one row of the table; the first that matches counts.
+ * @methods: HTTP_ON(GET) | …; GET brings HEAD, whose body is left out on its way.
+ * @path: matched byte by byte against the path as sent; "{}" stands for one segment that is not
+ *	empty, "{*}" at the end for all the rest: at most HTTP_PARAMS_MAX, given as rq->params.
+ * @fn: fills @rs; runs in a fiber and may park. Return: 0, or -errno, which errmap.c answers.
+ * @flags: HTTP_ROUTE_….
+ */
+struct http_route {
+	uint32_t methods;
+	const char *path;
+	int (*fn)(struct http_request *rq, struct http_response *rs, int64_t deadline);
+	uint32_t flags;
+};
+
+/* routes.c: what the daemon answers. */
+extern const struct http_route http_routes[];
+extern const size_t http_routes_n;
+
+/**
+ * http_route_find() - the row for @method on @path, with what its pattern left open in
+ * @ret_params (of HTTP_PARAMS_MAX).
+ * Return: the row; or NULL, with *ret_allowed the methods that the path knows (0: none, 404).
+ */
+const struct http_route *http_route_find(const struct http_route *routes, size_t n,
+					 enum http_method method, struct http_str path,
+					 struct http_str *ret_params, uint32_t *ret_allowed);
+
+/* "GET, HEAD, OPTIONS" of a mask, into @ret_text, HTTP_ALLOW_BYTES bytes. */
+#define HTTP_ALLOW_BYTES 64
+void http_allow_format(uint32_t methods, char *ret_text);
+
+#endif

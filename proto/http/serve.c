@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a connection's bytes to a handler and back.
+ *
+ * Interface: http_proto in http.h. need() finds the end of a head outside any fiber; serve() parses
+ * it, calls the route's handler, sends the response and leaves the connection behind the request's
+ * body. A head that is refused is answered and ends the connection: where the next request would
+ * begin is not known. A head without a body stays where it was received while it is served; one
+ * with a body is moved, because reading the body gives that memory back.
+ *
+ * Order of parts: the connection; refusing; answering; the body that is left; serving.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "head.h"
+#include "route.h"
+
+/* ---- the connection --------------------------------------------------------------------- */
+
+/* @head_bytes: the length found by need(). @ended: the last response was sent or is on its way. */
+struct http_conn {
+	struct http_scan scan;
+	size_t head_bytes;
+	bool ended;
+};
+
+static ssize_t need(struct sl_conn *conn, const uint8_t *p, size_t have)
+{
+	const struct http_server *s = sl_conn_arg(conn);
+	struct http_conn *c = sl_conn_state(conn);
+	ssize_t n;
+
+	if (c->ended)
+		return (ssize_t)have;
+	n = http_head_scan(&c->scan, p, have,
+			   __atomic_load_n(&s->head_bytes_max, __ATOMIC_RELAXED));
+	if (!n)
+		return (ssize_t)have + 1;
+	c->head_bytes = n > 0 ? (size_t)n : 0;
+	return n > 0 ? n : (ssize_t)have;
+}
+
+/* ---- refusing --------------------------------------------------------------------------- */
+
+static int deliver(struct http_request *rq, struct http_response *rs, bool head_only,
+		   bool keep_alive)
+{
+	struct http_conn *c = sl_conn_state(rq->conn);
+	struct http_frame frame = {
+		.date = http_server_date(rq->server, sl_core_id(sl_conn_core(rq->conn))),
+		.head_only = head_only,
+		.keep_alive = keep_alive,
+	};
+	struct sl_reply *reply = http_response_reply(rs, &frame, rq->conn);
+
+	if (!reply)
+		return -ENOMEM;
+	c->ended |= rs->close;
+	return sl_deliver(reply, SL_NEVER);
+}
+
+/* What came behind is not looked at any more. */
+static int refuse(struct http_request *rq, enum http_refusal why)
+{
+	const struct http_error *e = http_refusal_error(why);
+	struct http_response rs;
+	int err;
+
+	http_response_init(&rs);
+	http_response_error(&rs, e->status, e->text);
+	rs.close = true;
+	err = deliver(rq, &rs, false, false);
+	http_response_done(&rs);
+	sl_conn_skip(rq->conn, sl_conn_buffered(rq->conn));
+	return err;
+}
+
+/* ---- answering -------------------------------------------------------------------------- */
+
+static int no_route(struct http_request *rq, struct http_response *rs, uint32_t allowed)
+{
+	char allow[HTTP_ALLOW_BYTES];
+
+	if (!allowed) {
+		http_response_error(rs, 404, "no such path");
+		return 0;
+	}
+	if (rq->method == HTTP_M_OPTIONS)
+		rs->status = 204;
+	else
+		http_response_error(rs, 405, "the path does not know this method");
+	http_allow_format(allowed, allow);
+	return http_response_field(rs, "Allow", allow);
+}
+
+static int call_route(struct http_request *rq, struct http_response *rs)
+{
+	const struct http_server *s = rq->server;
+	const struct http_route *route;
+	uint32_t allowed;
+	int err;
+
+	if (rq->star)
+		return no_route(rq, rs, HTTP_ON(GET) | HTTP_ON(HEAD) | HTTP_ON(OPTIONS));
+	route = http_route_find(s->routes, s->routes_n, rq->method,
+				http_request_str(rq, rq->path), rq->params, &allowed);
+	if (!route)
+		return no_route(rq, rs, allowed);
+	err = route->fn(rq, rs, SL_NEVER);
+	if (!err && route->flags & HTTP_ROUTE_NO_STORE)
+		err = http_response_field(rs, "Cache-Control", "no-store");
+	return err;
+}
+
+/* ---- the body that is left -------------------------------------------------------------- */
+
+/* Reading so much is cheaper, for both ends, than another connection. */
+enum { DRAIN_BYTES = 64 << 10 };
+
+/* A client that waits for 100 Continue may send its body or not: only closing is clear to both. */
+static bool cannot_go_on(const struct http_request *rq)
+{
+	const struct http_body *b = &rq->body;
+
+	return b->err || (!b->done && (b->expects || b->left > DRAIN_BYTES));
+}
+
+/* Nothing was sent behind this request, and nothing will be: the peer ended or this side drains. */
+static bool is_last(const struct http_request *rq, size_t head_left)
+{
+	return sl_conn_ending(rq->conn) && sl_conn_buffered(rq->conn) == head_left;
+}
+
+/* ---- serving ---------------------------------------------------------------------------- */
+
+/* @head_left: bytes of the head that are still the connection's. */
+static int answer(struct http_request *rq, size_t head_left)
+{
+	struct http_response rs;
+	int err;
+
+	http_response_init(&rs);
+	err = call_route(rq, &rs);
+	if (err == -ECONNRESET || err == -EPIPE)
+		goto out;
+	if (err) {
+		const struct http_error *e = http_errno_error(err);
+
+		rs.extra_n = 0;
+		http_response_error(&rs, e->status, e->text);
+	}
+	rs.close |= !rq->keep_alive || cannot_go_on(rq) || is_last(rq, head_left);
+	err = deliver(rq, &rs, rq->method == HTTP_M_HEAD, !rq->minor);
+	if (!err && !rs.close)
+		err = http_body_drain(rq, DRAIN_BYTES, SL_NEVER);
+out:
+	http_response_done(&rs);
+	return err;
+}
+
+/* The head moves to memory of its own, for the body's bytes push it out of the connection's. */
+static int answer_with_body(struct http_request *rq)
+{
+	struct sl_buf *buf = sl_buf_new(rq->head_bytes);
+	int err;
+
+	if (!buf)
+		return -ENOMEM;
+	memcpy(buf->data, rq->head, rq->head_bytes);
+	rq->head = (const char *)buf->data;
+	sl_conn_skip(rq->conn, rq->head_bytes);
+	err = answer(rq, 0);
+	sl_buf_release(buf);
+	return err;
+}
+
+static int serve(struct sl_conn *conn)
+{
+	struct http_conn *c = sl_conn_state(conn);
+	struct http_scan scan = c->scan;
+	size_t n = c->head_bytes;
+	struct http_request rq;
+	enum http_refusal why;
+	const uint8_t *head;
+	int err;
+
+	rq.conn = conn;
+	rq.server = sl_conn_arg(conn);
+	c->scan = (struct http_scan){0};
+	c->head_bytes = 0;
+	if (c->ended) {
+		sl_conn_skip(conn, sl_conn_buffered(conn));
+		return 0;
+	}
+	if (scan.refusal)
+		return refuse(&rq, scan.refusal);
+	SL_ASSERT(n > 0);
+	err = sl_conn_peek(conn, n, &head, SL_NEVER);
+	if (err)
+		return err;
+	why = http_request_parse(&rq, head, n, scan.begin);
+	if (why)
+		return refuse(&rq, why);
+	rq.body.max = __atomic_load_n(&rq.server->body_bytes_max, __ATOMIC_RELAXED);
+	if (rq.body.left > rq.body.max)
+		return refuse(&rq, HTTP_REFUSE_BODY_LONG);
+	if (!rq.body.done)
+		return answer_with_body(&rq);
+	err = answer(&rq, n);
+	if (!err)
+		sl_conn_skip(conn, n);
+	return err;
+}
+
+const struct sl_proto http_proto = {
+	.name = "http",
+	.stack = SL_STACK_SMALL,
+	.conn_bytes = sizeof(struct http_conn),
+	.need = need,
+	.serve = serve,
+};

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What all HTTP connections share.
+ *
+ * Interface: the server's part of http.h; http_server_date(). What changes while connections are
+ * served is an atomic word; a core's date is that core's alone.
+ */
+#include "http.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "response.h"
+#include "route.h"
+
+struct http_core {
+	_Alignas(64) int64_t second; /* since 1970, of the date */
+	char date[HTTP_DATE_BYTES];
+};
+
+int http_server_init(struct http_server *s, const struct http_server_conf *conf)
+{
+	struct http_core *cores;
+
+	SL_ASSERT(conf->cores > 0);
+	cores = aligned_alloc(_Alignof(struct http_core), conf->cores * sizeof(*cores));
+	if (!cores)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < conf->cores; i++)
+		cores[i] = (struct http_core){.second = -1};
+	*s = (struct http_server){
+		.registry = conf->registry,
+		.routes = conf->routes ? conf->routes : http_routes,
+		.routes_n = conf->routes ? conf->routes_n : http_routes_n,
+		.not_ready = "starting",
+		.cores = cores,
+		.cores_n = conf->cores,
+	};
+	http_server_set_limits(s, conf->head_bytes_max, conf->body_bytes_max);
+	return 0;
+}
+
+void http_server_done(struct http_server *s)
+{
+	if (!s)
+		return;
+	free(s->cores);
+	*s = (struct http_server){0};
+}
+
+void http_server_set_limits(struct http_server *s, uint64_t head_bytes_max,
+			    uint64_t body_bytes_max)
+{
+	head_bytes_max = sl_min(head_bytes_max, SL_CONN_WINDOW_BYTES);
+	__atomic_store_n(&s->head_bytes_max, head_bytes_max, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->body_bytes_max, body_bytes_max, __ATOMIC_RELAXED);
+}
+
+void http_server_set_ready(struct http_server *s, const char *not_ready)
+{
+	__atomic_store_n(&s->not_ready, not_ready, __ATOMIC_RELEASE);
+}
+
+const char *http_server_date(struct http_server *s, uint32_t core)
+{
+	struct http_core *c = &s->cores[core];
+	int64_t second = sl_wall_clock_ns() / SL_SEC;
+
+	SL_ASSERT(core < s->cores_n);
+	if (second != c->second) {
+		/* A clock before 1970 or beyond 9999 is wrong in any case: tell a date, not nonsense. */
+		http_date_format(second < 0 || second >= INT64_C(253402300800) ? 0 : second,
+				 c->date);
+		c->second = second;
+	}
+	return c->date;
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Responses and dates. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "harness.h"
+#include "proto/http/response.h"
+
+#define DATE "Sun, 06 Nov 1994 08:49:37 GMT"
+
+static struct http_response rs;
+static char head[HTTP_HEAD_BYTES + 1];
+
+static const char *head_of(bool keep_alive)
+{
+	struct http_frame frame = {.date = DATE, .keep_alive = keep_alive};
+	size_t n = http_response_head(&rs, &frame, (uint8_t *)head);
+
+	ASSERT_LE(n, HTTP_HEAD_BYTES);
+	head[n] = 0;
+	return head;
+}
+
+TEST(head_tells_length_and_type)
+{
+	http_response_init(&rs);
+	ASSERT_EQ(0, http_response_body(&rs, "text/plain", "hello", 5));
+	EXPECT_STREQ("HTTP/1.1 200 OK\r\nServer: sluice/" SL_VERSION "\r\nDate: " DATE "\r\n"
+		     "Content-Type: text/plain\r\nContent-Length: 5\r\n\r\n",
+		     head_of(false));
+	rs.close = true;
+	EXPECT_NOT_NULL(strstr(head_of(true), "\r\nConnection: close\r\n\r\n"));
+	rs.close = false;
+	EXPECT_NOT_NULL(strstr(head_of(true), "\r\nConnection: keep-alive\r\n\r\n"));
+	EXPECT_MEMEQ("hello", rs.small, 5);
+}
+
+TEST(body_is_the_sum_of_its_parts)
+{
+	http_response_init(&rs);
+	rs.parts[0] = sl_part_slice(sl_slice_borrow("abc", 3));
+	rs.parts[1] = sl_part_extent((struct sl_extent){.len = UINT64_C(1) << 40});
+	rs.n = 2;
+	EXPECT_NOT_NULL(strstr(head_of(false), "\r\nContent-Length: 1099511627779\r\n"));
+}
+
+TEST(responses_that_end_with_their_head_have_no_length)
+{
+	http_response_init(&rs);
+	rs.status = 204;
+	EXPECT_NULL(strstr(head_of(false), "Content-Length"));
+	rs.status = 304;
+	EXPECT_NULL(strstr(head_of(false), "Content-Length"));
+	rs.status = 404;
+	EXPECT_NOT_NULL(strstr(head_of(false), "Content-Length: 0\r\n"));
+}
+
+TEST(fields_that_would_break_the_head_are_refused)
+{
+	http_response_init(&rs);
+	EXPECT_EQ(0, http_response_field(&rs, "X-Key", "value"));
+	EXPECT_EQ(-EINVAL, http_response_field(&rs, "X-Key", "v\r\nSet-Cookie: a"));
+	EXPECT_EQ(-EINVAL, http_response_field(&rs, "X\nY", "v"));
+	EXPECT_EQ(-EINVAL, http_response_field(&rs, "", "v"));
+	EXPECT_NOT_NULL(strstr(head_of(false), "\r\nX-Key: value\r\n\r\n"));
+}
+
+TEST(head_stays_within_its_bound)
+{
+	int n = 0;
+
+	http_response_init(&rs);
+	http_response_error(&rs, 431, "text");
+	rs.close = true;
+	while (!http_response_field(&rs, "Name", "a value"))
+		n++;
+	EXPECT_EQ(HTTP_EXTRA_BYTES / 15, n);
+	EXPECT_EQ(-ENOSPC, http_response_field(&rs, "Name", "a value"));
+	EXPECT_LT(HTTP_EXTRA_BYTES, strlen(head_of(true)));
+}
+
+TEST(error_replaces_body_and_keeps_fields)
+{
+	http_response_init(&rs);
+	ASSERT_EQ(0, http_response_body(&rs, "text/plain", "hello", 5));
+	ASSERT_EQ(0, http_response_field(&rs, "Allow", "GET"));
+	http_response_error(&rs, 405, "not that way");
+	rs.small[rs.small_n] = 0;
+	EXPECT_STREQ("{\"error\": \"not that way\"}\n", rs.small);
+	EXPECT_NOT_NULL(strstr(head_of(false), "405 Method Not Allowed\r\n"));
+	EXPECT_NOT_NULL(strstr(head_of(false), "\r\nAllow: GET\r\n"));
+	EXPECT_NOT_NULL(strstr(head_of(false), "\r\nContent-Type: application/json\r\n"));
+	http_response_done(&rs);
+	EXPECT_EQ(0, rs.small_n);
+}
+
+TEST(body_too_large_for_a_buffer_is_refused)
+{
+	http_response_init(&rs);
+	EXPECT_EQ(-E2BIG, http_response_body(&rs, "text/plain", "", SL_BUF_BYTES_MAX + 1));
+}
+
+TEST(date_agrees_with_the_c_library)
+{
+	static const int64_t edges[] = {
+		0, 784111777, 951782399, 951782400, 951868799, 951868800, 1709164800, 1709251200,
+		4107542399, 4107542400, 253402300799, 1735689599, 1735689600, 68169599,
+	};
+	char seen[HTTP_DATE_BYTES], expected[64];
+
+	for (size_t i = 0; i < 20000; i++) {
+		int64_t s = i < SL_ARRAY_SIZE(edges)
+				    ? edges[i]
+				    : (int64_t)(harness_random() % UINT64_C(253402300800));
+		time_t t = (time_t)s;
+		struct tm tm;
+
+		gmtime_r(&t, &tm);
+		strftime(expected, sizeof(expected), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+		http_date_format(s, seen);
+		ASSERT_STREQ(expected, seen);
+	}
+	http_date_format(784111777, seen);
+	EXPECT_STREQ(DATE, seen);
+}
+
+TEST_HARNESS_MAIN
