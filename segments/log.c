@@ -256,14 +256,15 @@ static int mark_clean(struct sl_log *log, int64_t deadline)
 	if (log->clean_on_disk && log->slot_off == log->tail.off && log->slot_start == log->start)
 		return 0;
 	err = commit_now(log, false, deadline);
-	if (err || seg->sealed)
+	if (err)
 		return err;
-	if (seg->index.from == SEG_DATA && log->tail.pos > INDEX_WORTH_BYTES)
+	if (!seg->sealed && seg->index.from == SEG_DATA && log->tail.pos > INDEX_WORTH_BYTES)
 		index_save(log, seg, &log->tail, deadline);
 	err = sl_mutex_lock(&log->sync, deadline);
 	if (err)
 		return err;
-	reserve_trim(log, seg->sf, log->tail.pos, deadline);
+	if (!seg->sealed)
+		reserve_trim(log, seg->sf, log->tail.pos, deadline);
 	err = commit_slot(log, &log->synced, log->start, true);
 	if (!err)
 		err = sl_fsync(seg->sf->file.fd, false, SL_FAULT(SYNC_CLOSE), SL_NEVER);

@@ -141,6 +141,19 @@ static int add_segments(struct sl_log *log, const struct names *names)
 
 /* ---- the last segment ------------------------------------------------------------------- */
 
+/* Exactly @len bytes, blocking. Return: 0; -EBADMSG: the file ends before; -errno. */
+static int read_all_now(int fd, uint8_t *buf, size_t len, uint64_t off)
+{
+	for (size_t done = 0; done < len;) {
+		ssize_t n = sl_read_now(fd, buf + done, len - done, off + done);
+
+		if (n <= 0)
+			return n ? (int)n : -EBADMSG;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
 /* Opens it and reads its first block. */
 static int open_last(struct sl_log *log, struct seg_slot *ret_slot)
 {
@@ -149,17 +162,15 @@ static int open_last(struct sl_log *log, struct seg_slot *ret_slot)
 	uint8_t block[SEG_DATA];
 	char name[SEG_NAME];
 	struct statx stx;
-	ssize_t n;
 	int fd, err;
 
 	seg_name(name, seg->base, SEG_LOG);
 	fd = sl_open_now(log->dir, name, O_RDWR, 0);
 	if (fd < 0)
 		return fd;
-	n = sl_read_now(fd, block, sizeof(block), 0);
-	err = n < 0 ? (int)n : sl_stat_now(fd, "", &stx);
-	if (!err && n < (ssize_t)sizeof(block))
-		err = -EBADMSG;
+	err = read_all_now(fd, block, sizeof(block), 0);
+	if (!err)
+		err = sl_stat_now(fd, "", &stx);
 	if (!err)
 		err = seg_block_decode(block, &h, ret_slot);
 	if (!err && (h.kind != log->kind->id || h.base != seg->base))
@@ -185,7 +196,7 @@ static bool find_footer(struct sl_log *log, struct segment *seg, struct seg_foot
 	uint8_t raw[SEG_FOOTER];
 
 	if (size < SEG_DATA + SEG_FOOTER ||
-	    sl_read_now(seg->sf->file.fd, raw, sizeof(raw), size - SEG_FOOTER) != SEG_FOOTER)
+	    read_all_now(seg->sf->file.fd, raw, sizeof(raw), size - SEG_FOOTER))
 		return false;
 	return !seg_footer_decode(raw, ret_footer) && ret_footer->salt == seg->salt &&
 	       ret_footer->base == seg->base && ret_footer->bytes == size - SEG_FOOTER;
@@ -245,10 +256,36 @@ static int examine_all(struct sl_log *log, struct segment *seg, uint64_t limit, 
 	return 0;
 }
 
-static int cut(struct sl_log *log, struct segment *seg, int64_t deadline)
+/*
+ * Writes [@from, @to) over itself. After a failed sync of an earlier process the page cache may
+ * hold bytes that the disk lacks and that count as clean: a sync alone would not write them.
+ */
+static int rewrite(int fd, uint64_t from, uint64_t to, int64_t deadline)
+{
+	uint8_t *buf = malloc(WALK_ALL);
+	int err = buf ? 0 : -ENOMEM;
+
+	while (!err && from < to) {
+		size_t len = (size_t)sl_min(to - from, (uint64_t)WALK_ALL);
+
+		err = sl_read_all(fd, buf, len, from, deadline);
+		if (!err)
+			err = sl_write_all(fd, buf, len, from, deadline);
+		from += len;
+		sl_fiber_yield(deadline);
+	}
+	free(buf);
+	return err;
+}
+
+/* Cuts off what does not continue the log behind log->tail, and makes what does durable. */
+static int cut(struct sl_log *log, struct segment *seg, uint64_t known, int64_t deadline)
 {
 	uint64_t size = seg->sf->bytes;
-	int err;
+	int err = rewrite(seg->sf->file.fd, known, log->tail.pos, deadline);
+
+	if (err)
+		return err;
 
 	if (size > log->tail.pos) {
 		err = sl_ftruncate(seg->sf->file.fd, log->tail.pos, deadline);
@@ -280,6 +317,7 @@ static int recover_tail(struct sl_log *log, const struct seg_slot *slot, int64_t
 	struct segment *seg = log_last(log);
 	uint64_t size = seg->sf->bytes;
 	uint64_t limit = size;
+	uint64_t known = slot->seq ? slot->mark.pos : SEG_DATA; /* to be on the disk */
 	struct seg_footer f;
 	bool sealed;
 	int err;
@@ -303,9 +341,18 @@ static int recover_tail(struct sl_log *log, const struct seg_slot *slot, int64_t
 		return err;
 	if (sealed && log->tail.pos == f.bytes && log->tail.off == f.next) {
 		take_footer(seg, &f);
+		/* Without the mark, what lies below the slot is durable, but the footer need not be. */
+		if (slot->seq && slot->clean && slot->mark.pos == f.bytes) {
+			log->was_clean = true;
+			log->clean_on_disk = true;
+			return 0;
+		}
+		err = rewrite(seg->sf->file.fd, known, size, deadline);
+		if (err)
+			return err;
 		return sl_fsync(seg->sf->file.fd, false, SL_FAULT(SYNC_RECOVERY), deadline);
 	}
-	return cut(log, seg, deadline);
+	return cut(log, seg, known, deadline);
 }
 
 /* ---- time ------------------------------------------------------------------------------- */

@@ -60,6 +60,9 @@ struct kit {
 /* Runs @body(@k) in a fiber of a core on the kit's disk. Return: its value. */
 int kit_run(struct kit *k, int (*body)(struct kit *k));
 
+/* The same with a core made as @conf says. */
+int kit_run_on(struct kit *k, const struct sl_cores_conf *conf, int (*body)(struct kit *k));
+
 /* The same on the calling thread without a core; k->background must be off. */
 int kit_run_plain(struct kit *k, int (*body)(struct kit *k));
 
