@@ -19,6 +19,12 @@
 #include "file.h"
 #include "log.h"
 
+/* A limit of 0 is none. */
+static int64_t after(int64_t now, int64_t limit_ns)
+{
+	return limit_ns ? now + limit_ns : SL_NEVER;
+}
+
 /* ---- start ------------------------------------------------------------------------------ */
 
 static void timer_due(struct sl_timer *timer);
@@ -46,7 +52,7 @@ void conn_start(struct sl_listener *l, int fd)
 	l->n++;
 	sl_metric_add1(l->core->metrics, SL_M_CONNECTIONS, l->dim, 1);
 	sl_metric_add1(l->core->metrics, SL_M_CONNECTIONS_TOTAL, l->dim, 1);
-	c->idle_at = l->core->now + l->limits.idle_ns;
+	c->idle_at = after(l->core->now, l->limits.idle_ns);
 	rx_arm(c);
 	conn_set_timer(c);
 }
@@ -307,15 +313,12 @@ static void wait_for_request(struct sl_conn *c)
 		return;
 	}
 	if (!c->buffered)
-		c->idle_at = sl_now() + lim->idle_ns;
-	else if (c->idle_at == SL_NEVER || c->idle_at > sl_now() + lim->header_ns)
-		c->idle_at = sl_now() + lim->header_ns;
+		c->idle_at = after(sl_now(), lim->idle_ns);
+	else
+		c->idle_at = sl_min(c->idle_at, after(sl_now(), lim->header_ns));
 	rx_arm(c);
 	conn_set_timer(c);
 }
-
-/* What may come of later requests while one is served. */
-enum { AHEAD_BYTES = 32 << 10 };
 
 void conn_advance(struct sl_conn *c)
 {
@@ -342,7 +345,7 @@ void conn_advance(struct sl_conn *c)
 			c->waiter = NULL;
 			sl_fiber_wake(waiter, -ECONNRESET);
 		}
-		if (c->buffered >= AHEAD_BYTES)
+		if (c->buffered >= c->l->limits.ahead_bytes)
 			rx_cancel(c);
 		else if (!c->bulk)
 			rx_arm(c);
@@ -379,7 +382,7 @@ struct sl_core *sl_conn_core(const struct sl_conn *conn)
 
 int64_t sl_conn_read_deadline(const struct sl_conn *conn)
 {
-	return sl_now() + conn->l->limits.header_ns;
+	return after(sl_now(), conn->l->limits.header_ns);
 }
 
 uint32_t sl_conn_dim(const struct sl_conn *conn)

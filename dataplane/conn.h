@@ -44,12 +44,14 @@ struct sl_proto {
  * struct sl_conn_limits - the same for all connections of a listener.
  * Times are in ns. @idle: without a request begun; @header: from a request's first byte until
  * serve() is called, and between any two bytes that serve() waits for; @write: without progress
- * in sending. @memory_bytes: of one connection, received and not consumed. @replies: queued.
+ * in sending; 0: no limit. @memory_bytes: of one connection's request before it is served.
+ * @ahead_bytes: of later requests, received while one is served. @replies: queued.
  * @conns: connections of one core's listener.
  */
 struct sl_conn_limits {
 	int64_t idle_ns, header_ns, write_ns;
 	size_t memory_bytes;
+	size_t ahead_bytes;
 	uint32_t replies;
 	uint32_t conns;
 };
@@ -84,6 +86,9 @@ struct sl_listener;
 int sl_listen(const struct sockaddr *addr, socklen_t len, const struct sl_proto *proto, void *arg,
 	      uint32_t dim, const struct sl_conn_limits *limits, struct sl_listener **ret_listener,
 	      char *why, size_t why_len);
+
+/* Other limits and another @arg, from the next request on. On its core. */
+void sl_listener_configure(struct sl_listener *l, void *arg, const struct sl_conn_limits *limits);
 
 /* The address it is bound to (the port, where 0 was asked for). */
 int sl_listener_addr(const struct sl_listener *l, struct sockaddr_storage *ret_addr);
@@ -132,7 +137,7 @@ void *sl_conn_state(struct sl_conn *conn);
 void *sl_conn_arg(const struct sl_conn *conn);
 struct sl_core *sl_conn_core(const struct sl_conn *conn);
 
-/* The deadline for the next byte from the peer: now + the listener's header limit. */
+/* The deadline for the next bytes from the peer: now + the listener's header limit. */
 int64_t sl_conn_read_deadline(const struct sl_conn *conn);
 
 /* "127.0.0.1:1234" or "[::1]:1234". */

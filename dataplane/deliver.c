@@ -57,6 +57,19 @@ void sl_reply_free(struct sl_reply *reply)
 	sl_buf_release(reply->buf);
 }
 
+void sl_reply_abandon(struct sl_reply *reply)
+{
+	struct sl_conn *c = reply->conn;
+
+	if (!reply->undecided) {
+		sl_reply_free(reply);
+		return;
+	}
+	reply->broken = true;
+	sl_list_append(&c->replies, &reply->node);
+	c->n_replies++;
+}
+
 /* ---- holds ------------------------------------------------------------------------------ */
 
 static void decided(struct sl_commit *commit)
@@ -222,7 +235,8 @@ static void wait_for_room(struct sl_conn *c)
 		sl_list_append(&c->l->core->sending, &c->sending);
 		return;
 	}
-	c->write_at = sl_now() + c->l->limits.write_ns;
+	if (c->l->limits.write_ns)
+		c->write_at = sl_now() + c->l->limits.write_ns;
 	conn_set_timer(c);
 }
 

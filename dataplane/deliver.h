@@ -78,6 +78,9 @@ struct sl_reply *sl_reply_new(struct sl_conn *conn, uint32_t parts_max, uint32_t
 /* Gives up a reply that was not delivered; its holds must be decided or never added. */
 void sl_reply_free(struct sl_reply *reply);
 
+/* The same with holds that may be undecided: it goes when they are, and the connection with it. */
+void sl_reply_abandon(struct sl_reply *reply);
+
 static inline void sl_reply_add(struct sl_reply *r, struct sl_part part)
 {
 	SL_ASSERT(r->n < r->parts_max);

@@ -116,6 +116,13 @@ int sl_listen(const struct sockaddr *addr, socklen_t len, const struct sl_proto 
 	return 0;
 }
 
+void sl_listener_configure(struct sl_listener *l, void *arg, const struct sl_conn_limits *limits)
+{
+	SL_ON_CORE(l->core);
+	l->arg = arg;
+	l->limits = *limits;
+}
+
 int sl_listener_addr(const struct sl_listener *l, struct sockaddr_storage *ret_addr)
 {
 	socklen_t len = sizeof(*ret_addr);

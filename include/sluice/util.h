@@ -20,15 +20,15 @@
 
 #define sl_min(a, b)                                                                               \
 	({                                                                                         \
-		__typeof__(a) sl_a_ = (a);                                                         \
-		__typeof__(b) sl_b_ = (b);                                                         \
-		sl_a_ < sl_b_ ? sl_a_ : sl_b_;                                                     \
+		__typeof__(a) sl_min_a_ = (a);                                                     \
+		__typeof__(b) sl_min_b_ = (b);                                                     \
+		sl_min_a_ < sl_min_b_ ? sl_min_a_ : sl_min_b_;                                     \
 	})
 #define sl_max(a, b)                                                                               \
 	({                                                                                         \
-		__typeof__(a) sl_a_ = (a);                                                         \
-		__typeof__(b) sl_b_ = (b);                                                         \
-		sl_a_ > sl_b_ ? sl_a_ : sl_b_;                                                     \
+		__typeof__(a) sl_max_a_ = (a);                                                     \
+		__typeof__(b) sl_max_b_ = (b);                                                     \
+		sl_max_a_ > sl_max_b_ ? sl_max_a_ : sl_max_b_;                                     \
 	})
 
 #define SL_KIB (UINT64_C(1) << 10)

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The daemon on its cores: start, signals, reload, end.
+ *
+ * The main thread starts the cores and waits for their end; everything else happens in one fiber
+ * on core 0. Order of the end: waits in the engine are ended, connections drained, logs synced
+ * and closed, cores stopped. Invariant: DATADIR is marked clean only if all of that succeeded.
+ *
+ * Order of parts: what the engine is given; events; start; signals; end; the run.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon.h"
+
+/* How long requests in progress may take once the daemon is asked to stop. */
+#define DRAIN_NS (10 * SL_SEC)
+
+/* ---- what the engine is given ----------------------------------------------------------- */
+
+static const char *const log_events[SL_LOG_EVENT_LAST] = {
+	[SL_LOG_TORN_TAIL] = "log.torn-tail",	  [SL_LOG_QUARANTINED] = "log.quarantined",
+	[SL_LOG_FAILED] = "log.failed",		  [SL_LOG_FULL] = "log.disk-full",
+	[SL_LOG_INDEX] = "log.index-rebuilt",	  [SL_LOG_DELETED] = "log.segment-deleted",
+};
+
+static void on_log_event(void *arg, const char *name, enum sl_log_event event, int64_t a, int64_t b)
+{
+	(void)arg;
+	switch (event) {
+	case SL_LOG_FAILED:
+		sl_log_err(log_events[event], SL_KV(log, name), SL_KV_ERRNO((int)a));
+		break;
+	case SL_LOG_FULL:
+		sl_log_err(log_events[event], SL_KV(log, name), SL_KV(wanted_bytes, a));
+		break;
+	case SL_LOG_QUARANTINED:
+		sl_log_err(log_events[event], SL_KV(log, name), SL_KV(offset, a),
+			   SL_KV(records, b));
+		break;
+	case SL_LOG_TORN_TAIL:
+		sl_log_notice(log_events[event], SL_KV(log, name), SL_KV(cut_bytes, a),
+			      SL_KV(end_offset, b));
+		break;
+	default:
+		sl_log_info(log_events[event], SL_KV(log, name), SL_KV(segment, a));
+		break;
+	}
+}
+
+static const char *const topics_events[SL_TOPICS_EVENT_LAST] = {
+	[SL_TOPICS_SKIPPED] = "topics.folder-skipped",
+	[SL_TOPICS_FINISHED] = "topics.leftover-finished",
+	[SL_TOPICS_FAILED] = "topics.partition-failed",
+	[SL_TOPICS_SNAPSHOT] = "topics.snapshot-failed",
+	[SL_TOPICS_REBUILT] = "topics.snapshot-rebuilt",
+	[SL_TOPICS_GROUP_LOST] = "groups.record-skipped",
+	[SL_TOPICS_GROUP_EXPIRED] = "groups.offsets-expired",
+};
+
+static void on_topics_event(void *arg, enum sl_topics_event event, const char *name, int64_t a)
+{
+	bool bad = event == SL_TOPICS_SKIPPED || event == SL_TOPICS_FAILED ||
+		   event == SL_TOPICS_SNAPSHOT || event == SL_TOPICS_GROUP_LOST;
+
+	(void)arg;
+	if (bad && a < 0)
+		sl_log_warn(topics_events[event], SL_KV(name, name), SL_KV_ERRNO((int)a));
+	else if (bad)
+		sl_log_warn(topics_events[event], SL_KV(name, name), SL_KV(offset, a));
+	else
+		sl_log_info(topics_events[event], SL_KV(name, name), SL_KV(count, a));
+}
+
+struct sl_topics_conf daemon_topics_conf(struct daemon *d)
+{
+	const struct sl_conf *c = &d->conf;
+
+	return (struct sl_topics_conf){
+		.dir = d->datadir.fd,
+		.cores = d->cores ? sl_cores_count(d->cores) : 0,
+		.epoch = (uint32_t)d->datadir.incarnation,
+		.log = {
+			.durability = (enum sl_durability)c->node.durability,
+			.segment_bytes = c->log.segment_bytes,
+			.segment_ms = c->log.segment_ms,
+			.retention_bytes = c->log.retention_bytes,
+			.retention_ms = c->log.retention_ms,
+			.index_interval_bytes = (uint32_t)c->log.index_interval_bytes,
+			.preallocate_bytes = (uint32_t)c->log.preallocate_bytes,
+			.epoch = (uint32_t)d->datadir.incarnation,
+		},
+		.logs = {
+			.event = on_log_event,
+			.scrub_bytes_per_s = c->log.scrub_bytes_per_s,
+			.retention_check_ns = c->log.retention_check_interval_ns,
+			.background = true,
+		},
+		.batch_bytes_max = c->kafka.max_batch_bytes,
+		.partitions_max = 100000,
+		.group_initial_delay_ns = c->kafka.group_initial_rebalance_delay_ms * SL_MSEC,
+		.group_session_min_ns = c->kafka.group_min_session_timeout_ns,
+		.group_session_max_ns = c->kafka.group_max_session_timeout_ns,
+		.offsets_retention_ns = c->kafka.offsets_retention_ns,
+		.group_members_max = 10000,
+		.event = on_topics_event,
+	};
+}
+
+int daemon_configure_kafka(struct daemon *d)
+{
+	const struct sl_conf *c = &d->conf;
+	struct kafka_config *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return -ENOMEM;
+	k->older = d->kafka;
+	k->server = (struct kafka_server){
+		.topics = d->topics,
+		.port = c->kafka.advertised.port,
+		.node_id = (int32_t)c->kafka.node_id,
+		.epoch = (uint32_t)d->datadir.incarnation,
+		.default_partitions = (uint32_t)c->kafka.default_partitions,
+		.auto_create_topics = c->kafka.auto_create_topics,
+		.request_bytes_max = c->kafka.max_request_bytes,
+		.fetch_bytes_max = c->kafka.fetch_max_bytes,
+	};
+	snprintf(k->server.host, sizeof(k->server.host), "%s", c->kafka.advertised.host);
+	snprintf(k->server.cluster_id, sizeof(k->server.cluster_id), "%.63s",
+		 d->datadir.cluster_id);
+	d->kafka = k;
+	return 0;
+}
+
+/* ---- start ------------------------------------------------------------------------------ */
+
+/* Processors that this process may use, in order. Return: how many. */
+static uint32_t usable_cpus(int cpus[static CPU_SETSIZE])
+{
+	cpu_set_t set;
+	uint32_t n = 0;
+
+	CPU_ZERO(&set);
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return 0;
+	for (int i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET((unsigned)i, &set))
+			cpus[n++] = i;
+	return n;
+}
+
+/* A list is pinned to, and so are all; a mere number of cores goes where there is room. */
+static uint32_t choose_cpus(const struct sl_conf_cpus *c, int cpus[static CPU_SETSIZE],
+			    bool *ret_pin)
+{
+	uint32_t n = 0;
+
+	if (!c->is_list) {
+		n = usable_cpus(cpus);
+		*ret_pin = n && (!c->count || c->count == n);
+		return c->count ? c->count : sl_max(n, 1u);
+	}
+	for (int i = 0; i < SL_CONF_CPUS_MAX; i++)
+		if (c->mask[i / 64] >> i % 64 & 1)
+			cpus[n++] = i;
+	*ret_pin = true;
+	return n;
+}
+
+static int start_core(struct sl_core *core, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)core;
+	return sl_topics_start(d->topics, SL_NEVER);
+}
+
+static int make_registry(struct daemon *d, uint32_t cores)
+{
+	static const char *rungs[SL_RUNG_LAST], *reasons[SL_CLOSE_LAST];
+	static const char *fallbacks[SL_FALLBACK_LAST];
+	const char *const *apis;
+	uint32_t n;
+	int err = sl_registry_new(cores, &d->registry);
+
+	if (err)
+		return err;
+	for (int i = 0; i < SL_RUNG_LAST; i++)
+		rungs[i] = sl_rung_name((enum sl_rung)i);
+	for (int i = 0; i < SL_CLOSE_LAST; i++)
+		reasons[i] = sl_close_name((enum sl_close)i);
+	for (int i = 0; i < SL_FALLBACK_LAST; i++)
+		fallbacks[i] = sl_fallback_name((enum sl_fallback)i);
+	apis = kafka_api_names(&n);
+	sl_registry_dim(d->registry, SL_DIM_LISTENER, listener_names, LISTENER_LAST);
+	sl_registry_dim(d->registry, SL_DIM_RUNG, rungs, SL_RUNG_LAST);
+	sl_registry_dim(d->registry, SL_DIM_CLOSE, reasons, SL_CLOSE_LAST);
+	sl_registry_dim(d->registry, SL_DIM_FALLBACK, fallbacks, SL_FALLBACK_LAST);
+	sl_registry_dim(d->registry, SL_DIM_API, apis, n);
+	return 0;
+}
+
+static void greet(const struct daemon *d)
+{
+	const char *kafka = listener_address(d, LISTENER_KAFKA);
+	const char *http = listener_address(d, LISTENER_HTTP);
+
+	printf("sluice %s serves: kafka %s, http %s, data in %s (%.0f ms)\n", SL_VERSION,
+	       kafka ? kafka : "off", http ? http : "off", d->conf.node.datadir,
+	       (double)(sl_clock_ns() - d->began_ns) / 1e6);
+	if (kafka)
+		printf("  echo hello | kcat -P -b %s -t greetings\n"
+		       "  kcat -C -b %s -t greetings -e\n", kafka, kafka);
+	fflush(stdout);
+}
+
+/* ---- signals ---------------------------------------------------------------------------- */
+
+static void report_setting(void *arg, enum sl_conf_severity severity, const char *text)
+{
+	(void)arg;
+	if (severity == SL_CONF_NOTICE)
+		sl_log_notice("settings.changed", SL_KV(text, text));
+	else
+		sl_log_warn("settings.problem", SL_KV(text, text));
+}
+
+static int configure_topics(void *arg, int64_t deadline)
+{
+	struct daemon *d = arg;
+	struct sl_topics_conf conf = daemon_topics_conf(d);
+
+	(void)deadline;
+	sl_topics_configure(d->topics, &conf);
+	return 0;
+}
+
+static void apply(struct daemon *d)
+{
+	sl_log_setup((enum sl_log_level)d->conf.node.log_level,
+		     (enum sl_log_format)d->conf.node.log_format);
+	http_server_set_limits(&d->http, d->conf.http.max_head_bytes, d->conf.http.max_body_bytes);
+	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
+		sl_call(sl_cores_at(d->cores, i), configure_topics, d, SL_NEVER);
+	if (!daemon_configure_kafka(d))
+		listeners_configure(d);
+}
+
+static void reload(struct daemon *d)
+{
+	struct sl_conf_report report = {.fn = report_setting};
+	struct sl_conf fresh;
+	int n;
+
+	sl_notify_reloading();
+	if (sl_conf_load(&fresh, &d->source, &report)) {
+		sl_log_err("settings.kept", SL_KV(errors, report.errors));
+	} else {
+		n = sl_conf_reload(&d->conf, &fresh, &report);
+		if (n < 0) {
+			sl_conf_done(&fresh);
+		} else {
+			sl_conf_done(&d->conf);
+			d->conf = fresh;
+			apply(d);
+		}
+		sl_log_notice("settings.reloaded", SL_KV(changed, n));
+	}
+	sl_notify_ready("serving");
+}
+
+static void report_state(const struct daemon *d)
+{
+	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
+		sl_log_notice("core.state", SL_KV(id, i),
+			      SL_KV(arena_bytes, sl_buf_bytes_used(sl_cores_at(d->cores, i))));
+}
+
+/* Returns when a signal asks to stop. */
+static void serve_signals(struct daemon *d)
+{
+	int64_t watchdog_ns = sl_notify_watchdog_ns();
+
+	for (;;) {
+		struct sl_io io;
+		int signal;
+
+		sl_io_poll(&io, d->signal_fd, POLLIN, 0);
+		sl_await(&io, watchdog_ns ? sl_now() + watchdog_ns : SL_NEVER);
+		if (watchdog_ns)
+			sl_notify_alive();
+		while ((signal = sl_signals_next(d->signal_fd)) > SL_SIGNAL_NONE) {
+			if (signal == SL_SIGNAL_STOP)
+				return;
+			if (signal == SL_SIGNAL_RELOAD)
+				reload(d);
+			else
+				report_state(d);
+		}
+	}
+}
+
+/* ---- end -------------------------------------------------------------------------------- */
+
+static int drain_topics(void *arg, int64_t deadline)
+{
+	struct daemon *d = arg;
+
+	(void)deadline;
+	sl_topics_drain(d->topics);
+	return 0;
+}
+
+static int stop_topics(void *arg, int64_t deadline)
+{
+	struct daemon *d = arg;
+
+	return sl_topics_stop(d->topics, deadline);
+}
+
+static int on_every_core(struct daemon *d, int (*fn)(void *arg, int64_t deadline))
+{
+	int first = 0;
+
+	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++) {
+		int err = sl_call(sl_cores_at(d->cores, i), fn, d, SL_NEVER);
+
+		first = first ? first : err;
+	}
+	return first;
+}
+
+static int end(struct daemon *d)
+{
+	int err;
+
+	sl_log_notice("daemon.stopping");
+	sl_notify_stopping("draining connections");
+	http_server_set_ready(&d->http, "draining");
+	on_every_core(d, drain_topics);
+	listeners_close(d, sl_now() + DRAIN_NS);
+	err = on_every_core(d, stop_topics);
+	if (err)
+		sl_log_err("daemon.stopped-unclean", SL_KV_ERRNO(err));
+	return err;
+}
+
+/* ---- the run ---------------------------------------------------------------------------- */
+
+struct run {
+	struct sl_msg msg;
+	struct daemon *d;
+	int res;
+	bool clean;
+};
+
+static void run_fiber(void *arg)
+{
+	struct run *r = arg;
+	struct daemon *d = r->d;
+	char why[256];
+
+	r->res = listeners_open(d, why, sizeof(why));
+	if (r->res) {
+		sl_log_err("daemon.cannot-listen", SL_KV(why, why));
+	} else {
+		http_server_set_ready(&d->http, NULL);
+		greet(d);
+		sl_notify_ready("serving");
+		serve_signals(d);
+	}
+	r->clean = !end(d);
+	sl_cores_stop(d->cores);
+}
+
+static void run_here(struct sl_msg *msg)
+{
+	struct run *r = sl_container_of(msg, struct run, msg);
+
+	/* The first fiber of an empty core: without memory for it nothing could go on. */
+	SL_ASSERT(!sl_fiber_start(SL_STACK_LARGE, run_fiber, r));
+}
+
+static int start_cores(struct daemon *d, char *why, size_t why_len)
+{
+	int cpus[CPU_SETSIZE];
+	struct sl_cores_conf conf = {0};
+	struct sl_topics_conf topics;
+	bool pin = false;
+	int err;
+
+	conf.n = choose_cpus(&d->conf.node.cores, cpus, &pin);
+	conf.cpus = pin ? cpus : NULL;
+	conf.arena_bytes_max = d->conf.node.memory_max_bytes / conf.n;
+	err = make_registry(d, conf.n);
+	if (err)
+		return err;
+	conf.registry = d->registry;
+	topics = daemon_topics_conf(d);
+	topics.cores = conf.n;
+	err = sl_topics_open(&topics, &d->topics);
+	if (err) {
+		snprintf(why, why_len, "%s: the topics cannot be read: %s", d->conf.node.datadir,
+			 err == -EPROTONOSUPPORT ? "written by a newer sluice; use that one"
+						 : strerror(-err));
+		return err;
+	}
+	err = http_server_init(&d->http, &(struct http_server_conf){
+						 .cores = conf.n,
+						 .registry = d->registry,
+						 .head_bytes_max = d->conf.http.max_head_bytes,
+						 .body_bytes_max = d->conf.http.max_body_bytes,
+					 });
+	if (!err)
+		err = daemon_configure_kafka(d);
+	if (err)
+		return err;
+	return sl_cores_start(&conf, start_core, d, &d->cores, why, why_len);
+}
+
+static void free_all(struct daemon *d)
+{
+	struct kafka_config *k;
+
+	listeners_free(d);
+	sl_topics_close(d->topics);
+	http_server_done(&d->http);
+	sl_registry_free(d->registry);
+	while ((k = d->kafka)) {
+		d->kafka = k->older;
+		free(k);
+	}
+}
+
+int daemon_run(struct daemon *d, bool *ret_clean)
+{
+	struct run run = {.msg.fn = run_here, .d = d};
+	char why[256] = "";
+	int err = start_cores(d, why, sizeof(why));
+
+	if (err) {
+		sl_log_err("daemon.cannot-start", SL_KV(why, why[0] ? why : strerror(-err)));
+		free_all(d);
+		return err;
+	}
+	sl_post(sl_cores_at(d->cores, 0), &run.msg);
+	sl_cores_join(d->cores);
+	free_all(d);
+	*ret_clean = run.clean;
+	return run.res;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The daemon's one object: what main.c builds before the cores start, daemon.c runs on them and
+ * listeners.c opens to the world.
+ */
+#ifndef TOOLS_SLUICED_DAEMON_H
+#define TOOLS_SLUICED_DAEMON_H
+
+#include "dataplane/dataplane.h"
+#include "proto/http/http.h"
+#include "proto/kafka/kafka.h"
+
+/* Listeners, as the metrics' label names them; a row each in listeners.c. */
+enum listener { LISTENER_KAFKA, LISTENER_HTTP, LISTENER_LAST };
+
+/**
+ * struct daemon - everything of one process.
+ * @source, @conf: where the settings come from, and those in force (replaced by a reload, on core
+ *	0 alone). @kafka: what the Kafka listeners' connections are given; a reload makes a new one
+ *	and keeps the old ones for those who still look at them.
+ * @listeners: per core, those that it opened.
+ */
+struct daemon {
+	struct sl_conf_source source;
+	struct sl_conf conf;
+	struct sl_datadir datadir;
+	struct sl_registry *registry;
+	struct sl_topics *topics;
+	struct http_server http;
+	struct kafka_config *kafka;
+	struct sl_cores *cores;
+	struct core_listeners *listeners;
+	int signal_fd;
+	int64_t began_ns;
+};
+
+struct kafka_config {
+	struct kafka_config *older;
+	struct kafka_server server;
+};
+
+/* ---- listeners.c ------------------------------------------------------------------------ */
+
+/* The names of enum listener. */
+extern const char *const listener_names[LISTENER_LAST];
+
+/* Opens every configured listener on every core; from core 0. @why as usual. */
+int listeners_open(struct daemon *d, char *why, size_t why_len);
+
+/* Gives every listener the settings in force; from core 0. */
+void listeners_configure(struct daemon *d);
+
+/* Ends connections and listeners of every core until @deadline at most; from core 0. */
+void listeners_close(struct daemon *d, int64_t deadline);
+
+/* The address of the first listener of @which ("127.0.0.1:9092"), or NULL if it is off. */
+const char *listener_address(const struct daemon *d, enum listener which);
+
+void listeners_free(struct daemon *d);
+
+/* ---- daemon.c --------------------------------------------------------------------------- */
+
+/* Makes @d->kafka from the settings in force. Return: 0 or -ENOMEM. */
+int daemon_configure_kafka(struct daemon *d);
+
+/* What the engine of topics is given. */
+struct sl_topics_conf daemon_topics_conf(struct daemon *d);
+
+/**
+ * daemon_run() - start the cores, serve until a signal asks to stop, and end in order.
+ * Return: 0, or -errno with the cause logged; *ret_clean: everything is synced.
+ */
+int daemon_run(struct daemon *d, bool *ret_clean);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The daemon's listeners: which protocol is served on which addresses, on every core.
+ *
+ * A new protocol is one row of `rows` and one value of enum listener.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon.h"
+
+const char *const listener_names[LISTENER_LAST] = {
+	[LISTENER_KAFKA] = "kafka",
+	[LISTENER_HTTP] = "http",
+};
+
+static const struct sl_conf_addrs *kafka_addrs(const struct sl_conf *conf)
+{
+	return &conf->kafka.listen;
+}
+
+static const struct sl_conf_addrs *http_addrs(const struct sl_conf *conf)
+{
+	return &conf->http.listen;
+}
+
+static void *kafka_arg(struct daemon *d)
+{
+	return &d->kafka->server;
+}
+
+static void *http_arg(struct daemon *d)
+{
+	return &d->http;
+}
+
+static const struct {
+	const struct sl_proto *proto;
+	const struct sl_conf_addrs *(*addrs)(const struct sl_conf *conf);
+	void *(*arg)(struct daemon *d);
+} rows[LISTENER_LAST] = {
+	[LISTENER_KAFKA] = {&kafka_proto, kafka_addrs, kafka_arg},
+	[LISTENER_HTTP] = {&http_proto, http_addrs, http_arg},
+};
+
+/* One address of a listener, as one core has it. */
+struct open_listener {
+	struct sl_listener *l;
+	enum listener which;
+	char text[SL_CONF_ADDR_TEXT];
+};
+
+struct core_listeners {
+	struct open_listener v[LISTENER_LAST * SL_CONF_ADDRS_MAX];
+	uint32_t n;
+};
+
+/* How many replies may wait on a connection before its next request has to. */
+enum { REPLIES_MAX = 64 };
+
+static struct sl_conn_limits limits_of(const struct daemon *d)
+{
+	uint32_t cores = sl_cores_count(d->cores);
+
+	return (struct sl_conn_limits){
+		.idle_ns = d->conf.conn.idle_timeout_ns,
+		.header_ns = d->conf.conn.header_timeout_ns,
+		.write_ns = d->conf.conn.write_timeout_ns,
+		.memory_bytes = d->conf.conn.memory_max_bytes,
+		.ahead_bytes = d->conf.conn.buffered_max_bytes,
+		.replies = REPLIES_MAX,
+		.conns = (uint32_t)((d->conf.conn.max + cores - 1) / cores),
+	};
+}
+
+/* ---- opening ---------------------------------------------------------------------------- */
+
+struct opening {
+	struct daemon *d;
+	enum listener which;
+	struct sl_conf_addr addr; /* its port is filled in by the first core */
+	char *why;
+	size_t why_len;
+};
+
+static int open_here(void *arg, int64_t deadline)
+{
+	struct opening *o = arg;
+	struct core_listeners *mine = &o->d->listeners[sl_core_id(sl_core_self())];
+	struct open_listener *at = &mine->v[mine->n];
+	struct sl_conn_limits limits = limits_of(o->d);
+	struct sockaddr_storage bound;
+	int err;
+
+	(void)deadline;
+	err = sl_listen(&o->addr.sa, o->addr.sa_bytes, rows[o->which].proto,
+			rows[o->which].arg(o->d), o->which, &limits, &at->l, o->why, o->why_len);
+	if (err)
+		return err;
+	at->which = o->which;
+	mine->n++;
+	err = sl_listener_addr(at->l, &bound);
+	if (err)
+		return err;
+	memcpy(&o->addr, &bound, o->addr.sa_bytes);
+	sl_conf_addr_format(&o->addr, at->text);
+	return 0;
+}
+
+static int open_everywhere(struct opening *o)
+{
+	char reason[200] = "", text[SL_CONF_ADDR_TEXT];
+	char *why = o->why;
+	size_t why_len = o->why_len;
+	int err = 0;
+
+	sl_conf_addr_format(&o->addr, text);
+	o->why = reason;
+	o->why_len = sizeof(reason);
+	for (uint32_t i = 0; i < sl_cores_count(o->d->cores) && !err; i++)
+		err = sl_call(sl_cores_at(o->d->cores, i), open_here, o, SL_NEVER);
+	if (err)
+		snprintf(why, why_len, "%s.listen = %s: %s", listener_names[o->which], text,
+			 reason[0] ? reason : strerror(-err));
+	return err;
+}
+
+int listeners_open(struct daemon *d, char *why, size_t why_len)
+{
+	d->listeners = calloc(sl_cores_count(d->cores), sizeof(*d->listeners));
+	if (!d->listeners) {
+		snprintf(why, why_len, "%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	for (int which = 0; which < LISTENER_LAST; which++) {
+		const struct sl_conf_addrs *addrs = rows[which].addrs(&d->conf);
+
+		for (uint32_t i = 0; i < addrs->n; i++) {
+			struct opening o = {.d = d, .which = (enum listener)which,
+					    .addr = addrs->addrs[i], .why = why,
+					    .why_len = why_len};
+			int err = open_everywhere(&o);
+
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+/* ---- while they serve ------------------------------------------------------------------- */
+
+static int configure_here(void *arg, int64_t deadline)
+{
+	struct daemon *d = arg;
+	struct core_listeners *mine = &d->listeners[sl_core_id(sl_core_self())];
+	struct sl_conn_limits limits = limits_of(d);
+
+	(void)deadline;
+	for (uint32_t i = 0; i < mine->n; i++)
+		sl_listener_configure(mine->v[i].l, rows[mine->v[i].which].arg(d), &limits);
+	return 0;
+}
+
+void listeners_configure(struct daemon *d)
+{
+	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
+		sl_call(sl_cores_at(d->cores, i), configure_here, d, SL_NEVER);
+}
+
+const char *listener_address(const struct daemon *d, enum listener which)
+{
+	for (uint32_t i = 0; i < d->listeners[0].n; i++)
+		if (d->listeners[0].v[i].which == which)
+			return d->listeners[0].v[i].text;
+	return NULL;
+}
+
+/* ---- closing ---------------------------------------------------------------------------- */
+
+/* All cores drain at once, so that the deadline is not spent by the first. */
+struct closing {
+	struct sl_msg msg;
+	struct daemon *d;
+	struct sl_core *core;
+	struct sl_core *asked_by;
+	struct sl_waitq *done;
+	uint32_t *left;
+	int64_t deadline;
+};
+
+static void closed(struct sl_msg *msg)
+{
+	struct closing *c = sl_container_of(msg, struct closing, msg);
+
+	if (--*c->left == 0)
+		sl_waitq_wake_all(c->done, 0);
+}
+
+static void close_here(void *arg)
+{
+	struct closing *c = arg;
+	struct core_listeners *mine = &c->d->listeners[sl_core_id(c->core)];
+
+	for (uint32_t i = 0; i < mine->n; i++)
+		sl_listener_drain(mine->v[i].l, c->deadline);
+	for (uint32_t i = 0; i < mine->n; i++)
+		sl_listener_free(mine->v[i].l);
+	mine->n = 0;
+	c->msg.fn = closed;
+	sl_post(c->asked_by, &c->msg);
+}
+
+static void close_asked(struct sl_msg *msg)
+{
+	struct closing *c = sl_container_of(msg, struct closing, msg);
+
+	/* Without a fiber the listeners stay open until the process ends. */
+	if (sl_fiber_start(SL_STACK_SMALL, close_here, c)) {
+		c->msg.fn = closed;
+		sl_post(c->asked_by, &c->msg);
+	}
+}
+
+void listeners_close(struct daemon *d, int64_t deadline)
+{
+	uint32_t n = sl_cores_count(d->cores);
+	struct closing *all;
+	struct sl_waitq done;
+	uint32_t left = n;
+
+	if (!d->listeners)
+		return;
+	all = calloc(n, sizeof(*all));
+	SL_ASSERT(all);
+	sl_waitq_init(&done);
+	for (uint32_t i = 0; i < n; i++) {
+		all[i] = (struct closing){
+			.msg.fn = close_asked,
+			.d = d,
+			.core = sl_cores_at(d->cores, i),
+			.asked_by = sl_core_self(),
+			.done = &done,
+			.left = &left,
+			.deadline = deadline,
+		};
+		sl_post(all[i].core, &all[i].msg);
+	}
+	while (left)
+		sl_waitq_wait(&done, SL_NEVER);
+	free(all);
+}
+
+void listeners_free(struct daemon *d)
+{
+	free(d->listeners);
+	d->listeners = NULL;
+}

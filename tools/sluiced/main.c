@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sluiced: arguments, settings, DATADIR, privileges; then the cores (daemon.c).
+ *
+ * Everything that must happen while the process has one thread happens here, in this order:
+ * signals blocked, settings read, DATADIR locked, privileges given up.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon.h"
+
+static const char usage[] =
+	"Usage: sluiced [-c FILE] [-D DATADIR] [--set SECTION.KEY=VALUE]... [--check]\n"
+	"\n"
+	"Serves the event log in DATADIR to Kafka clients until SIGTERM or SIGINT.\n"
+	"\n"
+	"  -c, --config FILE          settings, see sluice.conf(5); also FILE.d/*.conf\n"
+	"  -D, --datadir DATADIR      the folder that holds everything stored (./data)\n"
+	"      --set SECTION.KEY=VALUE  one setting; goes before those of FILE\n"
+	"      --check                read the settings, say what is wrong with them, and end\n"
+	"      --version              print the version and end\n"
+	"      --help                 print this and end\n"
+	"\n"
+	"Exit status: 0 stopped as asked, 1 could not start or go on, 2 wrong arguments.\n";
+
+enum { SETS_MAX = 128 };
+
+struct args {
+	const char *file;
+	const char *sets[SETS_MAX];
+	size_t sets_n;
+	bool check;
+};
+
+static int add_set(struct args *a, const char *text)
+{
+	if (a->sets_n == SETS_MAX) {
+		fprintf(stderr, "sluiced: more than %d settings on the command line\n", SETS_MAX);
+		return -E2BIG;
+	}
+	a->sets[a->sets_n++] = text;
+	return 0;
+}
+
+/* Return: -1 to go on, or the exit status. */
+static int parse(int argc, char **argv, struct args *a)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'}, {"datadir", required_argument, NULL, 'D'},
+		{"set", required_argument, NULL, 's'},	  {"check", no_argument, NULL, 'k'},
+		{"version", no_argument, NULL, 'v'},	  {"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	static char datadir[4200];
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:D:h", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			a->file = optarg;
+			break;
+		case 'D':
+			snprintf(datadir, sizeof(datadir), "node.datadir=%s", optarg);
+			if (add_set(a, datadir))
+				return 2;
+			break;
+		case 's':
+			if (add_set(a, optarg))
+				return 2;
+			break;
+		case 'k':
+			a->check = true;
+			break;
+		case 'v':
+			printf("sluiced %s\n", SL_VERSION);
+			return 0;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		default:
+			fputs(usage, stderr);
+			return 2;
+		}
+	}
+	if (optind == argc)
+		return -1;
+	fprintf(stderr, "sluiced: what is '%s' for? Try sluiced --help\n", argv[optind]);
+	return 2;
+}
+
+static void report(void *arg, enum sl_conf_severity severity, const char *text)
+{
+	(void)arg;
+	fprintf(stderr, "sluiced: %s%s\n", severity == SL_CONF_ERROR ? "" : "warning: ", text);
+}
+
+static int open_datadir(struct daemon *d, char *why, size_t why_len)
+{
+	const struct sl_conf *c = &d->conf;
+	struct sl_datadir_conf conf = {
+		.path = c->node.datadir,
+		.cluster_id = c->kafka.cluster_id,
+		.uid = (uid_t)-1,
+		.gid = (gid_t)-1,
+	};
+
+	if (c->node.user[0] && !geteuid()) {
+		int err = sl_privileges_user(c->node.user, &conf.uid, &conf.gid);
+
+		if (err) {
+			snprintf(why, why_len, "node.user = %s: %s", c->node.user,
+				 err == -ENOENT ? "there is no such user" : strerror(-err));
+			return err;
+		}
+	}
+	return sl_datadir_open(&d->datadir, &conf, why, why_len, SL_NEVER);
+}
+
+static bool has_low_port(const struct sl_conf_addrs *addrs)
+{
+	for (uint32_t i = 0; i < addrs->n; i++)
+		if (ntohs(addrs->addrs[i].in4.sin_port) < 1024 && addrs->addrs[i].in4.sin_port)
+			return true;
+	return false;
+}
+
+static int drop_privileges(struct daemon *d, char *why, size_t why_len)
+{
+	const struct sl_conf *c = &d->conf;
+	char dropins[4200];
+	const struct sl_privileges_path paths[] = {
+		{c->node.datadir, true, false}, {"/proc", false, true}, {"/sys", false, true},
+		{"/etc", false, true},		{"/usr", false, true},	{dropins, false, true},
+		{d->source.file, false, true},
+	};
+	struct sl_privileges_conf conf = {
+		.user = c->node.user,
+		.low_ports = has_low_port(&c->kafka.listen) || has_low_port(&c->http.listen),
+		.core_dumps = c->node.core_dumps,
+		.confine = c->node.confine,
+		.paths = paths,
+		.paths_n = SL_ARRAY_SIZE(paths) - (d->source.file ? 0 : 2),
+	};
+	struct sl_privileges_report done;
+	int err;
+
+	snprintf(dropins, sizeof(dropins), "%s.d", d->source.file ? d->source.file : "");
+	if (!d->source.file)
+		conf.paths_n = 5;
+	err = sl_privileges_drop(&conf, &done, why, why_len);
+	for (int i = 0; !err && i < SL_PRIVILEGE_LAST; i++)
+		if (done.steps[i].state == SL_PRIVILEGE_SKIPPED)
+			sl_log_debug("privileges.skipped",
+				     SL_KV(step, sl_privilege_name((enum sl_privilege)i)),
+				     SL_KV(why, done.steps[i].why));
+	return err;
+}
+
+static int run(struct daemon *d)
+{
+	char why[400] = "";
+	bool clean = false;
+	int err = open_datadir(d, why, sizeof(why));
+
+	if (!err)
+		err = drop_privileges(d, why, sizeof(why));
+	if (err) {
+		fprintf(stderr, "sluiced: %s\n", why[0] ? why : strerror(-err));
+	} else {
+		if (!d->datadir.was_clean)
+			sl_log_notice("daemon.recovering", SL_KV(datadir, d->conf.node.datadir),
+				      SL_KV(why, "the last run did not end in order"));
+		err = daemon_run(d, &clean);
+	}
+	sl_datadir_close(&d->datadir, clean, SL_NEVER);
+	return err ? 1 : !clean;
+}
+
+int main(int argc, char **argv)
+{
+	struct args args = {0};
+	struct daemon d = {.began_ns = sl_clock_ns()};
+	struct sl_conf_report reporter = {.fn = report};
+	int status = parse(argc, argv, &args);
+
+	if (status >= 0)
+		return status;
+	d.source = (struct sl_conf_source){.file = args.file, .strict = args.check,
+					   .sets = args.sets, .sets_n = args.sets_n};
+	if (sl_conf_load(&d.conf, &d.source, &reporter))
+		return args.check || reporter.errors ? 1 : 2;
+	if (args.check) {
+		printf("sluiced: the settings are fine\n");
+		sl_conf_done(&d.conf);
+		return 0;
+	}
+	sl_log_setup((enum sl_log_level)d.conf.node.log_level,
+		     (enum sl_log_format)d.conf.node.log_format);
+	d.signal_fd = sl_signals_open();
+	if (d.signal_fd < 0) {
+		fprintf(stderr, "sluiced: signals: %s\n", strerror(-d.signal_fd));
+		return 1;
+	}
+	status = run(&d);
+	sl_close(d.signal_fd);
+	sl_conf_done(&d.conf);
+	return status;
+}
