@@ -266,6 +266,7 @@ void sl_sim_free(struct sl_sim *sim)
 	sim_files_drop(sim);
 	while ((dc = sl_list_first(&sim->dir_changes, struct dir_change, node)))
 		dir_change_free(dc);
+	tree_forget(sim, true);
 	node_put(sim->root);
 	SL_ASSERT(sl_list_empty(&sim->nodes));
 	free(sim->files);

@@ -12,9 +12,10 @@
  *
  * What a reader sees (the page cache) and what is on disk are kept apart. A read sees every write.
  * FSYNC of a file makes its content and size durable, not its name; FSYNC of a folder makes its
- * entries durable, not what lies in them; a rename from one folder to another needs FSYNC of both
- * (or of one and, later, of a change that builds on it). Every change that was not synced is kept
- * as a pending change until it is, or until sl_sim_reboot() decides about it.
+ * entries durable, not what lies in them; a rename from one folder to another needs FSYNC of both,
+ * and the folder that it leads to must itself be durable. A change that is made durable takes along
+ * those that it builds on (an earlier one of the same name; what was in a folder that it removes).
+ * What was not synced stays a pending change until it is, or until sl_sim_reboot() decides.
  *
  * A simulated disk may be used by several threads; sl_sim_reboot(), _clone() and _free() need it
  * to be idle. It is made for tests, so running out of memory ends the process by an assertion.

@@ -138,23 +138,6 @@ static void folders_survive(const struct fate *f)
 	}
 }
 
-/* Forgets the cached tree: what the disk does not name ends here. */
-static void cache_forget(struct sl_sim *sim)
-{
-	sl_list_each(n, &sim->nodes)
-		node_get(sl_list_entry(n, struct node, all));
-	sl_list_each(n, &sim->nodes) {
-		struct node *node = sl_list_entry(n, struct node, all);
-
-		entries_clear(&node->cache);
-		node->parent = NULL;
-		node->names = 0;
-	}
-	/* Each node still holds its own reference when its turn comes, so the next one lives. */
-	sl_list_each_safe(n, &sim->nodes)
-		node_put(sl_list_entry(n, struct node, all));
-}
-
 static void cache_load(struct sl_sim *sim, struct node *dir)
 {
 	for (uint32_t i = 0; i < dir->disk.n; i++) {
@@ -180,7 +163,7 @@ void sl_sim_reboot(struct sl_sim *sim, enum sl_sim_policy policy)
 	f = fate_draw(sim, policy);
 	sim_files_drop(sim);
 	folders_survive(&f);
-	cache_forget(sim);
+	tree_forget(sim, false); /* what the disk does not name ends here */
 	sim->root->names = 1;
 	cache_load(sim, sim->root);
 	sim->used = 0;

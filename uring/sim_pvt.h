@@ -188,6 +188,10 @@ struct node *tree_create(struct sl_sim *sim, const struct place *at, bool folder
 void tree_remove(struct sl_sim *sim, const struct place *at);
 void tree_rename(struct sl_sim *sim, const struct place *from, const struct place *to);
 
+/* Takes apart the cached tree and, with @disk_too, the disk's; unheld nodes end. Folders that
+ * changed places since they were synced hold each other through both. */
+void tree_forget(struct sl_sim *sim, bool disk_too);
+
 bool tree_is_within(const struct node *n, const struct node *ancestor);
 
 /* Makes the changes of @dir up to @seq durable; @lost as in content_sync(). */

@@ -206,6 +206,24 @@ bool tree_is_within(const struct node *n, const struct node *ancestor)
 	return false;
 }
 
+void tree_forget(struct sl_sim *sim, bool disk_too)
+{
+	sl_list_each(n, &sim->nodes)
+		node_get(sl_list_entry(n, struct node, all));
+	sl_list_each(n, &sim->nodes) {
+		struct node *node = sl_list_entry(n, struct node, all);
+
+		entries_clear(&node->cache);
+		if (disk_too)
+			entries_clear(&node->disk);
+		node->parent = NULL;
+		node->names = 0;
+	}
+	/* Each node still holds its own reference when its turn comes, so the next one lives. */
+	sl_list_each_safe(n, &sim->nodes)
+		node_put(sl_list_entry(n, struct node, all));
+}
+
 /* ---- changes ---------------------------------------------------------------------------- */
 
 static void slot_fill(struct slot *s, struct node *dir, const char *name, struct node *before,

@@ -338,6 +338,8 @@ TEST_F(crash, sizes_and_data_survive_independently)
 		all += !strcmp(is, "aaaabbbb");
 		zeros += n && strspn(is, " ") == n;
 		partly += n == 8 && strchr(is, ' ') && strspn(is, " ") < n;
+		call_ftruncate(call_open("a", O_RDWR), 8 * SECTOR);
+		EXPECT_EQ(8 - n, strspn(letters(self->buf) + n, " ")); /* nothing lurks there */
 		sl_sim_free(copy);
 	}
 	EXPECT_LT(10, empty);
@@ -385,7 +387,7 @@ TEST_F(crash, synced_bytes_survive_every_crash)
 	}
 }
 
-/* ---- what RANDOM does to folders */
+/* ---- what RANDOM does to folders ------------------------------------------------------------- */
 
 TEST_F(crash, names_survive_without_contents_and_the_other_way_round)
 {
@@ -478,7 +480,32 @@ TEST_F(crash, a_durable_file_never_vanishes_by_being_moved)
 	}
 }
 
-/* ---- clones */
+TEST_F(crash, folders_that_change_places_never_make_a_ring)
+{
+	int both = 0, neither = 0;
+
+	call_mkdir("a");
+	call_mkdir("a/b");
+	call_put("a/b/f", "text", true);
+	call_sync_path("a/b");
+	call_sync_path("a");
+	call_sync_path("/");
+	call_rename("a/b", "b");
+	call_rename("a", "b/a");
+	for (uint64_t seed = 0; seed < SEEDS; seed++) {
+		struct sl_sim *copy = outcome(self->sim, seed);
+
+		EXPECT_EQ(1, exists("a/b/f") + exists("b/f"));
+		EXPECT_EQ(1, exists("a") + exists("b/a"));
+		both += exists("b/a");
+		neither += exists("a/b");
+		sl_sim_free(copy);
+	}
+	EXPECT_LT(10, both);
+	EXPECT_LT(10, neither);
+}
+
+/* ---- clones ---------------------------------------------------------------------------------- */
 
 TEST_F(crash, a_clone_is_a_disk_of_its_own)
 {

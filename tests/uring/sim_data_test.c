@@ -159,6 +159,28 @@ TEST_F(data, a_page_made_dirty_again_takes_what_was_lost_with_it)
 	EXPECT_MEMEQ(data, seen, sizeof(seen));
 }
 
+TEST_F(data, a_lost_truncation_shows_no_old_bytes_behind_a_synced_size)
+{
+	static char data[8192], seen[8192];
+
+	memset(data, 'x', sizeof(data));
+	call_write(self->fd, data, sizeof(data), 0);
+	call_fsync(self->fd);
+	call_ftruncate(self->fd, 100);
+	sl_sim_fail_sync(self->sim, 1);
+	EXPECT_EQ(-EIO, call_fsync(self->fd));
+	call_write(self->fd, "y", 1, 10);
+	EXPECT_EQ(0, call_fsync(self->fd));
+	call_ftruncate(self->fd, 8192);
+	EXPECT_EQ(0, call_fsync(self->fd));
+	sl_sim_reboot(self->sim, SL_SIM_LOSE_ALL);
+	self->fd = open_again();
+	EXPECT_EQ(8192, call_read(self->fd, seen, sizeof(seen), 0));
+	memset(data + 100, 0, sizeof(data) - 100);
+	data[10] = 'y';
+	EXPECT_MEMEQ(data, seen, sizeof(seen));
+}
+
 TEST_F(data, a_flipped_bit_is_flipped_everywhere)
 {
 	char buf[256];

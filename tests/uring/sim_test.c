@@ -193,6 +193,24 @@ TEST_F(sim, a_held_sync_covers_only_what_came_before_it)
 	EXPECT_STREQ("old", call_get("a", buf));
 }
 
+TEST_F(sim, a_held_sync_of_a_folder_does_too)
+{
+	struct noted s;
+	char buf[256];
+	int count = 0;
+
+	call_put("before", "text", true);
+	sl_sim_delay(self->sim, 4);
+	sl_io_fsync(&s.io, call_open("/", O_RDONLY | O_DIRECTORY), false, SL_FAULT_NONE);
+	begin(self->ring, &s, &count);
+	call_put("behind", "text", true);
+	turn_until(self->ring, &count, 1);
+	EXPECT_EQ(0, s.io.res);
+	sl_sim_reboot(self->sim, SL_SIM_LOSE_ALL);
+	EXPECT_STREQ("text", call_get("before", buf));
+	EXPECT_STREQ("-", call_get("behind", buf));
+}
+
 TEST_F(sim, a_held_sync_that_did_not_complete_made_nothing_durable)
 {
 	char buf[256];
