@@ -137,63 +137,50 @@ static void producer_end(struct partition *p, struct sl_topic_append *a,
 }
 
 /* The batch is there already: its commit is the original's. */
-static int append_again(struct partition *p, struct sl_topic_append *a,
-			const struct producer_batch *original)
+static void append_again(struct partition *p, struct sl_topic_append *a,
+			 const struct producer_batch *original)
 {
 	a->duplicate = true;
 	a->base = original->base;
 	if (a->commit)
 		a->decided = sl_order_add(partition_order(p), a->commit,
 					  original->base + a->frame.records);
-	return 0;
 }
 
-/* The append itself: of @iov, or of the stream if that is NULL. */
-static int append_log(struct partition *p, struct sl_topic_append *a, struct iovec *iov, int n,
-		      int64_t deadline)
-{
-	int rc;
-
-	if (iov)
-		rc = sl_log_append(p->log, iov, n, &a->frame, a->commit, &a->base, deadline);
-	else
-		rc = sl_append_finish(&a->stream, a->commit, &a->base, deadline);
-	a->decided = rc == 1;
-	return rc == 1 ? 0 : rc;
-}
-
-static int append_idempotent(struct partition *p, struct sl_topic_append *a, struct iovec *iov,
-			     int n, int64_t deadline)
+/* Before the append. Return: 0: go on; -EALREADY: a duplicate, done with; or a result. */
+static int home_begin(struct partition *p, struct sl_topic_append *a, int64_t deadline)
 {
 	struct producer_batch original = {0};
-	struct producer *producer = NULL;
-	int rc = producer_begin(p, a, &producer, &original, deadline);
-
-	if (rc) {
-		if (!iov)
-			sl_append_abort(&a->stream);
-		return rc == -EEXIST ? append_again(p, a, &original) : rc;
-	}
-	rc = append_log(p, a, iov, n, deadline);
-	producer_end(p, a, producer, rc == 0);
-	return rc;
-}
-
-static int append_checked(struct partition *p, struct sl_topic_append *a, struct iovec *iov,
-			  int n, int64_t deadline)
-{
 	int rc;
 
-	if (a->batch.producer_id >= 0)
-		rc = append_idempotent(p, a, iov, n, deadline);
-	else
-		rc = append_log(p, a, iov, n, deadline);
-	if (rc == 0) {
-		a->log_start = partition_start(p);
-		if (!a->duplicate)
-			partition_appended(p, a->bytes);
-	}
-	return partition_result(rc);
+	a->producer = NULL;
+	if (a->batch.producer_id < 0)
+		return 0;
+	rc = producer_begin(p, a, &a->producer, &original, deadline);
+	if (rc != -EEXIST)
+		return rc;
+	a->log_start = partition_start(p);
+	append_again(p, a, &original);
+	return -EALREADY;
+}
+
+/* What the log said of an append as the call's result. */
+static int append_told(struct sl_topic_append *a, int rc)
+{
+	a->decided = rc == 1;
+	return rc == 1 ? 0 : partition_result(rc);
+}
+
+/* After it. */
+static void home_end(struct partition *p, struct sl_topic_append *a, bool appended)
+{
+	if (a->producer)
+		producer_end(p, a, a->producer, appended);
+	a->producer = NULL;
+	if (!appended)
+		return;
+	a->log_start = partition_start(p);
+	partition_appended(p, a->bytes);
 }
 
 /* ---- batches in memory ------------------------------------------------------------------ */
@@ -208,16 +195,22 @@ struct visit {
 static int append_here(void *arg, int64_t deadline)
 {
 	struct visit *v = arg;
+	struct sl_topic_append *a = v->a;
 	struct partition *p;
 	int rc = core_ready(v->tc, deadline);
 
 	if (!rc)
-		rc = partition_enter(v->tc, v->a->topic, v->a->partition, true, &p, deadline);
+		rc = partition_enter(v->tc, a->topic, a->partition, true, &p, deadline);
 	if (rc)
 		return rc;
-	rc = append_checked(p, v->a, v->iov, v->n, deadline);
+	rc = home_begin(p, a, deadline);
+	if (!rc) {
+		rc = sl_log_append(p->log, v->iov, v->n, &a->frame, a->commit, &a->base, deadline);
+		home_end(p, a, rc >= 0);
+		rc = append_told(a, rc);
+	}
 	partition_leave(p);
-	return rc;
+	return rc == -EALREADY ? 0 : rc;
 }
 
 int sl_topic_append(struct sl_topics *t, struct sl_topic_append *a, struct iovec *iov, int n,
@@ -247,23 +240,43 @@ int sl_topic_append(struct sl_topics *t, struct sl_topic_append *a, struct iovec
 
 /* ---- batches in steps ------------------------------------------------------------------- */
 
-static int begin_here(void *arg, int64_t deadline)
+/*
+ * The stream belongs to the caller's core and goes home by itself; the partition is entered and
+ * left there, in calls of their own.
+ */
+
+static int call_home(struct sl_topic_append *a, int (*fn)(void *arg, int64_t deadline),
+		     int64_t deadline)
 {
-	struct visit *v = arg;
-	struct sl_topic_append *a = v->a;
-	struct partition *p;
-	int rc = core_ready(v->tc, deadline);
+	return sl_call(sl_topic_home(a->topic, a->partition), fn, a, deadline);
+}
+
+/* What must happen at home, when there is memory for it. */
+static void call_home_surely(struct sl_topic_append *a, int (*fn)(void *arg, int64_t deadline))
+{
+	while (call_home(a, fn, SL_NEVER) == -ENOMEM)
+		sl_sleep(sl_now() + SL_MSEC);
+}
+
+static int enter_here(void *arg, int64_t deadline)
+{
+	struct sl_topic_append *a = arg;
+	struct core_state *tc = topics_self(a->topics);
+	int rc = core_ready(tc, deadline);
 
 	if (!rc)
-		rc = partition_enter(v->tc, a->topic, a->partition, true, &p, deadline);
-	if (rc)
-		return rc;
-	rc = sl_log_reserve(p->log, &a->frame, &a->stream, deadline);
-	if (rc) {
-		partition_leave(p);
-		return partition_result(rc);
-	}
-	a->part = p;
+		rc = partition_enter(tc, a->topic, a->partition, true, &a->part, deadline);
+	if (!rc)
+		a->log = a->part->log;
+	return rc;
+}
+
+static int leave_here(void *arg, int64_t deadline)
+{
+	struct sl_topic_append *a = arg;
+
+	partition_leave(a->part);
+	a->part = NULL;
 	return 0;
 }
 
@@ -271,15 +284,17 @@ int sl_topic_append_begin(struct sl_topics *t, struct sl_topic_append *a, const 
 			  uint64_t total, int64_t deadline)
 {
 	int rc = check_header(a, header, SL_BATCH_HEADER_BYTES, total);
-	struct sl_core *home;
-	struct visit v;
 
+	a->topics = t;
+	a->part = NULL;
+	if (!rc)
+		rc = call_home(a, enter_here, deadline);
 	if (rc)
 		return rc;
-	a->topics = t;
-	home = sl_topic_home(a->topic, a->partition);
-	v = (struct visit){topics_at(t, home), a, NULL, 0};
-	return sl_call(home, begin_here, &v, deadline);
+	rc = sl_log_reserve(a->log, &a->frame, &a->stream, deadline);
+	if (rc)
+		call_home_surely(a, leave_here);
+	return partition_result(rc);
 }
 
 int sl_topic_append_write(struct sl_topic_append *a, void *p, size_t len, int64_t deadline)
@@ -294,49 +309,51 @@ int sl_topic_append_write(struct sl_topic_append *a, void *p, size_t len, int64_
 	return partition_result(sl_append_write(&a->stream, p, len, deadline));
 }
 
-static int finish_here(void *arg, int64_t deadline)
-{
-	struct sl_topic_append *a = arg;
-	int rc = append_checked(a->part, a, NULL, 0, deadline);
-
-	partition_leave(a->part);
-	a->part = NULL;
-	return rc;
-}
-
-static int abort_here(void *arg, int64_t deadline)
-{
-	struct sl_topic_append *a = arg;
-
-	sl_append_abort(&a->stream);
-	partition_leave(a->part);
-	a->part = NULL;
-	return 0;
-}
-
 void sl_topic_append_abort(struct sl_topic_append *a)
 {
-	struct sl_core *home = sl_topic_home(a->topic, a->partition);
-
 	SL_ASSERT(a->part);
-	while (sl_call(home, abort_here, a, SL_NEVER) == -ENOMEM)
-		sl_sleep(sl_now() + 10 * SL_MSEC);
+	sl_append_abort(&a->stream);
+	call_home_surely(a, leave_here);
+}
+
+static int finish_begin_here(void *arg, int64_t deadline)
+{
+	struct sl_topic_append *a = arg;
+
+	return home_begin(a->part, a, deadline);
+}
+
+static int appended_here(void *arg, int64_t deadline)
+{
+	struct sl_topic_append *a = arg;
+
+	home_end(a->part, a, true);
+	return leave_here(a, deadline);
+}
+
+static int not_appended_here(void *arg, int64_t deadline)
+{
+	struct sl_topic_append *a = arg;
+
+	home_end(a->part, a, false);
+	return leave_here(a, deadline);
 }
 
 int sl_topic_append_finish(struct sl_topic_append *a, int64_t deadline)
 {
-	struct sl_core *home = sl_topic_home(a->topic, a->partition);
 	int rc;
 
 	SL_ASSERT(a->part);
 	SL_ASSERT(a->bytes_done == a->bytes);
+	a->producer = NULL;
 	rc = check_sum(a);
+	if (!rc && a->batch.producer_id >= 0)
+		rc = call_home(a, finish_begin_here, deadline);
 	if (rc) {
 		sl_topic_append_abort(a);
-		return rc;
+		return rc == -EALREADY ? 0 : rc;
 	}
-	rc = sl_call(home, finish_here, a, deadline);
-	if (rc == -ENOMEM && a->part)
-		sl_topic_append_abort(a);
-	return rc;
+	rc = sl_append_finish(&a->stream, a->commit, &a->base, deadline);
+	call_home_surely(a, rc >= 0 ? appended_here : not_appended_here);
+	return append_told(a, rc);
 }

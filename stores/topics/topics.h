@@ -221,6 +221,8 @@ struct sl_topic_append {
 	uint64_t bytes, bytes_done;
 	struct sl_topics *topics;
 	struct partition *part;
+	struct producer *producer;
+	struct sl_log *log;
 	struct sl_batch batch;
 	struct sl_frame frame;
 	struct sl_append stream;
