@@ -25,6 +25,7 @@ FIXTURE(privileges)
 };
 FIXTURE_SETUP(privileges)
 {
+	harness_leaks_unchecked();
 	self->conf.user = "";
 }
 FIXTURE_TEARDOWN(privileges)
@@ -156,6 +157,8 @@ TEST_F(privileges, another_user_than_root_cannot_change)
 {
 	if (geteuid() == 0)
 		ASSERT_EQ(0, setresuid(65534, 65534, 65534));
+	if (access("/etc/passwd", R_OK))
+		SKIP(return, "this tree is closed to all users but root");
 	self->conf.user = "root";
 	EXPECT_EQ(-EPERM, drop(self));
 	EXPECT_NOT_NULL(strstr(self->why, "only root can change the user"));
