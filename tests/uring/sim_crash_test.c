@@ -304,7 +304,7 @@ TEST_F(crash, small_appends_survive_as_a_prefix)
 
 	call_sync_path("/");
 	for (uint64_t i = 0; i < 10; i++)
-		call_write(fd, "0123456789" + i, 1, i);
+		call_write(fd, &"0123456789"[i], 1, i);
 	for (uint64_t seed = 0; seed < SEEDS; seed++) {
 		struct sl_sim *copy = outcome(self->sim, seed);
 		int64_t size = call_size("a");

@@ -126,7 +126,7 @@ TEST_F(sim, operations_complete_on_the_next_turn_in_order)
 	int count = 0, fd = call_open("a", O_RDWR | O_CREAT);
 
 	for (int i = 0; i < 3; i++) {
-		sl_io_write(&w[i].io, fd, "abc" + i, 1, (uint64_t)i);
+		sl_io_write(&w[i].io, fd, &"abc"[i], 1, (uint64_t)i);
 		begin(self->ring, &w[i], &count);
 		EXPECT_TRUE(w[i].io.inflight);
 	}
