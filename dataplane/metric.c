@@ -235,6 +235,8 @@ static int walk_row(struct walk *w, enum sl_metric id)
 				s.values[0] = w->registry->dims[row->dims[0]].names[i];
 			if (s.labels[1])
 				s.values[1] = w->registry->dims[row->dims[1]].names[j];
+			if ((s.labels[0] && !s.values[0]) || (s.labels[1] && !s.values[1]))
+				continue; /* a position without a name is no value */
 			rc = walk_cell(w, &s, i * sizes[1] + j);
 			if (rc)
 				return rc;

@@ -67,6 +67,7 @@ void sl_registry_free(struct sl_registry *registry);
 
 /**
  * sl_registry_dim() - the possible values of @dim: @names, @n of them, which outlive the registry.
+ * A NULL among them is a position that is not used: nothing is shown of it.
  * Before the first sl_metrics_new(). A metric with a dimension that was never given cannot be
  * counted, and is not shown.
  */

@@ -11,7 +11,7 @@
 
 static const char *const listeners[] = {"kafka", "http"};
 static const char *const rungs[] = {"copy", "sendfile"};
-static const char *const apis[] = {"Produce", "odd\"\\\n"};
+static const char *const apis[] = {"Produce", "odd\"\\\n", NULL, "Last"};
 
 FIXTURE(metrics)
 {
@@ -24,7 +24,7 @@ FIXTURE_SETUP(metrics)
 	ASSERT_EQ(0, sl_registry_new(3, &self->registry)); /* the third core never starts */
 	sl_registry_dim(self->registry, SL_DIM_LISTENER, listeners, 2);
 	sl_registry_dim(self->registry, SL_DIM_RUNG, rungs, 2);
-	sl_registry_dim(self->registry, SL_DIM_API, apis, 2);
+	sl_registry_dim(self->registry, SL_DIM_API, apis, 4);
 	for (uint32_t i = 0; i < 2; i++)
 		ASSERT_EQ(0, sl_metrics_new(self->registry, i, &self->cores[i]));
 }
@@ -107,6 +107,17 @@ TEST_F(metrics, label_values_are_escaped)
 {
 	sl_metric_add1(self->cores[0], SL_M_KAFKA_REQUESTS, 1, 2);
 	EXPECT_TRUE(has(render(self), "sluice_kafka_requests_total{api=\"odd\\\"\\\\\\n\"} 2"));
+}
+
+TEST_F(metrics, a_position_without_a_name_is_not_shown)
+{
+	const char *page;
+
+	sl_metric_add1(self->cores[0], SL_M_KAFKA_REQUESTS, 2, 9);
+	sl_metric_add1(self->cores[0], SL_M_KAFKA_REQUESTS, 3, 4);
+	page = render(self);
+	EXPECT_TRUE(has(page, "sluice_kafka_requests_total{api=\"Last\"} 4"));
+	EXPECT_NULL(strstr(page, "} 9\n"));
 }
 
 TEST_F(metrics, a_metric_whose_dimension_was_not_given_is_not_shown)
