@@ -325,10 +325,9 @@ static int build(struct sl_log *log, struct segment *seg, uint64_t to, struct in
 	buf = malloc(64 * SL_KIB);
 	if (!buf)
 		return -ENOMEM;
-	seg_walk_init(&w, log, seg, buf, 64 * SL_KIB, to);
+	seg_walk_init(&w, log, seg, buf, 64 * SL_KIB, to, UINT64_MAX);
 	w.pos = m.pos;
 	w.next = m.off;
-	w.epoch = m.epoch;
 	n = walk_into(log, seg, &w, to, &m, x, deadline);
 	free(buf);
 	return n;

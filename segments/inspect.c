@@ -13,7 +13,6 @@ struct inspection {
 	int (*each)(void *arg, const uint8_t *header, const struct sl_frame *frame, uint64_t pos,
 		    int err);
 	void *arg;
-	uint64_t limit_off;
 };
 
 /* What lies at w->pos although it is no good batch. */
@@ -39,7 +38,7 @@ static int step_over_bad(struct inspection *in)
 
 	if (r)
 		return r;
-	r = walk_resync(w, in->limit_off, &pos, &off, SL_NEVER);
+	r = walk_resync(w, &pos, &off, SL_NEVER);
 	if (r <= 0)
 		return r ? r : 1;
 	w->pos = pos;
@@ -156,7 +155,7 @@ int sl_segment_inspect(int dir, const char *name, const struct sl_log_kind *kind
 {
 	struct inspection in = {.info = ret_info, .each = each, .arg = arg};
 	struct statx stx;
-	uint64_t limit;
+	uint64_t limit, limit_off;
 	int fd, r;
 
 	*ret_info = (struct sl_segment_info){0};
@@ -168,11 +167,11 @@ int sl_segment_inspect(int dir, const char *name, const struct sl_log_kind *kind
 	if (r)
 		goto out_close;
 	ret_info->bytes = stx.stx_size;
-	r = inspect_frame(fd, kind, ret_info, &limit, &in.limit_off);
+	r = inspect_frame(fd, kind, ret_info, &limit, &limit_off);
 	if (r)
 		goto out_err;
 	in.w = (struct walk){.kind = kind, .fd = fd, .cap = WALK_ALL, .pos = SEG_DATA,
-			     .limit = limit, .next = ret_info->base};
+			     .limit = limit, .next = ret_info->base, .limit_off = limit_off};
 	in.w.buf = malloc(WALK_ALL);
 	if (!in.w.buf) {
 		r = -ENOMEM;

@@ -31,10 +31,10 @@ const struct bad *bad_at_pos(const struct bad_list *l, uint64_t seg, uint64_t po
 	return NULL;
 }
 
-const struct bad *bad_after_pos(const struct bad_list *l, uint64_t seg, uint64_t pos)
+const struct bad *bad_after(const struct bad_list *l, uint64_t seg, uint64_t pos, uint64_t offset)
 {
 	for (uint32_t i = 0; i < l->n; i++)
-		if (l->v[i].seg == seg && l->v[i].pos >= pos)
+		if (l->v[i].seg == seg && l->v[i].pos >= pos && l->v[i].first >= offset)
 			return &l->v[i];
 	return NULL;
 }
@@ -197,20 +197,22 @@ int bad_add(struct sl_log *log, const struct bad *bad, int64_t deadline)
 static int condemn(struct sl_log *log, struct segment *seg, struct walk *w, struct exam *x,
 		   int64_t deadline)
 {
-	const struct bad *known = bad_after_pos(&log->bads, seg->base, w->pos);
+	const struct bad *known = bad_after(&log->bads, seg->base, w->pos, w->next);
 	struct bad b = {.seg = seg->base, .pos = w->pos, .first = w->next};
-	uint64_t pos = x->limit;
-	uint64_t off = x->limit_off;
+	uint64_t pos, off;
 	int r = 0;
 
-	if (known && known->pos < x->limit && known->first > w->next) {
-		pos = known->pos;
-		off = known->first;
+	/* Not into what is known to be bad already. */
+	if (known && known->pos <= w->limit && known->first > w->next) {
+		w->limit = known->pos;
+		w->limit_off = known->first;
 	}
-	w->limit = pos;
+	pos = w->limit;
+	off = w->limit_off;
 	if (w->pos < pos)
-		r = walk_resync(w, off, &pos, &off, deadline);
+		r = walk_resync(w, &pos, &off, deadline);
 	w->limit = x->limit;
+	w->limit_off = x->limit_off;
 	if (r < 0)
 		return r;
 	if (!r && off == UINT64_MAX)
@@ -260,12 +262,10 @@ static int examine(struct sl_log *log, struct segment *seg, struct walk *w, stru
 		struct sl_frame f;
 		int r = walk_peek(w, &f, NULL, deadline);
 
+		if (r == 0)
+			return found;
 		if (r == 1)
 			r = walk_sum(w, &f, deadline);
-		else if (r == 0 && (x->limit_off == UINT64_MAX || w->next == x->limit_off))
-			return found;
-		else if (r == 0)
-			r = -EBADMSG; /* batches are missing at the end */
 		if (!r) {
 			x->mark.pos = w->pos;
 			mark_advance(&x->mark, &f, w->next, f.epoch);
@@ -298,13 +298,11 @@ int seg_examine(struct sl_log *log, struct segment *seg, struct exam *x, int64_t
 
 	if (!buf)
 		return -ENOMEM;
-	seg_walk_init(&w, log, seg, buf, WALK_ALL, x->limit);
+	seg_walk_init(&w, log, seg, buf, WALK_ALL, x->limit, x->limit_off);
 	w.pos = x->pos;
 	w.next = x->off;
-	w.epoch = x->epoch;
 	x->mark.off = x->off;
 	x->mark.pos = x->pos;
-	x->mark.epoch = x->epoch;
 	x->mark.time_max = -1;
 	x->mark.count = 0;
 	found = examine(log, seg, &w, x, deadline);

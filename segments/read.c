@@ -64,7 +64,6 @@ static int walk_to(struct sl_log *log, struct segment *seg, struct walk *w, uint
 
 		w->pos = e.pos;
 		w->next = seg->base + e.rel;
-		w->epoch = 0;
 	}
 	while ((r = walk_peek(w, ret_frame, NULL, deadline)) == 1) {
 		if (ret_frame->base > offset)
@@ -80,14 +79,14 @@ static int walk_to(struct sl_log *log, struct segment *seg, struct walk *w, uint
 
 /* ---- one segment ------------------------------------------------------------------------ */
 
-/* The readable end of @seg behind @pos, but not beyond what is quarantined. */
-static void end_of_good(struct sl_log *log, struct segment *seg, uint64_t pos, uint64_t *ret_pos,
-			uint64_t *ret_off)
+/* The readable end of @seg behind the batch @base at @pos, but not beyond what is quarantined. */
+static void end_of_good(struct sl_log *log, struct segment *seg, uint64_t pos, uint64_t base,
+			uint64_t *ret_pos, uint64_t *ret_off)
 {
-	const struct bad *bad = bad_after_pos(&log->bads, seg->base, pos);
+	const struct bad *bad = bad_after(&log->bads, seg->base, pos, base);
 
 	seg_limits(log, seg, false, ret_pos, ret_off);
-	if (bad && bad->pos < *ret_pos) {
+	if (bad && bad->pos <= *ret_pos && bad->first < *ret_off) {
 		*ret_pos = bad->pos;
 		*ret_off = bad->first;
 	}
@@ -107,7 +106,6 @@ static int walk_end(struct sl_log *log, struct segment *seg, struct walk *w, uin
 	if (e.pos > w->pos) {
 		w->pos = e.pos;
 		w->next = seg->base + e.rel;
-		w->epoch = 0;
 	}
 	while ((r = walk_peek(w, &f, NULL, deadline)) == 1 && w->pos + f.bytes <= upto)
 		walk_step(w, &f);
@@ -128,7 +126,7 @@ static int read_segment(struct sl_log *log, struct segment *seg, uint64_t offset
 	int r;
 
 	seg_limits(log, seg, false, &limit, &limit_off);
-	seg_walk_init(&w, log, seg, buf, sizeof(buf), limit);
+	seg_walk_init(&w, log, seg, buf, sizeof(buf), limit, limit_off);
 	if (!recall(log, seg, offset, &pos)) {
 		r = walk_to(log, seg, &w, offset, &f, deadline);
 		if (r <= 0)
@@ -136,11 +134,11 @@ static int read_segment(struct sl_log *log, struct segment *seg, uint64_t offset
 		pos = w.pos;
 		base = f.base;
 	}
-	end_of_good(log, seg, pos, &limit, &limit_off);
+	end_of_good(log, seg, pos, base, &limit, &limit_off);
 	if (limit <= pos)
 		return limit < pos || limit_off > offset ? -EAGAIN : 0;
 	if (limit - pos > bytes) {
-		seg_walk_init(&w, log, seg, buf, sizeof(buf), limit);
+		seg_walk_init(&w, log, seg, buf, sizeof(buf), limit, limit_off);
 		w.pos = pos;
 		w.next = base;
 		r = walk_end(log, seg, &w, pos + bytes, deadline);
@@ -241,7 +239,7 @@ static int find_in_segment(struct sl_log *log, struct segment *seg, int64_t time
 	if (r)
 		return r;
 	seg_limits(log, seg, false, &limit, &off);
-	seg_walk_init(&w, log, seg, buf, sizeof(buf), limit);
+	seg_walk_init(&w, log, seg, buf, sizeof(buf), limit, off);
 	e = index_by_time(&seg->index, time);
 	if (seg->base + e.rel < from)
 		e = index_by_offset(&seg->index, from - seg->base);
@@ -320,7 +318,7 @@ static int visit_segment(struct sl_log *log, struct segment *seg, struct visit *
 	int r;
 
 	seg_limits(log, seg, true, &limit, &off);
-	seg_walk_init(&w, log, seg, buf, WALK_ALL, limit);
+	seg_walk_init(&w, log, seg, buf, WALK_ALL, limit, off);
 	if (v->next > seg->base) {
 		r = walk_to(log, seg, &w, v->next, &f, deadline);
 		if (r < 0 && r != -EBADMSG)

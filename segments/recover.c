@@ -214,9 +214,10 @@ static int verify_tail(struct sl_log *log, struct segment *seg, uint64_t limit, 
 
 	if (!buf)
 		return -ENOMEM;
-	seg_walk_init(&w, log, seg, buf, WALK_ALL, limit);
+	seg_walk_init(&w, log, seg, buf, WALK_ALL, limit, UINT64_MAX);
 	w.pos = m->pos;
 	w.next = m->off;
+	w.rising = true;
 	w.epoch = m->epoch;
 	for (;;) {
 		struct sl_frame f;
@@ -368,7 +369,7 @@ static int time_from(struct sl_log *log, struct segment *seg, uint64_t from, str
 	int r;
 
 	seg_limits(log, seg, false, &limit, &off);
-	seg_walk_init(&w, log, seg, buf, sizeof(buf), limit);
+	seg_walk_init(&w, log, seg, buf, sizeof(buf), limit, off);
 	while ((r = walk_peek(&w, &f, NULL, deadline)) == 1) {
 		if (f.base + f.records > from && f.time_max > m->log_time_max) {
 			m->log_time_max = f.time_max;

@@ -79,9 +79,10 @@ void scrub_fiber(void *arg)
 	struct sl_logs *logs = arg;
 
 	while (!logs->stop) {
-		int64_t rest = logs->conf.scrub_bytes_per_s ? REST_NS : SL_NEVER - sl_now();
+		int64_t rest = logs->conf.scrub_rest_ns ? logs->conf.scrub_rest_ns : REST_NS;
 
-		sl_waitq_wait(&logs->pause, sl_now() + rest);
+		sl_waitq_wait(&logs->pause,
+			      logs->conf.scrub_bytes_per_s ? sl_now() + rest : SL_NEVER);
 		for (uint32_t left = logs->logs; left && !logs->stop; left--) {
 			struct sl_log *log = sl_list_first(&logs->all, struct sl_log, node);
 

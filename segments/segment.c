@@ -168,7 +168,7 @@ void seg_limits(const struct sl_log *log, const struct segment *seg, bool all, u
 }
 
 void seg_walk_init(struct walk *w, struct sl_log *log, struct segment *seg, uint8_t *buf,
-		   uint32_t cap, uint64_t limit)
+		   uint32_t cap, uint64_t limit, uint64_t limit_off)
 {
 	*w = (struct walk){
 		.kind = log->kind,
@@ -180,6 +180,7 @@ void seg_walk_init(struct walk *w, struct sl_log *log, struct segment *seg, uint
 		.pos = SEG_DATA,
 		.limit = limit,
 		.next = seg->base,
+		.limit_off = limit_off,
 	};
 }
 

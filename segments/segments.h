@@ -77,6 +77,7 @@ struct sl_log;
  * struct sl_logs_conf - what the logs of one core have in common.
  * @event: may be NULL. Called on the core, must not park; @name is the log's name.
  * @scrub_bytes_per_s: pace of the background scrub (0: none).
+ * @scrub_rest_ns: between two looks of it at everything (0: an hour).
  * @background: start the committer's, retention's and scrub's fibers (a daemon's core); without,
  *	commits happen in sl_log_sync() and by each append's own sync (tools, some tests).
  */
@@ -84,6 +85,7 @@ struct sl_logs_conf {
 	void (*event)(void *arg, const char *name, enum sl_log_event event, int64_t a, int64_t b);
 	void *arg;
 	uint64_t scrub_bytes_per_s;
+	int64_t scrub_rest_ns;
 	int64_t retention_check_ns;
 	bool background;
 };

@@ -118,8 +118,11 @@ struct bad_list;
 /**
  * struct walk - a reader that goes from batch to batch of one file.
  * @bads: quarantined ranges to pass over, or NULL; @seg_base names the segment in it.
- * @pos, @next, @epoch: of the next batch: where it lies, its offset, and its least epoch.
- * @limit: position that no batch reaches over.
+ * @pos, @next: of the next batch: where it lies, and its offset.
+ * @limit, @limit_off: position and offset that no batch reaches over, and at which batches end;
+ *	limit_off is UINT64_MAX if it is not known.
+ * @rising, @epoch: epochs must not fall (@epoch: the least). Only asked of what may be stale: below
+ *	a watermark a flipped epoch, which no checksum covers, must not condemn what follows.
  */
 struct walk {
 	const struct sl_log_kind *kind;
@@ -130,7 +133,8 @@ struct walk {
 	uint8_t *buf;
 	uint64_t at; /* position of buf's first byte */
 	uint64_t pos, limit;
-	uint64_t next;
+	uint64_t next, limit_off;
+	bool rising;
 	uint32_t epoch;
 };
 
@@ -153,11 +157,9 @@ void walk_step(struct walk *w, const struct sl_frame *frame);
 
 /**
  * walk_resync() - find where batches go on behind the one at w->pos, which is bad.
- * @limit_off: offset at w->limit, or UINT64_MAX if unknown.
  * Return: 1 and the place; 0 if there is none before the limit; -errno.
  */
-int walk_resync(struct walk *w, uint64_t limit_off, uint64_t *ret_pos, uint64_t *ret_off,
-		int64_t deadline);
+int walk_resync(struct walk *w, uint64_t *ret_pos, uint64_t *ret_off, int64_t deadline);
 
 /* ---- segments (segment.c) ----------------------------------------------------------------- */
 
@@ -236,9 +238,9 @@ int seg_unlink(struct sl_log *log, struct segment *seg, int64_t deadline);
 /* Writes at the end of the active segment, in steps, blocking the core. Return: 0 or -errno. */
 int seg_write(int fd, struct iovec *iov, int n, uint64_t pos);
 
-/* A walk over @seg (used and pinned) from @from, with @buf of @cap bytes. */
+/* A walk over @seg (used and pinned) from its beginning, with @buf of @cap bytes. */
 void seg_walk_init(struct walk *w, struct sl_log *log, struct segment *seg, uint8_t *buf,
-		   uint32_t cap, uint64_t limit);
+		   uint32_t cap, uint64_t limit, uint64_t limit_off);
 
 /* ---- indexes (index.c) -------------------------------------------------------------------- */
 
@@ -296,8 +298,8 @@ const struct bad *bad_at(const struct bad_list *l, uint64_t offset);
 /* The range that begins at @pos of segment @seg with offset @first, or NULL. */
 const struct bad *bad_at_pos(const struct bad_list *l, uint64_t seg, uint64_t pos,
 			     uint64_t first);
-/* The first range of segment @seg that begins at or behind @pos, or NULL. */
-const struct bad *bad_after_pos(const struct bad_list *l, uint64_t seg, uint64_t pos);
+/* The first range of segment @seg at or behind @pos and @offset, or NULL. */
+const struct bad *bad_after(const struct bad_list *l, uint64_t seg, uint64_t pos, uint64_t offset);
 
 int bad_load(struct sl_log *log, int64_t deadline);
 /* Adds @bad, tells of it, and writes the list to the disk. */
@@ -307,7 +309,7 @@ void bad_forget(struct sl_log *log, uint64_t base);
 
 /**
  * struct exam - a look at every byte of a range of one segment, quarantining what is bad.
- * @pos, @off, @epoch: where it begins. @limit, @limit_off: where it ends (limit_off: UINT64_MAX if
+ * @pos, @off: where it begins. @limit, @limit_off: where it ends (limit_off: UINT64_MAX if
  *	that is not known: what is bad up to the limit is then the torn tail, left alone).
  * @once: stop after the first bad range.
  * @scrub: counted as such. @pace_bytes_per_s: 0: none. @stop: ends it early when it becomes true, or NULL.
@@ -315,7 +317,6 @@ void bad_forget(struct sl_log *log, uint64_t base);
  */
 struct exam {
 	uint64_t pos, off, limit, limit_off;
-	uint32_t epoch;
 	bool once;
 	bool scrub;
 	uint64_t pace_bytes_per_s;

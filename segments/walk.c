@@ -3,8 +3,9 @@
  * Going from batch to batch of a segment's file.
  *
  * Interface: struct walk in segments_pvt.h. Invariant: a batch is only given out if it continues
- * the log: its base is the offset expected there, its epoch no lower than the one before, and all
- * of it lies before the limit. What the file holds is never trusted further than that.
+ * the log: its base is the offset expected there, all of it lies before the limits, and, where that
+ * is asked, its epoch is no lower than the one before. What the file holds is never trusted further
+ * than that.
  *
  * Order of parts: the window; batches; finding the way again behind something bad.
  */
@@ -42,7 +43,8 @@ static int64_t fill(struct walk *w, uint64_t pos, uint32_t want, const uint8_t *
 static bool is_sound(const struct walk *w, const struct sl_frame *f, uint64_t pos)
 {
 	return f->records > 0 && f->bytes >= w->kind->header_bytes && f->bytes <= w->limit - pos &&
-	       f->sum_from <= f->bytes && f->base <= (uint64_t)INT64_MAX - f->records;
+	       f->sum_from <= f->bytes && f->base <= (uint64_t)INT64_MAX - f->records &&
+	       f->base + f->records <= w->limit_off;
 }
 
 int walk_peek(struct walk *w, struct sl_frame *ret_frame, const uint8_t **ret_header,
@@ -58,15 +60,17 @@ int walk_peek(struct walk *w, struct sl_frame *ret_frame, const uint8_t **ret_he
 		w->next = bad->next;
 	}
 	SL_ASSERT(w->pos >= SEG_DATA);
+	if (w->next == w->limit_off)
+		return 0; /* what may lie behind it is none of ours */
 	if (w->pos == w->limit)
-		return 0;
-	if (w->pos > w->limit || w->limit - w->pos < w->kind->header_bytes)
+		return w->limit_off == UINT64_MAX ? 0 : -EBADMSG; /* batches are missing */
+	if (w->pos > w->limit || w->next > w->limit_off || w->limit - w->pos < w->kind->header_bytes)
 		return -EBADMSG;
 	n = fill(w, w->pos, w->kind->header_bytes, &h, deadline);
 	if (n < 0)
 		return (int)n;
 	if (w->kind->frame(h, &f) || !is_sound(w, &f, w->pos) || f.base != w->next ||
-	    f.epoch < w->epoch)
+	    (w->rising && f.epoch < w->epoch))
 		return -EBADMSG;
 	*ret_frame = f;
 	if (ret_header)
@@ -108,10 +112,10 @@ void walk_step(struct walk *w, const struct sl_frame *frame)
 
 void mark_advance(struct mark *m, const struct sl_frame *frame, uint64_t base, uint32_t epoch)
 {
-	SL_ASSERT(base >= m->off && epoch >= m->epoch);
+	SL_ASSERT(base >= m->off);
 	m->off = base + frame->records;
 	m->pos += frame->bytes;
-	m->epoch = epoch;
+	m->epoch = sl_max(m->epoch, epoch);
 	m->count++;
 	if (frame->time_max > m->time_max) {
 		m->time_max = frame->time_max;
@@ -128,8 +132,7 @@ void mark_advance(struct mark *m, const struct sl_frame *frame, uint64_t base, u
 /*
  * Whether a whole batch lies at @pos that can follow the bad one at w->pos. Return: 1, 0, -errno.
  */
-static int follows(struct walk *w, uint64_t pos, uint64_t limit_off, uint64_t *ret_off,
-		   int64_t deadline)
+static int follows(struct walk *w, uint64_t pos, uint64_t *ret_off, int64_t deadline)
 {
 	struct sl_frame f;
 	const uint8_t *h;
@@ -143,7 +146,7 @@ static int follows(struct walk *w, uint64_t pos, uint64_t limit_off, uint64_t *r
 		return n == -EBADMSG ? 0 : (int)n;
 	if (w->kind->frame(h, &f) || !is_sound(w, &f, pos))
 		return 0;
-	if (f.base <= w->next || f.base + f.records > limit_off || f.epoch < w->epoch)
+	if (f.base <= w->next || (w->rising && f.epoch < w->epoch))
 		return 0;
 	err = sum_at(w, &f, pos, deadline);
 	if (err)
@@ -153,8 +156,7 @@ static int follows(struct walk *w, uint64_t pos, uint64_t limit_off, uint64_t *r
 }
 
 /* Where the bad batch says that it ends, if that can be believed. */
-static int believed_end(struct walk *w, uint64_t limit_off, uint64_t *ret_pos, uint64_t *ret_off,
-			int64_t deadline)
+static int believed_end(struct walk *w, uint64_t *ret_pos, uint64_t *ret_off, int64_t deadline)
 {
 	struct sl_frame f;
 	const uint8_t *h;
@@ -168,22 +170,21 @@ static int believed_end(struct walk *w, uint64_t limit_off, uint64_t *ret_pos, u
 	if (w->kind->frame(h, &f) || !is_sound(w, &f, w->pos))
 		return 0;
 	*ret_pos = w->pos + f.bytes;
-	if (*ret_pos == w->limit && f.base == w->next && f.base + f.records == limit_off) {
-		*ret_off = limit_off;
+	if (*ret_pos == w->limit && f.base == w->next && f.base + f.records == w->limit_off) {
+		*ret_off = w->limit_off;
 		return 1;
 	}
-	return follows(w, *ret_pos, limit_off, ret_off, deadline);
+	return follows(w, *ret_pos, ret_off, deadline);
 }
 
-int walk_resync(struct walk *w, uint64_t limit_off, uint64_t *ret_pos, uint64_t *ret_off,
-		int64_t deadline)
+int walk_resync(struct walk *w, uint64_t *ret_pos, uint64_t *ret_off, int64_t deadline)
 {
 	uint64_t pos = 0, off = 0;
-	int r = believed_end(w, limit_off, &pos, &off, deadline);
+	int r = believed_end(w, &pos, &off, deadline);
 
 	for (uint64_t at = w->pos + 1; !r && at < w->limit; at++) {
 		pos = at;
-		r = follows(w, at, limit_off, &off, deadline);
+		r = follows(w, at, &off, deadline);
 		if (at % (64 * SL_KIB) == 0)
 			sl_fiber_yield(deadline);
 	}

@@ -34,8 +34,8 @@ static int kit_frame(const uint8_t *h, struct sl_frame *ret_frame)
 		.base = sl_load_le64(h),
 		.epoch = sl_load_le32(h + 8),
 		.bytes = sl_load_le32(h + 12),
-		.records = sl_load_le32(h + 20),
-		.sum = sl_load_le32(h + 24),
+		.records = sl_load_le32(h + 24),
+		.sum = sl_load_le32(h + 20),
 		.sum_from = KIT_SUM_FROM,
 		.time_max = (int64_t)sl_load_le64(h + 32),
 	};
@@ -79,7 +79,7 @@ struct sl_frame kit_make(const struct kit_batch *b, uint8_t *buf)
 	memset(buf, 0, KIT_HEADER);
 	sl_store_le32(buf + 12, (uint32_t)b->bytes);
 	sl_store_le32(buf + 16, KIT_MAGIC);
-	sl_store_le32(buf + 20, b->records);
+	sl_store_le32(buf + 24, b->records);
 	sl_store_le32(buf + 28, b->id);
 	sl_store_le64(buf + 32, (uint64_t)b->time);
 	for (size_t i = KIT_HEADER; i < b->bytes; i++) {
@@ -87,7 +87,7 @@ struct sl_frame kit_make(const struct kit_batch *b, uint8_t *buf)
 			x = sl_mix64(x + i);
 		buf[i] = (uint8_t)(x >> i % 8 * 8);
 	}
-	sl_store_le32(buf + 24, kit_sum(0, buf + KIT_SUM_FROM, b->bytes - KIT_SUM_FROM));
+	sl_store_le32(buf + 20, kit_sum(0, buf + KIT_SUM_FROM, b->bytes - KIT_SUM_FROM));
 	kit_frame(buf, &f);
 	return f;
 }

@@ -15,10 +15,10 @@
 /* ---- the kind ----------------------------------------------------------------------------- */
 
 /*
- * A batch: base u64, epoch u32, bytes u32, magic u32, records u32, crc32c u32 of what follows:
+ * A batch: base u64, epoch u32, bytes u32, magic u32, crc32c u32 of what follows: records u32,
  * id u32, time i64, payload. All little-endian.
  */
-enum { KIT_HEADER = 40, KIT_SUM_FROM = 28 };
+enum { KIT_HEADER = 40, KIT_SUM_FROM = 24 };
 
 extern const struct sl_log_kind kit_kind;
 
