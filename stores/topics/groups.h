@@ -209,4 +209,7 @@ void sl_offset_list_done(struct sl_offset_list *list);
 int sl_offsets_delete(struct sl_topics *t, struct sl_str group, struct sl_offset *offsets,
 		      uint32_t n, int64_t deadline);
 
+/* How the groups' journals frame their records, for offline tools. */
+extern const struct sl_log_kind group_journal_kind;
+
 #endif

@@ -53,9 +53,24 @@ static uint32_t commit_check(struct commit *c, struct sl_offset *ret_good, uint3
 	return good;
 }
 
+/* The group was deleted while the record was on its way, which is behind the deletion. */
+static int put_anew(struct shard *sh, struct sl_str id, const struct sl_offset *offsets,
+		    uint32_t n, int64_t at_ms, uint64_t point)
+{
+	struct group *g = shard_group_get(sh, id);
+	int rc = g ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; i < n && !rc; i++)
+		rc = group_offset_put(g, &offsets[i], at_ms, point);
+	if (g)
+		group_leave(g);
+	return rc;
+}
+
 static int commit_store(struct group *g, const struct sl_offset *offsets, uint32_t n,
 			int64_t deadline)
 {
+	struct shard *sh = g->shard;
 	int64_t now_ms = wall_ms();
 	struct blob_out b = {0};
 	struct journal_write write;
@@ -66,10 +81,13 @@ static int commit_store(struct group *g, const struct sl_offset *offsets, uint32
 	group_encode_offsets(&b, g->id, offsets, n);
 	rc = group_record_end(&b, GROUP_RECORD_OFFSETS, now_ms);
 	if (!rc) {
-		rc = shard_write(g->shard, &b, &write, &point, deadline);
-		for (uint32_t i = 0; i < n && !rc; i++)
-			rc = group_offset_put(g, &offsets[i], now_ms, point);
-		shard_write_end(g->shard, &write);
+		rc = shard_write(sh, &b, &write, &point, deadline);
+		if (!rc && g->state == SL_GROUP_DEAD)
+			rc = put_anew(sh, g->id, offsets, n, now_ms, point);
+		else
+			for (uint32_t i = 0; i < n && !rc; i++)
+				rc = group_offset_put(g, &offsets[i], now_ms, point);
+		shard_write_end(sh, &write);
 	}
 	blob_done(&b);
 	return rc;

@@ -696,7 +696,7 @@ int shard_delete_group(struct group *g)
 
 	g->users++;
 	rc = sh->log ? write_gone(sh, g->id, &older.point) : 0;
-	if (!rc && g->state == SL_GROUP_EMPTY && !g->pending_n && g->users == 1) {
+	if (!rc && g->state == SL_GROUP_EMPTY && !g->pending_n) {
 		shard_group_remove(g);
 	} else if (!rc && g->state != SL_GROUP_DEAD) {
 		/* Somebody came meanwhile: what was before is gone, the group begins anew. */
