@@ -345,7 +345,8 @@ void conn_advance(struct sl_conn *c)
 			c->waiter = NULL;
 			sl_fiber_wake(waiter, -ECONNRESET);
 		}
-		if (c->buffered >= c->l->limits.ahead_bytes)
+		/* Who waits for more than that is not to wait for ever. */
+		if (!c->reader && c->buffered >= c->l->limits.ahead_bytes)
 			rx_cancel(c);
 		else if (!c->bulk)
 			rx_arm(c);

@@ -333,6 +333,16 @@ TEST(large_chunks_are_read)
 	run(echo_large_chunks);
 }
 
+/* conn.buffered_max bounds what is received ahead, not what a reader waits for. */
+TEST(large_chunks_are_read_when_nothing_is_received_ahead)
+{
+	struct web w = {.client = echo_large_chunks,
+			.nothing_ahead = true,
+			.conf = {.routes = routes, .routes_n = SL_ARRAY_SIZE(routes)}};
+
+	web_run(&w);
+}
+
 static void wait_to_continue(struct web *w)
 {
 	int fd = web_connect(w);

@@ -68,6 +68,8 @@ static void fill_defaults(struct web *w)
 	l->header_ns = l->header_ns ? l->header_ns : 10 * SL_SEC;
 	l->write_ns = l->write_ns ? l->write_ns : 10 * SL_SEC;
 	l->memory_bytes = l->memory_bytes ? l->memory_bytes : 1 << 20;
+	if (!l->ahead_bytes && !w->nothing_ahead)
+		l->ahead_bytes = 256 << 10;
 	l->replies = l->replies ? l->replies : 64;
 	l->conns = l->conns ? l->conns : 1000;
 }
