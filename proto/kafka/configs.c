@@ -367,9 +367,9 @@ int kafka_alter_configs_handle(struct kafka_request *rq,
 	return 0;
 }
 
-int kafka_incremental_alter_configs_handle(struct kafka_request *rq,
-					   const struct kafka_incremental_alter_configs_request *req,
-					   struct kafka_incremental_alter_configs_response *res)
+int kafka_incremental_alter_configs_handle(
+	struct kafka_request *rq, const struct kafka_incremental_alter_configs_request *req,
+	struct kafka_incremental_alter_configs_response *res)
 {
 	res->responses.n = req->resources.n;
 	res->responses.v = kafka_alloc(rq, (size_t)req->resources.n, sizeof(*res->responses.v));
