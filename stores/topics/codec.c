@@ -294,6 +294,11 @@ static size_t snappy_blocks(size_t len)
 	return (len + SNAPPY_BLOCK_BYTES - 1) / SNAPPY_BLOCK_BYTES;
 }
 
+/* Kafka's Java reader refuses frames whose blocks depend on one another. */
+static const LZ4F_preferences_t lz4_prefs = {
+	.frameInfo = {.blockSizeID = LZ4F_max64KB, .blockMode = LZ4F_blockIndependent},
+};
+
 size_t codec_bound(enum sl_codec codec, size_t len)
 {
 	switch (codec) {
@@ -303,7 +308,7 @@ size_t codec_bound(enum sl_codec codec, size_t len)
 		return SNAPPY_HEADER_BYTES +
 		       snappy_blocks(len) * (4 + snappy_max_compressed_length(SNAPPY_BLOCK_BYTES));
 	case SL_CODEC_LZ4:
-		return LZ4F_compressFrameBound(len, NULL);
+		return LZ4F_compressFrameBound(len, &lz4_prefs);
 	case SL_CODEC_ZSTD:
 		return ZSTD_compressBound(len);
 	default:
@@ -363,7 +368,7 @@ ssize_t codec_compress(enum sl_codec codec, const void *in, size_t len, void *ou
 	case SL_CODEC_SNAPPY:
 		return snappy_blocks_compress(in, len, out, cap);
 	case SL_CODEC_LZ4:
-		n = LZ4F_compressFrame(out, cap, in, len, NULL);
+		n = LZ4F_compressFrame(out, cap, in, len, &lz4_prefs);
 		return LZ4F_isError(n) ? -ENOMEM : (ssize_t)n;
 	case SL_CODEC_ZSTD:
 		n = ZSTD_compress(out, cap, in, len, ZSTD_CLEVEL_DEFAULT);
