@@ -286,7 +286,10 @@ static void serve(void *arg)
 		}
 		if (run % SERVE_RUN == 0)
 			sl_fiber_yield(SL_NEVER);
+		rx_note_request(c);
 		ready = c->closing ? 0 : request_ready(c);
+		if (!ready && !c->closing && rx_try(c))
+			ready = request_ready(c);
 	}
 	c->serving = false;
 	if (ready < 0)
@@ -348,7 +351,7 @@ void conn_advance(struct sl_conn *c)
 		/* Who waits for more than that is not to wait for ever. */
 		if (!c->reader && c->buffered >= c->l->limits.ahead_bytes)
 			rx_cancel(c);
-		else if (!c->bulk)
+		else if (c->mode == RX_SMALL)
 			rx_arm(c);
 		return;
 	}

@@ -29,6 +29,12 @@ struct cursor {
 	uint64_t off; /* in that part */
 };
 
+/*
+ * SMALL: multishot, into shared buffers. MEDIUM: a request's first bytes into a shared buffer, the
+ * rest, and what is behind it, into the window. LARGE: the first bytes, then in place.
+ */
+enum rx_mode { RX_SMALL, RX_MEDIUM, RX_LARGE };
+
 struct sl_conn {
 	struct sl_list node; /* listener's */
 	struct sl_listener *l;
@@ -47,9 +53,10 @@ struct sl_conn {
 
 	/* Receiving: what came and was not consumed is the window, then the chunks in order. */
 	struct sl_io rx;
-	bool bulk;	     /* large requests: receive small, then in place */
+	enum rx_mode mode;   /* how large requests are */
+	size_t asked;	     /* the most that was asked for in one piece, in this request */
 	bool direct;	     /* receiving in place: the shared buffers must not be used */
-	uint8_t small_run;   /* requests in a row that were not large */
+	uint8_t small_run;   /* requests in a row that were small */
 	struct sl_list starved; /* core->rx.starved */
 	struct sl_buf *window;
 	uint32_t window_off, window_len;
@@ -100,6 +107,12 @@ const uint8_t *rx_contiguous(const struct sl_conn *c, size_t *ret_len);
 /* Makes the first @n bytes (all have come) contiguous. Return: 0 or -ENOMEM. */
 int rx_gather(struct sl_conn *c, size_t n);
 
+/* A request was served: what it tells of those that follow. */
+void rx_note_request(struct sl_conn *c);
+
+/* Receives what is there without waiting, where that is worth trying. Return: whether bytes came. */
+bool rx_try(struct sl_conn *c);
+
 /* Drops everything that came. */
 void rx_drop(struct sl_conn *c);
 
@@ -120,14 +133,15 @@ void tx_cancel(struct sl_conn *c);
 /**
  * struct rung - a way of bytes to the socket.
  * @can: whether it can send the part.
- * @send: sends from @r at @cur on, at most @bytes_max, across as many parts as it takes in one
- *	go; advances @cur. Return: bytes sent (> 0), -EAGAIN when the socket is full, -errno.
+ * @send: sends at most @bytes_max from the connection's cursor, in its first reply @r, on; it may
+ *	go on into the replies behind, as far as they are decided. Moves nothing itself.
+ *	Return: bytes sent (> 0), -EAGAIN when the socket is full, -EOPNOTSUPP if this part cannot
+ *	be sent so, -errno.
  */
 struct rung {
 	const char *name;
 	bool (*can)(const struct sl_conn *c, const struct sl_part *p);
-	ssize_t (*send)(struct sl_conn *c, struct sl_reply *r, struct cursor *cur,
-			size_t bytes_max);
+	ssize_t (*send)(struct sl_conn *c, struct sl_reply *r, size_t bytes_max);
 };
 
 extern const struct rung rung_copy, rung_sendfile;
@@ -135,22 +149,5 @@ extern const struct rung rung_copy, rung_sendfile;
 /* rungs.c: the rung for the part at the cursor; counts why it is not the first choice. */
 enum sl_rung rung_choose(struct sl_conn *c, const struct sl_part *p);
 const struct rung *rung_at(enum sl_rung rung);
-
-/* Moves @cur on by @n bytes. */
-static inline void cursor_advance(struct cursor *cur, const struct sl_reply *r, uint64_t n)
-{
-	while (n) {
-		uint64_t left = sl_part_len(&r->parts[cur->part]) - cur->off;
-		uint64_t step = sl_min(left, n);
-
-		cur->off += step;
-		n -= step;
-		if (step == left) {
-			cur->part++;
-			cur->off = 0;
-		}
-		SL_ASSERT(cur->part < r->n || !n);
-	}
-}
 
 #endif

@@ -5,9 +5,10 @@
  * Interface: the reading part of conn.h, rx_*() inside the folder. What came and was not consumed
  * is the window (a buf of the connection's own, when bytes had to be brought together), then a
  * chain of the core's provided buffers. Multishot receive fills every shared buffer before the
- * first completion is looked at, so a connection whose requests are large receives a request's
- * first bytes one at a time (bulk) and the rest in place. Invariant: the window's and the chunks'
- * lengths add up to `buffered`.
+ * first completion is looked at, and the processor's cache is lost on the way: a connection whose
+ * requests are not small waits for a request's first bytes alone and receives the rest in place,
+ * or, when several requests fit into a window, as much as there is. Invariant: the window's and
+ * the chunks' lengths add up to `buffered`.
  *
  * Order of parts: shared buffers; the queue; waiting; the calls.
  */
@@ -16,8 +17,13 @@
 
 #include "conn_pvt.h"
 
-/* A request whose body was received in place with at least so many bytes is large. */
-enum { BULK_BYTES = 32 << 10, BULK_FIRST_BYTES = 1024, SMALL_RUN = 16 };
+enum {
+	MEDIUM_BYTES = 8 << 10, /* requests from here on are medium */
+	LARGE_BYTES = 64 << 10, /* and from here on large */
+	FIRST_BYTES = 1024,	/* of a medium or large request that is waited for */
+	WINDOW_BYTES = 128 << 10, /* received at once for medium requests */
+	SMALL_RUN = 16,		/* small requests in a row until a connection is small again */
+};
 
 /* ---- shared buffers --------------------------------------------------------------------- */
 
@@ -51,10 +57,10 @@ void rx_arm(struct sl_conn *c)
 {
 	if (c->rx.inflight || c->eof || c->direct || !sl_list_empty(&c->starved))
 		return;
-	if (c->bulk)
-		sl_io_recv_select(&c->rx, c->fd, BULK_FIRST_BYTES, 0, 0);
-	else
+	if (c->mode == RX_SMALL)
 		sl_io_recv_select(&c->rx, c->fd, 0, 0, SL_IO_MULTISHOT);
+	else
+		sl_io_recv_select(&c->rx, c->fd, FIRST_BYTES, 0, 0);
 	c->rx.done = received;
 	c->rx.arg = c;
 	/* The submission queue is full for this turn only: rx_feed() tries again in the next. */
@@ -181,6 +187,11 @@ static int reserve_window(struct sl_conn *c, size_t n)
 
 	if (c->window && c->window->bytes - c->window_off >= n)
 		return 0;
+	if (c->window && c->window->bytes >= n) {
+		memmove(c->window->data, c->window->data + c->window_off, c->window_len);
+		c->window_off = 0;
+		return 0;
+	}
 	buf = sl_buf_new(n);
 	if (!buf)
 		return -ENOMEM;
@@ -232,7 +243,9 @@ static int wait_bytes(struct sl_conn *c, size_t n, int64_t deadline)
 	return res;
 }
 
-static int recv_in_place(struct sl_conn *c, uint8_t *dst, size_t n, int64_t deadline)
+/* Receives at least @n and at most @max bytes. Return: how many, or -errno. */
+static ssize_t recv_in_place(struct sl_conn *c, uint8_t *dst, size_t n, size_t max,
+			     int64_t deadline)
 {
 	size_t done = 0;
 
@@ -240,7 +253,7 @@ static int recv_in_place(struct sl_conn *c, uint8_t *dst, size_t n, int64_t dead
 		struct sl_io io;
 		int got;
 
-		sl_io_recv(&io, c->fd, dst + done, n - done, MSG_DONTWAIT);
+		sl_io_recv(&io, c->fd, dst + done, max - done, MSG_DONTWAIT);
 		got = sl_io_now(&io);
 		if (got == -EAGAIN) {
 			sl_io_recv(&io, c->fd, dst + done, n - done, MSG_WAITALL);
@@ -255,45 +268,80 @@ static int recv_in_place(struct sl_conn *c, uint8_t *dst, size_t n, int64_t dead
 		done += (size_t)got;
 		sl_cell_add(c->l->received, (uint64_t)got);
 	}
-	return c->closing ? -ECONNRESET : 0;
+	return c->dead ? -ECONNRESET : (ssize_t)done;
 }
 
-static void note_size(struct sl_conn *c, size_t in_place)
-{
-	if (in_place >= BULK_BYTES) {
-		c->bulk = true;
-		c->small_run = 0;
-	}
-}
-
-static int read_past_shared(struct sl_conn *c, uint8_t *dst, size_t n, int64_t deadline)
+static ssize_t read_past_shared(struct sl_conn *c, uint8_t *dst, size_t n, size_t max,
+				int64_t deadline)
 {
 	size_t have;
+	ssize_t got;
 	int err;
 
 	rx_cancel(c);
 	err = wait_bytes(c, 0, deadline);
 	if (err)
 		return err;
-	have = take_chunks(c, dst, n);
+	have = take_chunks(c, dst, max);
 	c->buffered -= have;
-	if (have == n)
-		return 0;
+	if (have >= n)
+		return (ssize_t)have;
 	if (c->eof)
 		return -ECONNRESET;
-	note_size(c, n - have);
-	return recv_in_place(c, dst + have, n - have, deadline);
+	got = recv_in_place(c, dst + have, n - have, max - have, deadline);
+	return got < 0 ? got : (ssize_t)have + got;
 }
 
-/* Receives @n bytes behind everything that is buffered, which must be nothing when it begins. */
-static int read_direct(struct sl_conn *c, uint8_t *dst, size_t n, int64_t deadline)
+/*
+ * Receives at least @n and at most @max bytes behind everything that is buffered; no chunks must
+ * be when it begins. Return: how many, or -errno.
+ */
+static ssize_t read_direct(struct sl_conn *c, uint8_t *dst, size_t n, size_t max, int64_t deadline)
 {
-	int err;
+	ssize_t got;
 
 	c->direct = true;
-	err = read_past_shared(c, dst, n, deadline);
+	got = read_past_shared(c, dst, n, max, deadline);
 	c->direct = false;
-	return err;
+	return got;
+}
+
+void rx_note_request(struct sl_conn *c)
+{
+	if (c->asked >= MEDIUM_BYTES) {
+		c->mode = c->asked >= LARGE_BYTES ? RX_LARGE : RX_MEDIUM;
+		c->small_run = 0;
+	} else if (c->mode != RX_SMALL && ++c->small_run == SMALL_RUN) {
+		c->mode = RX_SMALL;
+	}
+	c->asked = 0;
+}
+
+bool rx_try(struct sl_conn *c)
+{
+	struct sl_io io;
+	uint8_t *dst;
+	int got;
+
+	if (c->mode != RX_MEDIUM || c->rx.inflight || c->eof || !sl_list_empty(&c->starved))
+		return false;
+	if (reserve_window(c, WINDOW_BYTES) || rx_gather(c, c->buffered))
+		return false;
+	dst = c->window->data + c->window_off + c->window_len;
+	sl_io_recv(&io, c->fd, dst, (size_t)(c->window->data + c->window->bytes - dst),
+		   MSG_DONTWAIT);
+	got = sl_io_now(&io);
+	if (got > 0) {
+		c->window_len += (uint32_t)got;
+		c->buffered += (size_t)got;
+		sl_cell_add(c->l->received, (uint64_t)got);
+		return true;
+	}
+	if (got != -EAGAIN)
+		c->eof = true;
+	if (!c->window_len)
+		drop_window(c);
+	return false;
 }
 
 /* ---- the calls -------------------------------------------------------------------------- */
@@ -306,41 +354,47 @@ size_t sl_conn_buffered(const struct sl_conn *conn)
 /* Waiting for so little is not worth changing over to receiving in place. */
 enum { NEARLY_BYTES = 8192 };
 
+/* Brings at least @n bytes into the window, more if there are more and requests are medium. */
+static int fill_window(struct sl_conn *c, size_t n, int64_t deadline)
+{
+	size_t room = c->mode == RX_MEDIUM ? sl_max(n, (size_t)WINDOW_BYTES) : n;
+	size_t had;
+	ssize_t got;
+	int err = reserve_window(c, room);
+
+	if (!err && c->buffered > c->window_len)
+		err = rx_gather(c, c->buffered);
+	if (err)
+		return err;
+	had = c->window_len;
+	got = read_direct(c, c->window->data + c->window_off + had, n - had, room - had, deadline);
+	if (got < 0) {
+		if (!c->window_len)
+			drop_window(c);
+		return (int)got;
+	}
+	c->window_len += (uint32_t)got;
+	c->buffered += (size_t)got;
+	return 0;
+}
+
 int sl_conn_peek(struct sl_conn *conn, size_t n, const uint8_t **ret_p, int64_t deadline)
 {
 	size_t have;
-	int err;
+	int err = 0;
 
 	SL_ASSERT(n > 0 && n <= SL_CONN_WINDOW_BYTES);
-	if (conn->buffered < n && n - conn->buffered <= NEARLY_BYTES && !conn->bulk) {
-		err = wait_bytes(conn, n, deadline);
-		if (err)
-			return err;
-	}
+	conn->asked = sl_max(conn->asked, n);
 	if (conn->buffered < n) {
-		err = reserve_window(conn, n);
-		if (!err && conn->buffered > conn->window_len)
-			err = rx_gather(conn, conn->buffered);
-		if (!err) {
-			size_t had = conn->window_len;
-
-			err = read_direct(conn, conn->window->data + conn->window_off + had,
-					  n - had, deadline);
-			if (!err) {
-				conn->window_len = (uint32_t)n;
-				conn->buffered += n - had;
-			}
-		}
-		if (conn->window && !conn->window_len)
-			drop_window(conn);
-		if (err)
-			return err;
+		if (n - conn->buffered <= NEARLY_BYTES && conn->mode == RX_SMALL)
+			err = wait_bytes(conn, n, deadline);
+		else
+			err = fill_window(conn, n, deadline);
 	}
-	if (!rx_contiguous(conn, &have) || have < n) {
+	if (!err && (!rx_contiguous(conn, &have) || have < n))
 		err = rx_gather(conn, n);
-		if (err)
-			return err;
-	}
+	if (err)
+		return err;
 	*ret_p = rx_contiguous(conn, &have);
 	SL_ASSERT(have >= n);
 	return 0;
@@ -350,17 +404,16 @@ void sl_conn_skip(struct sl_conn *conn, size_t n)
 {
 	SL_ASSERT(n <= conn->buffered);
 	take(conn, NULL, n);
-	if (conn->bulk && ++conn->small_run == SMALL_RUN) {
-		conn->bulk = false;
-		conn->small_run = 0;
-	}
 }
 
 int sl_conn_read_all(struct sl_conn *conn, void *dst, size_t n, int64_t deadline)
 {
 	size_t have = take(conn, dst, sl_min(n, conn->buffered));
+	ssize_t got;
 
+	conn->asked = sl_max(conn->asked, n);
 	if (have == n)
 		return 0;
-	return read_direct(conn, (uint8_t *)dst + have, n - have, deadline);
+	got = read_direct(conn, (uint8_t *)dst + have, n - have, n - have, deadline);
+	return got < 0 ? (int)got : 0;
 }

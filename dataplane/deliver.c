@@ -70,6 +70,8 @@ void sl_reply_abandon(struct sl_reply *reply)
 	c->n_replies++;
 }
 
+static void send_soon(struct sl_conn *c);
+
 /* ---- holds ------------------------------------------------------------------------------ */
 
 static void decided(struct sl_commit *commit)
@@ -105,7 +107,7 @@ void sl_hold_settle(struct sl_hold *hold, int err)
 	else if (err)
 		r->broken = true;
 	if (--r->undecided == 0 && !sl_list_empty(&r->node))
-		conn_flush(r->conn);
+		send_soon(r->conn);
 }
 
 /* ---- sending ---------------------------------------------------------------------------- */
@@ -115,36 +117,11 @@ enum { TURN_BYTES = 2 << 20 };
 
 static void wait_for_room(struct sl_conn *c);
 
-/* Sends from @r until it is out (0), the turn is used up (-EINPROGRESS), or it cannot go on. */
-static int send_reply(struct sl_conn *c, struct sl_reply *r, size_t *turn)
+/* The next turn of the core sends: replies that are made in one turn leave together. */
+static void send_soon(struct sl_conn *c)
 {
-	struct sl_metrics *m = c->l->core->metrics;
-
-	while (c->cursor.part < r->n) {
-		const struct sl_part *p = &r->parts[c->cursor.part];
-		enum sl_rung rung;
-		ssize_t n;
-
-		if (!sl_part_len(p)) {
-			c->cursor.part++;
-			continue;
-		}
-		if (!*turn)
-			return -EINPROGRESS;
-		rung = rung_choose(c, p);
-		n = rung_at(rung)->send(c, r, &c->cursor, *turn);
-		if (n == -EOPNOTSUPP && rung != SL_RUNG_COPY) {
-			sl_metric_add2(m, SL_M_DELIVER_FALLBACKS, c->l->dim, SL_FALLBACK_FILE, 1);
-			rung = SL_RUNG_COPY;
-			n = rung_at(rung)->send(c, r, &c->cursor, *turn);
-		}
-		if (n < 0)
-			return (int)n;
-		sl_metric_add2(m, SL_M_DELIVER_TRANSFERS, c->l->dim, rung, 1);
-		sl_metric_add2(m, SL_M_DELIVER_BYTES, c->l->dim, rung, (uint64_t)n);
-		*turn -= sl_min(*turn, (size_t)n);
-	}
-	return 0;
+	if (!c->tx.inflight && sl_list_empty(&c->sending))
+		sl_list_append(&c->l->core->sending, &c->sending);
 }
 
 static void sent(struct sl_conn *c, struct sl_reply *r)
@@ -163,6 +140,59 @@ static void sent(struct sl_conn *c, struct sl_reply *r)
 	}
 }
 
+/* Moves on by @n sent bytes, past replies that are out. */
+static void advance(struct sl_conn *c, uint64_t n)
+{
+	struct sl_reply *r;
+
+	while ((r = sl_list_first(&c->replies, struct sl_reply, node)) && !r->undecided) {
+		while (c->cursor.part < r->n) {
+			uint64_t left = sl_part_len(&r->parts[c->cursor.part]) - c->cursor.off;
+
+			if (left > n) {
+				c->cursor.off += n;
+				return;
+			}
+			n -= left;
+			c->cursor.part++;
+			c->cursor.off = 0;
+		}
+		sent(c, r);
+		if (c->closing)
+			break;
+	}
+	SL_ASSERT(!n);
+}
+
+/* Sends from the cursor on, in one step. Return: bytes, or -errno. */
+static ssize_t send_step(struct sl_conn *c, struct sl_reply *r, size_t bytes_max)
+{
+	struct sl_metrics *m = c->l->core->metrics;
+	enum sl_rung rung = rung_choose(c, &r->parts[c->cursor.part]);
+	ssize_t n = rung_at(rung)->send(c, r, bytes_max);
+
+	if (n == -EOPNOTSUPP && rung != SL_RUNG_COPY) {
+		sl_metric_add2(m, SL_M_DELIVER_FALLBACKS, c->l->dim, SL_FALLBACK_FILE, 1);
+		rung = SL_RUNG_COPY;
+		n = rung_at(rung)->send(c, r, bytes_max);
+	}
+	if (n > 0) {
+		sl_metric_add2(m, SL_M_DELIVER_TRANSFERS, c->l->dim, rung, 1);
+		sl_metric_add2(m, SL_M_DELIVER_BYTES, c->l->dim, rung, (uint64_t)n);
+	}
+	return n;
+}
+
+static void cannot_send(struct sl_conn *c, int err)
+{
+	bool peer = err == -EPIPE || err == -ECONNRESET;
+
+	if (!peer)
+		sl_log_warn("send.failed", SL_KV(listener, c->l->proto->name),
+			    SL_KV(peer, sl_conn_peer(c)), SL_KV_ERRNO(err));
+	conn_end(c, peer ? SL_CLOSE_PEER : SL_CLOSE_ERROR, false);
+}
+
 void conn_flush(struct sl_conn *c)
 {
 	size_t turn = TURN_BYTES;
@@ -174,27 +204,25 @@ void conn_flush(struct sl_conn *c)
 	}
 	if (c->tx.inflight || !sl_list_empty(&c->sending))
 		return;
+	advance(c, 0); /* past replies and parts without bytes */
 	while ((r = sl_list_first(&c->replies, struct sl_reply, node)) && !r->undecided) {
-		int err = r->broken ? -EIO : send_reply(c, r, &turn);
+		ssize_t n;
 
-		if (err == -EAGAIN) {
+		if (!turn) {
+			send_soon(c);
+			return;
+		}
+		n = r->broken ? -EIO : send_step(c, r, turn);
+		if (n == -EAGAIN) {
 			wait_for_room(c);
 			return;
 		}
-		if (err == -EINPROGRESS) {
-			sl_list_append(&c->l->core->sending, &c->sending);
+		if (n < 0) {
+			cannot_send(c, (int)n);
 			return;
 		}
-		if (err) {
-			bool peer = err == -EPIPE || err == -ECONNRESET;
-
-			if (!peer)
-				sl_log_warn("send.failed", SL_KV(listener, c->l->proto->name),
-					    SL_KV(peer, sl_conn_peer(c)), SL_KV_ERRNO(err));
-			conn_end(c, peer ? SL_CLOSE_PEER : SL_CLOSE_ERROR, false);
-			return;
-		}
-		sent(c, r);
+		turn -= sl_min(turn, (size_t)n);
+		advance(c, (uint64_t)n);
 	}
 	if (c->closing && sl_list_empty(&c->replies))
 		conn_end(c, c->why, true);
@@ -209,7 +237,7 @@ int sl_deliver(struct sl_reply *reply, int64_t deadline)
 	SL_ASSERT(c->serving);
 	sl_list_append(&c->replies, &reply->node);
 	c->n_replies++;
-	conn_flush(c);
+	send_soon(c);
 	while (!res && !c->dead && c->n_replies > c->l->limits.replies)
 		res = sl_waitq_wait(&c->room, deadline);
 	return c->dead ? -ECONNRESET : res;

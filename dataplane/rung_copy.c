@@ -69,61 +69,80 @@ static ssize_t send_iov(struct sl_conn *c, struct iovec *iov, int n, bool more)
 	return sl_io_now(&io);
 }
 
-static ssize_t send_step(struct sl_conn *c, struct sl_reply *r, struct cursor *cur)
+/* A large extent that no other rung can send: through a buf, a step at a time. */
+static ssize_t send_large(struct sl_conn *c, const struct sl_reply *r, size_t bytes_max)
 {
-	const struct sl_extent *e = &r->parts[cur->part].extent;
-	size_t len = sl_min(e->len - cur->off, (uint64_t)STEP_BYTES);
+	const struct sl_extent *e = &r->parts[c->cursor.part].extent;
+	uint64_t left = e->len - c->cursor.off;
+	size_t len = sl_min(sl_min(left, (uint64_t)STEP_BYTES), (uint64_t)bytes_max);
 	struct sl_buf *buf = sl_buf_new(len);
 	struct iovec iov;
 	ssize_t n;
 
 	if (!buf)
 		return -ENOMEM;
-	n = read_extent(e, cur->off, buf->data, len);
+	n = read_extent(e, c->cursor.off, buf->data, len);
 	if (!n) {
 		iov = (struct iovec){buf->data, len};
-		n = send_iov(c, &iov, 1, cur->off + len < e->len || cur->part + 1 < r->n);
+		n = send_iov(c, &iov, 1, len < left || c->cursor.part + 1 < r->n);
 	}
 	sl_buf_release(buf);
-	if (n > 0)
-		cursor_advance(cur, r, (uint64_t)n);
 	return n;
 }
 
-static ssize_t send_parts(struct sl_conn *c, struct sl_reply *r, struct cursor *cur,
-			  size_t bytes_max)
-{
+struct gather {
 	struct iovec iov[IOV_MAX_PARTS];
-	uint32_t part = cur->part;
-	uint64_t off = cur->off;
-	size_t bytes = 0;
-	ssize_t sent;
-	int n = 0;
+	int n;
+	size_t bytes, bytes_max;
+};
 
-	if (r->parts[part].kind == SL_PART_EXTENT && r->parts[part].extent.len > SMALL_BYTES)
-		return send_step(c, r, cur);
-	for (; part < r->n && n < IOV_MAX_PARTS && bytes < bytes_max; part++, off = 0) {
+/* Adds @r's parts from @part at @off on. Return: 1: all of them, 0: not all, -errno. */
+static int gather_reply(struct gather *g, struct sl_reply *r, uint32_t part, uint64_t off)
+{
+	for (; part < r->n; part++, off = 0) {
 		struct sl_part *p = &r->parts[part];
 		size_t len;
 
+		if (g->n == IOV_MAX_PARTS || g->bytes == g->bytes_max)
+			return 0;
 		if (p->kind == SL_PART_EXTENT) {
 			int err;
 
 			if (p->extent.len > SMALL_BYTES)
-				break;
+				return 0;
 			err = bring_in(p);
 			if (err)
 				return err;
 		}
-		len = sl_min(p->slice.len - off, bytes_max - bytes);
-		if (len)
-			iov[n++] = (struct iovec){(void *)(p->slice.data + off), len};
-		bytes += len;
+		len = sl_min(p->slice.len - off, g->bytes_max - g->bytes);
+		if (!len)
+			continue;
+		g->iov[g->n++] = (struct iovec){(void *)(p->slice.data + off), len};
+		g->bytes += len;
+		if (off + len < p->slice.len)
+			return 0;
 	}
-	sent = send_iov(c, iov, n, part < r->n);
-	if (sent > 0)
-		cursor_advance(cur, r, (uint64_t)sent);
-	return sent;
+	return 1;
+}
+
+static ssize_t send_parts(struct sl_conn *c, struct sl_reply *r, size_t bytes_max)
+{
+	const struct sl_part *first = &r->parts[c->cursor.part];
+	struct gather g = {.bytes_max = bytes_max};
+	int all;
+
+	if (first->kind == SL_PART_EXTENT && first->extent.len > SMALL_BYTES)
+		return send_large(c, r, bytes_max);
+	all = gather_reply(&g, r, c->cursor.part, c->cursor.off);
+	while (all > 0 && !r->close && r->node.next != &c->replies) {
+		r = sl_list_entry(r->node.next, struct sl_reply, node);
+		if (r->undecided || r->broken)
+			break;
+		all = gather_reply(&g, r, 0, 0);
+	}
+	if (all < 0 && !g.n)
+		return all;
+	return send_iov(c, g.iov, g.n, !all);
 }
 
 const struct rung rung_copy = {.name = "copy", .can = can, .send = send_parts};

@@ -17,25 +17,20 @@ static bool can(const struct sl_conn *c, const struct sl_part *p)
 	return p->kind == SL_PART_EXTENT && p->extent.len > WORTHWHILE_BYTES;
 }
 
-static ssize_t send_extent(struct sl_conn *c, struct sl_reply *r, struct cursor *cur,
-			   size_t bytes_max)
+static ssize_t send_extent(struct sl_conn *c, struct sl_reply *r, size_t bytes_max)
 {
-	const struct sl_extent *e = &r->parts[cur->part].extent;
-	int64_t off = (int64_t)(e->off + cur->off);
+	const struct sl_extent *e = &r->parts[c->cursor.part].extent;
+	int64_t off = (int64_t)(e->off + c->cursor.off);
 	struct sl_io io;
 	int n;
 
 	sl_io_sendfile(&io, c->fd, e->file->fd, &off,
-		       sl_min(e->len - cur->off, (uint64_t)bytes_max));
+		       sl_min(e->len - c->cursor.off, (uint64_t)bytes_max));
 	n = sl_io_now(&io);
 	if (n == -EINVAL || n == -ENOSYS)
 		return -EOPNOTSUPP;
 	/* The file is shorter than the length that the reply has promised. */
-	if (n == 0)
-		return -EIO;
-	if (n > 0)
-		cursor_advance(cur, r, (uint64_t)n);
-	return n;
+	return n ? n : -EIO;
 }
 
 const struct rung rung_sendfile = {.name = "sendfile", .can = can, .send = send_extent};

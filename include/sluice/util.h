@@ -18,17 +18,16 @@
 #define sl_likely(x) __builtin_expect(!!(x), 1)
 #define sl_unlikely(x) __builtin_expect(!!(x), 0)
 
-#define sl_min(a, b)                                                                               \
+/* Each use names its copies anew (__COUNTER__), so that uses may be nested. */
+#define SL_PASTE_(a, b) a##b
+#define SL_PASTE(a, b) SL_PASTE_(a, b)
+#define sl_min(a, b) SL_PICK(<, a, b, SL_PASTE(sl_a_, __COUNTER__), SL_PASTE(sl_b_, __COUNTER__))
+#define sl_max(a, b) SL_PICK(>, a, b, SL_PASTE(sl_a_, __COUNTER__), SL_PASTE(sl_b_, __COUNTER__))
+#define SL_PICK(op, a, b, a_, b_)                                                                  \
 	({                                                                                         \
-		__typeof__(a) sl_min_a_ = (a);                                                     \
-		__typeof__(b) sl_min_b_ = (b);                                                     \
-		sl_min_a_ < sl_min_b_ ? sl_min_a_ : sl_min_b_;                                     \
-	})
-#define sl_max(a, b)                                                                               \
-	({                                                                                         \
-		__typeof__(a) sl_max_a_ = (a);                                                     \
-		__typeof__(b) sl_max_b_ = (b);                                                     \
-		sl_max_a_ > sl_max_b_ ? sl_max_a_ : sl_max_b_;                                     \
+		__typeof__(a) a_ = (a);                                                            \
+		__typeof__(b) b_ = (b);                                                            \
+		a_ op b_ ? a_ : b_;                                                                \
 	})
 
 #define SL_KIB (UINT64_C(1) << 10)
