@@ -44,7 +44,7 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-enum fiber_state { FIBER_FREE, FIBER_READY, FIBER_RUNNING, FIBER_PARKED };
+enum fiber_state { FIBER_FREE, FIBER_READY, FIBER_WOKEN, FIBER_RUNNING, FIBER_PARKED };
 
 /* Lies at the high end of its own stack. */
 struct sl_fiber {
@@ -292,7 +292,8 @@ int fibers_run(struct sl_core *core)
 	while ((n = sl_list_pop(&batch))) {
 		struct sl_fiber *fiber = sl_list_entry(n, struct sl_fiber, node);
 
-		SL_ASSERT(fiber->state == FIBER_READY && fiber->core == core);
+		SL_ASSERT(fiber->state == FIBER_READY || fiber->state == FIBER_WOKEN);
+		SL_ASSERT(fiber->core == core);
 		fiber->state = FIBER_RUNNING;
 		f->running = fiber;
 		switch_to(&f->loop, &fiber->context, false);
@@ -349,11 +350,13 @@ int sl_fiber_park(int64_t deadline)
 void sl_fiber_wake(struct sl_fiber *fiber, int res)
 {
 	SL_ON_CORE(fiber->core);
+	if (fiber->state == FIBER_WOKEN)
+		return;
 	SL_ASSERT(fiber->state == FIBER_PARKED);
 	sl_timer_clear(&fiber->timer);
 	sl_list_remove(&fiber->node); /* from the wait queue, if it is on one */
 	fiber->wake_res = res;
-	fiber->state = FIBER_READY;
+	fiber->state = FIBER_WOKEN;
 	sl_list_append(&fiber->core->fibers.ready, &fiber->node);
 }
 

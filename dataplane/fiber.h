@@ -44,7 +44,11 @@ void sl_fiber_yield(int64_t deadline);
  */
 int sl_fiber_park(int64_t deadline);
 
-/* Makes a parked fiber of this core runnable; its sl_fiber_park() returns @res. */
+/**
+ * sl_fiber_wake() - make a parked fiber of this core runnable; its sl_fiber_park() returns @res.
+ * Of several wake-ups before it runs (a deadline and what it waited for may fall into one turn)
+ * the first one counts.
+ */
 void sl_fiber_wake(struct sl_fiber *fiber, int res);
 
 /* Parks until @deadline. */

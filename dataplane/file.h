@@ -16,7 +16,7 @@
 /* Return: the descriptor (O_CLOEXEC is added), or -errno. */
 int sl_open(int dir, const char *path, int flags, int mode, int64_t deadline);
 
-/* Never waits for data to reach the disk; closing what is not synced loses nothing but the proof. */
+/* Never waits for the disk; closing what is not synced loses nothing but the proof. */
 void sl_close(int fd);
 
 /**

@@ -103,7 +103,7 @@ struct sl_io {
 	int32_t fd;
 	int32_t fd2; /* SENDFILE, SPLICE: input; RENAMEAT: new folder */
 	int32_t res; /* count or descriptor, or -errno */
-	uint16_t buf_group; /* BUFFER_SELECT: group; READ_FIXED: registered buffer; done: buffer id */
+	uint16_t buf_group; /* BUFFER_SELECT: group; READ_FIXED: index; done: buffer id */
 	uint16_t gen;	    /* matches the completion's, or the completion is a stranger's */
 	uint8_t op;	    /* enum sl_op */
 	uint8_t fault;	    /* enum sl_fault: a name for tests */

@@ -25,7 +25,7 @@
 #define SL_DCHECK(cond) ((void)sizeof(!(cond)))
 #endif
 
-/* Prints the broken condition and aborts: state is no longer to be trusted, so nothing is synced. */
+/* Prints the broken condition and aborts: what state says is not to be trusted any more. */
 static inline __attribute__((cold, noreturn)) void
 sl_assert_failed(const char *cond, const char *file, int line, const char *func)
 {
