@@ -8,6 +8,9 @@
 #include "dataplane/dataplane.h"
 #include "stores/topics/topics.h"
 
+#include "errors.h"
+#include "messages.h"
+
 /**
  * struct kafka_server - what the connections of a Kafka listener need (sl_conn_arg()); the same
  * for all cores and not changed while they serve.
