@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Checks of a machine, some of them of a made-up one: files below a folder that stands for "/". */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "tools/sluice/doctor.h"
+#include "uring/uring.h"
+
+FIXTURE(doctor)
+{
+	struct doctor d;
+	struct doctor_report report;
+	struct sl_conf conf;
+};
+
+FIXTURE_SETUP(doctor)
+{
+	ASSERT_EQ(0, sl_conf_init(&self->conf));
+	self->d = (struct doctor){.root = harness_tmpdir(),
+				  .release = "6.1.0-13-amd64",
+				  .conf = &self->conf,
+				  .report = &self->report};
+}
+
+FIXTURE_TEARDOWN(doctor)
+{
+	sl_conf_done(&self->conf);
+}
+
+/* Writes @text to /proc/sys/@path of the made-up machine. */
+static void set_sysctl(const char *path, const char *text)
+{
+	char full[512];
+	FILE *f;
+
+	snprintf(full, sizeof(full), "%s/proc/sys/%s", harness_tmpdir(), path);
+	for (char *slash = full + strlen(harness_tmpdir()) + 1; (slash = strchr(slash, '/'));
+	     slash++) {
+		*slash = 0;
+		mkdir(full, 0700);
+		*slash = '/';
+	}
+	f = fopen(full, "we");
+	ASSERT_NOT_NULL(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+/* Runs the check @name alone. Return: its last finding. */
+static const struct doctor_finding *run(FIXTURE_DATA(doctor) * self, const char *name)
+{
+	self->report.n = 0;
+	for (size_t i = 0; i < doctor_checks_n; i++)
+		if (!strcmp(name, doctor_checks[i].name))
+			doctor_checks[i].fn(&self->d, doctor_checks[i].name);
+	ASSERT_LT(0, self->report.n);
+	return &self->report.v[self->report.n - 1];
+}
+
+TEST(releases_are_compared_by_number)
+{
+	EXPECT_TRUE(doctor_release_at_least("6.1.0-13-amd64", 6, 1));
+	EXPECT_TRUE(doctor_release_at_least("6.12.1", 6, 2));
+	EXPECT_TRUE(doctor_release_at_least("10.0", 6, 1));
+	EXPECT_FALSE(doctor_release_at_least("6.0.19", 6, 1));
+	EXPECT_FALSE(doctor_release_at_least("5.19.0", 6, 1));
+	EXPECT_FALSE(doctor_release_at_least("unknown", 6, 1));
+}
+
+TEST_F(doctor, kernel_below_6_1_fails)
+{
+	EXPECT_EQ(DOCTOR_OK, run(self, "kernel")->level);
+	self->d.release = "5.10.0-8-amd64";
+	EXPECT_EQ(DOCTOR_FAIL, run(self, "kernel")->level);
+	EXPECT_NOT_NULL(strstr(run(self, "kernel")->cure, "6.1"));
+}
+
+TEST_F(doctor, io_uring_switched_off_fails_with_the_command_that_mends_it)
+{
+	EXPECT_EQ(DOCTOR_OK, run(self, "io_uring_disabled")->level);
+	set_sysctl("kernel/io_uring_disabled", "0\n");
+	EXPECT_EQ(DOCTOR_OK, run(self, "io_uring_disabled")->level);
+	set_sysctl("kernel/io_uring_disabled", "1\n");
+	EXPECT_EQ(DOCTOR_WARN, run(self, "io_uring_disabled")->level);
+	set_sysctl("kernel/io_uring_disabled", "2\n");
+	EXPECT_EQ(DOCTOR_FAIL, run(self, "io_uring_disabled")->level);
+	EXPECT_STREQ("sysctl -w kernel.io_uring_disabled=0",
+		     run(self, "io_uring_disabled")->cure);
+}
+
+TEST_F(doctor, small_sysctls_are_warned_of_with_the_command_that_mends_them)
+{
+	static const struct {
+		const char *check, *path, *small, *enough, *cure;
+	} rows[] = {
+		{"somaxconn", "net/core/somaxconn", "128\n", "4096\n",
+		 "sysctl -w net.core.somaxconn=4096"},
+		{"pipe_user_pages_soft", "fs/pipe-user-pages-soft", "64\n", "0\n",
+		 "sysctl -w fs.pipe-user-pages-soft=16384"},
+		{"max_map_count", "vm/max_map_count", "1000\n", "65530\n",
+		 "sysctl -w vm.max_map_count=65530"},
+	};
+
+	for (size_t i = 0; i < SL_ARRAY_SIZE(rows); i++) {
+		EXPECT_EQ(DOCTOR_OK, run(self, rows[i].check)->level);
+		set_sysctl(rows[i].path, rows[i].small);
+		EXPECT_EQ(DOCTOR_WARN, run(self, rows[i].check)->level);
+		EXPECT_STREQ(rows[i].cure, run(self, rows[i].check)->cure);
+		set_sysctl(rows[i].path, rows[i].enough);
+		EXPECT_EQ(DOCTOR_OK, run(self, rows[i].check)->level);
+		EXPECT_STREQ("", run(self, rows[i].check)->cure);
+	}
+}
+
+TEST_F(doctor, every_feature_of_io_uring_has_its_line)
+{
+	const struct doctor_finding *last = run(self, "io_uring");
+
+	if (self->report.v[0].level == DOCTOR_FAIL)
+		SKIP(return, "no ring here: %s", self->report.v[0].text);
+	EXPECT_EQ(1 + SL_FEATURE_LAST, self->report.n);
+	EXPECT_MEMEQ("io_uring.", last->name, 9);
+	for (size_t i = 0; i < self->report.n; i++)
+		EXPECT_EQ(self->report.v[i].level == DOCTOR_OK, !*self->report.v[i].cure);
+}
+
+/* A backend cannot stand in for a missing ring: its faults come after set-up. */
+TEST_F(doctor, folder_that_cannot_be_made_fails)
+{
+	char path[600];
+
+	free(self->conf.node.datadir);
+	snprintf(path, sizeof(path), "%s/missing/data", harness_tmpdir());
+	self->conf.node.datadir = strdup(path);
+	EXPECT_EQ(DOCTOR_FAIL, run(self, "datadir")->level);
+	EXPECT_MEMEQ("mkdir -p ", run(self, "datadir")->cure, 9);
+	free(self->conf.node.datadir);
+	snprintf(path, sizeof(path), "%s/data", harness_tmpdir());
+	self->conf.node.datadir = strdup(path);
+	run(self, "datadir");
+	ASSERT_EQ(2, self->report.n);
+	EXPECT_STREQ("datadir.filesystem", self->report.v[0].name);
+	EXPECT_STREQ("datadir.space", self->report.v[1].name);
+	EXPECT_NE(DOCTOR_FAIL, self->report.v[0].level);
+}
+
+TEST_F(doctor, folder_in_memory_is_warned_of)
+{
+	free(self->conf.node.datadir);
+	self->conf.node.datadir = strdup("/dev/shm");
+	if (access("/dev/shm", W_OK))
+		SKIP(return, "no /dev/shm to write to");
+	run(self, "datadir");
+	EXPECT_EQ(DOCTOR_WARN, self->report.v[0].level);
+	EXPECT_NOT_NULL(strstr(self->report.v[0].text, "tmpfs"));
+}
+
+TEST_F(doctor, address_in_use_is_warned_of)
+{
+	struct sockaddr_in *in = &self->conf.kafka.listen.addrs[0].in4;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(*in);
+
+	in->sin_port = 0;
+	self->conf.http.listen.n = 0;
+	ASSERT_EQ(0, bind(fd, (struct sockaddr *)in, sizeof(*in)));
+	ASSERT_EQ(0, listen(fd, 1));
+	ASSERT_EQ(0, getsockname(fd, (struct sockaddr *)in, &len));
+	EXPECT_EQ(DOCTOR_WARN, run(self, "listeners")->level);
+	EXPECT_NOT_NULL(strstr(run(self, "listeners")->cure, "ss -ltnp"));
+	close(fd);
+	EXPECT_EQ(DOCTOR_OK, run(self, "listeners")->level);
+}
+
+TEST_F(doctor, limits_are_told)
+{
+	const struct doctor_finding *f = run(self, "limit.nofile");
+
+	EXPECT_NOT_NULL(strstr(f->text, "conn.max = 50000"));
+	EXPECT_EQ(f->level == DOCTOR_OK, !*f->cure);
+	f = run(self, "limit.memlock");
+	EXPECT_EQ(f->level == DOCTOR_OK, !*f->cure);
+	EXPECT_NE(DOCTOR_FAIL, f->level);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The verb: what it prints and with which status it ends. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <yyjson.h>
+
+#include <sluice/util.h>
+
+#include "harness.h"
+#include "tools/sluice/verbs.h"
+
+/* Runs `sluice doctor ...` with standard output into ret_out. Return: its exit status. */
+static int run(char **argv, int argc, char *ret_out, size_t len)
+{
+	char path[600];
+	int saved, status;
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/out", harness_tmpdir());
+	fflush(stdout);
+	saved = dup(STDOUT_FILENO);
+	f = fopen(path, "w+e");
+	ASSERT_NOT_NULL(f);
+	dup2(fileno(f), STDOUT_FILENO);
+	status = verb_doctor(argc, argv);
+	fflush(stdout);
+	dup2(saved, STDOUT_FILENO);
+	close(saved);
+	rewind(f);
+	n = fread(ret_out, 1, len - 1, f);
+	ret_out[n] = 0;
+	fclose(f);
+	return status;
+}
+
+static char out[1 << 16];
+
+#define RUN(...)                                                                                   \
+	({                                                                                         \
+		char *argv_[] = {(char *)"doctor", __VA_ARGS__, NULL};                             \
+		run(argv_, SL_ARRAY_SIZE(argv_) - 1, out, sizeof(out));                            \
+	})
+
+TEST(lines_have_level_name_and_text)
+{
+	int status = RUN((char *)"-D", (char *)harness_tmpdir());
+
+	EXPECT_TRUE(status == 0 || status == 1);
+	EXPECT_MEMEQ("ok    kernel ", out, 13);
+}
+
+TEST(json_says_the_same_as_the_exit_status)
+{
+	int status = RUN((char *)"--datadir", (char *)harness_tmpdir(), (char *)"--json");
+	yyjson_doc *doc = yyjson_read(out, strlen(out), 0);
+	yyjson_val *root = yyjson_doc_get_root(doc), *row;
+	size_t i, n, fails = 0;
+
+	ASSERT_NOT_NULL(doc);
+	yyjson_arr_foreach(yyjson_obj_get(root, "checks"), i, n, row) {
+		const char *level = yyjson_get_str(yyjson_obj_get(row, "level"));
+
+		EXPECT_NOT_NULL(yyjson_get_str(yyjson_obj_get(row, "name")));
+		EXPECT_NOT_NULL(yyjson_get_str(yyjson_obj_get(row, "text")));
+		ASSERT_NOT_NULL(level);
+		fails += !strcmp(level, "fail");
+		EXPECT_EQ(!strcmp(level, "ok"),
+			  !*yyjson_get_str(yyjson_obj_get(row, "cure")));
+	}
+	EXPECT_LT(8, yyjson_arr_size(yyjson_obj_get(root, "checks")));
+	EXPECT_EQ(fails != 0, status);
+	EXPECT_EQ(fails == 0, yyjson_get_bool(yyjson_obj_get(root, "ok")));
+	yyjson_doc_free(doc);
+}
+
+TEST(folder_without_parent_is_missing_something_required)
+{
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s/missing/data", harness_tmpdir());
+	EXPECT_EQ(1, RUN((char *)"-D", path));
+	EXPECT_NOT_NULL(strstr(out, "mkdir -p "));
+	EXPECT_NOT_NULL(strstr(out, "sluiced will not start"));
+}
+
+TEST(help_tells_the_exit_status)
+{
+	EXPECT_EQ(0, RUN((char *)"--help"));
+	EXPECT_NOT_NULL(strstr(out, "Exit status: 0 unless"));
+	EXPECT_NOT_NULL(strstr(out, "--json"));
+}
+
+TEST(wrong_usage_is_2)
+{
+	EXPECT_EQ(2, RUN((char *)"--nonsense"));
+	EXPECT_EQ(2, RUN((char *)"-c", (char *)"/nonexistent.conf"));
+}
+
+TEST_HARNESS_MAIN

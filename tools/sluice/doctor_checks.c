@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The checks of `sluice doctor`.
+ *
+ * Interface: doctor_checks in doctor.h. A check looks, and changes nothing. It fails only for what
+ * keeps the daemon from starting; what costs speed or safety is a warning.
+ *
+ * Order of parts: helpers; kernel and io_uring; limits; sysctls; the folder; listeners; the table.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "doctor.h"
+#include "uring/uring.h"
+
+/* ---- helpers ---------------------------------------------------------------------------- */
+
+void doctor_add(struct doctor *d, enum doctor_level level, const char *name, const char *cure,
+		const char *format, ...)
+{
+	struct doctor_finding *f;
+	va_list args;
+
+	SL_ASSERT(d->report->n < DOCTOR_FINDINGS_MAX);
+	f = &d->report->v[d->report->n++];
+	f->level = level;
+	snprintf(f->name, sizeof(f->name), "%s", name);
+	snprintf(f->cure, sizeof(f->cure), "%s", level == DOCTOR_OK ? "" : cure);
+	va_start(args, format);
+	vsnprintf(f->text, sizeof(f->text), format, args);
+	va_end(args);
+}
+
+/* A number of /proc. Return: whether there is one. */
+static bool read_number(const struct doctor *d, const char *path, int64_t *ret_v)
+{
+	char full[512];
+	long long v;
+	FILE *f;
+	bool got;
+
+	snprintf(full, sizeof(full), "%s%s", d->root, path);
+	f = fopen(full, "re");
+	if (!f)
+		return false;
+	got = fscanf(f, "%lld", &v) == 1;
+	fclose(f);
+	if (got)
+		*ret_v = v;
+	return got;
+}
+
+static void bytes_format(uint64_t n, char *ret_text, size_t len)
+{
+	static const char units[] = "KMGTPE";
+	double v = (double)n / 1024;
+	size_t i = 0;
+
+	for (; v >= 1024 && i < sizeof(units) - 2; i++)
+		v /= 1024;
+	snprintf(ret_text, len, "%.1f %ciB", v, units[i]);
+}
+
+/* ---- kernel and io_uring ---------------------------------------------------------------- */
+
+bool doctor_release_at_least(const char *text, int major, int minor)
+{
+	int is_major, is_minor;
+
+	if (sscanf(text, "%d.%d", &is_major, &is_minor) != 2)
+		return false;
+	return is_major > major || (is_major == major && is_minor >= minor);
+}
+
+static void check_kernel(struct doctor *d, const char *name)
+{
+	bool good = doctor_release_at_least(d->release, 6, 1);
+
+	doctor_add(d, good ? DOCTOR_OK : DOCTOR_FAIL, name,
+		   "boot Linux 6.1 or later (on Debian: apt install linux-image-amd64)",
+		   "Linux %s; sluice needs 6.1 or later", d->release);
+}
+
+static void check_io_uring_disabled(struct doctor *d, const char *name)
+{
+	static const char cure[] = "sysctl -w kernel.io_uring_disabled=0";
+	int64_t v;
+
+	if (!read_number(d, "/proc/sys/kernel/io_uring_disabled", &v))
+		doctor_add(d, DOCTOR_OK, name, "", "this kernel has no such switch");
+	else if (!v)
+		doctor_add(d, DOCTOR_OK, name, "", "kernel.io_uring_disabled=0: allowed to all");
+	else if (v == 1)
+		doctor_add(d, DOCTOR_WARN, name, cure,
+			   "kernel.io_uring_disabled=1: allowed to root and the group "
+			   "kernel.io_uring_group only");
+	else
+		doctor_add(d, DOCTOR_FAIL, name, cure,
+			   "kernel.io_uring_disabled=%" PRId64 ": forbidden to all", v);
+}
+
+static void add_feature(struct doctor *d, const struct sl_ring *ring, enum sl_feature f)
+{
+	const struct sl_feature_info *info = sl_feature_info(f);
+	char name[sizeof(d->report->v[0].name)], cure[160];
+	int major = 0, minor = 0;
+
+	snprintf(name, sizeof(name), "io_uring.%s", info->name);
+	if (sl_ring_has(ring, f)) {
+		doctor_add(d, DOCTOR_OK, name, "", "there (Linux %s)", info->since);
+		return;
+	}
+	sscanf(info->since, "%d.%d", &major, &minor);
+	if (doctor_release_at_least(d->release, major, minor))
+		snprintf(cure, sizeof(cure),
+			 "Linux has it since %s: a seccomp filter, or this kernel's build, keeps it "
+			 "back", info->since);
+	else
+		snprintf(cure, sizeof(cure), "boot Linux %s or later", info->since);
+	doctor_add(d, info->required ? DOCTOR_FAIL : DOCTOR_WARN, name, cure, "%s: %s",
+		   info->required ? "missing, and required for" : "missing; without it", info->without);
+}
+
+/* A ring as the daemon's cores make it. */
+static void check_io_uring(struct doctor *d, const char *name)
+{
+	struct sl_ring_conf conf = {.files = 16, .buffers = 16};
+	struct sl_ring *ring;
+	char why[512] = "";
+	const char *cure;
+	int err;
+
+	if (sl_ring_new(&conf, &ring, why, sizeof(why))) {
+		/* "cause; cure" or "cause: cure", in the words of uring/. */
+		cure = strpbrk(why, ";:");
+		doctor_add(d, DOCTOR_FAIL, name, cure ? cure + 1 + strspn(cure + 1, " ") : why,
+			   "%.*s", cure ? (int)(cure - why) : (int)strlen(why), why);
+		return;
+	}
+	err = sl_ring_enable(ring);
+	if (err) {
+		doctor_add(d, DOCTOR_FAIL, name, "look for a seccomp filter",
+			   "a ring cannot be enabled: %s", strerror(-err));
+		sl_ring_free(ring);
+		return;
+	}
+	doctor_add(d, DOCTOR_OK, name, "", "a ring can be set up");
+	for (int f = 0; f < SL_FEATURE_LAST; f++)
+		add_feature(d, ring, (enum sl_feature)f);
+	sl_ring_free(ring);
+}
+
+/* ---- limits ----------------------------------------------------------------------------- */
+
+/* The daemon raises its soft limits to the hard ones, so that these are what counts. */
+static bool limit_reaches(int resource, uint64_t wanted, char *ret_text, size_t len)
+{
+	struct rlimit l;
+
+	if (getrlimit(resource, &l)) {
+		snprintf(ret_text, len, "unknown");
+		return false;
+	}
+	if (l.rlim_max == RLIM_INFINITY) {
+		snprintf(ret_text, len, "unlimited");
+		return true;
+	}
+	snprintf(ret_text, len, "%" PRIu64, (uint64_t)l.rlim_max);
+	return l.rlim_max >= wanted;
+}
+
+static void check_memlock(struct doctor *d, const char *name)
+{
+	char now[32];
+	bool good = limit_reaches(RLIMIT_MEMLOCK, 64 * SL_MIB, now, sizeof(now));
+
+	doctor_add(d, good || !geteuid() ? DOCTOR_OK : DOCTOR_WARN, name,
+		   "ulimit -l unlimited, or LimitMEMLOCK=infinity in the unit",
+		   "at most %s bytes of locked memory%s", now,
+		   good	       ? ""
+		   : !geteuid() ? ", which root may exceed"
+				: "; with less than 64 MiB buffers are not registered, and reads "
+				  "map their pages each time");
+}
+
+static void check_nofile(struct doctor *d, const char *name)
+{
+	uint64_t wanted = d->conf->conn.max + 15536; /* the default of conn.max makes it 65536 */
+	char now[32];
+	bool good = limit_reaches(RLIMIT_NOFILE, wanted, now, sizeof(now));
+
+	doctor_add(d, good ? DOCTOR_OK : DOCTOR_WARN, name,
+		   "ulimit -Hn 1048576 (as root), or LimitNOFILE=1048576 in the unit",
+		   "at most %s open files; conn.max = %" PRIu64 " and open segments want %" PRIu64,
+		   now, d->conf->conn.max, wanted);
+}
+
+/* ---- sysctls ---------------------------------------------------------------------------- */
+
+/* Finds fault with less than @min; 0 stands for no limit where @zero_is_none. */
+static void check_sysctl(struct doctor *d, const char *name, const char *sysctl, int64_t min,
+			 bool zero_is_none, const char *why)
+{
+	char path[128] = "/proc/sys/", cure[128];
+	size_t n = strlen(path);
+	int64_t v;
+
+	for (const char *c = sysctl; *c && n < sizeof(path) - 1; c++)
+		path[n++] = *c == '.' ? '/' : *c;
+	path[n] = 0;
+	snprintf(cure, sizeof(cure), "sysctl -w %s=%" PRId64, sysctl, min);
+	if (!read_number(d, path, &v))
+		doctor_add(d, DOCTOR_OK, name, "", "%s is not there to be read", sysctl);
+	else
+		doctor_add(d, v >= min || (zero_is_none && !v) ? DOCTOR_OK : DOCTOR_WARN, name, cure,
+			   "%s=%" PRId64 "; %s", sysctl, v, why);
+}
+
+static void check_somaxconn(struct doctor *d, const char *name)
+{
+	check_sysctl(d, name, "net.core.somaxconn", 4096, false,
+		     "so many connections wait to be accepted, more are refused");
+}
+
+static void check_pipe_pages(struct doctor *d, const char *name)
+{
+	check_sysctl(d, name, "fs.pipe-user-pages-soft", 16384, true,
+		     "pipes beyond so many pages of a user are made of one page, and splice slows");
+}
+
+static void check_map_count(struct doctor *d, const char *name)
+{
+	check_sysctl(d, name, "vm.max_map_count", 65530, false,
+		     "a stack and its guard page take two mappings where the kernel has no "
+		     "lightweight guards (before 6.13)");
+}
+
+static void check_landlock(struct doctor *d, const char *name)
+{
+	enum { VERSION_ONLY = 1 };
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, VERSION_ONLY);
+
+	doctor_add(d, abi > 0 ? DOCTOR_OK : DOCTOR_WARN, name,
+		   "add landlock to the kernel's lsm= parameter",
+		   abi > 0 ? "the daemon can be confined to its folders"
+			   : "not available: the daemon is not confined to its folders");
+}
+
+/* ---- the folder ------------------------------------------------------------------------- */
+
+#define VOLUME "put node.datadir on a volume with ext4 or xfs"
+
+static const struct {
+	uint32_t magic;
+	const char *name;
+	const char *fault; /* NULL: none */
+} file_systems[] = {
+	{0xef53, "ext4", NULL},
+	{0x58465342, "xfs", NULL},
+	{0x9123683e, "btrfs", NULL},
+	{0xf2f52010, "f2fs", NULL},
+	{0x2fc12fc1, "zfs", NULL},
+	{0x01021994, "tmpfs", "it is memory: nothing outlives the machine"},
+	{0x858458f6, "ramfs", "it is memory: nothing outlives the machine"},
+	{0x794c7630, "overlayfs", "it is a container's layer: slow to sync, gone with the container"},
+	{0x6969, "nfs", "what a sync means is the server's choice"},
+	{0xff534d42, "cifs", "what a sync means is the server's choice"},
+	{0xfe534d42, "smb2", "what a sync means is the server's choice"},
+	{0x01021997, "9p", "what a sync means is the host's choice"},
+	{0x65735546, "fuse", "what a sync means is its program's choice"},
+};
+
+static void check_file_system(struct doctor *d, const char *name, const char *dir,
+			      const struct statfs *fs)
+{
+	uint32_t magic = (uint32_t)fs->f_type;
+
+	for (size_t i = 0; i < SL_ARRAY_SIZE(file_systems); i++) {
+		if (file_systems[i].magic != magic)
+			continue;
+		if (file_systems[i].fault)
+			doctor_add(d, DOCTOR_WARN, name, VOLUME, "%s is on %s: %s", dir,
+				   file_systems[i].name, file_systems[i].fault);
+		else
+			doctor_add(d, DOCTOR_OK, name, "", "%s is on %s", dir,
+				   file_systems[i].name);
+		return;
+	}
+	doctor_add(d, DOCTOR_WARN, name, VOLUME,
+		   "%s is on a file system that sluice was not tried on (0x%" PRIx32 ")", dir,
+		   magic);
+}
+
+static void check_space(struct doctor *d, const char *name, const char *dir,
+			const struct statfs *fs)
+{
+	uint64_t bytes = (uint64_t)fs->f_bavail * (uint64_t)fs->f_bsize;
+	char text[32];
+
+	bytes_format(bytes, text, sizeof(text));
+	doctor_add(d, bytes < 64 * SL_MIB ? DOCTOR_FAIL : bytes < SL_GIB ? DOCTOR_WARN : DOCTOR_OK,
+		   name, "free space there, or choose another node.datadir",
+		   "%s are free at %s", text, dir);
+}
+
+/* The folder, or the nearest one above it that exists: the daemon creates the last part alone. */
+static bool existing_folder(const char *path, char *ret_dir, size_t len)
+{
+	char *slash;
+
+	snprintf(ret_dir, len, "%s", path);
+	if (!access(ret_dir, F_OK))
+		return true;
+	slash = strrchr(ret_dir, '/');
+	if (slash)
+		slash[slash == ret_dir] = 0;
+	else
+		snprintf(ret_dir, len, ".");
+	return !access(ret_dir, F_OK);
+}
+
+static void check_datadir(struct doctor *d, const char *name)
+{
+	const char *path = d->conf->node.datadir;
+	struct statfs fs;
+	char dir[4096], cure[160];
+
+	if (!existing_folder(path, dir, sizeof(dir))) {
+		snprintf(cure, sizeof(cure), "mkdir -p %.140s", path);
+		doctor_add(d, DOCTOR_FAIL, name, cure, "the folder above %.200s does not exist", path);
+		return;
+	}
+	if (access(dir, W_OK | X_OK)) {
+		snprintf(cure, sizeof(cure), "chown the folder to the daemon's user");
+		doctor_add(d, DOCTOR_FAIL, name, cure, "%.200s: %s", dir, strerror(errno));
+		return;
+	}
+	if (statfs(dir, &fs)) {
+		doctor_add(d, DOCTOR_FAIL, name, VOLUME, "%.200s: %s", dir, strerror(errno));
+		return;
+	}
+	check_file_system(d, "datadir.filesystem", dir, &fs);
+	check_space(d, "datadir.space", dir, &fs);
+}
+
+/* ---- listeners -------------------------------------------------------------------------- */
+
+static void check_address(struct doctor *d, const char *name, const struct sl_conf_addr *addr)
+{
+	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char text[SL_CONF_ADDR_TEXT], cure[100];
+	int one = 1, err = 0;
+
+	sl_conf_addr_format(addr, text);
+	if (fd < 0) {
+		doctor_add(d, DOCTOR_FAIL, name, "choose another address", "%s: %s", text,
+			   strerror(errno));
+		return;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, &addr->sa, addr->sa_bytes))
+		err = errno;
+	close(fd);
+	snprintf(cure, sizeof(cure), "ss -ltnp 'sport = :%d' shows who listens there",
+		 ntohs(addr->sa.sa_family == AF_INET6 ? addr->in6.sin6_port : addr->in4.sin_port));
+	if (err == EADDRINUSE)
+		doctor_add(d, DOCTOR_WARN, name, cure,
+			   "%s is in use, by a running daemon or by another program", text);
+	else if (err)
+		doctor_add(d, DOCTOR_FAIL, name, "choose another address, or run as root", "%s: %s",
+			   text, strerror(err));
+	else
+		doctor_add(d, DOCTOR_OK, name, "", "%s is free", text);
+}
+
+static void check_listeners(struct doctor *d, const char *name)
+{
+	const struct sl_conf_addrs *kafka = &d->conf->kafka.listen, *http = &d->conf->http.listen;
+
+	for (uint32_t i = 0; i < kafka->n; i++)
+		check_address(d, "kafka.listen", &kafka->addrs[i]);
+	for (uint32_t i = 0; i < http->n; i++)
+		check_address(d, "http.listen", &http->addrs[i]);
+}
+
+/* ---- the table -------------------------------------------------------------------------- */
+
+const struct doctor_check doctor_checks[] = {
+	{"kernel", check_kernel},
+	{"io_uring_disabled", check_io_uring_disabled},
+	{"io_uring", check_io_uring},
+	{"limit.memlock", check_memlock},
+	{"limit.nofile", check_nofile},
+	{"somaxconn", check_somaxconn},
+	{"pipe_user_pages_soft", check_pipe_pages},
+	{"max_map_count", check_map_count},
+	{"landlock", check_landlock},
+	{"datadir", check_datadir},
+	{"listeners", check_listeners},
+};
+const size_t doctor_checks_n = SL_ARRAY_SIZE(doctor_checks);
