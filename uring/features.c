@@ -133,12 +133,12 @@ void feature_explain(int err, char *why, size_t len)
 	else if (err == -EPERM || err == -EACCES)
 		snprintf(why, len,
 			 "a seccomp filter refuses io_uring_setup (%s); run the container with "
-			 "packaging/seccomp.json as its profile", strerror(-err));
+			 "packaging/seccomp-io-uring.json as its profile", strerror(-err));
 	else if (err == -ENOSYS)
 		snprintf(why, len,
 			 "this kernel (%s) has no io_uring, or a seccomp filter hides it; sluice "
 			 "needs Linux 6.1 or later with CONFIG_IO_URING, and in a container "
-			 "packaging/seccomp.json as its profile", u.release);
+			 "packaging/seccomp-io-uring.json as its profile", u.release);
 	else if (err == -ENOMEM)
 		snprintf(why, len,
 			 "no memory for a ring: raise the locked-memory limit (ulimit -l, or "
