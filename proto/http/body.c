@@ -59,7 +59,7 @@ static int send_continue(struct http_request *rq, int64_t deadline)
 
 /* ---- chunks ----------------------------------------------------------------------------- */
 
-/* Extensions and trailers cost the server and bring nothing: what a sane sender needs, and no more. */
+/* Extensions and trailers bring nothing: what a sane sender needs of them, and no more. */
 enum { FRAMING_BYTES_FREE = 16 << 10, FRAMING_PER_BYTE = 16 };
 
 static int check_amount(const struct http_body *b)

@@ -106,13 +106,14 @@ static const struct option_row rows[] = {
 static const struct usage usage = {
 	.name = "doctor",
 	.args = "",
-	.what = "Looks at the kernel, io_uring, limits, the data folder and the listeners' addresses,\n"
-		"changes nothing, and prints one line for each: ok, warn (the daemon runs, and does\n"
-		"something worse than it could) or fail (it does not start), and below it the cure.",
+	.what = "Looks at the kernel, io_uring, limits, the data folder and the listeners'\n"
+		"addresses, changes nothing, and prints one line for each: ok, warn (the daemon\n"
+		"runs, and does something worse than it could) or fail (it does not start), and\n"
+		"below it the cure.",
 	.rows = rows,
 	.rows_n = SL_ARRAY_SIZE(rows),
-	.more = "Exit status: 0 unless something required is missing (fail), then 1; warnings alone\n"
-		"are 0; 2 for wrong usage or settings that cannot be read.",
+	.more = "Exit status: 0 unless something required is missing (fail), then 1; warnings\n"
+		"alone are 0; 2 for wrong usage or settings that cannot be read.",
 };
 
 /* The daemon's own short options mean the same here. */

@@ -123,12 +123,13 @@ static void add_feature(struct doctor *d, const struct sl_ring *ring, enum sl_fe
 	sscanf(info->since, "%d.%d", &major, &minor);
 	if (doctor_release_at_least(d->release, major, minor))
 		snprintf(cure, sizeof(cure),
-			 "Linux has it since %s: a seccomp filter, or this kernel's build, keeps it "
-			 "back", info->since);
+			 "Linux has it since %s: a seccomp filter, or this kernel's build, keeps "
+			 "it back", info->since);
 	else
 		snprintf(cure, sizeof(cure), "boot Linux %s or later", info->since);
 	doctor_add(d, info->required ? DOCTOR_FAIL : DOCTOR_WARN, name, cure, "%s: %s",
-		   info->required ? "missing, and required for" : "missing; without it", info->without);
+		   info->required ? "missing, and required for" : "missing; without it",
+		   info->without);
 }
 
 /* A ring as the daemon's cores make it. */
@@ -222,8 +223,8 @@ static void check_sysctl(struct doctor *d, const char *name, const char *sysctl,
 	if (!read_number(d, path, &v))
 		doctor_add(d, DOCTOR_OK, name, "", "%s is not there to be read", sysctl);
 	else
-		doctor_add(d, v >= min || (zero_is_none && !v) ? DOCTOR_OK : DOCTOR_WARN, name, cure,
-			   "%s=%" PRId64 "; %s", sysctl, v, why);
+		doctor_add(d, v >= min || (zero_is_none && !v) ? DOCTOR_OK : DOCTOR_WARN, name,
+			   cure, "%s=%" PRId64 "; %s", sysctl, v, why);
 }
 
 static void check_somaxconn(struct doctor *d, const char *name)
@@ -272,7 +273,7 @@ static const struct {
 	{0x2fc12fc1, "zfs", NULL},
 	{0x01021994, "tmpfs", "it is memory: nothing outlives the machine"},
 	{0x858458f6, "ramfs", "it is memory: nothing outlives the machine"},
-	{0x794c7630, "overlayfs", "it is a container's layer: slow to sync, gone with the container"},
+	{0x794c7630, "overlayfs", "it is a container's layer, and goes with the container"},
 	{0x6969, "nfs", "what a sync means is the server's choice"},
 	{0xff534d42, "cifs", "what a sync means is the server's choice"},
 	{0xfe534d42, "smb2", "what a sync means is the server's choice"},
@@ -337,7 +338,8 @@ static void check_datadir(struct doctor *d, const char *name)
 
 	if (!existing_folder(path, dir, sizeof(dir))) {
 		snprintf(cure, sizeof(cure), "mkdir -p %.140s", path);
-		doctor_add(d, DOCTOR_FAIL, name, cure, "the folder above %.200s does not exist", path);
+		doctor_add(d, DOCTOR_FAIL, name, cure, "the folder above %.200s does not exist",
+			   path);
 		return;
 	}
 	if (access(dir, W_OK | X_OK)) {

@@ -89,7 +89,7 @@ TEST(tokens_are_those_of_rfc_9110)
 				     "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 	for (int c = 0; c < 256; c++)
-		if (!EXPECT_EQ(c && strchr(tokens, c) != NULL && c < 128, http_is_token((uint8_t)c)))
+		if (!EXPECT_EQ(c && strchr(tokens, c), http_is_token((uint8_t)c)))
 			TH_LOG("character %d", c);
 }
 

@@ -160,7 +160,8 @@ TEST(old_clients_need_no_host_and_newer_minors_are_served)
 TEST(upgrade_is_ignored)
 {
 	ASSERT_EQ(0, parse("POST / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\n"
-			   "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nContent-Length: 3\r\n\r\n"));
+			   "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+			   "Content-Length: 3\r\n\r\n"));
 	EXPECT_EQ(3, rq.body.left);
 	EXPECT_TRUE(rq.keep_alive);
 }

@@ -517,7 +517,8 @@ TEST(client_that_stalls_is_given_up)
 static void vanish(struct web *w)
 {
 	static const char *const texts[] = {
-		"", "G", GET("/say/a"), "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel",
+		"", "G", GET("/say/a"),
+		"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel",
 		"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
 		GET("/big/4000000"),
 	};
