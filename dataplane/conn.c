@@ -119,7 +119,8 @@ bool conn_try_free(struct sl_conn *c)
 {
 	struct sl_listener *l = c->l;
 
-	if (!c->closing || c->lingering || c->serving || c->rx.inflight || c->tx.inflight)
+	/* Until it is shut down, what is queued may still be sent: the peer may have ended one way. */
+	if (!c->dead || c->serving || c->rx.inflight || c->tx.inflight)
 		return false;
 	drop_replies(c);
 	if (!sl_list_empty(&c->replies))

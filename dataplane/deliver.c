@@ -145,7 +145,10 @@ static void advance(struct sl_conn *c, uint64_t n)
 {
 	struct sl_reply *r;
 
-	while ((r = sl_list_first(&c->replies, struct sl_reply, node)) && !r->undecided) {
+	while ((r = sl_list_first(&c->replies, struct sl_reply, node)) && !r->undecided &&
+	       !r->broken) {
+		bool close = r->close;
+
 		while (c->cursor.part < r->n) {
 			uint64_t left = sl_part_len(&r->parts[c->cursor.part]) - c->cursor.off;
 
@@ -158,7 +161,7 @@ static void advance(struct sl_conn *c, uint64_t n)
 			c->cursor.off = 0;
 		}
 		sent(c, r);
-		if (c->closing)
+		if (close)
 			break;
 	}
 	SL_ASSERT(!n);

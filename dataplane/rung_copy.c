@@ -103,6 +103,8 @@ static int gather_reply(struct gather *g, struct sl_reply *r, uint32_t part, uin
 		struct sl_part *p = &r->parts[part];
 		size_t len;
 
+		if (!sl_part_len(p))
+			continue;
 		if (g->n == IOV_MAX_PARTS || g->bytes == g->bytes_max)
 			return 0;
 		if (p->kind == SL_PART_EXTENT) {
@@ -115,8 +117,6 @@ static int gather_reply(struct gather *g, struct sl_reply *r, uint32_t part, uin
 				return err;
 		}
 		len = sl_min(p->slice.len - off, g->bytes_max - g->bytes);
-		if (!len)
-			continue;
 		g->iov[g->n++] = (struct iovec){(void *)(p->slice.data + off), len};
 		g->bytes += len;
 		if (off + len < p->slice.len)

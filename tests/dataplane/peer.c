@@ -12,6 +12,7 @@
 
 #include <sluice/bytes.h>
 
+#include "dataplane/conn_pvt.h"
 #include "peer.h"
 
 /* ---- the protocol ----------------------------------------------------------------------- */
@@ -76,6 +77,13 @@ void peer_add_extent(struct peer *x, struct sl_reply *r, uint64_t off, uint64_t 
 {
 	sl_file_retain(&x->file);
 	sl_reply_add(r, sl_part_extent((struct sl_extent){&x->file, off, len}));
+}
+
+void peer_small_socket(struct sl_conn *c)
+{
+	int bytes = 1;
+
+	ASSERT_EQ(0, setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)));
 }
 
 int peer_echo(struct peer *x, struct sl_conn *c, const char *body, uint32_t len)

@@ -57,6 +57,9 @@ struct sl_reply *peer_reply(struct sl_conn *c, uint32_t parts, uint32_t holds, u
 /* Appends bytes [@off, @off + @len) of the peer's file. */
 void peer_add_extent(struct peer *x, struct sl_reply *r, uint64_t off, uint64_t len);
 
+/* The connection's socket takes few bytes at a time from now on. */
+void peer_small_socket(struct sl_conn *c);
+
 int peer_echo(struct peer *x, struct sl_conn *c, const char *body, uint32_t len);
 
 /* ---- on the client's thread ----------------------------------------------------------------- */
