@@ -119,7 +119,8 @@ bool conn_try_free(struct sl_conn *c)
 {
 	struct sl_listener *l = c->l;
 
-	/* Until it is shut down, what is queued may still be sent: the peer may have ended one way. */
+	/* Until it is shut down, what is queued may still be sent: the peer may have ended one
+	 * way only. */
 	if (!c->dead || c->serving || c->rx.inflight || c->tx.inflight)
 		return false;
 	drop_replies(c);
@@ -275,11 +276,13 @@ static void serve(void *arg)
 	int ready = 1;
 
 	for (int run = 1; ready == 1 && !c->closing; run++) {
+		int64_t began = sl_clock_ns();
 		int err;
 
 		c->idle_at = SL_NEVER;
 		sl_cell_add(c->l->requests, 1);
 		err = c->l->proto->serve(c);
+		sl_hist_record(c->l->request_time, (uint64_t)(sl_clock_ns() - began));
 		if (err < 0 && !c->closing) {
 			c->serving = false;
 			refused(c, err);

@@ -17,6 +17,7 @@ struct sl_listener {
 	struct sl_timer retry; /* accepting again after EMFILE and the like */
 	uint64_t *received;    /* metric cells */
 	uint64_t *requests;
+	struct sl_hist *request_time;
 	uint32_t n;
 	uint32_t dim;
 	int fd;
