@@ -47,7 +47,7 @@ static void accepted(struct sl_io *io)
 				    SL_KV(connections_max, l->limits.conns));
 	} else if (io->res >= 0) {
 		conn_start(l, io->res);
-	} else if (io->res != -ECANCELED) {
+	} else if (io->res != -ECANCELED && !l->draining) {
 		/* Out of descriptors or memory: the queue waits in the kernel meanwhile. */
 		sl_log_warn("accept.failed", SL_KV(listener, l->proto->name),
 			    SL_KV_ERRNO(io->res));
@@ -111,6 +111,7 @@ int sl_listen(const struct sockaddr *addr, socklen_t len, const struct sl_proto 
 	sl_timer_init(&l->retry, retry_due);
 	l->received = sl_metric_cell(core->metrics, SL_M_RECEIVE_BYTES, dim, 0);
 	l->requests = sl_metric_cell(core->metrics, SL_M_REQUESTS, dim, 0);
+	l->request_time = sl_metric_hist(core->metrics, SL_M_REQUEST_TIME, dim, 0);
 	arm(l);
 	*ret_listener = l;
 	return 0;
