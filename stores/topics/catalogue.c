@@ -83,7 +83,7 @@ int view_new(struct sl_topics *t, struct topic_node *const *nodes, uint32_t n,
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < t->cores_n; i++)
-		v->slots[i] = (struct view_slot){.view = v, .refs = 1};
+		v->slots[i] = (struct view_slot){.view = v, .refs = 2};
 	for (uint32_t i = 0; i < n; i++) {
 		v->by_name[i] = nodes[i];
 		nodes[i]->refs++;

@@ -149,6 +149,9 @@ int sl_topics_open(const struct sl_topics_conf *conf, struct sl_topics **ret_top
 		rc = files_scan(t);
 	if (rc)
 		goto out_close;
+	/* Now, for a core that starts late is given newer ones by core 0. */
+	for (uint32_t i = 0; i < conf->cores; i++)
+		t->cores[i].view = t->cores[i].home_view = t->view;
 	*ret_topics = t;
 	return 0;
 out_close:
@@ -229,7 +232,6 @@ int sl_topics_start(struct sl_topics *t, int64_t deadline)
 
 	SL_ASSERT(!tc->started);
 	tc->core = sl_core_self();
-	tc->view = t->view;
 	rc = sl_logs_new(&tc->conf.logs, &tc->logs);
 	if (rc)
 		return rc;

@@ -21,42 +21,53 @@ struct publish {
 	struct core_state *tc;
 	struct sl_topics_view *view;
 	bool altered; /* topics' settings */
+	bool home;    /* for what the core is home to; otherwise for look-ups */
 };
 
 static int publish_here(void *arg, int64_t deadline)
 {
 	struct publish *p = arg;
-	struct sl_topics_view *old;
+	struct sl_topics_view **at, *old;
 	int rc = core_ready(p->tc, SL_NEVER);
 
 	/* A core that has stopped needs no view; its reference goes with the last close. */
 	if (rc)
 		return 0;
-	old = p->tc->view;
-	p->tc->view = p->view;
+	at = p->home ? &p->tc->home_view : &p->tc->view;
+	old = *at;
+	*at = p->view;
 	sl_topics_view_release(old);
-	if (p->altered)
+	if (p->altered && p->home)
 		partitions_configure(p->tc);
 	return 0;
 }
 
-/* Replaces the view by one of @nodes and waits until every core has it. */
+static void publish_to_all(struct sl_topics *t, struct publish p)
+{
+	for (uint32_t i = 0; i < t->cores_n; i++) {
+		p.tc = &t->cores[i];
+		/* Without memory for the hop the core goes on with its old view for a while. */
+		while (sl_call(core_at(i), publish_here, &p, SL_NEVER) == -ENOMEM)
+			sl_sleep(sl_now() + 10 * SL_MSEC);
+	}
+}
+
+/*
+ * Replaces the view by one of @nodes and waits until every core has it. Homes take a new topic
+ * before anybody can find it, and give up a deleted one after nobody can any more.
+ */
 static int publish(struct sl_topics *t, struct topic_node *const *nodes, uint32_t n,
 		   bool altered)
 {
+	bool deletes = n < t->view->n;
 	struct sl_topics_view *view;
 	int rc = view_new(t, nodes, n, &view);
 
 	if (rc)
 		return rc;
 	t->view = view;
-	for (uint32_t i = 0; i < t->cores_n; i++) {
-		struct publish p = {&t->cores[i], view, altered};
-
-		/* Without memory for the hop the core goes on with its old view for a while. */
-		while (sl_call(core_at(i), publish_here, &p, SL_NEVER) == -ENOMEM)
-			sl_sleep(sl_now() + 10 * SL_MSEC);
-	}
+	publish_to_all(t, (struct publish){.view = view, .altered = altered, .home = !deletes});
+	publish_to_all(t, (struct publish){.view = view, .altered = altered, .home = deletes});
 	return 0;
 }
 

@@ -392,7 +392,7 @@ int partition_enter(struct core_state *tc, const struct sl_topic *topic, uint32_
 	SL_ON_CORE(tc->core);
 	if (sl_unlikely(!p)) {
 		/* The caller's view may be older than this core's. */
-		if (index >= topic->partitions || !sl_topics_view_find_id(tc->view, &topic->id))
+		if (index >= topic->partitions || !sl_topics_view_find_id(tc->home_view, &topic->id))
 			return SL_REFUSED_UNKNOWN_PARTITION;
 		rc = table_add(tc, topic, index, &p);
 		if (rc)
@@ -528,7 +528,7 @@ void partitions_configure(struct core_state *tc)
 {
 	sl_list_each(at, &tc->partitions) {
 		struct partition *p = sl_list_entry(at, struct partition, node);
-		const struct sl_topic *topic = sl_topics_view_find_id(tc->view, &p->topic);
+		const struct sl_topic *topic = sl_topics_view_find_id(tc->home_view, &p->topic);
 
 		if (!topic)
 			continue;

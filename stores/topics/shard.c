@@ -285,7 +285,7 @@ static void offset_known(void *arg, struct group_offset *o)
 {
 	struct group *g = arg;
 
-	if (!sl_topics_view_find_id(g->shard->tc->view, &o->topic))
+	if (!sl_topics_view_find_id(g->shard->tc->home_view, &o->topic))
 		group_offset_remove(g, o);
 }
 

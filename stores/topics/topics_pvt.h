@@ -35,7 +35,7 @@ struct sl_topics_view {
 	uint32_t n, mask;
 	struct topic_node **by_name; /* n, sorted */
 	uint32_t *names, *ids;	     /* mask + 1 slots of position + 1, 0: none */
-	struct view_slot *slots;     /* one a core, with one reference each at first */
+	struct view_slot *slots;     /* one a core, each with a reference for both its uses */
 };
 
 /**
@@ -147,7 +147,8 @@ struct core_state {
 	struct sl_topics_conf conf;
 	bool started, draining, stopping;
 	struct sl_logs *logs;
-	struct sl_topics_view *view;
+	struct sl_topics_view *view;	  /* for look-ups */
+	struct sl_topics_view *home_view; /* for what the core is home to */
 
 	struct partition **table; /* table_n, a power of two or 0 */
 	uint32_t table_n, partitions_n;
