@@ -150,7 +150,8 @@ int seg_slot_decode(const uint8_t sector[SEG_SECTOR], uint64_t salt, struct seg_
 	struct disk_slot d;
 
 	memcpy(&d, sector, sizeof(d));
-	if (d.sum != sum_of(&d, sizeof(d), salt) || !d.seq || d.pos < SEG_DATA)
+	if (d.sum != sum_of(&d, sizeof(d), salt) || !d.seq || d.pos < SEG_DATA ||
+	    d.pos > UINT32_MAX || d.off > INT64_MAX)
 		return -EBADMSG;
 	*ret_slot = (struct seg_slot){
 		.seq = d.seq,
@@ -181,6 +182,15 @@ void seg_block_encode(const struct seg_header *h, const struct seg_slot *s,
 	seg_slot_encode(s, h->salt, block + seg_slot_at(s->seq));
 }
 
+/* The sum does not save us from a writer's mistake or a forger: the mark must make sense here. */
+static bool slot_fits(const struct seg_slot *s, const struct seg_header *h)
+{
+	const struct mark *m = &s->mark;
+
+	return m->off >= h->base && m->off - h->base <= UINT32_MAX &&
+	       (m->off > h->base || m->pos == SEG_DATA);
+}
+
 int seg_block_decode(const uint8_t block[SEG_DATA], struct seg_header *ret_header,
 		     struct seg_slot *ret_slot)
 {
@@ -197,7 +207,7 @@ int seg_block_decode(const uint8_t block[SEG_DATA], struct seg_header *ret_heade
 
 		if (seg_slot_decode(block + seg_slot_at(i), h.salt, &s))
 			continue;
-		if ((s.seq & 1) == i && s.mark.off >= h.base && s.seq > best.seq)
+		if ((s.seq & 1) == i && slot_fits(&s, &h) && s.seq > best.seq)
 			best = s;
 	}
 	*ret_header = h;
@@ -238,7 +248,8 @@ int seg_footer_decode(const uint8_t raw[SEG_FOOTER], struct seg_footer *ret_foot
 		return -EBADMSG;
 	if (d.version_min > SEG_VERSION)
 		return -EPROTONOSUPPORT;
-	if (d.next <= d.base || d.bytes <= SEG_DATA)
+	if (d.next <= d.base || d.next - d.base > UINT32_MAX || d.bytes <= SEG_DATA ||
+	    d.bytes > UINT32_MAX)
 		return -EBADMSG;
 	*ret_footer = (struct seg_footer){
 		.kind = d.kind,

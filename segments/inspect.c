@@ -171,7 +171,8 @@ int sl_segment_inspect(int dir, const char *name, const struct sl_log_kind *kind
 	if (r)
 		goto out_err;
 	in.w = (struct walk){.kind = kind, .fd = fd, .cap = WALK_ALL, .pos = SEG_DATA,
-			     .limit = limit, .next = ret_info->base, .limit_off = limit_off};
+			     .limit = limit, .next = ret_info->base, .limit_off = limit_off,
+			     .seg_base = ret_info->base};
 	in.w.buf = malloc(WALK_ALL);
 	if (!in.w.buf) {
 		r = -ENOMEM;

@@ -262,8 +262,12 @@ static int examine(struct sl_log *log, struct segment *seg, struct walk *w, stru
 		struct sl_frame f;
 		int r = walk_peek(w, &f, NULL, deadline);
 
-		if (r == 0)
+		if (r == 0) {
+			/* Also over ranges that were known to be bad. */
+			x->mark.pos = w->pos;
+			x->mark.off = w->next;
 			return found;
+		}
 		if (r == 1)
 			r = walk_sum(w, &f, deadline);
 		if (!r) {

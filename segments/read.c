@@ -135,8 +135,11 @@ static int read_segment(struct sl_log *log, struct segment *seg, uint64_t offset
 		base = f.base;
 	}
 	end_of_good(log, seg, pos, base, &limit, &limit_off);
-	if (limit <= pos)
-		return limit < pos || limit_off > offset ? -EAGAIN : 0;
+	if (limit <= pos) {
+		/* At the end, or where batches should be that are not. */
+		w.pos = pos;
+		return limit_off > offset ? after_damage(log, seg, &w, deadline) : 0;
+	}
 	if (limit - pos > bytes) {
 		seg_walk_init(&w, log, seg, buf, sizeof(buf), limit, limit_off);
 		w.pos = pos;

@@ -342,7 +342,7 @@ static int recover_tail(struct sl_log *log, const struct seg_slot *slot, int64_t
 		return err;
 	if (sealed && log->tail.pos == f.bytes && log->tail.off == f.next) {
 		take_footer(seg, &f);
-		/* Without the mark, what lies below the slot is durable, but the footer need not be. */
+		/* Without the mark the slot vouches for the batches, but not for the footer. */
 		if (slot->seq && slot->clean && slot->mark.pos == f.bytes) {
 			log->was_clean = true;
 			log->clean_on_disk = true;

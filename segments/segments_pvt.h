@@ -312,7 +312,8 @@ void bad_forget(struct sl_log *log, uint64_t base);
  * @pos, @off: where it begins. @limit, @limit_off: where it ends (limit_off: UINT64_MAX if
  *	that is not known: what is bad up to the limit is then the torn tail, left alone).
  * @once: stop after the first bad range.
- * @scrub: counted as such. @pace_bytes_per_s: 0: none. @stop: ends it early when it becomes true, or NULL.
+ * @scrub: counted as such. @pace_bytes_per_s: 0: none.
+ * @stop: ends it early when it becomes true, or NULL.
  * @mark: set to the end of what was verified; its log_time_* fields are kept up.
  */
 struct exam {
@@ -388,7 +389,7 @@ struct sl_log {
 	uint32_t n_segs, cap_segs;
 	uint64_t start;
 
-	/* All in the last segment; synced <= tail and, but for durability none, readable is synced. */
+	/* All in the last segment; synced <= tail; readable is synced but for durability none. */
 	struct mark tail, synced, readable;
 	struct sl_order order;
 

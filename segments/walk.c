@@ -44,7 +44,8 @@ static bool is_sound(const struct walk *w, const struct sl_frame *f, uint64_t po
 {
 	return f->records > 0 && f->bytes >= w->kind->header_bytes && f->bytes <= w->limit - pos &&
 	       f->sum_from <= f->bytes && f->base <= (uint64_t)INT64_MAX - f->records &&
-	       f->base + f->records <= w->limit_off;
+	       f->base + f->records <= w->limit_off && pos + f->bytes <= UINT32_MAX &&
+	       (f->base < w->seg_base || f->base + f->records - w->seg_base <= UINT32_MAX);
 }
 
 int walk_peek(struct walk *w, struct sl_frame *ret_frame, const uint8_t **ret_header,
@@ -64,7 +65,8 @@ int walk_peek(struct walk *w, struct sl_frame *ret_frame, const uint8_t **ret_he
 		return 0; /* what may lie behind it is none of ours */
 	if (w->pos == w->limit)
 		return w->limit_off == UINT64_MAX ? 0 : -EBADMSG; /* batches are missing */
-	if (w->pos > w->limit || w->next > w->limit_off || w->limit - w->pos < w->kind->header_bytes)
+	if (w->pos > w->limit || w->next > w->limit_off ||
+	    w->limit - w->pos < w->kind->header_bytes)
 		return -EBADMSG;
 	n = fill(w, w->pos, w->kind->header_bytes, &h, deadline);
 	if (n < 0)

@@ -83,7 +83,10 @@ static uint64_t count_ops(uint64_t seed, bool late)
 	return n;
 }
 
-/* Cuts at every operation; @late: with operations that overtake each other. Return: cuts with an outcome in which something is wrong. */
+/*
+ * Cuts at every operation; @late: with operations that overtake each other. Return: cuts with an
+ * outcome in which something is wrong.
+ */
 static int try_cuts(uint64_t seed, enum sl_fault skip, bool late, bool tell)
 {
 	uint64_t n = count_ops(seed, late);

@@ -6,7 +6,11 @@
 #include "segments/segments_pvt.h"
 
 static const struct seg_header header = {
-	.kind = 7, .base = 123456789, .salt = UINT64_C(0xfeedfacecafebeef), .created_ms = 1700000000};
+	.kind = 7,
+	.base = 123456789,
+	.salt = UINT64_C(0xfeedfacecafebeef),
+	.created_ms = 1700000000,
+};
 
 static struct seg_slot slot_of(uint64_t seq)
 {

@@ -115,7 +115,8 @@ static int wrong_kind_is_refused(struct kit *k)
 	ASSERT_EQ(0, kit_create(k));
 	ASSERT_EQ(0, kit_close(k));
 	ASSERT_EQ(0, sl_logs_new(&conf, &logs));
-	EXPECT_EQ(-EBADMSG, sl_log_open(logs, k->dir, "log", "x", &other, &k->conf, &log, SL_NEVER));
+	EXPECT_EQ(-EBADMSG, sl_log_open(logs, k->dir, "log", "x", &other, &k->conf, &log,
+					SL_NEVER));
 	EXPECT_EQ(-ENOENT, sl_log_open(logs, k->dir, "no", "x", &other, &k->conf, &log, SL_NEVER));
 	EXPECT_EQ(0, sl_mkdir(k->dir, "empty", 0700, SL_NEVER));
 	EXPECT_EQ(-ENOENT, sl_log_open(logs, k->dir, "empty", "x", &kit_kind, &k->conf, &log,

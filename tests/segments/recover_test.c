@@ -68,6 +68,13 @@ static void expect_end(struct kit *k, uint64_t end, int events)
 	EXPECT_EQ(events, k->events[SL_LOG_TORN_TAIL]);
 }
 
+static int zero(struct kit *k, uint64_t pos, size_t len)
+{
+	static const uint8_t zeros[SEG_DATA];
+
+	return write_at(k, zeros, len, pos);
+}
+
 static int half_a_batch(struct kit *k)
 {
 	make_clean(k);
@@ -163,13 +170,6 @@ TEST_F(recover, any_flipped_bit_of_the_first_block_is_survived)
 	}
 }
 
-static int zero(struct kit *k, uint64_t pos, size_t len)
-{
-	static const uint8_t zeros[SEG_DATA];
-
-	return write_at(k, zeros, len, pos);
-}
-
 static int both_slots(struct kit *k)
 {
 	make_unclean(k);
@@ -237,6 +237,36 @@ static int cut_short(struct kit *k)
 TEST_F(recover, what_is_missing_below_the_watermark_is_quarantined)
 {
 	ASSERT_EQ(0, kit_run_plain(&self->k, cut_short));
+}
+
+static int cut_to_nothing(struct kit *k)
+{
+	uint32_t ids[64];
+	int fd;
+
+	make_clean(k);
+	fd = sl_open(k->dir, kit_path(0, ".log"), O_RDWR, 0, SL_NEVER);
+	ASSERT_EQ(0, sl_ftruncate(fd, SEG_DATA, SL_NEVER));
+	sl_close(fd);
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, kit_open(k));
+		EXPECT_EQ(BATCHES, sl_log_end(k->log));
+		EXPECT_EQ(-EBADMSG, kit_read(k, 0, 1 << 20, ids, 64, NULL));
+		ASSERT_EQ(0, kit_close(k));
+		if (i == 1) /* the list of what is missing is all that is left of it */
+			ASSERT_EQ(0, zero(k, SEG_SLOTS, 2 * SEG_SECTOR));
+	}
+	EXPECT_EQ(1, k->events[SL_LOG_QUARANTINED]);
+	ASSERT_EQ(0, kit_open(k));
+	ASSERT_EQ(0, kit_fill(k, 70, 1, BYTES));
+	EXPECT_EQ(1, kit_read(k, BATCHES, 1 << 20, ids, 64, NULL));
+	EXPECT_EQ(70, ids[0]);
+	return kit_close(k);
+}
+
+TEST_F(recover, offsets_are_not_used_again_though_all_is_missing)
+{
+	ASSERT_EQ(0, kit_run_plain(&self->k, cut_to_nothing));
 }
 
 static int no_header(struct kit *k)

@@ -40,7 +40,8 @@ static int by_size(struct kit *k)
 		EXPECT_EQ(base + 3, info.next);
 		EXPECT_EQ(3, info.batches);
 	}
-	ASSERT_EQ(0, sl_segment_inspect(k->dir, kit_path(10, ".log"), &kit_kind, NULL, NULL, &info));
+	ASSERT_EQ(0, sl_segment_inspect(k->dir, kit_path(10, ".log"), &kit_kind, NULL, NULL,
+					&info));
 	EXPECT_EQ(1, info.batches);
 	return 0;
 }

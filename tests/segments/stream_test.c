@@ -117,6 +117,7 @@ TEST_F(stream, aborted_leaves_nothing)
 
 static int half_then_killed(struct kit *k)
 {
+	struct sl_logs *old;
 	struct flow f;
 
 	ASSERT_EQ(0, kit_create(k));
@@ -125,11 +126,13 @@ static int half_then_killed(struct kit *k)
 	ASSERT_EQ(0, flow_write(&f, 10000)); /* all of it, but not finished */
 	ASSERT_EQ(0, sl_fsync(f.a.file->fd, false, SL_FAULT(NONE), SL_NEVER));
 	sl_log_abandon(k->log);
+	old = k->logs;
 	ASSERT_EQ(0, kit_open(k));
 	EXPECT_EQ(1, sl_log_end(k->log));
 	EXPECT_EQ(1, k->events[SL_LOG_TORN_TAIL]);
 	expect_ids(k, (uint32_t[]){1}, 1);
 	sl_append_abort(&f.a);
+	sl_logs_free(old, SL_NEVER);
 	free(f.data);
 	return kit_close(k);
 }
@@ -139,6 +142,7 @@ TEST(unfinished_is_no_batch_after_a_crash)
 	struct kit k = {.sim = sl_sim_new(1, NULL)};
 
 	ASSERT_EQ(0, kit_run(&k, half_then_killed));
+	sl_sim_free(k.sim);
 }
 
 static int stalled(struct kit *k)

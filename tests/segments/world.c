@@ -353,10 +353,12 @@ static void check_log(struct kit *k, struct verdict *v)
 {
 	if (sl_log_start(k->log) < v->m->start_min)
 		WRONG(v, "the start %llu came back after a trim to %llu",
-		      (unsigned long long)sl_log_start(k->log), (unsigned long long)v->m->start_min);
+		      (unsigned long long)sl_log_start(k->log),
+		      (unsigned long long)v->m->start_min);
 	if (sl_log_start(k->log) > v->m->start_max)
 		WRONG(v, "the start is %llu, nobody asked for more than %llu",
-		      (unsigned long long)sl_log_start(k->log), (unsigned long long)v->m->start_max);
+		      (unsigned long long)sl_log_start(k->log),
+		      (unsigned long long)v->m->start_max);
 	if (v->m->closed && !sl_log_was_clean(k->log))
 		WRONG(v, "a clean close is forgotten");
 	if (k->events[SL_LOG_QUARANTINED])
