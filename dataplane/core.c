@@ -296,16 +296,21 @@ static void *core_thread(void *arg)
 {
 	struct sl_core *core = arg;
 	char name[16];
+	bool entered;
 	int err;
 
 	snprintf(name, sizeof(name), "sluice/%u", core->id);
 	pthread_setname_np(pthread_self(), name);
 	err = enter_core(core);
+	entered = !err;
 	if (!err)
 		err = sl_fiber_start(SL_STACK_LARGE, start_fiber, core);
 	if (err)
 		report_start(core, err);
-	loop(core);
+	if (entered)
+		loop(core);
+	else
+		__atomic_store_n(&core->resting, 1, __ATOMIC_SEQ_CST);
 	settle(core);
 	leave_core(core);
 	return NULL;
