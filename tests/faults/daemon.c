@@ -50,7 +50,7 @@ void daemon_set(struct daemon_kit *d, const char *format, ...)
 	while (i < d->settings_n && strncmp(d->settings[i], text, strcspn(text, "=") + 1))
 		i++;
 	ASSERT_LT(i, (unsigned)DAEMON_SETTINGS_MAX);
-	strcpy(d->settings[i], text);
+	memcpy(d->settings[i], text, sizeof(text));
 	d->settings_n = sl_max(d->settings_n, i + 1);
 }
 
