@@ -27,8 +27,8 @@ enum { ACKS_0, ACKS_1, ACKS_ALL };
 
 #define ROW_REQUEST                                                                                \
 	{"request-bytes", "SIZE", OPTION_TEXT, AT(request_text), 0, 0, NULL,                       \
-	 "how large a request (of fetch: an answer) is: bytes such as 1M (the default) or 16K, or " \
-	 "one-record"}
+	 "how large a request (of fetch: an answer) is: bytes such as 1M (the default) or 16K, "   \
+	 "or one-record"}
 #define ROW_RECORD                                                                                 \
 	{"record-bytes", "BYTES", OPTION_BYTES, AT(record_bytes), 1, 64 * (int64_t)SL_MIB, NULL,   \
 	 "how large a record's value is (1024)"}
@@ -85,13 +85,13 @@ static const char not_on_production[] =
 
 static const struct usage usages[BENCH_KIND_LAST] = {
 	[BENCH_PRODUCE] = {.name = "bench produce", .args = "",
-			   .what = "Produces batches that were made beforehand, as fast as they are "
+			   .what = "Produces batches made beforehand, as fast as they are "
 				   "acknowledged.",
 			   .rows = produce_rows, .rows_n = SL_ARRAY_SIZE(produce_rows),
 			   .more = not_on_production},
 	[BENCH_FETCH] = {.name = "bench fetch", .args = "",
-			 .what = "Produces some data, then fetches it again and again and drops what "
-				 "arrives.",
+			 .what = "Produces some data, then fetches it again and again and drops "
+				 "what arrives.",
 			 .rows = fetch_rows, .rows_n = SL_ARRAY_SIZE(fetch_rows),
 			 .more = not_on_production},
 	[BENCH_LATENCY] = {.name = "bench latency", .args = "",
@@ -264,7 +264,8 @@ static int kind_run(enum bench_kind kind, int argc, char **argv)
 	int err;
 
 	o.bootstrap = bootstrap_default();
-	snprintf(topic, sizeof(topic), "sluice-bench-%d-%" PRId64, (int)getpid(), now_ns() / SL_MSEC);
+	snprintf(topic, sizeof(topic), "sluice-bench-%d-%" PRId64, (int)getpid(),
+		 now_ns() / SL_MSEC);
 	err = options_parse(&usages[kind], argc, argv, &o, NULL);
 	if (err)
 		return options_exit(err);

@@ -268,7 +268,7 @@ static int run_open(struct run *r)
 		return run_fail(r, -errno, "epoll");
 	r->head = bench_response_head(b->kind, b->topic);
 	r->rx_cap = b->kind == BENCH_FETCH && b->frames[0].batch_bytes >= LARGE_BYTES ? RX_HEAD
-										     : RX_SMALL;
+										      : RX_SMALL;
 	r->links = calloc((size_t)b->o->connections, sizeof(*r->links));
 	if (!r->links)
 		return run_fail(r, -ENOMEM, "connecting");

@@ -166,8 +166,8 @@ static int positions_init(struct consume *k)
 	if (!k->positions)
 		return client_fail(k->c, -ENOMEM, "out of memory");
 	for (int i = 0; i < k->positions_n; i++) {
-		k->positions[i].partition =
-			partition < 0 ? k->topic.partitions[i].index : (int32_t)partition;
+		k->positions[i].partition = partition < 0 ? k->topic.partitions[i].index
+							  : (int32_t)partition;
 		err = position_init(k, &k->positions[i]);
 		if (err)
 			return err;
@@ -361,8 +361,10 @@ static int options_check(struct consume *k)
 		return -EINVAL;
 	}
 	if (format_parse(k->o.format, &k->format)) {
-		complain(NAME, "--format '%s': expected raw, json or a pattern of %%k %%v %%o %%p "
-			 "%%t %%T %%h", k->o.format);
+		complain(NAME,
+			 "--format '%s': expected raw, json or a pattern of %%k %%v %%o %%p "
+			 "%%t %%T %%h",
+			 k->o.format);
 		return -EINVAL;
 	}
 	return 0;

@@ -131,7 +131,7 @@ static const struct option_row dump_rows[] = {
 static const struct usage dump_usage = {
 	.name = "log dump",
 	.args = "FILE|FOLDER",
-	.what = "Prints the batches of a segment file, or of every segment below FOLDER: position,\n"
+	.what = "Prints the batches of a segment file, or of every segment below FOLDER: where,\n"
 		"offsets, size, times, producer, codec, and whether the checksum agrees.",
 	.rows = dump_rows,
 	.rows_n = SL_ARRAY_SIZE(dump_rows),
@@ -198,7 +198,8 @@ static int batch_dump(void *arg, const uint8_t *header, const struct sl_frame *f
 	struct dump *d = arg;
 
 	if (err) {
-		printf("  at %" PRIu64 ": no good batch from offset %" PRIu64 " on\n", pos, f->base);
+		printf("  at %" PRIu64 ": no good batch from offset %" PRIu64 " on\n", pos,
+		       f->base);
 		d->bad = true;
 		return 0;
 	}
@@ -217,7 +218,8 @@ static int batch_dump(void *arg, const uint8_t *header, const struct sl_frame *f
 
 static void info_print(const struct sl_segment_info *i)
 {
-	printf("  %" PRIu64 " batches, offsets %" PRIu64 " to %" PRIu64 ", %" PRIu64 " bytes, durable "
+	printf("  %" PRIu64 " batches, offsets %" PRIu64 " to %" PRIu64 ", %" PRIu64
+	       " bytes, durable "
 	       "at least to %" PRIu64 ", %s, index %s\n",
 	       i->batches, i->base, i->next, i->bytes, i->durable_bytes,
 	       i->sealed ? "sealed" : "open", i->index_ok ? "fits" : "missing or wrong");
@@ -239,8 +241,8 @@ static int file_dump(void *arg, const char *path)
 	close(d->fd);
 	if (err) {
 		complain("log dump", "%s: %s", path,
-			 err == -EBADMSG ? "not a segment, or its header is damaged" :
-					   strerror(-err));
+			 err == -EBADMSG ? "not a segment, or its header is damaged"
+					 : strerror(-err));
 		d->bad = true;
 	} else {
 		info_print(&info);
@@ -272,7 +274,7 @@ static int dump(int argc, char **argv)
 static const struct usage verify_usage = {
 	.name = "log verify",
 	.args = "DATADIR|FOLDER|FILE",
-	.what = "Checks every batch of every segment against its checksum and its neighbours. Of a\n"
+	.what = "Checks each batch of each segment against its checksum and its neighbours. Of a\n"
 		"DATADIR the lock is taken: stop the daemon first.",
 	.args_min = 1,
 	.args_max = 1,
@@ -295,8 +297,8 @@ static int batch_verify(void *arg, const uint8_t *header, const struct sl_frame 
 
 	if (err && pos >= v->info.durable_bytes) {
 		v->torn++;
-		printf("%s: unfinished from byte %" PRIu64 " (offset %" PRIu64 ") on\n", v->path, pos,
-		       f->base);
+		printf("%s: unfinished from byte %" PRIu64 " (offset %" PRIu64 ") on\n", v->path,
+		       pos, f->base);
 	} else if (err) {
 		v->bad++;
 		printf("%s: bad at byte %" PRIu64 ", offset %" PRIu64 "\n", v->path, pos, f->base);
@@ -331,8 +333,8 @@ static int file_verify(void *arg, const char *path)
 	if (err) {
 		v->bad++;
 		printf("%s: %s\n", path,
-		       err == -EBADMSG ? "no segment that can be read: its header is damaged" :
-					 strerror(-err));
+		       err == -EBADMSG ? "no segment that can be read: its header is damaged"
+				       : strerror(-err));
 	} else if (v->info.sealed && !v->info.index_ok) {
 		v->indexes++;
 		printf("%s: its index is missing or wrong; the next start writes it anew\n", path);
@@ -344,8 +346,8 @@ static int file_verify(void *arg, const char *path)
 static int verify_path(struct verify *v, const char *path)
 {
 	struct sl_datadir dd;
-	struct sl_datadir_conf conf = {.path = path, .uid = (uid_t)-1, .gid = (gid_t)-1,
-				       .offline = true};
+	struct sl_datadir_conf conf = {
+		.path = path, .uid = (uid_t)-1, .gid = (gid_t)-1, .offline = true};
 	char why[512];
 	int err;
 
@@ -377,8 +379,8 @@ static int verify(int argc, char **argv)
 			complain("log verify", "%s: %s", path, strerror(-err));
 		return 1;
 	}
-	printf("%" PRIu64 " segments, %" PRIu64 " batches, %" PRIu64 " bytes: %" PRIu64 " bad, %" PRIu64
-	       " unfinished, %" PRIu64 " without index\n",
+	printf("%" PRIu64 " segments, %" PRIu64 " batches, %" PRIu64 " bytes: %" PRIu64
+	       " bad, %" PRIu64 " unfinished, %" PRIu64 " without index\n",
 	       v.files, v.batches, v.bytes, v.bad, v.torn, v.indexes);
 	return v.bad ? 1 : 0;
 }

@@ -91,8 +91,7 @@ int net_addr_parse(const char *text, size_t len, uint16_t port_default, struct n
 	rest = host_end + (brackets && host_end < end);
 	if (host == host_end || host_end - host >= NET_HOST_BYTES)
 		return -EINVAL;
-	if (rest < end &&
-	    (*rest != ':' || port_parse(rest + 1, (size_t)(end - rest - 1), &port)))
+	if (rest < end && (*rest != ':' || port_parse(rest + 1, (size_t)(end - rest - 1), &port)))
 		return -EINVAL;
 	memcpy(ret_addr->host, host, (size_t)(host_end - host));
 	ret_addr->host[host_end - host] = 0;

@@ -69,8 +69,8 @@ int bytes_parse(const char *text, uint64_t *ret_bytes)
 static int time_parse(const char *text, int64_t *ret_ns)
 {
 	static const char *const units[] = {"", "ms", "us", "s", "m", "h"};
-	static const int64_t scales[] = {SL_SEC, SL_MSEC, SL_USEC, SL_SEC, 60 * SL_SEC,
-					 3600 * SL_SEC};
+	static const int64_t scales[] = {SL_SEC, SL_MSEC,     SL_USEC,
+					 SL_SEC, 60 * SL_SEC, 3600 * SL_SEC};
 
 	return scaled(text, units, scales, SL_ARRAY_SIZE(units), ret_ns);
 }
@@ -195,7 +195,8 @@ static void value_complain(const struct usage *usage, const struct option_row *r
 			   const char *text)
 {
 	static const char *const kinds[OPTION_TYPE_LAST] = {
-		[OPTION_NUMBER] = "a whole number", [OPTION_BYTES] = "bytes such as 4096, 64K or 1G",
+		[OPTION_NUMBER] = "a whole number",
+		[OPTION_BYTES] = "bytes such as 4096, 64K or 1G",
 		[OPTION_TIME] = "a time such as 250ms or 5s",
 		[OPTION_LIST] = "one of at most 64 values"};
 

@@ -116,8 +116,7 @@ static int64_t wall_ms(void)
 	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / SL_MSEC;
 }
 
-static void record_split(const struct produce *p, const char *line, size_t len,
-			 struct sl_record *r)
+static void record_split(const struct produce *p, const char *line, size_t len, struct sl_record *r)
 {
 	size_t sep = p->o.key_separator ? strlen(p->o.key_separator) : 0;
 	const char *at = sep ? memmem(line, len, p->o.key_separator, sep) : NULL;

@@ -137,7 +137,8 @@ static int id_get(struct producer *p)
 int producer_new(struct client *c, struct client_topic *topic, const struct producer_conf *conf,
 		 struct producer **ret_producer)
 {
-	struct producer *p = calloc(1, sizeof(*p) + (size_t)topic->partitions_n * sizeof(p->lanes[0]));
+	struct producer *p =
+		calloc(1, sizeof(*p) + (size_t)topic->partitions_n * sizeof(p->lanes[0]));
 	int err;
 
 	if (!p)
@@ -183,7 +184,8 @@ int producer_add(struct producer *p, int32_t partition, const struct sl_record *
 	if (!lane->builder && sl_batch_builder_new(p->conf.codec, &lane->builder))
 		return p->failed = client_fail(p->c, -ENOMEM, "producing: out of memory");
 	if (lane->records && SL_BATCH_HEADER_BYTES + sl_batch_builder_bytes(lane->builder) +
-			     record_room(record, headers, headers_n) > p->conf.batch_bytes)
+					     record_room(record, headers, headers_n) >
+				     p->conf.batch_bytes)
 		p->failed = lane_send(p, partition);
 	if (p->failed)
 		return p->failed;

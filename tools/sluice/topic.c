@@ -70,8 +70,8 @@ static const struct usage create_usage = {
 	.args_min = 1,
 	.args_max = 1,
 	.more = "Settings: cleanup.policy, compression.type, max.message.bytes,\n"
-		"message.timestamp.type, retention.bytes, retention.ms, segment.bytes, segment.ms,\n"
-		"sluice.durability (group, each or none), min.insync.replicas.",
+		"message.timestamp.type, retention.bytes, retention.ms, segment.bytes,\n"
+		"segment.ms, sluice.durability (group, each or none), min.insync.replicas.",
 };
 
 static int settings_take(const struct option_list *list, struct client_setting *settings)
@@ -194,7 +194,8 @@ static int settings_print(struct client *c, const char *name)
 	resource.configuration_keys.n = -1;
 	req.resources.v = &resource;
 	req.resources.n = 1;
-	err = client_call(c, CLIENT_ANY_NODE, KAFKA_DESCRIBE_CONFIGS, INT16_MAX, &req, &res, &reply);
+	err = client_call(c, CLIENT_ANY_NODE, KAFKA_DESCRIBE_CONFIGS, INT16_MAX, &req, &res,
+			  &reply);
 	if (err == -EOPNOTSUPP)
 		return 0; /* a broker without settings has none to show */
 	if (err)

@@ -21,12 +21,15 @@ TEST(frames_are_as_large_as_asked)
 	static const struct {
 		uint64_t request, record;
 		uint32_t records_min, records_max;
-	} rows[] = {{0, 1024, 1, 1}, {16384, 1024, 14, 15}, {1048576, 1024, 1000, 1020},
+	} rows[] = {{0, 1024, 1, 1},
+		    {16384, 1024, 14, 15},
+		    {1048576, 1024, 1000, 1020},
 		    {100, 1024, 1, 1}};
 
 	for (size_t i = 0; i < SL_ARRAY_SIZE(rows); i++) {
 		struct bench_options o = {.request_bytes = rows[i].request,
-					  .record_bytes = rows[i].record, .acks = -1,
+					  .record_bytes = rows[i].record,
+					  .acks = -1,
 					  .timeout_ns = SL_SEC};
 		struct bench_frame f;
 		struct sl_batch b;
@@ -36,7 +39,8 @@ TEST(frames_are_as_large_as_asked)
 		EXPECT_GE(rows[i].records_max, f.records);
 		if (f.records > 1)
 			EXPECT_LE(f.len, rows[i].request);
-		EXPECT_EQ(SL_BATCH_FINE, sl_batch_check(f.p + f.len - f.batch_bytes, f.batch_bytes, &b));
+		EXPECT_EQ(SL_BATCH_FINE,
+			  sl_batch_check(f.p + f.len - f.batch_bytes, f.batch_bytes, &b));
 		EXPECT_EQ(f.records, b.records);
 		bench_frame_done(&f);
 	}
@@ -113,8 +117,9 @@ static void expect_number(yyjson_val *root, const char *name, bool may_be_zero)
 
 static void expect_report(const struct run_result *r, const char *kind)
 {
-	static const char *const positive[] = {"seconds", "requests", "bytes", "mb_per_s",
-					       "requests_per_s", "latency_p50_us", "latency_max_us"};
+	static const char *const positive[] = {"seconds",	"requests",	  "bytes",
+					       "mb_per_s",	"requests_per_s", "latency_p50_us",
+					       "latency_max_us"};
 	yyjson_doc *doc = yyjson_read(r->out, strlen(r->out), 0);
 	yyjson_val *root = yyjson_doc_get_root(doc);
 
@@ -136,7 +141,8 @@ TEST_F(bench, each_kind_reports)
 
 	for (int i = 0; i < 3; i++)
 		expect_report(RUN(self->d.kafka_port, NULL, "bench", kinds[i], "--seconds", "1s",
-				  "--warmup", "10ms", "--bytes", "20M", "--pid", self->pid, "--json"),
+				  "--warmup", "10ms", "--bytes", "20M", "--pid", self->pid,
+				  "--json"),
 			      kinds[i]);
 	EXPECT_STREQ("", RUN(self->d.kafka_port, NULL, "topic", "list")->out);
 }

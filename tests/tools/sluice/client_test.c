@@ -63,8 +63,7 @@ TEST_F(client, topics_come_and_go)
 	client_topics_free(all, n);
 	ASSERT_EQ(0, client_topic_delete(self->c, "a"));
 	EXPECT_EQ(KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, client_topic_delete(self->c, "a"));
-	EXPECT_EQ(KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION,
-		  client_topic_find(self->c, "a", false, &t));
+	EXPECT_EQ(KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, client_topic_find(self->c, "a", false, &t));
 }
 
 TEST_F(client, bad_settings_are_refused)

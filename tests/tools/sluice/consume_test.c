@@ -16,8 +16,9 @@ FIXTURE_SETUP(consume)
 {
 	daemon_init(&self->d, NULL);
 	daemon_must_start(&self->d);
-	ASSERT_EQ(0, RUN(self->d.kafka_port, NULL, "topic", "create", "t", "--partitions", "2")
-			     ->status);
+	ASSERT_EQ(
+		0,
+		RUN(self->d.kafka_port, NULL, "topic", "create", "t", "--partitions", "2")->status);
 	ASSERT_EQ(0, RUN(self->d.kafka_port, "a\nb\nc\nd\n", "produce", "t", "--partition", "0")
 			     ->status);
 	ASSERT_EQ(0, RUN(self->d.kafka_port, "x\ny\n", "produce", "t", "--partition", "1")->status);

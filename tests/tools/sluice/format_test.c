@@ -54,9 +54,11 @@ TEST(json_is_an_object_a_line)
 {
 	expect("{\"topic\":\"top\",\"partition\":3,\"offset\":42,\"timestamp\":1700000000000,"
 	       "\"key\":\"k\\\"\\n\",\"value\":\"v\xc3\xa4\",\"headers\":[{\"key\":\"a\","
-	       "\"value\":\"1\"},{\"key\":\"b\",\"value\":null}]}\n", "json", &record);
+	       "\"value\":\"1\"},{\"key\":\"b\",\"value\":null}]}\n",
+	       "json", &record);
 	expect("{\"topic\":\"top\",\"partition\":3,\"offset\":1,\"timestamp\":0,\"key\":null,"
-	       "\"value\":null,\"headers\":[]}\n", "json", &nulls);
+	       "\"value\":null,\"headers\":[]}\n",
+	       "json", &nulls);
 }
 
 TEST(what_is_no_text_is_base64)
@@ -97,10 +99,21 @@ TEST(unknown_formats_are_refused)
 
 TEST(utf8_is_judged)
 {
-	static const char *const good[] = {"", "abc", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
-					   "\xf4\x8f\xbf\xbf", "\xef\xbf\xbf"};
-	static const char *const bad[] = {"\x80", "\xc0\x80", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80",
-					  "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xf0\x80\x80\x80",
+	static const char *const good[] = {"",
+					   "abc",
+					   "\xc3\xa4",
+					   "\xe2\x82\xac",
+					   "\xf0\x9f\x98\x80",
+					   "\xf4\x8f\xbf\xbf",
+					   "\xef\xbf\xbf"};
+	static const char *const bad[] = {"\x80",
+					  "\xc0\x80",
+					  "\xc3",
+					  "\xe0\x80\x80",
+					  "\xed\xa0\x80",
+					  "\xf4\x90\x80\x80",
+					  "\xf5\x80\x80\x80",
+					  "\xf0\x80\x80\x80",
 					  "a\xff"};
 
 	for (size_t i = 0; i < SL_ARRAY_SIZE(good); i++)

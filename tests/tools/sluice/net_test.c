@@ -15,12 +15,14 @@ TEST(addresses_are_read)
 		const char *text, *host;
 		uint16_t port;
 	} good[] = {
-		{"127.0.0.1:9092", "127.0.0.1", 9092}, {"localhost", "localhost", 7},
-		{"[::1]:80", "::1", 80},	       {"[::1]", "::1", 7},
+		{"127.0.0.1:9092", "127.0.0.1", 9092},
+		{"localhost", "localhost", 7},
+		{"[::1]:80", "::1", 80},
+		{"[::1]", "::1", 7},
 		{"a.b-c.example:65535", "a.b-c.example", 65535},
 	};
-	static const char *const bad[] = {"", ":1", "h:", "h:0", "h:65536", "h:1x", "[::1", "[::1]x",
-					  "[]:1", "h:123456"};
+	static const char *const bad[] = {"",	  ":1",	  "h:",	    "h:0",  "h:65536",
+					  "h:1x", "[::1", "[::1]x", "[]:1", "h:123456"};
 	struct net_addr addr;
 
 	for (size_t i = 0; i < SL_ARRAY_SIZE(good); i++) {

@@ -89,12 +89,22 @@ TEST(values_have_units_and_words)
 TEST(mistakes_are_refused)
 {
 	static const char *const bad[][3] = {
-		{"--nothing", "x", NULL}, {"-f", NULL, NULL}, {"--flag=yes", NULL, NULL},
-		{"--number", "6", NULL}, {"--number", "x", NULL}, {"--number", "1x", NULL},
-		{"--number", "99999999999999999999", NULL}, {"--time", "5d", NULL},
-		{"--time", "2h", NULL}, {"--bytes", "-1", NULL}, {"--bytes", "1Q", NULL},
-		{"--bytes", "99999999999T", NULL}, {"--word", "tw", NULL}, {"--word", "", NULL},
-		{"--text", NULL, NULL}, {"b", "c", NULL},
+		{"--nothing", "x", NULL},
+		{"-f", NULL, NULL},
+		{"--flag=yes", NULL, NULL},
+		{"--number", "6", NULL},
+		{"--number", "x", NULL},
+		{"--number", "1x", NULL},
+		{"--number", "99999999999999999999", NULL},
+		{"--time", "5d", NULL},
+		{"--time", "2h", NULL},
+		{"--bytes", "-1", NULL},
+		{"--bytes", "1Q", NULL},
+		{"--bytes", "99999999999T", NULL},
+		{"--word", "tw", NULL},
+		{"--word", "", NULL},
+		{"--text", NULL, NULL},
+		{"b", "c", NULL},
 	};
 
 	for (size_t i = 0; i < SL_ARRAY_SIZE(bad); i++) {

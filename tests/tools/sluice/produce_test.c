@@ -38,17 +38,21 @@ TEST_F(produce, lines_become_records)
 
 TEST_F(produce, keys_and_headers)
 {
-	ASSERT_EQ(0, SLUICE("k1::v1\nonly\n::v3\n", "produce", "t", "--key-separator", "::",
-			    "--header", "a=b", "--header", "c=")->status);
-	EXPECT_STREQ("k1|v1|a=b,c=;|only|a=b,c=;|v3|a=b,c=;", CONSUME("t", "--format", "%k|%v|%h;"));
-	EXPECT_NOT_NULL(strstr(CONSUME("t", "--format", "json"), "\"key\":null,\"value\":\"only\""));
+	ASSERT_EQ(0, SLUICE("k1::v1\nonly\n::v3\n", "produce", "t", "--key-separator",
+			    "::", "--header", "a=b", "--header", "c=")
+			     ->status);
+	EXPECT_STREQ("k1|v1|a=b,c=;|only|a=b,c=;|v3|a=b,c=;",
+		     CONSUME("t", "--format", "%k|%v|%h;"));
+	EXPECT_NOT_NULL(
+		strstr(CONSUME("t", "--format", "json"), "\"key\":null,\"value\":\"only\""));
 	EXPECT_NOT_NULL(strstr(CONSUME("t", "--format", "json"), "\"key\":\"\",\"value\":\"v3\""));
 }
 
 TEST_F(produce, equal_keys_share_a_partition)
 {
 	ASSERT_EQ(0, SLUICE(NULL, "topic", "create", "t", "--partitions", "5")->status);
-	ASSERT_EQ(0, SLUICE("a 1\nb 2\na 3\nb 4\n", "produce", "t", "--key-separator", " ")->status);
+	ASSERT_EQ(0,
+		  SLUICE("a 1\nb 2\na 3\nb 4\n", "produce", "t", "--key-separator", " ")->status);
 	ASSERT_EQ(0, SLUICE("a 5\n", "produce", "t", "--key-separator", " ")->status);
 	EXPECT_NOT_NULL(strstr(CONSUME("t", "--format", "%k%v "), "a1 a3 a5 "));
 	EXPECT_NOT_NULL(strstr(CONSUME("t", "--format", "%k%v "), "b2 b4 "));
@@ -64,7 +68,8 @@ TEST_F(produce, every_codec_and_acks)
 	for (int i = 0; i < 20000; i++)
 		snprintf(lines + 10 * i, 11, "line%05d\n", i);
 	for (int i = 0; i < 5; i++) {
-		r = SLUICE(lines, "produce", codecs[i], "--codec", codecs[i], "--batch-bytes", "64K");
+		r = SLUICE(lines, "produce", codecs[i], "--codec", codecs[i], "--batch-bytes",
+			   "64K");
 		EXPECT_STREQ("20000 records acknowledged\n", r->out);
 		EXPECT_STREQ(lines, CONSUME(codecs[i]));
 	}
@@ -91,14 +96,17 @@ TEST_F(produce, failure_says_how_many_were_stored)
 {
 	const struct run_result *r;
 
-	ASSERT_EQ(0, SLUICE(NULL, "topic", "create", "t", "--config", "max.message.bytes=300")
-			     ->status);
-	r = SLUICE("short\n"
-		   "longlonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglong"
-		   "longlonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglong"
-		   "longlonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglong"
-		   "longlonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglong"
-		   "\n", "produce", "t", "--batch-bytes", "256");
+	ASSERT_EQ(
+		0,
+		SLUICE(NULL, "topic", "create", "t", "--config", "max.message.bytes=300")->status);
+	r = SLUICE(
+		"short\n"
+		"longlonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglong"
+		"longlonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglong"
+		"longlonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglong"
+		"longlonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglonglong"
+		"\n",
+		"produce", "t", "--batch-bytes", "256");
 	EXPECT_EQ(1, r->status);
 	EXPECT_NOT_NULL(strstr(r->err, "MESSAGE_TOO_LARGE"));
 	EXPECT_NOT_NULL(strstr(r->err, "1 of 2 records were acknowledged"));

@@ -55,11 +55,11 @@ FIXTURE_TEARDOWN(producer)
 	EXPECT_EQ(0, daemon_stop(&self->d));
 }
 
-static int add(FIXTURE_DATA(producer) *self, int32_t partition, uint32_t number)
+static int add(FIXTURE_DATA(producer) * self, int32_t partition, uint32_t number)
 {
 	char text[200];
-	struct sl_record r = {.time_ms = 1, .value = (const uint8_t *)text,
-			      .value_bytes = sizeof(text)};
+	struct sl_record r = {
+		.time_ms = 1, .value = (const uint8_t *)text, .value_bytes = sizeof(text)};
 
 	memset(text, 'x', sizeof(text));
 	memcpy(text, &number, sizeof(number));
@@ -67,7 +67,7 @@ static int add(FIXTURE_DATA(producer) *self, int32_t partition, uint32_t number)
 }
 
 /* The numbers in @partition are from 0 to @n - 1, in order. */
-static void expect_numbers(FIXTURE_DATA(producer) *self, int32_t partition, uint32_t n)
+static void expect_numbers(FIXTURE_DATA(producer) * self, int32_t partition, uint32_t n)
 {
 	struct client_fetch f = {.partition = partition, .bytes_max = 1 << 20, .wait_ms = 100};
 	uint32_t next = 0;
@@ -143,8 +143,8 @@ TEST_F_TIMEOUT(producer, goes_on_when_the_daemon_is_killed, 90)
 TEST_F(producer, a_refusal_for_good_ends_it)
 {
 	static char big[4 << 20];
-	struct sl_record r = {.time_ms = 1, .value = (const uint8_t *)big,
-			      .value_bytes = sizeof(big)};
+	struct sl_record r = {
+		.time_ms = 1, .value = (const uint8_t *)big, .value_bytes = sizeof(big)};
 
 	ASSERT_EQ(0, producer_add(self->p, 0, &r, NULL, 0));
 	EXPECT_EQ(KAFKA_ERR_MESSAGE_TOO_LARGE, producer_flush(self->p));

@@ -30,7 +30,8 @@ TEST_F(topic, create_list_describe_delete)
 	const struct run_result *r;
 
 	ASSERT_EQ(0, SLUICE("topic", "create", "clicks", "--partitions", "4", "--config",
-			    "retention.ms=60000")->status);
+			    "retention.ms=60000")
+			     ->status);
 	ASSERT_EQ(0, SLUICE("topic", "create", "another")->status);
 	r = SLUICE("topic", "list");
 	EXPECT_EQ(0, r->status);

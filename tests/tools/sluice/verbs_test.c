@@ -44,10 +44,11 @@ TEST(program_lists_its_verbs)
 
 TEST(every_verb_has_help)
 {
-	static const char *const two[][2] = {
-		{"topic", "create"}, {"topic", "list"}, {"topic", "describe"}, {"topic", "delete"},
-		{"log", "dump"}, {"log", "verify"}, {"bench", "produce"}, {"bench", "fetch"},
-		{"bench", "latency"}, {"bench", "machine"}};
+	static const char *const two[][2] = {{"topic", "create"},   {"topic", "list"},
+					     {"topic", "describe"}, {"topic", "delete"},
+					     {"log", "dump"},	    {"log", "verify"},
+					     {"bench", "produce"},  {"bench", "fetch"},
+					     {"bench", "latency"},  {"bench", "machine"}};
 
 	for (size_t i = 0; i < SL_ARRAY_SIZE(verbs); i++) {
 		EXPECT_EQ(0, RUN(0, NULL, verbs[i], "--help")->status);
