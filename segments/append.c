@@ -69,7 +69,7 @@ static bool is_full(int err)
 	return err == -ENOSPC || err == -EDQUOT || err == -EFBIG;
 }
 
-int append_undo(struct sl_log *log, int err)
+int append_undo(struct sl_log *log, int err, uint64_t bytes)
 {
 	struct segment *seg = log_last(log);
 	int cut;
@@ -85,7 +85,7 @@ int append_undo(struct sl_log *log, int err)
 		return log_fail(log, cut);
 	if (err && !log->full_told) {
 		log->full_told = true;
-		log_event(log, SL_LOG_FULL, 0, 0);
+		log_event(log, SL_LOG_FULL, (int64_t)bytes, 0);
 	}
 	return err;
 }
@@ -106,7 +106,7 @@ int append_placed(struct sl_log *log, struct iovec *iov, int n, const struct sl_
 	if (!err)
 		err = log->err; /* a sync failed meanwhile */
 	if (err)
-		return append_undo(log, err);
+		return append_undo(log, err, frame->bytes);
 	append_publish(log, frame, base, epoch);
 	*ret_base = base;
 	return 0;

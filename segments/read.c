@@ -266,8 +266,13 @@ static int find_time(struct sl_log *log, int64_t time, struct sl_frame *ret_fram
 	for (;;) {
 		struct segment *seg = log->segs[log_find_segment(log, from)];
 		bool last = seg == log_last(log);
-		int r = seg_use(log, seg, deadline);
+		int r;
 
+		if (!last && seg->loaded && seg->time_max < time) {
+			from = seg->next;
+			continue;
+		}
+		r = seg_use(log, seg, deadline);
 		if (!r) {
 			r = find_in_segment(log, seg, time, ret_frame, deadline);
 			if (!r)

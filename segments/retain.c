@@ -26,6 +26,9 @@ int retain_raise_start(struct sl_log *log, uint64_t start, int64_t deadline)
 	if (start <= log->start)
 		goto out_unlock;
 	err = log->err;
+	/* The log may not end below its start after a crash. */
+	if (!err && start > log->synced.off)
+		err = commit_locked(log, SL_FAULT(SYNC_COMMIT));
 	synced = log->synced.off;
 	if (!err)
 		err = commit_slot(log, &log->synced, start, false);
@@ -156,11 +159,13 @@ static int is_expired(struct sl_log *log, struct segment *seg, int64_t now_ms, i
 
 	if (keep <= 0)
 		return 0;
-	err = seg_use(log, seg, deadline);
-	if (err)
-		return err;
+	if (!seg->loaded) {
+		err = seg_use(log, seg, deadline);
+		if (err)
+			return err;
+		seg_unpin(log, seg);
+	}
 	time = seg->time_max >= 0 ? seg->time_max : seg->changed_ms;
-	seg_unpin(log, seg);
 	return time > 0 && time < now_ms - keep;
 }
 

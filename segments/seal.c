@@ -47,7 +47,7 @@ static int seal(struct sl_log *log, struct segment *seg, int64_t deadline)
 	int err = write_footer(log, seg);
 
 	if (err)
-		return append_undo(log, err);
+		return append_undo(log, err, SEG_FOOTER);
 	err = commit_locked(log, SL_FAULT(SYNC_SEGMENT_SEAL));
 	if (err)
 		return err;

@@ -464,8 +464,11 @@ int append_placed(struct sl_log *log, struct iovec *iov, int n, const struct sl_
 int append_begin(struct sl_log *log, int64_t deadline);
 /* Begins another segment if the batch does not fit the last. */
 int append_room(struct sl_log *log, const struct sl_frame *frame, int64_t deadline);
-/* What was written behind the tail did not become a batch because of @err. Return: the error. */
-int append_undo(struct sl_log *log, int err);
+/*
+ * What was written behind the tail, @bytes at most, did not become part of the log, because of @err
+ * or because it was given up (0). Return: the error, which may be that of undoing.
+ */
+int append_undo(struct sl_log *log, int err, uint64_t bytes);
 /* The batch behind the tail is whole and placed: it is part of the log. */
 void append_publish(struct sl_log *log, const struct sl_frame *frame, uint64_t base,
 		    uint32_t epoch);

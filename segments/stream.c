@@ -157,7 +157,7 @@ bool stream_take_back(struct sl_log *log)
 	else if (a->done)
 		err = kept_read(k, a->file->fd, a->pos, a->done);
 	if (a->done)
-		append_undo(log, 0);
+		append_undo(log, 0, a->done);
 	if (err && !a->err)
 		a->err = err;
 	a->kept = k;
@@ -285,7 +285,7 @@ static int place_written(struct sl_log *log, struct sl_append *a, uint64_t *ret_
 		err = sl_write_all(a->file->fd, header, len, a->pos, SL_NEVER);
 	}
 	if (err)
-		return append_undo(log, err);
+		return append_undo(log, err, a->frame.bytes);
 	*ret_base = log->tail.off;
 	append_publish(log, &a->frame, log->tail.off, epoch);
 	return 0;
@@ -300,9 +300,9 @@ static int finish_written(struct sl_log *log, struct ending *e)
 	/* Otherwise it is home's turn now, and nobody else's. */
 	log->stream = NULL;
 	if (!err && a->err)
-		err = append_undo(log, a->err);
+		err = append_undo(log, a->err, a->frame.bytes);
 	if (!err && (log->closing || log->dead))
-		err = append_undo(log, 0) ? log->err : -ESHUTDOWN;
+		err = append_undo(log, 0, a->done) ? log->err : -ESHUTDOWN;
 	if (!err)
 		err = place_written(log, a, &e->base);
 	tail_give(log);
@@ -388,7 +388,7 @@ static int abort_at_home(void *arg, int64_t deadline)
 		SL_ASSERT(log->stream == a);
 		log->stream = NULL;
 		if (a->done || a->err)
-			append_undo(log, a->err);
+			append_undo(log, a->err, a->frame.bytes);
 		tail_give(log);
 	}
 	log_leave(log);

@@ -36,10 +36,21 @@ static void check_second_cut(struct sl_sim *sim, struct verdict *v, uint64_t n,
 	world_check(sim, v, true);
 }
 
-static void world_init_late(struct world *w, uint64_t seed)
+struct how {
+	bool late;	     /* operations overtake each other */
+	bool none;	     /* nothing is acknowledged as durable at first */
+	enum sl_fault skip;
+};
+
+static void begin(struct world *w, uint64_t seed, const struct how *how)
 {
 	world_init(w, seed);
-	sl_sim_delay(w->k.sim, 3);
+	if (how->late)
+		sl_sim_delay(w->k.sim, 3);
+	if (how->none)
+		w->k.conf.durability = SL_DURABILITY_NONE;
+	if (how->skip)
+		sl_sim_skip_sync(w->k.sim, how->skip);
 }
 
 enum { OUTCOMES = 5 };
@@ -71,34 +82,30 @@ static int try_outcomes(struct world *w, uint64_t seed, char *ret_wrong, size_t 
 	return wrong;
 }
 
-static uint64_t count_ops(uint64_t seed, bool late)
+static uint64_t count_ops(uint64_t seed, struct how how)
 {
 	struct world w;
 	uint64_t n;
 
-	(late ? world_init_late : world_init)(&w, seed);
+	how.skip = SL_FAULT(NONE);
+	begin(&w, seed, &how);
 	ASSERT_EQ(0, kit_run(&w.k, world_work));
 	n = sl_sim_ops(w.k.sim);
 	sl_sim_free(w.k.sim);
 	return n;
 }
 
-/*
- * Cuts at every operation; @late: with operations that overtake each other. Return: cuts with an
- * outcome in which something is wrong.
- */
-static int try_cuts(uint64_t seed, enum sl_fault skip, bool late, bool tell)
+/* Cuts at every operation. Return: cuts with an outcome in which something is wrong. */
+static int try_cuts(uint64_t seed, struct how how, bool tell)
 {
-	uint64_t n = count_ops(seed, late);
+	uint64_t n = count_ops(seed, how);
 	int wrong = 0;
 
 	for (uint64_t cut = 0; cut <= n; cut++) {
 		struct world w;
 		char why[400];
 
-		(late ? world_init_late : world_init)(&w, seed);
-		if (skip)
-			sl_sim_skip_sync(w.k.sim, skip);
+		begin(&w, seed, &how);
 		sl_sim_cut_after(w.k.sim, cut);
 		kit_run(&w.k, world_work);
 		if (!sl_sim_is_cut(w.k.sim))
@@ -142,12 +149,13 @@ FIXTURE(cuts)
 FIXTURE_VARIANT(cuts)
 {
 	uint64_t seed; /* 0: the run's */
-	bool late;
+	struct how how;
 };
-FIXTURE_VARIANT_ADD(cuts, fixed){4711, false};
-FIXTURE_VARIANT_ADD(cuts, fixed_late){4711, true};
-FIXTURE_VARIANT_ADD(cuts, random){0, false};
-FIXTURE_VARIANT_ADD(cuts, random_late){0, true};
+FIXTURE_VARIANT_ADD(cuts, fixed){4711, {.late = false}};
+FIXTURE_VARIANT_ADD(cuts, fixed_late){4711, {.late = true}};
+FIXTURE_VARIANT_ADD(cuts, random){0, {.late = false}};
+FIXTURE_VARIANT_ADD(cuts, random_late){0, {.late = true}};
+FIXTURE_VARIANT_ADD(cuts, not_durable){0, {.none = true}};
 FIXTURE_SETUP(cuts)
 {
 }
@@ -159,7 +167,7 @@ TEST_F(cuts, nothing_acknowledged_is_lost)
 {
 	uint64_t seed = variant->seed ? variant->seed : harness_random() % 1000000;
 
-	EXPECT_EQ(0, try_cuts(seed, SL_FAULT(NONE), variant->late, true));
+	EXPECT_EQ(0, try_cuts(seed, variant->how, true));
 }
 
 FIXTURE(left_out)
@@ -188,7 +196,7 @@ FIXTURE_TEARDOWN(left_out)
 /* The test of the tests. */
 TEST_F(left_out, sync_is_missed)
 {
-	EXPECT_LT(0, try_cuts(99, variant->point, false, false));
+	EXPECT_LT(0, try_cuts(99, (struct how){.skip = variant->point}, false));
 }
 
 TEST_HARNESS_MAIN
