@@ -217,6 +217,7 @@ struct shard {
 };
 
 struct shards {
+	struct core_state *tc;
 	struct shard *at[SL_GROUP_SHARDS]; /* NULL: another core's */
 	struct sl_list dirty;		   /* struct group */
 	struct sl_waitq keeper;

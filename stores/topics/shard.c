@@ -22,7 +22,8 @@
 #define SNAPSHOT_EVERY_BYTES (4 * SL_MIB)
 #define SNAPSHOT_BYTES_MAX SL_GIB
 #define JOURNAL_SEGMENT_BYTES (16 * SL_MIB)
-#define KEEPER_TICK_NS (60 * SL_SEC)
+#define KEEPER_TICK_MIN_NS (100 * SL_MSEC)
+#define KEEPER_TICK_MAX_NS (60 * SL_SEC)
 
 static_assert(sizeof(SNAPSHOT_MAGIC) == BLOB_MAGIC_BYTES, "with its zero");
 
@@ -785,12 +786,19 @@ static void shards_keeper(void *core_state)
 	core_fiber_end(tc);
 }
 
+/* Often enough that offsets are not kept much longer than they have to be. */
+static int64_t keeper_pause_ns(const struct core_state *tc)
+{
+	return sl_min(sl_max(tc->conf.offsets_retention_ns / 8, KEEPER_TICK_MIN_NS),
+		      KEEPER_TICK_MAX_NS);
+}
+
 static void keeper_tick(struct sl_timer *timer)
 {
 	struct shards *all = sl_container_of(timer, struct shards, tick);
 
 	all->retention_due = true;
-	sl_timer_set(timer, sl_now() + KEEPER_TICK_NS);
+	sl_timer_set(timer, sl_now() + keeper_pause_ns(all->tc));
 	sl_waitq_wake_all(&all->keeper, 0);
 }
 
@@ -841,6 +849,7 @@ int shards_start(struct core_state *tc, int64_t deadline)
 	if (!all)
 		return -ENOMEM;
 	tc->shards = all;
+	all->tc = tc;
 	sl_list_init(&all->dirty);
 	sl_waitq_init(&all->keeper);
 	sl_timer_init(&all->tick, keeper_tick);
@@ -851,7 +860,7 @@ int shards_start(struct core_state *tc, int64_t deadline)
 		if (!all->at[i])
 			return -ENOMEM;
 	}
-	sl_timer_set(&all->tick, sl_now() + KEEPER_TICK_NS);
+	sl_timer_set(&all->tick, sl_now() + keeper_pause_ns(tc));
 	return core_fiber_start(tc, shards_keeper);
 }
 

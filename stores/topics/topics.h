@@ -86,7 +86,8 @@ void sl_topics_drain(struct sl_topics *t);
 
 /**
  * sl_topics_stop() - the clean close of the calling core's share: sync, snapshots, logs closed.
- * On each core, after sl_topics_drain() on all and when no call is in progress or to come.
+ * On each core, after sl_topics_drain() on all and when no call is in progress or to come; no core
+ * may end before all of them have stopped, for they still call each other.
  * Return: 0 or the first -errno; everything is closed either way.
  */
 int sl_topics_stop(struct sl_topics *t, int64_t deadline);

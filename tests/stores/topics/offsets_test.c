@@ -253,6 +253,32 @@ TEST_F(offsets, journal_is_trimmed_behind_snapshots)
 	EXPECT_EQ(0, tk_run(&self->k, snapshots));
 }
 
+static int retained(struct tk *k)
+{
+	k->conf.offsets_retention_ns = 400 * SL_MSEC;
+	ASSERT_EQ(0, open_with_topic(k));
+	ASSERT_EQ(0, commit(k, "old", 0, 10, NULL));
+	ASSERT_EQ(0, commit(k, "new", 0, 10, NULL));
+	for (int i = 0; i < 100 && fetch_all(k, "old"); i++) {
+		ASSERT_EQ(0, commit(k, "new", 0, i, NULL));
+		sl_sleep(sl_now() + 20 * SL_MSEC);
+	}
+	EXPECT_EQ(0, fetch_all(k, "old"));
+	EXPECT_EQ(1, fetch_all(k, "new"));
+	EXPECT_EQ(1, k->events[SL_TOPICS_GROUP_EXPIRED]);
+	tk_kill(k);
+	sl_sim_reboot(k->sim, SL_SIM_LOSE_ALL);
+	ASSERT_EQ(0, tk_open(k));
+	EXPECT_EQ(0, fetch_all(k, "old"));
+	EXPECT_EQ(1, fetch_all(k, "new"));
+	return tk_close(k);
+}
+
+TEST_F(offsets, of_groups_without_members_go_after_a_while)
+{
+	EXPECT_EQ(0, tk_run(&self->k, retained));
+}
+
 struct committer {
 	struct tk *k;
 	int number;
