@@ -197,17 +197,28 @@ void conn_set_timer(struct sl_conn *c)
 		conn_end(c, SL_CLOSE_ERROR, false);
 }
 
+static void log_closed(struct sl_conn *c, enum sl_close why, int err)
+{
+	sl_log_warn("connection.closed", SL_KV(listener, c->l->proto->name),
+		    SL_KV(peer, sl_conn_peer(c)), SL_KV(reason, sl_close_name(why)),
+		    SL_KV_ERRNO(err));
+}
+
+/* A peer that owes something is worth a line; one that is merely silent is not. */
 static void timer_due(struct sl_timer *timer)
 {
 	struct sl_conn *c = sl_container_of(timer, struct sl_conn, timer);
 	int64_t now = c->l->core->now;
+	enum sl_close why;
 
-	if (now >= c->write_at)
-		conn_end(c, SL_CLOSE_SLOW, false);
-	else if (now >= c->idle_at)
-		conn_end(c, c->buffered ? SL_CLOSE_HEADER : SL_CLOSE_IDLE, false);
-	else
+	if (now < c->write_at && now < c->idle_at) {
 		conn_set_timer(c);
+		return;
+	}
+	why = now >= c->write_at ? SL_CLOSE_SLOW : c->buffered ? SL_CLOSE_HEADER : SL_CLOSE_IDLE;
+	if (why != SL_CLOSE_IDLE && !c->closing)
+		log_closed(c, why, -ETIME);
+	conn_end(c, why, false);
 }
 
 /* ---- serving ---------------------------------------------------------------------------- */
@@ -234,9 +245,7 @@ static void refused(struct sl_conn *c, int err)
 	enum sl_close why = reason_of(err);
 
 	if (why != SL_CLOSE_PEER)
-		sl_log_warn("connection.closed", SL_KV(listener, c->l->proto->name),
-			    SL_KV(peer, sl_conn_peer(c)), SL_KV(reason, sl_close_name(why)),
-			    SL_KV_ERRNO(err));
+		log_closed(c, why, err);
 	conn_end(c, why, why == SL_CLOSE_PROTOCOL);
 }
 
