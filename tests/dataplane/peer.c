@@ -198,18 +198,23 @@ void peer_run(struct peer *x)
 
 /* ---- the client ------------------------------------------------------------------------- */
 
-int peer_connect(const struct peer *x)
+void peer_connect_with(const struct peer *x, int fd)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(x->port)};
-	int fd;
 
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	fd = socket(x->addr ? x->addr->sa_family : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	ASSERT_LE(0, fd);
-	if (x->addr && x->addr->sa_family == AF_UNIX)
+	if (x->addr)
 		ASSERT_EQ(0, connect(fd, x->addr, x->addr_len));
 	else
 		ASSERT_EQ(0, connect(fd, (struct sockaddr *)&a, sizeof(a)));
+}
+
+int peer_connect(const struct peer *x)
+{
+	int fd = socket(x->addr ? x->addr->sa_family : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ASSERT_LE(0, fd);
+	peer_connect_with(x, fd);
 	return fd;
 }
 

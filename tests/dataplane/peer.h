@@ -65,6 +65,9 @@ int peer_echo(struct peer *x, struct sl_conn *c, const char *body, uint32_t len)
 /* ---- on the client's thread ----------------------------------------------------------------- */
 
 int peer_connect(const struct peer *x);
+
+/* Connects @fd, a socket that exists already. */
+void peer_connect_with(const struct peer *x, int fd);
 void peer_send(int fd, const void *p, size_t n);
 void peer_request(int fd, const char *body);
 
