@@ -113,6 +113,8 @@ static int producer_begin(struct partition *p, struct sl_topic_append *a,
 	rc = producer_check(producer, &a->batch, ret_original);
 	if (rc)
 		return rc;
+	if (!producer)
+		producers_expire(&p->producers, wall_ms() - p->tc->conf.producer_expire_ms);
 	producer = producers_get(&p->producers, a->batch.producer_id);
 	if (!producer)
 		return -ENOMEM;

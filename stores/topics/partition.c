@@ -176,8 +176,11 @@ static int replay_batch(void *arg, const uint8_t *header, const struct sl_frame 
 	return 0;
 }
 
-/* Reads the snapshot into the empty producers. Return: the offset that it is of; 0 without one. */
-static uint64_t snapshot_read(struct partition *p, int64_t deadline)
+/*
+ * Reads the snapshot into the empty producers. Return: the offset that it is of; 0 without one.
+ * *ret_wrong: there is one, and it is of no use.
+ */
+static uint64_t snapshot_read(struct partition *p, bool *ret_wrong, int64_t deadline)
 {
 	char path[sizeof(p->path) + sizeof(".producers")];
 	uint64_t offset = 0;
@@ -192,21 +195,21 @@ static uint64_t snapshot_read(struct partition *p, int64_t deadline)
 	if (!buf)
 		return 0;
 	n = sl_read_file(p->tc->t->dir, path, buf, stx.stx_size, deadline);
-	if (n < 0 || producers_decode(&p->producers, buf, (size_t)n, &offset))
-		offset = 0;
+	*ret_wrong = n < 0 || producers_decode(&p->producers, buf, (size_t)n, &offset) ||
+		     offset > sl_log_end(p->log);
 	free(buf);
-	if (offset > sl_log_end(p->log)) {
-		producers_done(&p->producers);
-		offset = 0;
-	}
-	return offset;
+	if (!*ret_wrong)
+		return offset;
+	producers_done(&p->producers);
+	return 0;
 }
 
 /* What was remembered, and what the log says since. */
 static int producers_load(struct partition *p, int64_t deadline)
 {
 	struct replay r = {.p = p, .now_ms = wall_ms()};
-	uint64_t offset = snapshot_read(p, deadline);
+	bool wrong = false;
+	uint64_t offset = snapshot_read(p, &wrong, deadline);
 	uint64_t from = sl_max(offset, sl_log_start(p->log));
 	int rc;
 
@@ -217,7 +220,7 @@ static int producers_load(struct partition *p, int64_t deadline)
 	p->snapshot_bytes = r.batches;
 	if (r.batches > REPLAY_BATCHES)
 		partition_appended(p, SNAPSHOT_EVERY_BYTES);
-	if (r.batches && offset == 0)
+	if (wrong)
 		topics_event(p->tc, SL_TOPICS_REBUILT, p->name, (int64_t)r.batches);
 	producers_expire(&p->producers, r.now_ms - p->tc->conf.producer_expire_ms);
 	return 0;

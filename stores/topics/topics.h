@@ -31,7 +31,7 @@ enum sl_topics_event {
 	SL_TOPICS_FINISHED,	/* name: a deletion or creation that a crash had left half done */
 	SL_TOPICS_FAILED,	/* name: topic-partition whose log does not open; a: -errno */
 	SL_TOPICS_SNAPSHOT,	/* name: whose snapshot could not be written; a: -errno */
-	SL_TOPICS_REBUILT,	/* name: whose snapshot was missing or wrong; a: batches read again */
+	SL_TOPICS_REBUILT,	/* name: whose snapshot was of no use; a: batches read again */
 	SL_TOPICS_GROUP_LOST,	/* name: journal with a record that makes no sense; a: its offset */
 	SL_TOPICS_GROUP_EXPIRED, /* name: group whose offsets were kept long enough */
 	SL_TOPICS_EVENT_LAST

@@ -320,6 +320,37 @@ TEST_F(append, producers_are_remembered_over_a_restart)
 	EXPECT_EQ(0, tk_run(&self->k, remembers));
 }
 
+/* A snapshot that does not verify is told of, and made again from the log. */
+static int snapshot_damaged(struct tk *k)
+{
+	char path[400], name[120];
+	uint64_t base;
+
+	ASSERT_EQ(0, open_with_topic(k));
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(0, append_seq(k, i, 1, 0, i, &base));
+	for (int i = 0; i < 16; i++)
+		snprintf(name + 2 * i, 3, "%02x", tk_topic(k, "t")->id.b[i]);
+	ASSERT_EQ(0, tk_close(k));
+	snprintf(path, sizeof(path), "/topics/t.%s/0.producers", name);
+	ASSERT_EQ(0, sl_sim_flip(k->sim, path, 30, 3));
+	ASSERT_EQ(0, tk_open(k));
+	ASSERT_EQ(0, append_seq(k, 3, 1, 0, 3, &base));
+	EXPECT_EQ(3, base);
+	EXPECT_EQ(SL_REFUSED_OUT_OF_ORDER, append_seq(k, 5, 1, 0, 5, &base));
+	EXPECT_EQ(1, k->events[SL_TOPICS_REBUILT]);
+	return tk_close(k);
+}
+
+TEST(damaged_snapshots_are_made_again)
+{
+	struct tk k;
+
+	tk_init(&k, sl_sim_new(3, NULL));
+	EXPECT_EQ(0, tk_run(&k, snapshot_damaged));
+	sl_sim_free(k.sim);
+}
+
 struct racer {
 	struct tk *k;
 	int rc;
