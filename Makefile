@@ -76,7 +76,7 @@ libs := $(pkg-libs) -lm
 # ---- the folders and what their Kbuild lists -----------------------------------------------
 dirs := uring dataplane segments stores/topics proto/kafka proto/http tools
 test-dirs := tests $(addprefix tests/,include uring dataplane segments stores/topics proto/kafka \
-	proto/http tools tools/sluice clients faults)
+	proto/http tools tools/sluice tools/sluiced clients faults)
 
 # A Kbuild sets, relative to its folder:
 #   obj-y      objects of the layer

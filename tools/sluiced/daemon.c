@@ -180,8 +180,6 @@ static int start_core(struct sl_core *core, void *arg)
 
 static int make_registry(struct daemon *d, uint32_t cores)
 {
-	static const char *rungs[SL_RUNG_LAST], *reasons[SL_CLOSE_LAST];
-	static const char *fallbacks[SL_FALLBACK_LAST];
 	const char *const *apis;
 	uint32_t n;
 	int err = sl_registry_new(cores, &d->registry);
@@ -189,16 +187,16 @@ static int make_registry(struct daemon *d, uint32_t cores)
 	if (err)
 		return err;
 	for (int i = 0; i < SL_RUNG_LAST; i++)
-		rungs[i] = sl_rung_name((enum sl_rung)i);
+		d->rungs[i] = sl_rung_name((enum sl_rung)i);
 	for (int i = 0; i < SL_CLOSE_LAST; i++)
-		reasons[i] = sl_close_name((enum sl_close)i);
+		d->closes[i] = sl_close_name((enum sl_close)i);
 	for (int i = 0; i < SL_FALLBACK_LAST; i++)
-		fallbacks[i] = sl_fallback_name((enum sl_fallback)i);
+		d->fallbacks[i] = sl_fallback_name((enum sl_fallback)i);
 	apis = kafka_api_names(&n);
 	sl_registry_dim(d->registry, SL_DIM_LISTENER, listener_names, LISTENER_LAST);
-	sl_registry_dim(d->registry, SL_DIM_RUNG, rungs, SL_RUNG_LAST);
-	sl_registry_dim(d->registry, SL_DIM_CLOSE, reasons, SL_CLOSE_LAST);
-	sl_registry_dim(d->registry, SL_DIM_FALLBACK, fallbacks, SL_FALLBACK_LAST);
+	sl_registry_dim(d->registry, SL_DIM_RUNG, d->rungs, SL_RUNG_LAST);
+	sl_registry_dim(d->registry, SL_DIM_CLOSE, d->closes, SL_CLOSE_LAST);
+	sl_registry_dim(d->registry, SL_DIM_FALLBACK, d->fallbacks, SL_FALLBACK_LAST);
 	sl_registry_dim(d->registry, SL_DIM_API, apis, n);
 	return 0;
 }

@@ -25,6 +25,9 @@ struct daemon {
 	struct sl_conf conf;
 	struct sl_datadir datadir;
 	struct sl_registry *registry;
+	const char *rungs[SL_RUNG_LAST]; /* the registry's names */
+	const char *closes[SL_CLOSE_LAST];
+	const char *fallbacks[SL_FALLBACK_LAST];
 	struct sl_topics *topics;
 	struct http_server http;
 	struct kafka_config *kafka;

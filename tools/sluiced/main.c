@@ -34,6 +34,7 @@ struct args {
 	const char *file;
 	const char *sets[SETS_MAX];
 	size_t sets_n;
+	char datadir[4200];
 	bool check;
 };
 
@@ -56,7 +57,6 @@ static int parse(int argc, char **argv, struct args *a)
 		{"version", no_argument, NULL, 'v'},	  {"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	static char datadir[4200];
 	int c;
 
 	while ((c = getopt_long(argc, argv, "c:D:h", options, NULL)) != -1) {
@@ -65,8 +65,8 @@ static int parse(int argc, char **argv, struct args *a)
 			a->file = optarg;
 			break;
 		case 'D':
-			snprintf(datadir, sizeof(datadir), "node.datadir=%s", optarg);
-			if (add_set(a, datadir))
+			snprintf(a->datadir, sizeof(a->datadir), "node.datadir=%s", optarg);
+			if (add_set(a, a->datadir))
 				return 2;
 			break;
 		case 's':
@@ -129,14 +129,16 @@ static bool has_low_port(const struct sl_conf_addrs *addrs)
 	return false;
 }
 
+/* What Landlock leaves accessible; the settings' own files come last, if there are any. */
 static int drop_privileges(struct daemon *d, char *why, size_t why_len)
 {
 	const struct sl_conf *c = &d->conf;
+	const char *file = d->source.file ? d->source.file : "";
 	char dropins[4200];
 	const struct sl_privileges_path paths[] = {
 		{c->node.datadir, true, false}, {"/proc", false, true}, {"/sys", false, true},
-		{"/etc", false, true},		{"/usr", false, true},	{dropins, false, true},
-		{d->source.file, false, true},
+		{"/etc", false, true},		{"/usr", false, true},	{file, false, true},
+		{dropins, false, true},
 	};
 	struct sl_privileges_conf conf = {
 		.user = c->node.user,
@@ -149,9 +151,7 @@ static int drop_privileges(struct daemon *d, char *why, size_t why_len)
 	struct sl_privileges_report done;
 	int err;
 
-	snprintf(dropins, sizeof(dropins), "%s.d", d->source.file ? d->source.file : "");
-	if (!d->source.file)
-		conf.paths_n = 5;
+	snprintf(dropins, sizeof(dropins), "%s.d", file);
 	err = sl_privileges_drop(&conf, &done, why, why_len);
 	for (int i = 0; !err && i < SL_PRIVILEGE_LAST; i++)
 		if (done.steps[i].state == SL_PRIVILEGE_SKIPPED)

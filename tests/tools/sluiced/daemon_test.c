@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon's life: start, reload, reports, an orderly end, DATADIR's mark. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "tests/faults/daemon.h"
+
+TEST(an_orderly_end_is_remembered_and_a_kill_is_noticed)
+{
+	struct daemon_kit d;
+
+	daemon_init(&d, NULL);
+	daemon_must_start(&d);
+	EXPECT_EQ(0, daemon_stop(&d));
+	daemon_must_start(&d);
+	EXPECT_EQ(0, daemon_log_count(&d, "daemon.recovering"));
+	daemon_kill(&d);
+	daemon_must_start(&d);
+	EXPECT_EQ(1, daemon_log_wait(&d, "daemon.recovering", 1, 1000));
+	EXPECT_EQ(0, daemon_stop(&d));
+}
+
+TEST(a_second_daemon_is_refused)
+{
+	struct daemon_kit first, second;
+	char holder[32];
+
+	daemon_init(&first, NULL);
+	daemon_must_start(&first);
+	daemon_init(&second, first.datadir);
+	snprintf(second.log, sizeof(second.log), "%s/second.log", harness_tmpdir());
+	EXPECT_EQ(1, daemon_start(&second));
+	snprintf(holder, sizeof(holder), "%d", (int)first.pid);
+	EXPECT_LE(1, daemon_log_count(&second, holder));
+	EXPECT_TRUE(daemon_runs(&first));
+	EXPECT_EQ(0, daemon_stop(&first));
+}
+
+TEST(signals_reload_report_and_stop)
+{
+	struct daemon_kit d;
+
+	daemon_init(&d, NULL);
+	daemon_set(&d, "node.cores=2");
+	daemon_must_start(&d);
+	kill(d.pid, SIGHUP);
+	EXPECT_EQ(1, daemon_log_wait(&d, "settings.reloaded", 1, 5000));
+	kill(d.pid, SIGUSR1);
+	EXPECT_EQ(2, daemon_log_wait(&d, "core.state", 2, 5000));
+	EXPECT_EQ(0, daemon_stop(&d));
+	EXPECT_EQ(1, daemon_log_count(&d, "daemon.stopping"));
+}
+
+TEST(it_starts_in_a_moment_and_is_small_at_rest)
+{
+	struct daemon_kit d;
+
+	daemon_init(&d, NULL);
+	daemon_must_start(&d);
+	/* Generous bounds: figures are docs/benchmarks.md's; this is for what goes wrong. */
+	EXPECT_LT(d.ready_ns, INT64_C(5000000000) * harness_time_scale());
+	EXPECT_LT(daemon_rss_bytes(&d), (UINT64_C(64) << 20) * (unsigned)harness_time_scale());
+	EXPECT_EQ(0, daemon_stop(&d));
+}
+
+TEST_HARNESS_MAIN

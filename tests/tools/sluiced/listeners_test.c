@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon's listeners: several addresses, off, taken ports, the same port on every core. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "tests/faults/daemon.h"
+
+static int connect_to(uint16_t port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (!connect(fd, (struct sockaddr *)&a, sizeof(a)))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void expect_http(uint16_t port, const char *path, const char *status)
+{
+	int fd = connect_to(port);
+	char text[2000];
+	ssize_t n;
+
+	ASSERT_LE(0, fd);
+	n = snprintf(text, sizeof(text),
+		     "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
+	ASSERT_EQ(n, write(fd, text, (size_t)n));
+	n = recv(fd, text, sizeof(text) - 1, 0);
+	ASSERT_LT(0, n);
+	text[n] = 0;
+	EXPECT_TRUE(!strncmp(text, status, strlen(status)));
+	close(fd);
+}
+
+TEST(every_core_accepts_on_the_same_port)
+{
+	struct daemon_kit d;
+
+	daemon_init(&d, NULL);
+	daemon_set(&d, "node.cores=4");
+	daemon_must_start(&d);
+	for (int i = 0; i < 40; i++)
+		expect_http(d.http_port, i % 2 ? "/readyz" : "/healthz", "HTTP/1.1 200");
+	EXPECT_EQ(0, daemon_stop(&d));
+}
+
+TEST(a_taken_port_is_named)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	socklen_t len = sizeof(a);
+	struct daemon_kit d;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ASSERT_EQ(0, bind(fd, (struct sockaddr *)&a, sizeof(a)));
+	ASSERT_EQ(0, listen(fd, 1));
+	ASSERT_EQ(0, getsockname(fd, (struct sockaddr *)&a, &len));
+	daemon_init(&d, NULL);
+	daemon_set(&d, "http.listen=127.0.0.1:%u", ntohs(a.sin_port));
+	EXPECT_EQ(1, daemon_start(&d));
+	EXPECT_EQ(1, daemon_log_count(&d, "daemon.cannot-listen"));
+	EXPECT_EQ(1, daemon_log_count(&d, "choose another port"));
+	close(fd);
+	/* Nothing is left behind that keeps the next start from serving. */
+	daemon_set(&d, "http.listen=127.0.0.1:0");
+	daemon_must_start(&d);
+	EXPECT_EQ(0, daemon_stop(&d));
+}
+
+TEST_HARNESS_MAIN
