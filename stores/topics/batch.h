@@ -94,7 +94,7 @@ uint32_t sl_crc32c(uint32_t crc, const void *p, size_t len);
 /* Why a producer's batch is refused; 0 means that it is not. Kafka's names in the comments. */
 enum sl_batch_fault {
 	SL_BATCH_FINE,
-	SL_BATCH_SHORT,	    /* fewer bytes than its length says, or than a header: CORRUPT_MESSAGE */
+	SL_BATCH_SHORT,	    /* fewer bytes than a header, or than its length: CORRUPT_MESSAGE */
 	SL_BATCH_TRAILING,  /* more bytes than one batch: INVALID_RECORD */
 	SL_BATCH_OLD_MAGIC, /* magic 0 or 1: UNSUPPORTED_FOR_MESSAGE_FORMAT */
 	SL_BATCH_BAD_MAGIC, /* another magic: CORRUPT_MESSAGE */

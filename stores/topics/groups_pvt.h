@@ -228,7 +228,7 @@ struct shards {
 uint32_t shard_index(struct sl_str group);
 struct sl_core *shard_home(uint32_t index);
 
-/* The shard of @group, or that at @index, loaded. Return: 0; SL_REFUSED_STOPPING, _FAILED; -ETIME. */
+/* The shard of @group, or that at @index, loaded. Return: 0; _STOPPING, _FAILED; -ETIME. */
 int shard_enter(struct core_state *tc, struct sl_str group, struct shard **ret_shard,
 		int64_t deadline);
 int shard_enter_index(struct core_state *tc, uint32_t index, struct shard **ret_shard,
@@ -263,7 +263,7 @@ void shard_dirty(struct group *g);
 /* Writes the group's record, as it is now; its members only if they have their assignments. */
 int shard_write_group(struct group *g, bool with_members, int64_t deadline);
 
-/* Deletes a group that has no members, durably, unless one comes meanwhile. Return: 0 or a result. */
+/* Deletes a group without members, durably, unless one comes meanwhile. Return: 0 or a result. */
 int shard_delete_group(struct group *g);
 
 /* What runs on the core of a group's shard. */

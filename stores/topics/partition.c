@@ -395,7 +395,8 @@ int partition_enter(struct core_state *tc, const struct sl_topic *topic, uint32_
 	SL_ON_CORE(tc->core);
 	if (sl_unlikely(!p)) {
 		/* The caller's view may be older than this core's. */
-		if (index >= topic->partitions || !sl_topics_view_find_id(tc->home_view, &topic->id))
+		if (index >= topic->partitions ||
+		    !sl_topics_view_find_id(tc->home_view, &topic->id))
 			return SL_REFUSED_UNKNOWN_PARTITION;
 		rc = table_add(tc, topic, index, &p);
 		if (rc)

@@ -22,7 +22,7 @@ static void read_records(const uint8_t *p, size_t len, bool times)
 
 	if (sl_records_open(p, len, 1 << 16, &records))
 		return;
-	while ((rc = times ? sl_records_next_time(records, &r) : sl_records_next(records, &r)) == 1) {
+	while ((rc = (times ? sl_records_next_time : sl_records_next)(records, &r)) == 1) {
 		struct sl_record_header h;
 
 		for (size_t i = 0; !times && i < r.key_bytes; i++)

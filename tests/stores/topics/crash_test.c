@@ -102,9 +102,11 @@ static int append(struct world *w, int topic, int part, int n)
 		int64_t number = p->tried++;
 		uint64_t base = 0;
 
-		rc = number % 3 == 2 ? tk_append_streamed(&w->k, topic_name(topic), (uint32_t)part,
-							  &b, 64, &base)
-				     : tk_append(&w->k, topic_name(topic), (uint32_t)part, &b, &base);
+		if (number % 3 == 2)
+			rc = tk_append_streamed(&w->k, topic_name(topic), (uint32_t)part, &b, 64,
+						&base);
+		else
+			rc = tk_append(&w->k, topic_name(topic), (uint32_t)part, &b, &base);
 		if (!rc && base != (uint64_t)number)
 			WRONG(w, "record %lld of %s-%d went to %llu", (long long)number,
 			      topic_name(topic), part, (unsigned long long)base);

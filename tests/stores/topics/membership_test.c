@@ -65,7 +65,8 @@ static int join(struct member *m)
 	if (rc == 0) {
 		keep_id(m, j.assigned_id);
 		m->generation = j.generation;
-		m->leader = j.leader.len == strlen(m->id) && !memcmp(j.leader.s, m->id, j.leader.len);
+		m->leader = j.leader.len == strlen(m->id) &&
+			    !memcmp(j.leader.s, m->id, j.leader.len);
 		m->seen_members = j.members_n;
 		m->skip = j.skip_assignment;
 	}

@@ -17,7 +17,7 @@
 struct tk {
 	struct sl_sim *sim; /* NULL: the real disk, in harness_tmpdir() */
 	struct sl_topics *t;
-	struct sl_topics_conf conf; /* as tk_init() sets it; the test may change it before opening */
+	struct sl_topics_conf conf; /* as tk_init() sets it; may be changed before opening */
 	uint32_t events[SL_TOPICS_EVENT_LAST];
 	uint32_t log_events[SL_LOG_EVENT_LAST];
 	void *arg; /* the test's own */
