@@ -146,6 +146,22 @@ static int options_check(const char *name, enum bench_kind kind, struct bench_op
 
 /* ---- a run's topic ---------------------------------------------------------------------- */
 
+/* A broker may tell of a leader before that leader knows it. */
+static int partition_wait(struct client *c, const struct client_topic *t, int i,
+			  const struct bench_options *o)
+{
+	int64_t deadline = now_ns() + o->timeout_ns;
+	int64_t offset;
+
+	for (;;) {
+		int err = client_offset(c, t, t->partitions[i].index, CLIENT_LATEST, &offset);
+
+		if (!err || !client_may_retry(err) || now_ns() >= deadline)
+			return err;
+		sleep_ns(20 * SL_MSEC);
+	}
+}
+
 static int topic_make(struct client *c, const struct bench_options *o, const char *topic)
 {
 	struct client_topic t = {0};
@@ -153,6 +169,8 @@ static int topic_make(struct client *c, const struct bench_options *o, const cha
 
 	if (!err)
 		err = client_topic_find(c, topic, true, &t);
+	for (int i = 0; i < t.partitions_n && !err; i++)
+		err = partition_wait(c, &t, i, o);
 	client_topic_done(&t);
 	return err;
 }

@@ -284,27 +284,12 @@ static const struct usage verify_usage = {
 
 struct verify {
 	const char *path;
+	uint64_t pos; /* in the present file */
 	struct sl_segment_info info; /* durable_bytes is known before the first batch */
 	uint64_t files, batches, bytes, bad, torn, indexes;
 	int64_t told_at;
 	bool progress;
 };
-
-static int batch_verify(void *arg, const uint8_t *header, const struct sl_frame *f, uint64_t pos,
-			int err)
-{
-	struct verify *v = arg;
-
-	if (err && pos >= v->info.durable_bytes) {
-		v->torn++;
-		printf("%s: unfinished from byte %" PRIu64 " (offset %" PRIu64 ") on\n", v->path,
-		       pos, f->base);
-	} else if (err) {
-		v->bad++;
-		printf("%s: bad at byte %" PRIu64 ", offset %" PRIu64 "\n", v->path, pos, f->base);
-	}
-	return 0;
-}
 
 static void verify_progress(struct verify *v)
 {
@@ -316,7 +301,25 @@ static void verify_progress(struct verify *v)
 	if (now < v->told_at + PROGRESS_NS)
 		return;
 	v->told_at = now;
-	fprintf(stderr, "\r%" PRIu64 " files, %" PRIu64 " MiB", v->files, v->bytes >> 20);
+	fprintf(stderr, "\r%" PRIu64 " files, %" PRIu64 " MiB", v->files, (v->bytes + v->pos) >> 20);
+}
+
+static int batch_verify(void *arg, const uint8_t *header, const struct sl_frame *f, uint64_t pos,
+			int err)
+{
+	struct verify *v = arg;
+
+	v->pos = pos;
+	verify_progress(v);
+	if (err && pos >= v->info.durable_bytes) {
+		v->torn++;
+		printf("%s: unfinished from byte %" PRIu64 " (offset %" PRIu64 ") on\n", v->path,
+		       pos, f->base);
+	} else if (err) {
+		v->bad++;
+		printf("%s: bad at byte %" PRIu64 ", offset %" PRIu64 "\n", v->path, pos, f->base);
+	}
+	return 0;
 }
 
 static int file_verify(void *arg, const char *path)
@@ -328,6 +331,7 @@ static int file_verify(void *arg, const char *path)
 	v->path = path;
 	err = inspect(path, batch_verify, v, &kind, &v->info);
 	v->files++;
+	v->pos = 0;
 	v->bytes += v->info.bytes;
 	v->batches += v->info.batches;
 	if (err) {
@@ -339,7 +343,6 @@ static int file_verify(void *arg, const char *path)
 		v->indexes++;
 		printf("%s: its index is missing or wrong; the next start writes it anew\n", path);
 	}
-	verify_progress(v);
 	return 0;
 }
 
