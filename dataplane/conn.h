@@ -87,6 +87,15 @@ int sl_listen(const struct sockaddr *addr, socklen_t len, const struct sl_proto 
 	      uint32_t dim, const struct sl_conn_limits *limits, struct sl_listener **ret_listener,
 	      char *why, size_t why_len);
 
+/**
+ * sl_listen_alone() - make sure that no other process listens on @addr, before the first
+ * sl_listen() there, which would share the port with it in silence. One that was just killed may
+ * keep its listener for a moment: looks again until @deadline. Parks.
+ * Return: 0, or -errno with the cause in @why.
+ */
+int sl_listen_alone(const struct sockaddr *addr, socklen_t len, char *why, size_t why_len,
+		    int64_t deadline);
+
 /* Other limits and another @arg, from the next request on. On its core. */
 void sl_listener_configure(struct sl_listener *l, void *arg, const struct sl_conn_limits *limits);
 

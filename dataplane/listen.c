@@ -60,7 +60,9 @@ static void accepted(struct sl_io *io)
 		sl_waitq_wake_all(&l->gone, 0);
 }
 
-static int open_socket(const struct sockaddr *addr, socklen_t len, char *why, size_t why_len)
+/* @share: with the other cores, and with whoever else asks for the same. */
+static int open_socket(const struct sockaddr *addr, socklen_t len, bool share, char *why,
+		       size_t why_len)
 {
 	int fd = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int one = 1;
@@ -73,9 +75,10 @@ static int open_socket(const struct sockaddr *addr, socklen_t len, char *why, si
 	}
 	if (addr->sa_family != AF_UNIX) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+		if (share)
+			setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	}
-	if (!bind(fd, addr, len) && !listen(fd, 4096))
+	if (!bind(fd, addr, len) && (!share || !listen(fd, 4096)))
 		return fd;
 	err = -errno;
 	snprintf(why, why_len, "%s%s", strerror(-err),
@@ -83,6 +86,27 @@ static int open_socket(const struct sockaddr *addr, socklen_t len, char *why, si
 				      "another port" : "");
 	sl_close(fd);
 	return err;
+}
+
+/* How often a port is looked at that a process which is ending may still hold. */
+#define ALONE_PAUSE_NS (10 * SL_MSEC)
+
+int sl_listen_alone(const struct sockaddr *addr, socklen_t len, char *why, size_t why_len,
+		    int64_t deadline)
+{
+	if (addr->sa_family == AF_UNIX)
+		return 0;
+	for (;;) {
+		int fd = open_socket(addr, len, false, why, why_len);
+
+		if (fd >= 0) {
+			sl_close(fd);
+			return 0;
+		}
+		if (fd != -EADDRINUSE || sl_now() >= deadline)
+			return fd;
+		sl_sleep(sl_now() + ALONE_PAUSE_NS);
+	}
 }
 
 int sl_listen(const struct sockaddr *addr, socklen_t len, const struct sl_proto *proto, void *arg,
@@ -99,7 +123,7 @@ int sl_listen(const struct sockaddr *addr, socklen_t len, const struct sl_proto 
 	}
 	*l = (struct sl_listener){.core = core, .proto = proto, .arg = arg, .limits = *limits,
 				  .dim = dim};
-	l->fd = open_socket(addr, len, why, why_len);
+	l->fd = open_socket(addr, len, true, why, why_len);
 	if (l->fd < 0) {
 		int err = l->fd;
 

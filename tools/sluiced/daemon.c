@@ -96,6 +96,7 @@ struct sl_topics_conf daemon_topics_conf(struct daemon *d)
 		.logs = {
 			.event = on_log_event,
 			.scrub_bytes_per_s = c->log.scrub_bytes_per_s,
+			.scrub_rest_ns = c->log.scrub_interval_ns,
 			.retention_check_ns = c->log.retention_check_interval_ns,
 			.background = true,
 		},

@@ -56,6 +56,9 @@ struct core_listeners {
 	uint32_t n;
 };
 
+/* How long a predecessor that was killed may take to let go of its port. */
+#define ALONE_NS (2 * SL_SEC)
+
 /* How many replies may wait on a connection before its next request has to. */
 enum { REPLIES_MAX = 64 };
 
@@ -113,11 +116,13 @@ static int open_everywhere(struct opening *o)
 	char reason[200] = "", text[SL_CONF_ADDR_TEXT];
 	char *why = o->why;
 	size_t why_len = o->why_len;
-	int err = 0;
+	int err;
 
 	sl_conf_addr_format(&o->addr, text);
 	o->why = reason;
 	o->why_len = sizeof(reason);
+	err = sl_listen_alone(&o->addr.sa, o->addr.sa_bytes, reason, sizeof(reason),
+			      sl_now() + ALONE_NS);
 	for (uint32_t i = 0; i < sl_cores_count(o->d->cores) && !err; i++)
 		err = sl_call(sl_cores_at(o->d->cores, i), open_here, o, SL_NEVER);
 	if (err)
