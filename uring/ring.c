@@ -300,16 +300,17 @@ static bool must_enter(struct sl_ring *ring)
 
 int sl_ring_turn(struct sl_ring *ring, int64_t deadline)
 {
+	bool overflow = io_uring_cq_has_overflow(&ring->uring);
 	int64_t wait_ns = 0;
 	int err = 0;
 
 	ring->stats.turns++;
-	if (io_uring_cq_has_overflow(&ring->uring))
-		ring->stats.overflows++;
 	if (sl_list_empty(&ring->ready) && !io_uring_cq_ready(&ring->uring) && deadline > 0)
 		wait_ns = deadline == SL_NEVER ? SL_NEVER : deadline - sl_clock_ns();
 	if (wait_ns > 0 || must_enter(ring))
 		err = enter(ring, wait_ns);
+	/* Reaping empties what overflowed into the queue, so that it is to be seen here alone. */
+	ring->stats.overflows += overflow || io_uring_cq_has_overflow(&ring->uring);
 	if (err < 0 && err != -EINTR && err != -ETIME && err != -EAGAIN && err != -EBUSY)
 		return err;
 	return reap_ready(ring) + reap_all(ring);
