@@ -111,7 +111,7 @@ int rx_gather(struct sl_conn *c, size_t n);
 /* A request was served: what it tells of those that follow. */
 void rx_note_request(struct sl_conn *c);
 
-/* Receives what is there without waiting, where that is worth trying. Return: whether bytes came. */
+/* Receives what is there without waiting, where that is worth trying. Return: whether any came. */
 bool rx_try(struct sl_conn *c);
 
 /* Drops everything that came. */

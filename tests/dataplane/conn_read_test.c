@@ -281,22 +281,24 @@ TEST(what_comes_ahead_of_its_turn_is_bounded)
 
 /* ---- ends and limits -------------------------------------------------------------------- */
 
-static int read_err;
+static int read_err; /* atomic: the last outcome on the core */
 
 static int answer_read(struct peer *x, struct sl_conn *c, const char *body, uint32_t len)
 {
 	static uint8_t dst[200000];
 	const uint8_t *p;
+	int err;
 
 	if (!strcmp(body, "peek"))
-		read_err = sl_conn_peek(c, 200000, &p, sl_conn_read_deadline(c));
+		err = sl_conn_peek(c, 200000, &p, sl_conn_read_deadline(c));
 	else if (!strcmp(body, "few"))
-		read_err = sl_conn_peek(c, 100, &p, sl_conn_read_deadline(c));
+		err = sl_conn_peek(c, 100, &p, sl_conn_read_deadline(c));
 	else if (!strcmp(body, "read"))
-		read_err = sl_conn_read_all(c, dst, 200000, sl_conn_read_deadline(c));
+		err = sl_conn_read_all(c, dst, 200000, sl_conn_read_deadline(c));
 	else
 		return peer_echo(x, c, body, len);
-	return read_err;
+	__atomic_store_n(&read_err, err, __ATOMIC_RELEASE);
+	return err;
 }
 
 static void half_bodies(struct peer *x, bool leaves, int err, enum sl_close why)
@@ -314,7 +316,7 @@ static void half_bodies(struct peer *x, bool leaves, int err, enum sl_close why)
 		EXPECT_TRUE(peer_ends(fd, 5000));
 		close(fd);
 		EXPECT_TRUE(peer_metric_reaches(x, SL_M_CONNECTIONS_CLOSED, why, i + 1));
-		EXPECT_EQ(err, read_err);
+		EXPECT_EQ(err, __atomic_load_n(&read_err, __ATOMIC_ACQUIRE));
 	}
 }
 

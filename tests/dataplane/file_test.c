@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* File operations: whole transfers, whole files, folders; every call failing, every cut of power. */
+/* File operations: whole transfers, whole files, folders; each call failing, each cut of power. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
