@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A Kafka server on one core of this process, and a plain blocking client in a thread.
+ *
+ * Interface: broker.h. The core runs on the calling thread; the client knows nothing but sockets
+ * and the codec.
+ */
+#include "broker.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* ---- the server ------------------------------------------------------------------------- */
+
+static void *client_thread(void *arg)
+{
+	struct broker *b = arg;
+
+	b->client(b);
+	__atomic_store_n(&b->done, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void serve_client(struct broker *b)
+{
+	static const struct sl_conn_limits limits = {
+		.idle_ns = 30 * SL_SEC,
+		.header_ns = 10 * SL_SEC,
+		.write_ns = 10 * SL_SEC,
+		.memory_bytes = 4 << 20,
+		.ahead_bytes = 256 << 10,
+		.replies = 64,
+		.conns = 100,
+	};
+	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_storage bound;
+	struct sl_listener *listener;
+	pthread_t thread;
+	char why[256];
+
+	if (sl_listen((struct sockaddr *)&any, sizeof(any), &kafka_proto, &b->server, 0, &limits,
+		      &listener, why, sizeof(why))) {
+		TH_LOG("%s", why);
+		ASSERT_TRUE(!"listens");
+	}
+	ASSERT_EQ(0, sl_listener_addr(listener, &bound));
+	b->port = ntohs(((struct sockaddr_in *)&bound)->sin_port);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, client_thread, b));
+	while (!__atomic_load_n(&b->done, __ATOMIC_ACQUIRE))
+		sl_sleep(sl_clock_ns() + SL_MSEC);
+	pthread_join(thread, NULL);
+	sl_topics_drain(b->server.topics);
+	sl_listener_drain(listener, sl_clock_ns() + 3 * SL_SEC);
+	EXPECT_EQ(0, sl_listener_conns(listener));
+	sl_listener_free(listener);
+}
+
+static int run_core(void *arg)
+{
+	struct broker *b = arg;
+
+	ASSERT_EQ(0, sl_topics_open(&b->topics, &b->server.topics));
+	ASSERT_EQ(0, sl_topics_start(b->server.topics, SL_NEVER));
+	serve_client(b);
+	EXPECT_EQ(0, sl_topics_stop(b->server.topics, SL_NEVER));
+	sl_topics_close(b->server.topics);
+	return 0;
+}
+
+void broker_init(struct broker *b, void (*client)(struct broker *b))
+{
+	*b = (struct broker){
+		.server =
+			{
+				.cluster_id = "the-cluster",
+				.node_id = 7,
+				.epoch = 3,
+				.default_partitions = 2,
+				.auto_create_topics = true,
+				.request_bytes_max = 8 << 20,
+				.fetch_bytes_max = 8 << 20,
+			},
+		.topics =
+			{
+				.cores = 1,
+				.epoch = 3,
+				.log = {.segment_bytes = SL_MIB, .epoch = 3},
+				.logs = {.background = true},
+				.batch_bytes_max = SL_MIB,
+				.partitions_max = 1000,
+				.group_session_min_ns = 10 * SL_MSEC,
+				.group_session_max_ns = 60 * SL_SEC,
+				.offsets_retention_ns = 3600 * SL_SEC,
+				.group_members_max = 100,
+			},
+		.client = client,
+	};
+}
+
+/* The tables of names that tools/sluiced gives. */
+static void name_dimensions(struct sl_registry *r)
+{
+	static const char *const listeners[] = {"kafka"};
+	static const char *closes[SL_CLOSE_LAST], *rungs[SL_RUNG_LAST], *falls[SL_FALLBACK_LAST];
+	const char *const *apis;
+	uint32_t n;
+
+	for (int i = 0; i < SL_CLOSE_LAST; i++)
+		closes[i] = sl_close_name((enum sl_close)i);
+	for (int i = 0; i < SL_RUNG_LAST; i++)
+		rungs[i] = sl_rung_name((enum sl_rung)i);
+	for (int i = 0; i < SL_FALLBACK_LAST; i++)
+		falls[i] = sl_fallback_name((enum sl_fallback)i);
+	apis = kafka_api_names(&n);
+	sl_registry_dim(r, SL_DIM_LISTENER, listeners, 1);
+	sl_registry_dim(r, SL_DIM_CLOSE, closes, SL_CLOSE_LAST);
+	sl_registry_dim(r, SL_DIM_RUNG, rungs, SL_RUNG_LAST);
+	sl_registry_dim(r, SL_DIM_FALLBACK, falls, SL_FALLBACK_LAST);
+	sl_registry_dim(r, SL_DIM_API, apis, n);
+}
+
+void broker_run(struct broker *b)
+{
+	struct sl_cores_conf cores = {.n = 1, .arena_bytes_max = 256 << 20};
+	struct sl_registry *registry;
+
+	ASSERT_EQ(0, sl_registry_new(1, &registry));
+	name_dimensions(registry);
+	cores.registry = registry;
+	sl_bump_init(&b->mem, NULL, 0, 64 << 20);
+	b->done = 0;
+	b->topics.dir = open(harness_tmpdir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ASSERT_LE(0, b->topics.dir);
+	ASSERT_EQ(0, sl_core_run(&cores, run_core, b));
+	close(b->topics.dir);
+	sl_bump_done(&b->mem);
+	sl_registry_free(registry);
+}
+
+void broker_test(void (*client)(struct broker *b))
+{
+	struct broker b;
+
+	broker_init(&b, client);
+	broker_run(&b);
+}
+
+/* ---- calls ------------------------------------------------------------------------------ */
+
+int broker_connect(const struct broker *b)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				   .sin_port = htons(b->port)};
+	struct timeval patience = {.tv_sec = 20};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ASSERT_LE(0, fd);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	ASSERT_EQ(0, connect(fd, (struct sockaddr *)&addr, sizeof(addr)));
+	return fd;
+}
+
+void broker_send_raw(int fd, const void *p, size_t n)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t k = send(fd, (const char *)p + done, n - done, MSG_NOSIGNAL);
+
+		if (k < 0)
+			return; /* a server that has refused may end before all is sent */
+		done += (size_t)k;
+	}
+}
+
+static bool receive_raw(int fd, void *p, size_t n)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t k = recv(fd, (char *)p + done, n - done, 0);
+
+		if (k < 0 && errno == EAGAIN)
+			ASSERT_TRUE(!"an answer within 20 s");
+		if (k <= 0)
+			return false;
+		done += (size_t)k;
+	}
+	return true;
+}
+
+bool broker_ended(int fd)
+{
+	char c;
+
+	return !receive_raw(fd, &c, 1);
+}
+
+void broker_send(struct broker *b, int fd, enum kafka_api api, int version, int32_t id,
+		 const void *req)
+{
+	struct kafka_str client = KAFKA_STR("tester");
+	struct kafka_sizes sizes;
+	struct kafka_out out;
+	uint8_t *p;
+
+	ASSERT_EQ(0, kafka_request_size(api, version, client, req, &sizes));
+	ASSERT_EQ(0, sizes.splits);
+	p = sl_bump_alloc(&b->mem, sizes.mem_bytes);
+	ASSERT_NOT_NULL(p);
+	kafka_out_init(&out, p, sizes.mem_bytes);
+	ASSERT_EQ(0, kafka_request_encode(api, version, id, client, req, &sizes, &out));
+	broker_send_raw(fd, p, out.len);
+}
+
+bool broker_receive(struct broker *b, int fd, enum kafka_api api, int version, int32_t id,
+		    void *ret_res)
+{
+	uint8_t prefix[KAFKA_FRAME_PREFIX_BYTES];
+	struct kafka_in in;
+	int32_t seen_id;
+	uint8_t *p;
+	size_t n;
+
+	if (!receive_raw(fd, prefix, sizeof(prefix)))
+		return false;
+	n = sl_load_be32(prefix);
+	p = sl_bump_alloc(&b->mem, n);
+	ASSERT_NOT_NULL(p);
+	ASSERT_TRUE(receive_raw(fd, p, n));
+	kafka_in_init(&in, p, n);
+	ASSERT_EQ(0, kafka_response_header_decode(&in, api, version, &seen_id));
+	ASSERT_EQ(id, seen_id);
+	ASSERT_EQ(0, kafka_decode(kafka_api_find(api)->response, version, in.p, kafka_in_left(&in),
+				  &b->mem, ret_res));
+	return true;
+}
+
+void broker_call(struct broker *b, int fd, enum kafka_api api, int version, const void *req,
+		 void *ret_res)
+{
+	static int32_t id; /* of the one client's thread */
+
+	broker_send(b, fd, api, version, ++id, req);
+	ASSERT_TRUE(broker_receive(b, fd, api, version, id, ret_res));
+}
+
+/* ---- shorthands ------------------------------------------------------------------------- */
+
+struct kafka_uuid broker_create(struct broker *b, int fd, const char *name, int32_t partitions)
+{
+	struct kafka_create_topics_request_topic topic = {
+		.name = kafka_str_of(name), .num_partitions = partitions, .replication_factor = 1};
+	struct kafka_create_topics_request req = {.topics = {&topic, 1}, .timeout_ms = 10000};
+	struct kafka_create_topics_response res;
+
+	CALL(b, fd, CREATE_TOPICS, create_topics, 7, &req, &res);
+	ASSERT_EQ(1, res.topics.n);
+	ASSERT_EQ(0, res.topics.v[0].error_code);
+	return res.topics.v[0].topic_id;
+}
+
+int16_t broker_produce(struct broker *b, int fd, const char *topic, int n, int64_t time_ms)
+{
+	struct kafka_produce_request_partition part = {0};
+	struct kafka_produce_request_topic t = {.name = kafka_str_of(topic),
+						.partition_data = {&part, 1}};
+	struct kafka_produce_request req = {.transactional_id = KAFKA_STR_NULL,
+					    .acks = -1,
+					    .timeout_ms = 10000,
+					    .topic_data = {&t, 1}};
+	struct kafka_produce_response res;
+	struct sl_batch_builder *builder;
+	struct sl_record record = {.key = (const uint8_t *)"k",
+				   .value = (const uint8_t *)"v",
+				   .key_bytes = 1,
+				   .value_bytes = 1};
+	const uint8_t *p;
+	size_t len;
+
+	ASSERT_EQ(0, sl_batch_builder_new(SL_CODEC_NONE, &builder));
+	for (int i = 0; i < n; i++) {
+		record.time_ms = time_ms + i;
+		ASSERT_EQ(0, sl_batch_builder_add(builder, &record, NULL, 0));
+	}
+	ASSERT_EQ(0, sl_batch_builder_finish(builder, &p, &len));
+	part.records = (struct kafka_records){p, (int32_t)len, 0};
+	CALL(b, fd, PRODUCE, produce, 9, &req, &res);
+	sl_batch_builder_free(builder);
+	ASSERT_EQ(1, res.responses.n);
+	return res.responses.v[0].partition_responses.v[0].error_code;
+}
+
+struct kafka_str broker_join(struct broker *b, int fd, const char *group, const char *assignment,
+			     int32_t *ret_generation)
+{
+	struct kafka_join_group_request_protocol protocol = {KAFKA_STR("range"),
+							     {(const uint8_t *)"meta", 4}};
+	struct kafka_join_group_request join = {
+		.group_id = kafka_str_of(group),
+		.session_timeout_ms = 10000,
+		.rebalance_timeout_ms = 5000,
+		.group_instance_id = KAFKA_STR_NULL,
+		.protocol_type = KAFKA_STR("consumer"),
+		.protocols = {&protocol, 1},
+	};
+	struct kafka_join_group_response joined;
+	struct kafka_sync_group_request_assignment mine = {
+		.assignment = {(const uint8_t *)assignment, (int32_t)strlen(assignment)}};
+	struct kafka_sync_group_request sync = {.group_id = kafka_str_of(group),
+						.group_instance_id = KAFKA_STR_NULL,
+						.assignments = {&mine, 1}};
+	struct kafka_sync_group_response synced;
+
+	CALL(b, fd, JOIN_GROUP, join_group, 3, &join, &joined);
+	ASSERT_EQ(0, joined.error_code);
+	mine.member_id = sync.member_id = joined.member_id;
+	sync.generation_id = joined.generation_id;
+	CALL(b, fd, SYNC_GROUP, sync_group, 3, &sync, &synced);
+	ASSERT_EQ(0, synced.error_code);
+	*ret_generation = joined.generation_id;
+	return joined.member_id;
+}
