@@ -25,6 +25,8 @@ enum { ACKS_0, ACKS_1, ACKS_ALL };
 
 #define AT(field) offsetof(struct bench_options, field)
 
+/* clang-format off */
+
 #define ROW_REQUEST                                                                                \
 	{"request-bytes", "SIZE", OPTION_TEXT, AT(request_text), 0, 0, NULL,                       \
 	 "how large a request (of fetch: an answer) is: bytes such as 1M (the default) or 16K, "   \
@@ -80,24 +82,32 @@ static const struct option_row machine_rows[] = {
 	{"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, "print one line of JSON"},
 };
 
+/* clang-format on */
+
 static const char not_on_production[] =
 	"Measures the daemon at --bootstrap, whose disk it fills; do not point it at one in use.";
 
 static const struct usage usages[BENCH_KIND_LAST] = {
-	[BENCH_PRODUCE] = {.name = "bench produce", .args = "",
+	[BENCH_PRODUCE] = {.name = "bench produce",
+			   .args = "",
 			   .what = "Produces batches made beforehand, as fast as they are "
 				   "acknowledged.",
-			   .rows = produce_rows, .rows_n = SL_ARRAY_SIZE(produce_rows),
+			   .rows = produce_rows,
+			   .rows_n = SL_ARRAY_SIZE(produce_rows),
 			   .more = not_on_production},
-	[BENCH_FETCH] = {.name = "bench fetch", .args = "",
+	[BENCH_FETCH] = {.name = "bench fetch",
+			 .args = "",
 			 .what = "Produces some data, then fetches it again and again and drops "
 				 "what arrives.",
-			 .rows = fetch_rows, .rows_n = SL_ARRAY_SIZE(fetch_rows),
+			 .rows = fetch_rows,
+			 .rows_n = SL_ARRAY_SIZE(fetch_rows),
 			 .more = not_on_production},
-	[BENCH_LATENCY] = {.name = "bench latency", .args = "",
+	[BENCH_LATENCY] = {.name = "bench latency",
+			   .args = "",
 			   .what = "Produces one record after the other, each when the last was "
 				   "acknowledged.",
-			   .rows = latency_rows, .rows_n = SL_ARRAY_SIZE(latency_rows),
+			   .rows = latency_rows,
+			   .rows_n = SL_ARRAY_SIZE(latency_rows),
 			   .more = not_on_production},
 };
 

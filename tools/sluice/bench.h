@@ -28,6 +28,7 @@ struct bench_cpu {
 	double server_s; /* CPU of --pid, -1 without */
 	double client_s; /* our own */
 	double busy_s; /* of all processors of the machine together */
+	double irq_s; /* of these, interrupts and the network's work: charged to no process */
 };
 
 /* @pid 0: none. Return: 0; -ESRCH: there is no such process. */

@@ -49,8 +49,8 @@ static int process_read(int64_t pid, double *ret_s)
 	return 0;
 }
 
-/* All but idle and iowait. */
-static double machine_read(void)
+/* All but idle and iowait; and what of it was done for no process. */
+static void machine_read(struct bench_cpu *cpu)
 {
 	unsigned long long v[8] = {0};
 	char text[512];
@@ -58,8 +58,9 @@ static double machine_read(void)
 	if (text_read("/proc/stat", text, sizeof(text)) ||
 	    sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3],
 		   &v[4], &v[5], &v[6], &v[7]) < 4)
-		return 0;
-	return (double)(v[0] + v[1] + v[2] + v[5] + v[6]) / (double)sysconf(_SC_CLK_TCK);
+		return;
+	cpu->irq_s = (double)(v[5] + v[6]) / (double)sysconf(_SC_CLK_TCK);
+	cpu->busy_s = (double)(v[0] + v[1] + v[2]) / (double)sysconf(_SC_CLK_TCK) + cpu->irq_s;
 }
 
 static double timeval_s(struct timeval t)
@@ -76,7 +77,7 @@ int bench_cpu_read(int64_t pid, struct bench_cpu *ret_cpu)
 		return -ESRCH;
 	getrusage(RUSAGE_SELF, &self);
 	cpu.client_s = timeval_s(self.ru_utime) + timeval_s(self.ru_stime);
-	cpu.busy_s = machine_read();
+	machine_read(&cpu);
 	*ret_cpu = cpu;
 	return 0;
 }

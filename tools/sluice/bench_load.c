@@ -367,7 +367,8 @@ static int run_measured(struct run *r)
 	b->used = (struct bench_cpu){.at_ns = to.at_ns - from.at_ns,
 				     .server_s = b->o->pid ? to.server_s - from.server_s : -1,
 				     .client_s = to.client_s - from.client_s,
-				     .busy_s = to.busy_s - from.busy_s};
+				     .busy_s = to.busy_s - from.busy_s,
+				     .irq_s = to.irq_s - from.irq_s};
 	return 0;
 }
 

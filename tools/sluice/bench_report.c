@@ -3,7 +3,8 @@
  * What a measurement prints: a line of JSON for programs, or a table for people.
  *
  * Interface: bench_report(). Units: MB and GB are powers of 1000; CPU seconds are those of the
- * process named, and "machine" those of all processors together.
+ * process named, "machine" those of all processors together, "interrupts" what of these the kernel
+ * charges to no process, such as the receiving side of loopback.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -55,6 +56,7 @@ static void report_json(const struct bench_load *b, struct rates r)
 	cpu_json("server", b->used.server_s, r);
 	cpu_json("client", b->used.client_s, r);
 	cpu_json("machine", b->used.busy_s, r);
+	cpu_json("irq", b->used.irq_s, r);
 	printf("}\n");
 }
 
@@ -62,7 +64,7 @@ static void cpu_table(const char *who, double s, struct rates r)
 {
 	if (s < 0)
 		return;
-	printf("  CPU %-9s %8.3f s   %.3f s/GB   %.2f us/request\n", who, s,
+	printf("  CPU %-10s %8.3f s   %.3f s/GB   %.2f us/request\n", who, s,
 	       r.gb > 0 ? s / r.gb : 0, r.requests > 0 ? s * 1e6 / r.requests : 0);
 }
 
@@ -78,6 +80,7 @@ static void report_table(const struct bench_load *b, struct rates r)
 	cpu_table("server", b->used.server_s, r);
 	cpu_table("client", b->used.client_s, r);
 	cpu_table("machine", b->used.busy_s, r);
+	cpu_table("interrupts", b->used.irq_s, r);
 }
 
 void bench_report(const struct bench_load *load, bool json)

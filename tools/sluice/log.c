@@ -301,7 +301,8 @@ static void verify_progress(struct verify *v)
 	if (now < v->told_at + PROGRESS_NS)
 		return;
 	v->told_at = now;
-	fprintf(stderr, "\r%" PRIu64 " files, %" PRIu64 " MiB", v->files, (v->bytes + v->pos) >> 20);
+	fprintf(stderr, "\r%" PRIu64 " files, %" PRIu64 " MiB", v->files,
+		(v->bytes + v->pos) >> 20);
 }
 
 static int batch_verify(void *arg, const uint8_t *header, const struct sl_frame *f, uint64_t pos,

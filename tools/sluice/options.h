@@ -100,6 +100,7 @@ int bytes_parse(const char *text, uint64_t *ret_bytes);
 /* The address that verbs talk to unless told otherwise: SLUICE_BOOTSTRAP or 127.0.0.1:9092. */
 const char *bootstrap_default(void);
 
+/* clang-format off */
 #define OPTION_BOOTSTRAP(type, field)                                                              \
 	{"bootstrap", "HOST:PORT", OPTION_TEXT, offsetof(type, field), 0, 0, NULL,                 \
 	 "where the daemon listens; SLUICE_BOOTSTRAP, or 127.0.0.1:9092, unless given"}
@@ -107,5 +108,6 @@ const char *bootstrap_default(void);
 #define OPTION_TIMEOUT(type, field)                                                                \
 	{"timeout", "TIME", OPTION_TIME, offsetof(type, field), SL_MSEC, 86400 * SL_SEC, NULL,     \
 	 "how long to try before giving up (30s)"}
+/* clang-format on */
 
 #endif
