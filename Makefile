@@ -265,6 +265,8 @@ install: all man
 	$(Q)install -m 644 $(wildcard include/sluice/*.[hd]*) $(root)/include/sluice
 	$(Q)sed 's|@PREFIX@|$(PREFIX)|g' packaging/sluiced.service \
 		>$(DESTDIR)$(UNITDIR)/sluiced.service
+	$(Q)test -e $(DESTDIR)/etc/sluice/sluice.conf || \
+		install -D -m 644 packaging/sluice.conf $(DESTDIR)/etc/sluice/sluice.conf
 	$(Q)for page in $(man-pages); do \
 		dir=$(root)/share/man/man$${page##*.}; \
 		install -d $$dir && install -m 644 $$page $$dir || exit 1; done

@@ -186,15 +186,6 @@ static struct bytes metadata_null_name(void)
 	return bytes_seal(b);
 }
 
-static struct bytes bytes_left_over(void)
-{
-	struct bytes b = bytes_head(KAFKA_METADATA, 1);
-
-	bytes_put(&b, 0, 4);
-	bytes_put(&b, 42, 4);
-	return bytes_seal(b);
-}
-
 static struct bytes varint_without_end(void)
 {
 	struct bytes b = bytes_head(KAFKA_METADATA, 9);
@@ -311,7 +302,7 @@ const struct bad_frame bad_frames[] = {
 	ROW(unknown_api), ROW(negative_api), ROW(api_of_brokers_only), ROW(unknown_version),
 	ROW(negative_version), ROW(produce_version_too_new), ROW(produce_version_too_old),
 	ROW(metadata_count_lies), ROW(metadata_count_negative), ROW(metadata_name_beyond_frame),
-	ROW(metadata_null_name), ROW(bytes_left_over), ROW(varint_without_end), ROW(tags_lie),
+	ROW(metadata_null_name), ROW(varint_without_end), ROW(tags_lie),
 	ROW(fetch_count_lies), ROW(produce_topics_lie), ROW(produce_topics_negative),
 	ROW(produce_partitions_lie), ROW(produce_partitions_negative),
 	ROW(produce_records_beyond_frame), ROW(produce_records_negative),

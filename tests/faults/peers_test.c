@@ -44,7 +44,7 @@ FIXTURE_SETUP(peers)
 {
 	daemon_init(&self->d, NULL);
 	daemon_set(&self->d, "node.cores=%d", variant->cores);
-	daemon_set(&self->d, "conn.header_timeout=2s");
+	daemon_set(&self->d, "conn.header_timeout=6s");
 	daemon_set(&self->d, "conn.write_timeout=2s");
 	daemon_must_start(&self->d);
 	wire_must_open(&self->w, self->d.kafka_port);
@@ -67,7 +67,8 @@ static void expect_quick(unsigned from)
 
 	EXPECT_LT(0, most);
 	EXPECT_GT(ROUND_NS_MAX * harness_time_scale(), most);
-	EXPECT_GT(SL_SEC * harness_time_scale(), longest);
+	/* A disk that is busy with others' syncs takes its time; who stalls does so for 6 s. */
+	EXPECT_GT(4 * SL_SEC * harness_time_scale(), longest);
 }
 
 /* Waits until the daemon has at most @n descriptors open. */
@@ -125,8 +126,8 @@ static void check_stalled(FIXTURE_DATA(peers) * self, uint32_t value_bytes, unsi
 		EXPECT_EQ(0, wire_closed(&stalled[i]));
 		wire_close(&stalled[i]);
 	}
-	EXPECT_LE(1500 * SL_MSEC, wire_now() - began);
-	EXPECT_GE(4 * SL_SEC * harness_time_scale(), wire_now() - began);
+	EXPECT_LE(5500 * SL_MSEC, wire_now() - began);
+	EXPECT_GE(12 * SL_SEC * harness_time_scale(), wire_now() - began);
 	neighbour_stop(&neighbour);
 	expect_quick(from);
 	EXPECT_EQ(lines + STALLED,

@@ -35,6 +35,12 @@ check 'make install succeeds' install_there
 check 'programs are installed' present usr/bin/sluiced usr/bin/sluice
 check 'headers are installed' present usr/include/sluice/assert.h usr/include/sluice/fault.def
 check 'the unit is installed' present usr/lib/systemd/system/sluiced.service
+check 'settings are installed' present etc/sluice/sluice.conf
+settings_kept() {
+	echo '# mine' >"$root/etc/sluice/sluice.conf"
+	install_there && grep -q mine "$root/etc/sluice/sluice.conf"
+}
+check 'settings that are there are kept' settings_kept
 check 'manual pages are installed' present usr/share/man/man1/sluice.1 \
 	usr/share/man/man5/sluice.conf.5 usr/share/man/man8/sluiced.8
 check 'nothing is left to fill in' prefix_filled_in

@@ -153,6 +153,10 @@ static int drop_privileges(struct daemon *d, char *why, size_t why_len)
 
 	snprintf(dropins, sizeof(dropins), "%s.d", file);
 	err = sl_privileges_drop(&conf, &done, why, why_len);
+	if (!err && c->node.confine &&
+	    done.steps[SL_PRIVILEGE_LANDLOCK].state == SL_PRIVILEGE_SKIPPED)
+		sl_log_warn("privileges.not-confined",
+			    SL_KV(why, done.steps[SL_PRIVILEGE_LANDLOCK].why));
 	for (int i = 0; !err && i < SL_PRIVILEGE_LAST; i++)
 		if (done.steps[i].state == SL_PRIVILEGE_SKIPPED)
 			sl_log_debug("privileges.skipped",
