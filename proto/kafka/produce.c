@@ -198,6 +198,8 @@ static int append_records(struct produce *p, const struct sl_topic *topic,
 	int result = 0;
 	int err;
 
+	if (p->acks && p->reply->n_holds == p->reply->holds_max)
+		return -EMSGSIZE;
 	if (p->acks) {
 		hold = sl_reply_hold(p->reply, lost, (void *)(intptr_t)ordinal);
 		a.commit = &hold->commit;
@@ -297,25 +299,29 @@ static bool lies(const struct stream *s, int32_t n, size_t bytes_min)
 /* What a topic and a partition take in the response at most, its name apart. */
 enum { REPLY_BYTES = 64, REPLY_TOPIC_BYTES = 32, REPLY_PARTITION_BYTES = 48 };
 
+/* Partitions that one request may name, if it names several topics. */
+enum { PARTITIONS_MAX = 1 << 16 };
+
 /*
  * The reply comes before the appends, whose commits it holds. With one topic its size is known;
- * with more, what is left of the frame bounds it.
+ * with more, what is left of the frame bounds it. Memory that stays unused is never touched.
  */
 static int make_reply(struct produce *p, int32_t partitions)
 {
 	struct kafka_request *rq = p->s.rq;
 	size_t topics = (size_t)p->topics_n;
-	size_t names = rq->version >= 13 ? 16 * topics : sl_min(rq->frame_left,
-								 topics * KAFKA_STR_BYTES_MAX);
-	size_t n = (size_t)partitions;
+	size_t n = (size_t)partitions, holds = n;
 
 	if (p->reply || !p->acks)
 		return 0;
-	if (topics > 1)
-		n += rq->frame_left / (PARTITION_BYTES_MIN + SL_BATCH_HEADER_BYTES) +
-		     rq->frame_left / TOPIC_BYTES_MIN / 64;
-	p->reply = sl_reply_new(rq->conn, 1, (uint32_t)n, REPLY_BYTES + names +
-				topics * REPLY_TOPIC_BYTES + n * REPLY_PARTITION_BYTES);
+	if (topics > 1) {
+		n = sl_min(n + rq->frame_left / PARTITION_BYTES_MIN, (size_t)PARTITIONS_MAX);
+		/* Only what holds a batch is appended and waited for. */
+		holds = sl_min(n, 1 + rq->frame_left / SL_BATCH_HEADER_BYTES);
+	}
+	p->reply = sl_reply_new(rq->conn, 1, (uint32_t)holds,
+				REPLY_BYTES + topics * (REPLY_TOPIC_BYTES + SL_TOPIC_NAME_MAX) +
+					n * REPLY_PARTITION_BYTES);
 	return p->reply ? 0 : -ENOMEM;
 }
 
@@ -361,6 +367,8 @@ static int serve_topic(struct produce *p, struct topic_result *t)
 		id = kafka_uuid_to_sl(t->id);
 		t->topic = sl_topics_view_find_id(p->view, &id);
 	} else {
+		if (t->name.n > SL_TOPIC_NAME_MAX)
+			return -EBADMSG;
 		t->name = kafka_strdup(rq, t->name.p, (size_t)t->name.n);
 		t->topic = sl_topics_view_find(p->view, kafka_to_sl(t->name));
 	}
