@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "dataplane/dataplane.h"
@@ -82,6 +83,25 @@ static int see_cpu(struct sl_core *core, void *arg)
 	EXPECT_TRUE(CPU_ISSET(0, &set));
 	(void)core;
 	return 0;
+}
+
+TEST(cores_that_cannot_be_made_tell_the_cause)
+{
+	struct starts s = {.fail_core = -1};
+	struct sl_cores *cores = NULL;
+	char why[300] = "";
+	struct rlimit r;
+	int next = dup(0);
+
+	close(next);
+	getrlimit(RLIMIT_NOFILE, &r);
+	/* For one ring and its event, but not for three; liburing raises the soft limit itself. */
+	r.rlim_cur = r.rlim_max = (rlim_t)next + 3;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &r));
+	EXPECT_GT(0, sl_cores_start(&three, note_start, &s, &cores, why, sizeof(why)));
+	EXPECT_NULL(cores);
+	EXPECT_NOT_NULL(strstr(why, "RLIMIT_NOFILE"));
+	EXPECT_EQ(0, s.seen[0]);
 }
 
 TEST(cores_are_pinned)
