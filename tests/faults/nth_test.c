@@ -1,36 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A whole server whose Nth operation on files fails, for every N (or as many as the time allows,
- * spread evenly): its clients get errors or closed connections, never silence; what was
- * acknowledged is there after a start without faults; nothing crashes or hangs.
+ * A whole server on a simulated disk whose Nth operation fails, or whose power is cut there, for
+ * every N (or as many as the time allows, spread evenly): its clients get errors or closed
+ * connections, never silence; what was acknowledged is there after a start without faults, and
+ * after a power cut that loses what was not synced; nothing crashes or hangs.
  *
- * Order of parts: folders; the workload; the check; the loop.
+ * Order of parts: the workload; the check; the loop; the tests.
  */
 #include <errno.h>
-#include <ftw.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "harness.h"
 #include "server.h"
+#include "uring/sim.h"
 #include "wire.h"
-
-/* ---- folders -------------------------------------------------------------------------------- */
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-	ASSERT_EQ(0, nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS));
-}
 
 /* ---- the workload --------------------------------------------------------------------------- */
 
@@ -252,11 +236,92 @@ static void check(struct server *s, void *arg)
 
 /* ---- the loop ------------------------------------------------------------------------------- */
 
-FIXTURE(nth)
-{
-	char path[300];
+/* A disk and what happens to it. */
+struct world {
+	struct sl_sim *sim;
 	struct sl_faults faults;
 	struct told told;
+};
+
+static void world_init(struct world *x, uint64_t seed)
+{
+	x->sim = sl_sim_new(seed, NULL);
+	sl_faults_init(&x->faults, sl_sim_backend(x->sim));
+	x->faults.ops = sl_ops_file_mask();
+	x->told = (struct told){.commit = -1, .commit_tried = -1};
+	memset(x->told.base, -1, sizeof(x->told.base));
+}
+
+/* One life of a server with the workload, from an empty disk. */
+static void live(struct world *x)
+{
+	struct server s;
+
+	server_init(&s, "/");
+	s.backend = &x->faults.backend;
+	s.client = work;
+	s.arg = &x->told;
+	server_run(&s);
+}
+
+/* Starts a server on @sim without faults. Return: whether all is as it was told. */
+static bool look(struct world *x, struct sl_sim *sim)
+{
+	struct told told = x->told;
+	struct server s;
+
+	server_init(&s, "/");
+	s.backend = sl_sim_backend(sim);
+	s.conf.epoch = s.conf.log.epoch = s.kafka.epoch = 2;
+	s.client = check;
+	s.arg = &told;
+	return EXPECT_EQ(0, server_run(&s)) && told.commit_tried != -2;
+}
+
+/* The disk after a power cut, and, unless it was cut already, as it is. */
+static bool look_at_all(struct world *x, enum sl_sim_policy policy, bool as_it_is)
+{
+	struct sl_sim *cut = sl_sim_clone(x->sim);
+	bool fine = EXPECT_EQ(0u, x->told.silences);
+
+	sl_sim_reboot(cut, policy);
+	if (!look(x, cut)) {
+		TH_LOG("so it was after a power cut");
+		fine = false;
+	}
+	sl_sim_free(cut);
+	if (as_it_is && !look(x, x->sim))
+		fine = false;
+	sl_sim_free(x->sim);
+	return fine;
+}
+
+/* Calls @one for 1 to @n, or for so many of them as take some 15 s, spread evenly. */
+static void for_each(uint64_t n, void (*one)(uint64_t nth, void *arg), void *arg)
+{
+	int64_t began = wire_now(), each_ns;
+	uint64_t most, step, done = 1;
+
+	one(1 + harness_random() % n, arg);
+	each_ns = wire_now() - began;
+	most = (uint64_t)(15 * SL_SEC / sl_max(each_ns, SL_MSEC)) + 1;
+	step = sl_max((n + most - 1) / most, UINT64_C(1));
+	for (uint64_t i = 1 + harness_random() % step; i <= n; i += step) {
+		/* Whoever else uses the machine may make it slower meanwhile. */
+		if (wire_now() - began > 30 * SL_SEC)
+			break;
+		one(i, arg);
+		done++;
+	}
+	TH_LOG("%llu of %llu", (unsigned long long)done, (unsigned long long)n);
+}
+
+/* ---- the tests ------------------------------------------------------------------------------ */
+
+FIXTURE(nth)
+{
+	int err;
+	bool sticky;
 };
 FIXTURE_VARIANT(nth)
 {
@@ -271,7 +336,8 @@ FIXTURE_VARIANT_ADD(nth, emfile){.err = EMFILE};
 FIXTURE_VARIANT_ADD(nth, short_transfer){.err = 0};
 FIXTURE_SETUP(nth)
 {
-	snprintf(self->path, sizeof(self->path), "%s/data", harness_tmpdir());
+	self->err = variant->err;
+	self->sticky = variant->sticky;
 	/* What fails is told by the hundred. */
 	sl_log_setup(SL_LOG_LEVEL_ERR, SL_LOG_LOGFMT);
 }
@@ -279,66 +345,73 @@ FIXTURE_TEARDOWN(nth)
 {
 }
 
-/* One life with operation @nth failing, from an empty folder. Return: operations counted. */
-static uint64_t live(FIXTURE_DATA(nth) * self, uint64_t nth, int err, bool sticky)
+static void fail_nth(uint64_t nth, void *arg)
 {
-	struct server s;
+	FIXTURE_DATA(nth) *self = arg;
+	struct world x;
 
-	ASSERT_EQ(0, mkdir(self->path, 0700));
-	sl_faults_init(&self->faults, NULL);
-	self->faults.ops = sl_ops_file_mask();
-	self->faults.nth = nth;
-	self->faults.err = err;
-	self->faults.sticky = sticky;
-	self->told = (struct told){.commit = -1, .commit_tried = -1};
-	memset(self->told.base, -1, sizeof(self->told.base));
-	server_init(&s, self->path);
-	s.backend = &self->faults.backend;
-	s.client = work;
-	s.arg = &self->told;
-	server_run(&s);
-	return self->faults.count;
-}
-
-/* The same folder without faults. Return: whether all is as it was told. */
-static bool look(FIXTURE_DATA(nth) * self)
-{
-	struct server s;
-
-	server_init(&s, self->path);
-	s.conf.epoch = s.conf.log.epoch = s.kafka.epoch = 2;
-	s.client = check;
-	s.arg = &self->told;
-	if (!EXPECT_EQ(0, server_run(&s)))
-		return false;
-	return self->told.commit_tried != -2;
+	world_init(&x, nth);
+	x.faults.nth = nth;
+	x.faults.err = self->err;
+	x.faults.sticky = self->sticky;
+	live(&x);
+	if (!self->err)
+		EXPECT_EQ(0u, x.told.refusals + x.told.closed);
+	if (!look_at_all(&x, SL_SIM_LOSE_ALL, true))
+		TH_LOG("operation %llu", (unsigned long long)nth);
 }
 
 TEST_F_TIMEOUT(nth, acknowledged_stays_whatever_fails, 58)
 {
-	int64_t began = wire_now(), each_ns;
-	uint64_t ops = live(self, 0, 0, false), lives = 0, step, most;
+	struct world x;
 
-	EXPECT_EQ(0u, self->told.refusals);
-	EXPECT_EQ(0u, self->told.closed);
-	ASSERT_TRUE(look(self));
-	remove_tree(self->path);
-	each_ns = wire_now() - began;
-	most = (uint64_t)(12 * SL_SEC * harness_time_scale() / sl_max(each_ns, SL_MSEC));
-	step = sl_max(ops / sl_max(most, UINT64_C(1)), UINT64_C(1));
-	ASSERT_LT(100u, ops);
-	for (uint64_t n = 1 + harness_random() % step; n <= ops; n += step) {
-		live(self, n, variant->err, variant->sticky);
-		if (!EXPECT_EQ(0u, self->told.silences) || !EXPECT_TRUE(look(self)))
-			TH_LOG("operation %llu of %llu", (unsigned long long)n,
-			       (unsigned long long)ops);
-		if (!variant->err)
-			EXPECT_EQ(0u, self->told.refusals + self->told.closed);
-		remove_tree(self->path);
-		lives++;
-	}
-	TH_LOG("%llu lives for %llu operations", (unsigned long long)lives,
-	       (unsigned long long)ops);
+	world_init(&x, 0);
+	live(&x);
+	EXPECT_EQ(0u, x.told.refusals);
+	EXPECT_EQ(0u, x.told.closed);
+	ASSERT_LT(100u, x.faults.count);
+	ASSERT_TRUE(look_at_all(&x, SL_SIM_LOSE_ALL, true));
+	for_each(x.faults.count, fail_nth, self);
+}
+
+static void cut_nth(uint64_t nth, void *arg)
+{
+	struct world x;
+
+	(void)arg;
+	world_init(&x, harness_random());
+	sl_sim_cut_after(x.sim, nth);
+	live(&x);
+	if (!look_at_all(&x, SL_SIM_RANDOM, false))
+		TH_LOG("power cut after operation %llu", (unsigned long long)nth);
+}
+
+TEST_TIMEOUT(power_cut_leaves_what_was_acknowledged, 58)
+{
+	struct world x;
+	uint64_t n;
+
+	sl_log_setup(SL_LOG_LEVEL_ERR, SL_LOG_LOGFMT);
+	world_init(&x, 0);
+	live(&x);
+	n = sl_sim_ops(x.sim);
+	ASSERT_LT(50u, n);
+	ASSERT_TRUE(look_at_all(&x, SL_SIM_KEEP_ALL, true));
+	for_each(n, cut_nth, NULL);
+}
+
+/* The test of the test: without the sync that an acknowledgement waits for, it notices. */
+TEST(left_out_commit_is_noticed)
+{
+	struct world x;
+
+	sl_log_setup(SL_LOG_LEVEL_ERR, SL_LOG_LOGFMT);
+	world_init(&x, 0);
+	sl_sim_skip_sync(x.sim, SL_FAULT_SYNC_COMMIT);
+	sl_sim_cut_after(x.sim, 180);
+	live(&x);
+	EXPECT_LT(0u, sl_sim_syncs(x.sim, SL_FAULT_SYNC_COMMIT));
+	EXPECT_FALSE(look_at_all(&x, SL_SIM_LOSE_ALL, false));
 }
 
 TEST_HARNESS_MAIN

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <unistd.h>
 
 #include "harness.h"
 #include "server.h"
@@ -105,11 +104,14 @@ static void serve(struct server *s)
 static int run_core(void *arg)
 {
 	struct server *s = arg;
-	int err = sl_topics_open(&s->conf, &s->topics);
+	int err;
 
-	if (err)
-		return err;
-	err = sl_topics_start(s->topics, SL_NEVER);
+	s->conf.dir = sl_open(AT_FDCWD, s->path, O_RDONLY | O_DIRECTORY, 0, SL_NEVER);
+	if (s->conf.dir < 0)
+		return s->conf.dir;
+	err = sl_topics_open(&s->conf, &s->topics);
+	if (!err)
+		err = sl_topics_start(s->topics, SL_NEVER);
 	if (!err) {
 		s->kafka.topics = s->topics;
 		serve(s);
@@ -117,6 +119,7 @@ static int run_core(void *arg)
 	}
 	sl_topics_close(s->topics);
 	s->topics = NULL;
+	sl_close(s->conf.dir);
 	return err;
 }
 
@@ -129,10 +132,7 @@ int server_run(struct server *s)
 	ASSERT_EQ(0, sl_registry_new(1, &cores.registry));
 	name_dimensions(cores.registry);
 	s->served = false;
-	s->conf.dir = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ASSERT_LE(0, s->conf.dir);
 	err = sl_core_run(&cores, run_core, s);
-	close(s->conf.dir);
 	sl_registry_free(cores.registry);
 	return err;
 }
