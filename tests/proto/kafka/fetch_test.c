@@ -177,6 +177,7 @@ TEST(a_client_may_leave_while_it_waits)
 
 /* ---- sessions --------------------------------------------------------------------------- */
 
+/* LONG: one session's story, whose epochs follow one another */
 static void sessions(struct broker *b)
 {
 	int fd = broker_connect(b), other = broker_connect(b);

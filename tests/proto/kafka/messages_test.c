@@ -81,7 +81,7 @@ TEST(tables_are_consistent)
 		check_schema(info->request, info->min, info->max, info->flexible_since);
 		check_schema(info->response, info->min, info->max, info->flexible_since);
 	}
-	EXPECT_EQ(22, apis);
+	EXPECT_EQ(24, apis);
 }
 
 TEST(keys_that_are_not_known_have_no_row)

@@ -63,7 +63,8 @@ static struct kafka_produce_response_partition produce(struct broker *b, int fd,
 static struct kafka_records fetch(struct broker *b, int fd, const char *topic, int64_t offset)
 {
 	struct kafka_fetch_request_partition part;
-	struct kafka_fetch_request_topic t = {.topic = kafka_str_of(topic), .partitions = {&part, 1}};
+	struct kafka_fetch_request_topic t = {.topic = kafka_str_of(topic),
+					      .partitions = {&part, 1}};
 	struct kafka_fetch_request req;
 	struct kafka_fetch_response res;
 
