@@ -31,7 +31,8 @@ static const char topic[] = "stored";
 enum { RECORDS = 40, VALUE_BYTES = 9000, SEGMENT_BYTES = 64 << 10 };
 
 /* The @at-th file below DATADIR that @pattern names; from the last if negative. */
-static void find_file(const struct daemon_kit *d, const char *pattern, int at, char path[static 600])
+static void find_file(const struct daemon_kit *d, const char *pattern, int at,
+		      char path[static 600])
 {
 	char all[600];
 	glob_t g;

@@ -10,8 +10,8 @@
 #include "uring/uring.h"
 
 /**
- * struct server - @path: DATADIR, an existing folder of @backend (NULL: the kernel). @conf: may be changed
- * after server_init(). @client: runs while it serves, with server_port() to connect to.
+ * struct server - @path: DATADIR, an existing folder of @backend (NULL: the kernel). @conf: may be
+ * changed after server_init(). @client: runs while it serves, with server_port() to connect to.
  * Filled: @served: it came so far as to serve; @stopped: what its clean end said.
  */
 struct server {
