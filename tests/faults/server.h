@@ -11,7 +11,7 @@
 
 /**
  * struct server - @path: DATADIR, an existing folder of @backend (NULL: the kernel). @conf: may be
- * changed after server_init(). @client: runs while it serves, with server_port() to connect to.
+ * changed after server_init(). @client: runs while it serves, with @port to connect to.
  * Filled: @served: it came so far as to serve; @stopped: what its clean end said.
  */
 struct server {
