@@ -457,6 +457,9 @@ int log_recover(struct sl_log *log, int64_t deadline);
 int tail_take(struct sl_log *log, int64_t deadline);
 void tail_give(struct sl_log *log);
 
+/* Its holder is a stream from now on (log->stream): who waits looks whether it stalls. */
+void tail_streams(struct sl_log *log);
+
 /* append.c: with the tail held. */
 int append_placed(struct sl_log *log, struct iovec *iov, int n, const struct sl_frame *frame,
 		  uint64_t *ret_base, int64_t deadline);

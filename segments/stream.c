@@ -191,6 +191,7 @@ static int reserve_at_home(void *arg, int64_t deadline)
 	a->began_at = a->progress_at = sl_now();
 	sl_file_grant(a->file, a->core);
 	log->stream = a;
+	tail_streams(log);
 	return 0; /* the log is held until the stream ends */
 out_leave:
 	log_leave(log);

@@ -2,8 +2,9 @@
 /*
  * The tail: who may write behind a log's end.
  *
- * Interface: tail_take(), tail_give(). Invariants: at most one holds it; it goes to who waited
- * first; a streamed append that holds it without using it loses it to the first who waits.
+ * Interface: tail_take(), tail_give(), tail_streams(). Invariants: at most one holds it; it goes to
+ * who waited first; a streamed append that holds it without using it loses it to the first who
+ * waits, whether that one came before or after the stream got it.
  */
 #include "segments_pvt.h"
 
@@ -78,4 +79,13 @@ void tail_give(struct sl_log *log)
 	w = sl_list_entry(n, struct tail_waiter, node);
 	w->granted = true;
 	sl_waitq_wake_one(&w->q, 0);
+}
+
+void tail_streams(struct sl_log *log)
+{
+	struct tail_waiter *w = sl_list_first(&log->tail_waiters, struct tail_waiter, node);
+
+	/* It waited for an append that would not stall: from now on it has to look. */
+	if (w)
+		sl_waitq_wake_one(&w->q, 0);
 }

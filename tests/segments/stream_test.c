@@ -346,4 +346,60 @@ TEST(streams_of_several_cores_share_a_log)
 	EXPECT_EQ(CORES * FLOWS * 4 / 5, c.stored);
 }
 
+/* The tail is held by neither while both come for it: first a stream, then another append. */
+struct behind {
+	struct kit *k;
+	struct flow f;
+	int64_t waited_ns; /* of the append; 0: it still waits */
+	bool streaming, ended;
+};
+
+static void stream_and_stall(void *arg)
+{
+	struct behind *b = arg;
+	uint64_t base;
+
+	ASSERT_EQ(0, flow_begin(&b->f, b->k->log, 5, 100000));
+	b->streaming = true;
+	ASSERT_EQ(0, flow_write(&b->f, 50000));
+	for (int i = 0; i < 2000 && !b->waited_ns; i++)
+		sl_sleep(sl_now() + SL_MSEC);
+	ASSERT_EQ(0, flow_write(&b->f, b->f.b.bytes - 50000));
+	ASSERT_LE(0, flow_finish(&b->f, &base));
+	b->ended = true;
+}
+
+static void append_behind(void *arg)
+{
+	struct behind *b = arg;
+	int64_t began = sl_clock_ns();
+
+	EXPECT_EQ(0, kit_fill(b->k, 6, 1, 500));
+	b->waited_ns = sl_clock_ns() - began;
+}
+
+static int waiter_from_before(struct kit *k)
+{
+	struct behind b = {.k = k};
+
+	ASSERT_EQ(0, kit_create(k));
+	ASSERT_EQ(0, tail_take(k->log, SL_NEVER));
+	ASSERT_EQ(0, sl_fiber_start(SL_STACK_SMALL, stream_and_stall, &b));
+	ASSERT_EQ(0, sl_fiber_start(SL_STACK_SMALL, append_behind, &b));
+	sl_sleep(sl_now() + 5 * SL_MSEC);
+	EXPECT_FALSE(b.streaming);
+	tail_give(k->log);
+	while (!b.ended)
+		sl_sleep(sl_now() + SL_MSEC);
+	/* The stream waits for the append for 2 s; the append must not wait for the stream. */
+	EXPECT_GT(SL_SEC * harness_time_scale(), b.waited_ns);
+	expect_ids(k, (uint32_t[]){6, 5}, 2);
+	return kit_close(k);
+}
+
+TEST_F(stream, stalled_is_noticed_by_who_waited_before_it_began)
+{
+	ASSERT_EQ(0, kit_run(&self->k, waiter_from_before));
+}
+
 TEST_HARNESS_MAIN
