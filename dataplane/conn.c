@@ -361,8 +361,9 @@ void conn_advance(struct sl_conn *c)
 			c->waiter = NULL;
 			sl_fiber_wake(waiter, -ECONNRESET);
 		}
-		/* Who waits for more than that is not to wait for ever. */
-		if (!c->reader && c->buffered >= c->l->limits.ahead_bytes)
+		/* What comes ahead is bounded, and stays in the socket while shared buffers are
+		 * scarce; but who waits for more is not to wait for ever. */
+		if (!c->reader && (c->buffered >= c->l->limits.ahead_bytes || rx_scarce(c)))
 			rx_cancel(c);
 		else if (c->mode == RX_SMALL)
 			rx_arm(c);

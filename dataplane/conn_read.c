@@ -233,6 +233,9 @@ static int wait_bytes(struct sl_conn *c, size_t n, int64_t deadline)
 	while (!res && (n ? c->buffered < n : c->rx.inflight)) {
 		if (n && c->eof)
 			return -ECONNRESET;
+		/* Who waits must not keep what others need to go on: shared buffers. */
+		if (n && c->buffered && rx_gather(c, c->buffered))
+			return -ENOMEM;
 		if (n)
 			rx_arm(c);
 		c->reader = sl_fiber_self();
