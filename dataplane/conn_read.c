@@ -106,6 +106,9 @@ static void received(struct sl_io *io)
 		sl_list_append(&rx_of(c)->starved, &c->starved);
 	else if (io->res <= 0 && io->res != -ECANCELED)
 		c->eof = true;
+	/* Who waits for more than the shared buffers hold would else wait with all of them. */
+	if (c->reader && c->wanted && c->buffered && rx_scarce(c))
+		rx_gather(c, c->buffered); /* without memory it waits on as it is */
 	conn_advance(c);
 }
 

@@ -126,7 +126,7 @@ static int serve(struct sl_conn *c)
 
 static void closed(struct sl_conn *c)
 {
-	((struct server *)sl_conn_arg(c))->closed++;
+	__atomic_fetch_add(&((struct server *)sl_conn_arg(c))->closed, 1, __ATOMIC_RELEASE);
 }
 
 static const struct sl_proto echo = {
@@ -488,7 +488,7 @@ static void slow_reader(struct session *x, int fd)
 		expect_echo(other, "fine", 4);
 		usleep(5000);
 	}
-	EXPECT_EQ(1, x->s.closed);
+	EXPECT_EQ(1, __atomic_load_n(&x->s.closed, __ATOMIC_ACQUIRE));
 	close(other);
 	(void)fd;
 }
