@@ -102,6 +102,7 @@ void sl_hold_settle(struct sl_hold *hold, int err)
 	struct sl_reply *r = hold->reply;
 
 	SL_ASSERT(r->undecided > 0);
+	hold->err = err;
 	if (err && hold->lost)
 		hold->lost(hold, err);
 	else if (err)

@@ -37,12 +37,14 @@ struct sl_reply;
  * @lost: called on the connection's core if the commit is lost, before the reply is sent: patches
  *	the reply's bytes so that they tell of the error. NULL: the connection is closed instead.
  * @cookie: the protocol's own, for @lost.
+ * @err: the loss, once this core has heard of it (commit.res is the order's core's until then).
  */
 struct sl_hold {
 	struct sl_commit commit;
 	struct sl_reply *reply;
 	void (*lost)(struct sl_hold *hold, int err);
 	void *cookie;
+	int err;
 };
 
 /**

@@ -390,11 +390,11 @@ static void note_lost(struct produce *p)
 		const struct sl_hold *h = &p->reply->holds[i];
 		int32_t ordinal = (int32_t)(intptr_t)h->cookie;
 
-		if (!h->commit.res)
+		if (!h->err)
 			continue;
 		for (struct topic_result *t = p->topics; t < p->topics + p->topics_n; t++) {
 			if (ordinal < t->n) {
-				t->partitions[ordinal].error = kafka_error_of(h->commit.res);
+				t->partitions[ordinal].error = kafka_error_of(h->err);
 				t->partitions[ordinal].base = -1;
 				break;
 			}
