@@ -680,6 +680,7 @@ TEST_F_TIMEOUT(protocol, other_clients_do_not_notice, 60)
 	neighbour_start(&neighbour, self->d.kafka_port, "neighbour", 0);
 	rss = daemon_rss_bytes(&self->d);
 	for (int round = 0; round < 10; round++) {
+		EXPECT_TRUE(neighbour_goes_on(&neighbour, 1));
 		for (size_t i = 0; i < bad_frames_n; i++)
 			check_fatal(&self->d, i);
 		for (size_t i = 0; i < SL_ARRAY_SIZE(spoilt); i++)
@@ -696,7 +697,6 @@ TEST_F_TIMEOUT(protocol, other_clients_do_not_notice, 60)
 		}
 	}
 	neighbour_stop(&neighbour);
-	EXPECT_GT(SL_SEC * harness_time_scale(), neighbour_percentile(&neighbour, 0, 99));
 	seen = daemon_rss_bytes(&self->d);
 	TH_LOG("resident: %.1f MB before, %.1f MB after", (double)rss / 1e6, (double)seen / 1e6);
 	EXPECT_GT(rss + (harness_time_scale() > 1 ? 512 : 64) * SL_MIB, seen);

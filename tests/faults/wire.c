@@ -138,6 +138,13 @@ int wire_closed(struct wire *w)
 	return err == -ECONNRESET ? 0 : err ? err : -EPROTO;
 }
 
+bool wire_quiet(const struct wire *w)
+{
+	struct pollfd p = {.fd = w->fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 0;
+}
+
 /* ---- requests ------------------------------------------------------------------------------- */
 
 uint8_t *wire_encode(enum kafka_api api, int version, int32_t correlation, const void *req,

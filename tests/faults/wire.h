@@ -50,6 +50,9 @@ int wire_recv(struct wire *w, void *p, size_t len);
 /* Waits until the server has closed the connection. Return: 0; -EPROTO: it sent bytes; -ETIME. */
 int wire_closed(struct wire *w);
 
+/* Whether the server has neither sent anything nor closed the connection by now. */
+bool wire_quiet(const struct wire *w);
+
 /* ---- requests ------------------------------------------------------------------------------- */
 
 /* Bytes of a request; to be freed. Never NULL. */
