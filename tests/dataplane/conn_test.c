@@ -1,34 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections against a protocol of lengths: a request is a 4-byte length and a body; the reply
- * echoes the body, as one slice, or, for a body "file:N", N bytes of a file.
+ * Connections against a protocol of lengths of which a body may be longer than what is peeked: a
+ * request is a 4-byte length and a body; the reply echoes the body, as one slice, or, for a body
+ * "file:N", N bytes of a file.
+ *
+ * Order of parts: the protocol; its clients; requests; holds; limits.
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <sluice/bytes.h>
 
-#include "dataplane/dataplane.h"
-#include "harness.h"
+#include "peer.h"
 
 /* ---- the protocol ----------------------------------------------------------------------- */
 
-struct server {
-	struct sl_conn_limits limits;
-	struct sl_listener *l;
-	struct sl_core *core;
-	struct sl_file file;
-	struct sl_order order; /* requests "hold" wait for its point 1, "lost" for its loss */
-	uint16_t port;
-	int stop_pipe[2];
-	int closed;
-};
+/* What is longer is received into its reply. */
+enum { PEEKED_MAX = 2048, LENGTH_MAX = 64 << 20 };
 
 static ssize_t need(struct sl_conn *c, const uint8_t *p, size_t have)
 {
@@ -38,9 +28,9 @@ static ssize_t need(struct sl_conn *c, const uint8_t *p, size_t have)
 	if (have < 4)
 		return 4;
 	len = sl_load_be32(p);
-	if (len > 64 << 20)
+	if (len > LENGTH_MAX)
 		return -EMSGSIZE;
-	return len <= 2048 ? len + 4 : 4;
+	return len <= PEEKED_MAX ? len + 4 : 4;
 }
 
 static void note_lost(struct sl_hold *h, int err)
@@ -48,72 +38,39 @@ static void note_lost(struct sl_hold *h, int err)
 	h->reply->bytes[4] = (uint8_t)-err;
 }
 
-static int reply_held(struct sl_conn *c, const char *what)
+/* "hold" waits for the order's point 1, "lost" for its loss. */
+static int reply_held(struct sl_conn *c, bool lost)
 {
-	struct server *s = sl_conn_arg(c);
-	struct sl_reply *r = sl_reply_new(c, 1, 1, 5);
+	struct peer *x = sl_conn_arg(c);
+	struct sl_reply *r = peer_reply(c, 0, 1, 1, lost ? "L" : "H", 1);
 	struct sl_hold *h = sl_reply_hold(r, note_lost, NULL);
 
-	sl_store_be32(r->bytes, 1);
-	r->bytes[4] = what[0] == 'h' ? 'H' : 'L';
-	sl_reply_add(r, sl_part_slice(sl_slice_borrow(r->bytes, 5)));
-	if (sl_order_add(&s->order, &h->commit, what[0] == 'h' ? 1 : 2))
+	if (sl_order_add(&x->order, &h->commit, lost ? 2 : 1))
 		sl_hold_settle(h, h->commit.res);
 	return sl_deliver(r, SL_NEVER);
 }
 
 static int reply_file(struct sl_conn *c, uint64_t n)
 {
-	struct server *s = sl_conn_arg(c);
-	struct sl_reply *r = sl_reply_new(c, 2, 0, 4);
+	struct sl_reply *r = peer_reply(c, 1, 0, (uint32_t)n, "", 0);
 
 	if (!r)
 		return -ENOMEM;
-	sl_store_be32(r->bytes, (uint32_t)n);
-	sl_reply_add(r, sl_part_slice(sl_slice_borrow(r->bytes, 4)));
-	sl_file_retain(&s->file);
-	sl_reply_add(r, sl_part_extent((struct sl_extent){&s->file, 0, n}));
+	peer_add_extent(sl_conn_arg(c), r, 0, n);
 	return sl_deliver(r, SL_NEVER);
 }
 
-static int serve(struct sl_conn *c)
+static int echo_long(struct sl_conn *c, uint32_t len)
 {
-	struct sl_reply *r;
-	const uint8_t *p;
-	uint32_t len;
-	int err = sl_conn_peek(c, 4, &p, sl_conn_read_deadline(c));
+	struct sl_reply *r = sl_reply_new(c, 1, 0, len + 4);
 
-	if (err)
-		return err;
-	len = sl_load_be32(p);
-	if (len <= 2048) {
-		err = sl_conn_peek(c, len + 4, &p, sl_conn_read_deadline(c));
-		if (err)
-			return err;
-		if (len == 4 && (!memcmp(p + 4, "hold", 4) || !memcmp(p + 4, "lost", 4))) {
-			char what[4];
-
-			memcpy(what, p + 4, 4);
-			sl_conn_skip(c, len + 4);
-			return reply_held(c, what);
-		}
-		if (len > 5 && !memcmp(p + 4, "file:", 5)) {
-			char text[32] = "";
-
-			memcpy(text, p + 9, sl_min((size_t)len - 5, sizeof(text) - 1));
-			sl_conn_skip(c, len + 4);
-			return reply_file(c, strtoull(text, NULL, 10));
-		}
-	}
-	sl_conn_skip(c, 4);
-	r = sl_reply_new(c, 1, 0, len + 4);
 	if (!r)
 		return -ENOMEM;
 	sl_store_be32(r->bytes, len);
 	for (uint32_t done = 0; done < len;) {
 		uint32_t n = sl_min(len - done, 256u << 10);
+		int err = sl_conn_read_all(c, r->bytes + 4 + done, n, sl_conn_read_deadline(c));
 
-		err = sl_conn_read_all(c, r->bytes + 4 + done, n, sl_conn_read_deadline(c));
 		if (err) {
 			sl_reply_free(r);
 			return err;
@@ -124,182 +81,115 @@ static int serve(struct sl_conn *c)
 	return sl_deliver(r, SL_NEVER);
 }
 
+static int serve(struct sl_conn *c)
+{
+	char body[PEEKED_MAX + 1];
+	const uint8_t *p;
+	uint32_t len;
+	int err = sl_conn_peek(c, 4, &p, sl_conn_read_deadline(c));
+
+	if (err)
+		return err;
+	len = sl_load_be32(p);
+	if (len > PEEKED_MAX) {
+		sl_conn_skip(c, 4);
+		return echo_long(c, len);
+	}
+	err = sl_conn_peek(c, len + 4, &p, sl_conn_read_deadline(c));
+	if (err)
+		return err;
+	memcpy(body, p + 4, len);
+	body[len] = 0;
+	sl_conn_skip(c, len + 4);
+	if (!strcmp(body, "hold") || !strcmp(body, "lost"))
+		return reply_held(c, body[0] == 'l');
+	if (!strncmp(body, "file:", 5))
+		return reply_file(c, strtoull(body + 5, NULL, 10));
+	return peer_echo(sl_conn_arg(c), c, body, len);
+}
+
 static void closed(struct sl_conn *c)
 {
-	__atomic_fetch_add(&((struct server *)sl_conn_arg(c))->closed, 1, __ATOMIC_RELEASE);
+	((struct peer *)sl_conn_arg(c))->closed++;
 }
 
 static const struct sl_proto echo = {
 	.name = "echo", .stack = SL_STACK_SMALL, .need = need, .serve = serve, .closed = closed,
 };
 
-/* ---- the server and its clients --------------------------------------------------------- */
-
-static void file_gone(struct sl_file *f)
-{
-	close(f->fd);
-}
+/* ---- its clients ------------------------------------------------------------------------ */
 
 struct session {
-	struct server s;
-	void (*client)(struct session *x, int fd);
+	int (*client)(struct peer *x, int fd);
+	int seen;
 };
 
-static int connect_to(const struct server *s)
+static void run_client(struct peer *x)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(s->port)};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct session *s = x->arg;
+	int fd = peer_connect(x);
 
-	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	ASSERT_EQ(0, connect(fd, (struct sockaddr *)&a, sizeof(a)));
-	return fd;
-}
-
-static void *client_thread(void *arg)
-{
-	struct session *x = arg;
-	int fd = connect_to(&x->s);
-
-	x->client(x, fd);
+	s->seen = s->client(x, fd);
 	close(fd);
-	ASSERT_EQ(1, write(x->s.stop_pipe[1], "x", 1));
-	return NULL;
 }
 
-static int run_server(void *arg)
+static const struct sl_conn_limits patient = {
+	20 * SL_SEC, 20 * SL_SEC, 20 * SL_SEC, SL_MIB, 64 << 10, 64, 3000,
+};
+
+/* A server for @client, which has one connection. Return: what the client saw. */
+static int served(int (*client)(struct peer *x, int fd), const struct sl_conn_limits *limits)
 {
-	struct session *x = arg;
-	struct server *s = &x->s;
-	struct sockaddr_in a = {.sin_family = AF_INET};
-	struct sockaddr_storage bound;
-	char why[100] = "", path[256];
-	pthread_t thread;
-	struct sl_io io;
-	int fd;
+	struct session s = {.client = client};
 
-	snprintf(path, sizeof(path), "%s/file", harness_tmpdir());
-	fd = open(path, O_RDWR | O_CREAT, 0600);
-	ASSERT_LE(0, fd);
-	for (int i = 0; i < 8 << 20; i += 4096) {
-		uint8_t block[4096];
+	peer_run(&(struct peer){
+		.proto = &echo, .client = run_client, .limits = *limits, .arg = &s});
+	return s.seen;
+}
 
-		for (int k = 0; k < 4096; k++)
-			block[k] = (uint8_t)((i + k) * 2654435761u >> 13);
-		ASSERT_EQ(4096, write(fd, block, 4096));
+/* Why the server ended the only connection that it did end; what it still sent is dropped. */
+static enum sl_close end_of(struct peer *x, int fd)
+{
+	if (!EXPECT_TRUE(peer_ends_after_all(fd)))
+		return SL_CLOSE_LAST;
+	for (int i = 0; i < 2000 * harness_time_scale(); i++) {
+		for (uint32_t why = 0; why < SL_CLOSE_LAST; why++)
+			if (peer_metric(x, SL_M_CONNECTIONS_CLOSED, why))
+				return (enum sl_close)why;
+		usleep(5000);
 	}
-	ASSERT_EQ(0, sl_file_init(&s->file, fd, file_gone));
-	sl_order_init(&s->order, 0);
-	s->core = sl_core_self();
-	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	ASSERT_EQ(0, sl_listen((struct sockaddr *)&a, sizeof(a), &echo, s, 0, &s->limits, &s->l,
-			       why, sizeof(why)));
-	ASSERT_EQ(0, sl_listener_addr(s->l, &bound));
-	s->port = ntohs(((struct sockaddr_in *)&bound)->sin_port);
-	ASSERT_EQ(0, pipe(s->stop_pipe));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, client_thread, x));
-	sl_io_poll(&io, s->stop_pipe[0], POLLIN, 0);
-	sl_await(&io, SL_NEVER);
-	sl_listener_drain(s->l, sl_now() + SL_SEC);
-	sl_listener_free(s->l);
-	sl_order_fail(&s->order, -EIO);
-	pthread_join(thread, NULL);
-	sl_file_release(&s->file);
-	EXPECT_EQ(0, sl_buf_bytes_used(sl_core_self()));
-	return 0;
-}
-
-static void serve_client(void (*client)(struct session *x, int fd),
-			 const struct sl_conn_limits *limits)
-{
-	struct session x = {
-		.client = client,
-		.s.limits = limits ? *limits
-				   : (struct sl_conn_limits){10 * SL_SEC, 5 * SL_SEC, 5 * SL_SEC,
-							     SL_MIB, 64 << 10, 64, 3000},
-	};
-
-	x.s.limits.idle_ns *= harness_time_scale();
-	x.s.limits.header_ns *= harness_time_scale();
-	x.s.limits.write_ns *= harness_time_scale();
-	EXPECT_EQ(0, sl_core_run(&(struct sl_cores_conf){.arena_bytes_max = 256 * SL_MIB},
-				 run_server, &x));
-}
-
-static void send_all(int fd, const void *p, size_t n)
-{
-	while (n) {
-		ssize_t w = send(fd, p, n, MSG_NOSIGNAL);
-
-		ASSERT_LT(0, w);
-		p = (const uint8_t *)p + w;
-		n -= (size_t)w;
-	}
-}
-
-static void recv_all(int fd, void *p, size_t n)
-{
-	if (n)
-		ASSERT_EQ((ssize_t)n, recv(fd, p, n, MSG_WAITALL));
-}
-
-static void request(int fd, const void *body, uint32_t len)
-{
-	uint8_t head[4];
-
-	sl_store_be32(head, len);
-	send_all(fd, head, 4);
-	send_all(fd, body, len);
-}
-
-static void expect_echo(int fd, const void *body, uint32_t len)
-{
-	uint8_t head[4], *back = malloc(len + 1);
-
-	recv_all(fd, head, 4);
-	ASSERT_EQ(len, sl_load_be32(head));
-	recv_all(fd, back, len);
-	EXPECT_TRUE(!memcmp(body, back, len));
-	free(back);
-}
-
-/* Whether the peer ends the connection within @ms; what it still sends is dropped. */
-static bool ends_within(int fd, int ms)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	char drop[4096];
-
-	while (poll(&p, 1, ms) == 1) {
-		if (recv(fd, drop, sizeof(drop), 0) <= 0)
-			return true;
-	}
-	return false;
+	return SL_CLOSE_LAST;
 }
 
 /* ---- requests --------------------------------------------------------------------------- */
 
-static void sizes(struct session *x, int fd)
+static int sizes(struct peer *x, int fd)
 {
 	static const uint32_t lens[] = {0, 1, 100, 2048, 2049, 4092, 5000, 70000, 300000, 3000000,
 					1, 200000, 17};
 	uint8_t *body = malloc(3000000);
+	int echoed = 0;
 
 	(void)x;
 	for (uint32_t i = 0; i < 3000000; i++)
 		body[i] = (uint8_t)harness_random();
 	for (int round = 0; round < 3; round++)
-		for (size_t i = 0; i < SL_ARRAY_SIZE(lens); i++) {
-			request(fd, body + i, lens[i] - (lens[i] > 100 ? i : 0));
-			expect_echo(fd, body + i, lens[i] - (lens[i] > 100 ? i : 0));
+		for (uint32_t i = 0; i < SL_ARRAY_SIZE(lens); i++) {
+			uint32_t len = lens[i] - (lens[i] > 100 ? i : 0);
+
+			peer_request_bytes(fd, body + i, len);
+			echoed += peer_gets(fd, body + i, len);
 		}
 	free(body);
+	return echoed;
 }
 
 TEST(requests_of_every_size_are_echoed)
 {
-	serve_client(sizes, NULL);
+	EXPECT_EQ(3 * 13, served(sizes, &patient));
 }
 
-static void bytewise(struct session *x, int fd)
+static int bytewise(struct peer *x, int fd)
 {
 	uint8_t msg[104];
 
@@ -307,229 +197,204 @@ static void bytewise(struct session *x, int fd)
 	sl_store_be32(msg, 100);
 	memset(msg + 4, 'b', 100);
 	for (int i = 0; i < 104; i++) {
-		send_all(fd, msg + i, 1);
+		peer_send(fd, msg + i, 1);
 		if (i % 10 == 0)
 			usleep(500);
 	}
-	expect_echo(fd, msg + 4, 100);
+	return peer_gets(fd, msg + 4, 100);
 }
 
 TEST(a_request_may_come_byte_by_byte)
 {
-	serve_client(bytewise, NULL);
+	EXPECT_TRUE(served(bytewise, &patient));
 }
 
-static void pipelined(struct session *x, int fd)
+enum { PIPELINED = 500 };
+
+static int pipelined(struct peer *x, int fd)
 {
 	char body[1500];
+	int in_order = 0;
 
 	(void)x;
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < PIPELINED; i++) {
 		memset(body, i, sizeof(body));
-		request(fd, body, (uint32_t)(i * 3));
+		peer_request_bytes(fd, body, (uint32_t)(i * 3));
 	}
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < PIPELINED; i++) {
 		memset(body, i, sizeof(body));
-		expect_echo(fd, body, (uint32_t)(i * 3));
+		in_order += peer_gets(fd, body, (size_t)i * 3);
 	}
+	return in_order;
 }
 
 TEST(pipelined_requests_are_answered_in_order)
 {
-	serve_client(pipelined, NULL);
+	EXPECT_EQ(PIPELINED, served(pipelined, &patient));
 }
 
-static void file_extents(struct session *x, int fd)
+static int file_extents(struct peer *x, int fd)
 {
-	static const uint32_t lens[] = {1, 4096, 16384, 16385, 65536, 1 << 20, 8 << 20};
-	uint8_t *want = malloc(8 << 20);
+	static const uint32_t lens[] = {1, 4096, 16384, 16385, 65536, 1 << 20, PEER_FILE_BYTES};
 	char name[32];
+	int whole = 0;
 
-	ASSERT_EQ(8 << 20, pread(x->s.file.fd, want, 8 << 20, 0));
 	for (int round = 0; round < 3; round++)
 		for (size_t i = 0; i < SL_ARRAY_SIZE(lens); i++) {
 			snprintf(name, sizeof(name), "file:%u", lens[i]);
-			request(fd, name, (uint32_t)strlen(name));
-			expect_echo(fd, want, lens[i]);
+			peer_request(fd, name);
+			whole += peer_gets(fd, x->bytes, lens[i]);
 		}
-	free(want);
+	return whole;
 }
 
 TEST(extents_arrive_whole_whatever_their_size)
 {
-	serve_client(file_extents, NULL);
+	EXPECT_EQ(3 * 7, served(file_extents, &patient));
 }
 
 /* ---- holds ------------------------------------------------------------------------------ */
 
-struct nudge {
-	struct sl_msg msg;
-	struct server *s;
-	bool fail;
-};
-
-static void nudged(struct sl_msg *msg)
+static int held(struct peer *x, int fd)
 {
-	struct nudge *n = sl_container_of(msg, struct nudge, msg);
-
-	if (n->fail)
-		sl_order_fail(&n->s->order, -EIO);
-	else
-		sl_order_advance(&n->s->order, 1);
-	free(n);
-}
-
-static void nudge(struct session *x, bool fail)
-{
-	struct nudge *n = malloc(sizeof(*n));
-
-	*n = (struct nudge){.msg.fn = nudged, .s = &x->s, .fail = fail};
-	sl_post(x->s.core, &n->msg);
-}
-
-static void held(struct session *x, int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	uint8_t got[5];
-
-	request(fd, "hold", 4);
-	request(fd, "lost", 4);
-	request(fd, "after", 5);
-	EXPECT_EQ(0, poll(&p, 1, 50));
-	nudge(x, false);
-	recv_all(fd, got, 5);
-	EXPECT_EQ('H', got[4]);
-	EXPECT_EQ(0, poll(&p, 1, 50));
-	nudge(x, true);
-	recv_all(fd, got, 5);
-	EXPECT_EQ(EIO, got[4]);
-	expect_echo(fd, "after", 5);
+	peer_request(fd, "hold");
+	peer_request(fd, "lost");
+	peer_request(fd, "after");
+	EXPECT_TRUE(peer_silent(fd, 50));
+	peer_advance(x, 1);
+	peer_expect_text(fd, "H");
+	EXPECT_TRUE(peer_silent(fd, 50));
+	peer_fail(x);
+	peer_expect(fd, (char[]){EIO}, 1);
+	return peer_gets(fd, "after", 5);
 }
 
 TEST(replies_wait_for_their_commit_and_keep_their_order)
 {
-	serve_client(held, NULL);
+	EXPECT_TRUE(served(held, &patient));
 }
 
-static void held_and_gone(struct session *x, int fd)
+static int held_and_gone(struct peer *x, int fd)
 {
-	int second = connect_to(&x->s);
+	int second = peer_connect(x);
 
-	request(second, "hold", 4);
-	request(fd, "ping", 4);
-	expect_echo(fd, "ping", 4);
+	peer_request(second, "hold");
+	peer_ping(fd, "ping");
 	close(second);
 	usleep(20000);
-	nudge(x, false);
-	request(fd, "pong", 4);
-	expect_echo(fd, "pong", 4);
+	peer_advance(x, 1);
+	peer_request(fd, "pong");
+	return peer_gets(fd, "pong", 4);
 }
 
 TEST(a_connection_may_end_while_its_reply_is_held)
 {
-	serve_client(held_and_gone, NULL);
+	EXPECT_TRUE(served(held_and_gone, &patient));
 }
 
 /* ---- limits ----------------------------------------------------------------------------- */
 
-static const struct sl_conn_limits short_limits = {
-	200 * SL_MSEC, 100 * SL_MSEC, 200 * SL_MSEC, SL_MIB, 64 << 10, 8, 3000,
-};
-
-static void idle(struct session *x, int fd)
+static int silent(struct peer *x, int fd)
 {
-	(void)x;
-	request(fd, "a", 1);
-	expect_echo(fd, "a", 1);
-	EXPECT_TRUE(ends_within(fd, 2000 * harness_time_scale()));
+	return (int)end_of(x, fd);
 }
 
 TEST(an_idle_connection_is_ended)
 {
-	serve_client(idle, &short_limits);
+	struct sl_conn_limits limits = patient;
+
+	limits.idle_ns = 200 * SL_MSEC;
+	EXPECT_EQ(SL_CLOSE_IDLE, served(silent, &limits));
 }
 
-static void half_a_request(struct session *x, int fd)
+static int half_a_request(struct peer *x, int fd)
 {
-	(void)x;
-	send_all(fd, "\0\0", 2);
-	EXPECT_TRUE(ends_within(fd, 2000 * harness_time_scale()));
+	peer_send(fd, "\0\0", 2);
+	return (int)end_of(x, fd);
 }
+
+static int half_a_body(struct peer *x, int fd)
+{
+	peer_send(fd, "\0\x10\0\0some", 8);
+	return (int)end_of(x, fd);
+}
+
+static const struct sl_conn_limits short_header = {
+	20 * SL_SEC, 100 * SL_MSEC, 20 * SL_SEC, SL_MIB, 64 << 10, 8, 3000,
+};
 
 TEST(half_a_request_is_ended)
 {
-	serve_client(half_a_request, &short_limits);
-}
-
-static void half_a_body(struct session *x, int fd)
-{
-	uint8_t head[4];
-
-	(void)x;
-	sl_store_be32(head, 1 << 20);
-	send_all(fd, head, 4);
-	send_all(fd, "some", 4);
-	EXPECT_TRUE(ends_within(fd, 2000 * harness_time_scale()));
+	EXPECT_EQ(SL_CLOSE_HEADER, served(half_a_request, &short_header));
 }
 
 TEST(half_a_body_is_ended)
 {
-	serve_client(half_a_body, &short_limits);
+	EXPECT_EQ(SL_CLOSE_HEADER, served(half_a_body, &short_header));
 }
 
-static void slow_reader(struct session *x, int fd)
+/* Another connection is served while the slow one is borne with, and after it was ended. */
+static int slow_reader(struct peer *x, int fd)
 {
-	int other = connect_to(&x->s);
+	int other = peer_connect(x);
+	enum sl_close why;
 
-	for (int i = 0; i < 8; i++)
-		request(fd, "file:8388608", 12);
-	for (int i = 0; i < 100 * harness_time_scale(); i++) {
-		request(other, "fine", 4);
-		expect_echo(other, "fine", 4);
+	for (int i = 0; i < 16; i++)
+		peer_request(fd, "file:4194304");
+	do {
+		peer_ping(other, "fine");
 		usleep(5000);
-	}
-	EXPECT_EQ(1, __atomic_load_n(&x->s.closed, __ATOMIC_ACQUIRE));
+	} while (!peer_metric(x, SL_M_CONNECTIONS_CLOSED, SL_CLOSE_SLOW));
+	peer_ping(other, "still");
+	EXPECT_EQ(1, peer_metric(x, SL_M_CONNECTIONS, 0));
+	why = end_of(x, fd);
 	close(other);
-	(void)fd;
+	return (int)why;
 }
 
 TEST(a_reader_that_takes_nothing_is_ended_and_nobody_notices)
 {
-	serve_client(slow_reader, &short_limits);
+	struct sl_conn_limits limits = patient;
+
+	limits.write_ns = 200 * SL_MSEC;
+	limits.replies = 8;
+	EXPECT_EQ(SL_CLOSE_SLOW, served(slow_reader, &limits));
 }
 
-static void too_long(struct session *x, int fd)
+static int too_long(struct peer *x, int fd)
 {
-	(void)x;
-	send_all(fd, "\x7f\xff\xff\xff", 4);
-	EXPECT_TRUE(ends_within(fd, 2000 * harness_time_scale()));
+	peer_send(fd, "\x7f\xff\xff\xff", 4);
+	return (int)end_of(x, fd);
 }
 
 TEST(a_lying_length_ends_the_connection)
 {
-	serve_client(too_long, NULL);
+	EXPECT_EQ(SL_CLOSE_PROTOCOL, served(too_long, &patient));
 }
 
-static void silent_crowd(struct session *x, int fd)
-{
-	int fds[1000];
+enum { CROWD = 1000, PINGS = 50 };
 
-	for (int i = 0; i < 1000; i++) {
-		fds[i] = connect_to(&x->s);
+static int silent_crowd(struct peer *x, int fd)
+{
+	int fds[CROWD], echoed = 0;
+
+	for (int i = 0; i < CROWD; i++) {
+		fds[i] = peer_connect(x);
 		if (i % 2)
-			send_all(fds[i], "\0", 1);
+			peer_send(fds[i], "\0", 1);
 	}
-	for (int i = 0; i < 50; i++) {
-		request(fd, "still here", 10);
-		expect_echo(fd, "still here", 10);
+	for (int i = 0; i < PINGS; i++) {
+		peer_request(fd, "still here");
+		echoed += peer_gets(fd, "still here", 10);
 	}
-	for (int i = 0; i < 1000; i++)
+	for (int i = 0; i < CROWD; i++)
 		close(fds[i]);
+	return echoed;
 }
 
 TEST(a_thousand_silent_connections_starve_nobody)
 {
-	serve_client(silent_crowd, NULL);
+	EXPECT_EQ(PINGS, served(silent_crowd, &patient));
 }
 
 TEST_HARNESS_MAIN

@@ -219,7 +219,7 @@ static void breaks(struct peer *x)
 	peer_expect_text(fd, "before");
 	peer_request(other, "h2");
 	lose(x, 1);
-	EXPECT_TRUE(peer_ends(fd, 5000));
+	EXPECT_TRUE(peer_ends(fd));
 	make_durable(x, 2);
 	peer_expect_text(other, "h2");
 	peer_ping(other, "fine");
@@ -244,7 +244,7 @@ static void abandons(struct peer *x)
 			lose(x, 3);
 		else
 			make_durable(x, 4);
-		EXPECT_TRUE(peer_ends(fd, 5000));
+		EXPECT_TRUE(peer_ends(fd));
 		close(fd);
 	}
 }
@@ -298,7 +298,7 @@ static void owed(struct peer *x)
 	peer_expect_text(fd, "h0");
 	peer_expect_text(fd, "one");
 	peer_expect_text(fd, "two");
-	EXPECT_TRUE(peer_ends(fd, 5000));
+	EXPECT_TRUE(peer_ends(fd));
 	close(fd);
 }
 
@@ -508,7 +508,7 @@ static void last(struct peer *x)
 	peer_expect_text(fd, "before");
 	usleep(20000);
 	peer_expect(fd, x->bytes, PEER_FILE_BYTES);
-	EXPECT_TRUE(peer_ends(fd, 5000));
+	EXPECT_TRUE(peer_ends(fd));
 	close(fd);
 	EXPECT_TRUE(peer_metric_reaches(x, SL_M_CONNECTIONS_CLOSED, SL_CLOSE_REPLY, 1));
 }
@@ -589,24 +589,34 @@ static int answer_until_full(struct peer *x, struct sl_conn *c, const char *body
 	return err == -ETIME ? 0 : err;
 }
 
-static void read_delivered(struct peer *x, void *arg)
+static void read_full(struct peer *x, void *arg)
 {
-	*(int *)arg = ((struct full *)x->arg)->delivered;
+	*(struct full *)arg = *(struct full *)x->arg;
+}
+
+/* Waits up to 10 s (scaled) until so many have been delivered and are late. Return: what is. */
+static struct full await_full(struct peer *x, int delivered, int late)
+{
+	struct full f;
+
+	for (int i = 0; i < 5000 * harness_time_scale(); i++) {
+		peer_do(x, read_full, &f);
+		if (f.delivered >= delivered && f.late >= late)
+			break;
+		usleep(2000);
+	}
+	return f;
 }
 
 static void full_queue(struct peer *x)
 {
-	int fd = peer_connect(x), delivered = 0;
+	int fd = peer_connect(x);
 
 	for (int i = 0; i < 10; i++)
 		peer_request(fd, "wait");
-	for (int i = 0; i < 500 && delivered < 4; i++) {
-		usleep(2000);
-		peer_do(x, read_delivered, &delivered);
-	}
+	await_full(x, 4, 0);
 	usleep(20000);
-	peer_do(x, read_delivered, &delivered);
-	EXPECT_EQ(4, delivered); /* the fifth waits for room */
+	EXPECT_EQ(4, await_full(x, 4, 0).delivered); /* the fifth waits for room */
 	make_durable(x, 0);
 	for (int i = 0; i < 10; i++)
 		peer_expect_text(fd, "wait");
@@ -633,7 +643,7 @@ static void late_queue(struct peer *x)
 
 	for (int i = 0; i < 7; i++)
 		peer_request(fd, "d");
-	usleep(100000);
+	EXPECT_EQ(3, await_full(x, 4, 3).late);
 	make_durable(x, 0);
 	for (int i = 0; i < 7; i++)
 		peer_expect_text(fd, "d");

@@ -129,7 +129,7 @@ static void listen_at(struct peer *x)
 	if (!x->addr)
 		x->addr_len = sizeof(loopback);
 	ASSERT_EQ(0, sl_listen(x->addr ? x->addr : (struct sockaddr *)&loopback, x->addr_len,
-			       &peer_proto, x, 0, &x->limits, &x->l, why, sizeof(why)));
+			       x->proto ? x->proto : &peer_proto, x, 0, &x->limits, &x->l, why, sizeof(why)));
 	ASSERT_EQ(0, sl_listener_addr(x->l, &bound));
 	x->port = ntohs(((struct sockaddr_in *)&bound)->sin_port);
 }
@@ -229,27 +229,43 @@ void peer_send(int fd, const void *p, size_t n)
 	}
 }
 
+void peer_request_bytes(int fd, const void *body, uint32_t len)
+{
+	uint8_t *msg = malloc(4 + (size_t)len);
+
+	ASSERT_TRUE(msg != NULL);
+	sl_store_be32(msg, len);
+	memcpy(msg + 4, body, len);
+	peer_send(fd, msg, 4 + (size_t)len);
+	free(msg);
+}
+
 void peer_request(int fd, const char *body)
 {
-	uint8_t msg[4 + PEER_BODY_MAX];
 	size_t len = strlen(body);
 
 	ASSERT_LE(len, PEER_BODY_MAX);
-	sl_store_be32(msg, (uint32_t)len);
-	memcpy(msg + 4, body, len);
-	peer_send(fd, msg, 4 + len);
+	peer_request_bytes(fd, body, (uint32_t)len);
 }
 
-void peer_expect(int fd, const void *body, size_t len)
+bool peer_gets(int fd, const void *body, size_t len)
 {
 	uint8_t head[4], *back = malloc(len + 1);
+	bool same;
 
+	ASSERT_TRUE(back != NULL);
 	ASSERT_EQ(4, recv(fd, head, 4, MSG_WAITALL));
 	ASSERT_EQ(len, sl_load_be32(head));
 	if (len)
 		ASSERT_EQ((ssize_t)len, recv(fd, back, len, MSG_WAITALL));
-	ASSERT_TRUE(!memcmp(body, back, len));
+	same = !memcmp(body, back, len);
 	free(back);
+	return same;
+}
+
+void peer_expect(int fd, const void *body, size_t len)
+{
+	ASSERT_TRUE(peer_gets(fd, body, len));
 }
 
 void peer_expect_text(int fd, const char *text)
@@ -263,6 +279,8 @@ void peer_ping(int fd, const char *text)
 	peer_expect_text(fd, text);
 }
 
+enum { END_MS = 10000 };
+
 static bool readable(int fd, int ms)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -270,18 +288,18 @@ static bool readable(int fd, int ms)
 	return poll(&p, 1, ms) == 1;
 }
 
-bool peer_ends(int fd, int ms)
+bool peer_ends(int fd)
 {
 	char c;
 
-	return readable(fd, ms * harness_time_scale()) && recv(fd, &c, 1, 0) <= 0;
+	return readable(fd, END_MS * harness_time_scale()) && recv(fd, &c, 1, 0) <= 0;
 }
 
-bool peer_ends_after_all(int fd, int ms)
+bool peer_ends_after_all(int fd)
 {
 	char drop[4096];
 
-	while (readable(fd, ms * harness_time_scale()))
+	while (readable(fd, END_MS * harness_time_scale()))
 		if (recv(fd, drop, sizeof(drop), 0) <= 0)
 			return true;
 	return false;
@@ -342,7 +360,7 @@ uint64_t peer_metric(struct peer *x, enum sl_metric id, uint32_t j)
 
 bool peer_metric_reaches(struct peer *x, enum sl_metric id, uint32_t j, uint64_t value)
 {
-	for (int i = 0; i < 1000 * harness_time_scale(); i++) {
+	for (int i = 0; i < 2000 * harness_time_scale(); i++) {
 		if (peer_metric(x, id, j) >= value)
 			return true;
 		usleep(5000);

@@ -3,6 +3,9 @@
  * A core with one listener, and a thread that is its client: for tests of connections, delivery
  * and listeners. A request is a 4-byte length (big-endian) and a body of at most PEER_BODY_MAX
  * bytes; what answers it is the test's own.
+ *
+ * Limits of @limits that a test lets pass are short, the others long: a client may be stalled by
+ * the machine for a second anywhere, also between two pieces of a request.
  */
 #ifndef TESTS_DATAPLANE_PEER_H
 #define TESTS_DATAPLANE_PEER_H
@@ -18,6 +21,8 @@ enum { PEER_BODY_MAX = 1000, PEER_FILE_BYTES = 4 << 20 };
  * struct peer - a server and the thread that is its peer. Fill the first part, call peer_run().
  * @limits: zero: generous ones; times are scaled for sanitizers. @addr: where to listen (NULL: a
  *	free port of 127.0.0.1). @backend: the core's; NULL: the kernel.
+ * @proto: another protocol than that of the opening comment, whose connections have the peer as
+ *	their argument; @answer is not called then. NULL: that one.
  * @answer: serves one request, which is consumed already, in its fiber; NULL: echoes it.
  * @client: runs on a thread of its own against the server; the server drains when it returns.
  * @start, @end: in a fiber of the core, before and after all that; may be NULL.
@@ -29,6 +34,7 @@ struct peer {
 	socklen_t addr_len;
 	struct sl_backend *backend;
 	const struct sl_cores_conf *conf;
+	const struct sl_proto *proto;
 	int (*answer)(struct peer *x, struct sl_conn *c, const char *body, uint32_t len);
 	void (*client)(struct peer *x);
 	void (*start)(struct peer *x);
@@ -71,18 +77,24 @@ void peer_connect_with(const struct peer *x, int fd);
 void peer_send(int fd, const void *p, size_t n);
 void peer_request(int fd, const char *body);
 
-/* Receives one reply and compares it. */
+/* Any body, also a longer one, in one piece. */
+void peer_request_bytes(int fd, const void *body, uint32_t len);
+
+/* Receives one reply. Return: whether its body is @body. */
+bool peer_gets(int fd, const void *body, size_t len);
+
+/* The same; another reply ends the test. */
 void peer_expect(int fd, const void *body, size_t len);
 void peer_expect_text(int fd, const char *text);
 
 /* One request and its echo. */
 void peer_ping(int fd, const char *text);
 
-/* Whether the server ends the connection within @ms (scaled), having sent nothing more. */
-bool peer_ends(int fd, int ms);
+/* Whether the server ends the connection within 10 s (scaled), having sent nothing more. */
+bool peer_ends(int fd);
 
 /* The same, whatever it still sends. */
-bool peer_ends_after_all(int fd, int ms);
+bool peer_ends_after_all(int fd);
 
 /* Whether nothing comes within @ms. */
 bool peer_silent(int fd, int ms);
@@ -93,7 +105,7 @@ void peer_do(struct peer *x, void (*fn)(struct peer *x, void *arg), void *arg);
 /* The value of a metric's cell. */
 uint64_t peer_metric(struct peer *x, enum sl_metric id, uint32_t j);
 
-/* Waits up to 5 s (scaled) until the metric's cell is at least @value. Return: whether it is. */
+/* Waits up to 10 s (scaled) until the metric's cell is at least @value. Return: whether it is. */
 bool peer_metric_reaches(struct peer *x, enum sl_metric id, uint32_t j, uint64_t value);
 
 void peer_advance(struct peer *x, uint64_t durable);

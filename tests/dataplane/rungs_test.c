@@ -143,7 +143,7 @@ static void too_short(struct peer *x)
 
 		snprintf(text, sizeof(text), "%zu %zu", PEER_FILE_BYTES - lens[i] / 2, lens[i]);
 		peer_request(fd, text);
-		EXPECT_TRUE(peer_ends_after_all(fd, 5000));
+		EXPECT_TRUE(peer_ends_after_all(fd));
 		peer_ping(other, "fine");
 		EXPECT_TRUE(peer_metric_reaches(x, SL_M_CONNECTIONS_CLOSED, SL_CLOSE_ERROR, i + 1));
 		close(fd);
@@ -175,7 +175,7 @@ static void unreadable(struct peer *x)
 
 	peer_ping(fd, "fine");
 	peer_request(fd, "0 1000");
-	EXPECT_TRUE(peer_ends_after_all(fd, 5000));
+	EXPECT_TRUE(peer_ends_after_all(fd));
 	peer_ping(other, "fine");
 	close(fd);
 	close(other);

@@ -218,9 +218,9 @@ unsigned daemon_log_count(const struct daemon_kit *d, const char *text)
 	return n;
 }
 
-unsigned daemon_log_wait(const struct daemon_kit *d, const char *text, unsigned n, int ms)
+unsigned daemon_log_wait(const struct daemon_kit *d, const char *text, unsigned n)
 {
-	int64_t limit = wire_now() + ms * SL_MSEC * harness_time_scale();
+	int64_t limit = wire_now() + 10 * SL_SEC * harness_time_scale();
 	unsigned seen;
 
 	while ((seen = daemon_log_count(d, text)) < n && wire_now() < limit)

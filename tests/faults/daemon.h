@@ -62,8 +62,8 @@ bool daemon_runs(struct daemon_kit *d);
 /* Lines of its log that contain @text. */
 unsigned daemon_log_count(const struct daemon_kit *d, const char *text);
 
-/* Waits up to @ms until at least @n lines contain @text. Return: how many do. */
-unsigned daemon_log_wait(const struct daemon_kit *d, const char *text, unsigned n, int ms);
+/* Waits up to 10 s (scaled) until at least @n lines contain @text. Return: how many do. */
+unsigned daemon_log_wait(const struct daemon_kit *d, const char *text, unsigned n);
 
 /* Writes the log's last lines where a failing test shows them. */
 void daemon_log_show(const struct daemon_kit *d);

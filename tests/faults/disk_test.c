@@ -228,7 +228,7 @@ TEST_F(disk, flipped_bit_is_found_by_scrub_and_told_once)
 	damage(self, BAD, -100);
 	scrub_often(self);
 	start(self);
-	EXPECT_EQ(1u, daemon_log_wait(&self->d, "log.quarantined", 1, 5000));
+	EXPECT_EQ(1u, daemon_log_wait(&self->d, "log.quarantined", 1));
 	expect_all_but(&self->w, BAD, RECORDS);
 	EXPECT_EQ(0, produce(&self->w, RECORDS));
 	/* It stays known: further looks and starts say nothing new. */
@@ -248,7 +248,7 @@ TEST_F(disk, bit_flipped_while_running_is_found_by_scrub)
 	scrub_often(self);
 	start(self);
 	damage(self, BAD, 2000);
-	EXPECT_EQ(1u, daemon_log_wait(&self->d, "log.quarantined", 1, 5000));
+	EXPECT_EQ(1u, daemon_log_wait(&self->d, "log.quarantined", 1));
 	expect_all_but(&self->w, BAD, RECORDS);
 }
 
@@ -261,7 +261,7 @@ TEST_F(disk, damaged_header_is_told_and_passed_over)
 	damage(self, BAD, SL_BATCH_MAGIC);
 	start(self);
 	expect_all_but(&self->w, BAD, RECORDS);
-	EXPECT_EQ(1u, daemon_log_wait(&self->d, "log.quarantined", 1, 1000));
+	EXPECT_EQ(1u, daemon_log_wait(&self->d, "log.quarantined", 1));
 	EXPECT_EQ(0, produce(&self->w, RECORDS));
 }
 
@@ -285,7 +285,7 @@ TEST_F(disk, lost_and_damaged_indexes_are_made_anew)
 	start(self);
 	expect_all_but(&self->w, -1, RECORDS);
 	EXPECT_EQ(RECORDS, wire_count_once(&self->w, topic, 0));
-	EXPECT_LE(4u, daemon_log_wait(&self->d, "log.index-rebuilt", 4, 1000));
+	EXPECT_LE(4u, daemon_log_wait(&self->d, "log.index-rebuilt", 4));
 	EXPECT_EQ(0, produce(&self->w, RECORDS));
 }
 

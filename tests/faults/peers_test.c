@@ -214,8 +214,8 @@ TEST_F(peers, request_begun_and_not_finished_is_closed_with_a_line)
 		EXPECT_LE((HASTE_MS - 100) * SL_MSEC, wire_now() - began);
 		wire_close(&stalled[i]);
 	}
-	EXPECT_EQ(SL_ARRAY_SIZE(half), daemon_log_wait(&self->d, "incomplete-request",
-							SL_ARRAY_SIZE(half), 10000));
+	EXPECT_EQ(SL_ARRAY_SIZE(half),
+		  daemon_log_wait(&self->d, "incomplete-request", SL_ARRAY_SIZE(half)));
 	EXPECT_EQ(0, wire_count_once(&self->w, topic, 0));
 }
 
@@ -282,7 +282,7 @@ TEST_F(peers, answers_unread_are_given_up)
 	hasten(self);
 	descriptors = daemon_descriptors(&self->d);
 	ask_and_not_read(unread, self->d.kafka_port);
-	EXPECT_LE(8u, daemon_log_wait(&self->d, "slow-reader", 8, 10000));
+	EXPECT_LE(8u, daemon_log_wait(&self->d, "slow-reader", 8));
 	/* Half of them, and the partition's own files. */
 	expect_descriptors(&self->d, 1, descriptors + UNREAD / 2);
 	for (int i = 0; i < UNREAD; i++)
@@ -314,7 +314,7 @@ TEST_F(peers, requests_without_reading_stop_being_served)
 	TH_LOG("%.1f MB of requests taken; resident %.1f MB before, %.1f MB at most",
 	       (double)sent / 1e6, (double)before / 1e6, (double)most / 1e6);
 	EXPECT_GT(memory_max(before), most);
-	EXPECT_EQ(1u, daemon_log_wait(&self->d, "slow-reader", 1, 10000));
+	EXPECT_EQ(1u, daemon_log_wait(&self->d, "slow-reader", 1));
 	EXPECT_EQ(0, wire_ping(&self->w));
 	wire_close(&w);
 	free(ping);

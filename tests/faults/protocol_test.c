@@ -77,8 +77,7 @@ TEST_TIMEOUT(broken_frame_closes_connection_with_one_line, 60)
 		unsigned lines = daemon_log_count(&d, "connection.closed");
 
 		check_fatal(&d, i);
-		if (!EXPECT_EQ(lines + 1, daemon_log_wait(&d, "connection.closed", lines + 1,
-							   1000)))
+		if (!EXPECT_EQ(lines + 1, daemon_log_wait(&d, "connection.closed", lines + 1)))
 			TH_LOG("%s", bad_frames[i].name);
 		EXPECT_EQ(0, wire_ping(&w));
 		/* A place that logs is limited to some lines in a while, of each start. */

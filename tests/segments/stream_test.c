@@ -350,8 +350,7 @@ TEST(streams_of_several_cores_share_a_log)
 struct behind {
 	struct kit *k;
 	struct flow f;
-	int64_t waited_ns; /* of the append; 0: it still waits */
-	bool streaming, ended;
+	bool streaming, appended, ended;
 };
 
 static void stream_and_stall(void *arg)
@@ -362,7 +361,7 @@ static void stream_and_stall(void *arg)
 	ASSERT_EQ(0, flow_begin(&b->f, b->k->log, 5, 100000));
 	b->streaming = true;
 	ASSERT_EQ(0, flow_write(&b->f, 50000));
-	for (int i = 0; i < 2000 && !b->waited_ns; i++)
+	while (!b->appended)
 		sl_sleep(sl_now() + SL_MSEC);
 	ASSERT_EQ(0, flow_write(&b->f, b->f.b.bytes - 50000));
 	ASSERT_LE(0, flow_finish(&b->f, &base));
@@ -372,10 +371,9 @@ static void stream_and_stall(void *arg)
 static void append_behind(void *arg)
 {
 	struct behind *b = arg;
-	int64_t began = sl_clock_ns();
 
 	EXPECT_EQ(0, kit_fill(b->k, 6, 1, 500));
-	b->waited_ns = sl_clock_ns() - began;
+	b->appended = true;
 }
 
 static int waiter_from_before(struct kit *k)
@@ -391,8 +389,7 @@ static int waiter_from_before(struct kit *k)
 	tail_give(k->log);
 	while (!b.ended)
 		sl_sleep(sl_now() + SL_MSEC);
-	/* The stream waits for the append for 2 s; the append must not wait for the stream. */
-	EXPECT_GT(SL_SEC * harness_time_scale(), b.waited_ns);
+	/* The stream went on when the append was done, which must not have waited for it. */
 	expect_ids(k, (uint32_t[]){6, 5}, 2);
 	return kit_close(k);
 }

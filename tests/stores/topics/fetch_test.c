@@ -178,9 +178,7 @@ static int waits(struct tk *k)
 		l.done = false;
 		l.at = sl_now() + 20 * SL_MSEC;
 		start_later(&l);
-		began = sl_now();
-		ASSERT_EQ(0, sl_fetch_wait(k->t, &f, began + 10 * SL_SEC));
-		EXPECT_GT(began + 5 * SL_SEC, sl_now());
+		ASSERT_EQ(0, sl_fetch_wait(k->t, &f, SL_NEVER));
 		EXPECT_LT(0, f.bytes);
 		EXPECT_EQ(1, parts[l.partition].n_spans);
 		parts[l.partition].offset = parts[l.partition].spans[0].next;
@@ -202,7 +200,6 @@ static int waits_for_more(struct tk *k)
 	struct sl_fetch_part parts[1];
 	struct sl_fetch f = {.parts = parts, .n = 1, .bytes_max = SL_MIB, .bytes_min = 1100};
 	struct later l = {.k = k};
-	int64_t began;
 
 	ASSERT_EQ(0, open_with_topic(k));
 	ASSERT_EQ(0, tk_append(k, "t", 0, &b, NULL));
@@ -214,9 +211,7 @@ static int waits_for_more(struct tk *k)
 	sl_fetch_release(&f);
 	l.at = sl_now() + 10 * SL_MSEC;
 	start_later(&l);
-	began = sl_now();
-	ASSERT_EQ(0, sl_fetch_wait(k->t, &f, began + 10 * SL_SEC));
-	EXPECT_GT(began + 5 * SL_SEC, sl_now());
+	ASSERT_EQ(0, sl_fetch_wait(k->t, &f, SL_NEVER));
 	EXPECT_LT(1100, f.bytes);
 	EXPECT_EQ(2, parts[0].spans[0].next);
 	sl_fetch_release(&f);
@@ -237,18 +232,15 @@ static int waits_end(struct tk *k)
 	struct sl_fetch f = {.parts = parts, .n = 2, .bytes_max = SL_MIB, .bytes_min = 1};
 	struct sl_topics_view *view;
 	struct later l = {.k = k, .what = 2};
-	int64_t began;
 
 	ASSERT_EQ(0, open_with_topic(k));
 	ASSERT_EQ(0, tk_append(k, "t", 0, &b, NULL));
 	view = sl_topics_view(k->t); /* so that the topic stays although it is deleted */
 	parts[0] = part_of(k, 0, 1);
 	parts[1] = part_of(k, 1, 0);
-	began = sl_now();
-	l.at = began + 10 * SL_MSEC;
+	l.at = sl_now() + 10 * SL_MSEC;
 	start_later(&l);
-	ASSERT_EQ(0, sl_fetch_wait(k->t, &f, began + 10 * SL_SEC));
-	EXPECT_GT(began + 5 * SL_SEC, sl_now());
+	ASSERT_EQ(0, sl_fetch_wait(k->t, &f, SL_NEVER));
 	EXPECT_LT(0, f.refused);
 	EXPECT_EQ(SL_REFUSED_UNKNOWN_PARTITION, parts[1].result);
 	sl_fetch_release(&f);
@@ -260,9 +252,7 @@ static int waits_end(struct tk *k)
 	f.n = 1;
 	l = (struct later){.k = k, .what = 1, .at = sl_now() + 10 * SL_MSEC};
 	start_later(&l);
-	began = sl_now();
-	ASSERT_EQ(0, sl_fetch_wait(k->t, &f, began + 10 * SL_SEC));
-	EXPECT_GT(began + 5 * SL_SEC, sl_now());
+	ASSERT_EQ(0, sl_fetch_wait(k->t, &f, SL_NEVER));
 	sl_fetch_release(&f);
 	return tk_close(k);
 }

@@ -223,7 +223,7 @@ static int defaults(struct tk *k)
 	conf = k->conf;
 	conf.batch_bytes_max = 4321;
 	sl_topics_configure(k->t, &conf);
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 10000; i++) {
 		if (tk_topic(k, "f")->in_force.value[SL_TOPIC_MAX_MESSAGE_BYTES] == 4321)
 			break;
 		sl_sleep(sl_now() + SL_MSEC);

@@ -19,7 +19,7 @@ TEST(an_orderly_end_is_remembered_and_a_kill_is_noticed)
 	EXPECT_EQ(0, daemon_log_count(&d, "daemon.recovering"));
 	daemon_kill(&d);
 	daemon_must_start(&d);
-	EXPECT_EQ(1, daemon_log_wait(&d, "daemon.recovering", 1, 1000));
+	EXPECT_EQ(1, daemon_log_wait(&d, "daemon.recovering", 1));
 	EXPECT_EQ(0, daemon_stop(&d));
 }
 
@@ -47,9 +47,9 @@ TEST(signals_reload_report_and_stop)
 	daemon_set(&d, "node.cores=2");
 	daemon_must_start(&d);
 	kill(d.pid, SIGHUP);
-	EXPECT_EQ(1, daemon_log_wait(&d, "settings.reloaded", 1, 5000));
+	EXPECT_EQ(1, daemon_log_wait(&d, "settings.reloaded", 1));
 	kill(d.pid, SIGUSR1);
-	EXPECT_EQ(2, daemon_log_wait(&d, "core.state", 2, 5000));
+	EXPECT_EQ(2, daemon_log_wait(&d, "core.state", 2));
 	EXPECT_EQ(0, daemon_stop(&d));
 	EXPECT_EQ(1, daemon_log_count(&d, "daemon.stopping"));
 }
