@@ -105,6 +105,27 @@ static void lose(struct peer *x, int order)
 	peer_do(x, decide, &(struct decision){order, true});
 }
 
+struct look {
+	int order;
+	bool held;
+};
+
+static void look_at(struct peer *x, void *arg)
+{
+	struct look *l = arg;
+
+	l->held = !sl_list_empty(&((struct orders *)x->arg)->order[l->order].pending);
+}
+
+/* Waits until a reply is held by the order. */
+static void await_held(struct peer *x, int order)
+{
+	struct look l = {.order = order};
+
+	while (peer_do(x, look_at, &l), !l.held)
+		usleep(1000);
+}
+
 static void with_orders(void (*client)(struct peer *x))
 {
 	struct orders o = {0};
@@ -239,6 +260,7 @@ static void abandons(struct peer *x)
 		int fd = peer_connect(x);
 
 		peer_request(fd, lost ? "x3" : "x4");
+		await_held(x, lost ? 3 : 4);
 		EXPECT_TRUE(peer_silent(fd, 20));
 		if (lost)
 			lose(x, 3);

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -193,6 +194,7 @@ void peer_run(struct peer *x)
 	if (!conf.arena_bytes_max)
 		conf.arena_bytes_max = 128 * SL_MIB;
 	conf.backend = x->backend;
+	signal(SIGPIPE, SIG_IGN); /* as in the daemon: sendfile has no flag for it */
 	EXPECT_EQ(0, sl_core_run(&conf, run, x));
 }
 
