@@ -26,7 +26,6 @@ struct server {
 
 	struct sl_topics *topics;
 	struct kafka_server kafka;
-	int done;
 };
 
 void server_init(struct server *s, const char *path);

@@ -124,7 +124,7 @@ static void send_byte_by_byte(struct web *w)
 	int fd = web_connect(w);
 
 	for (size_t i = 0; i < sizeof(text) - 1; i++) {
-		web_send(fd, text + i, 1);
+		serving_send(fd, text + i, 1);
 		if (i % 8 == 0)
 			usleep(200);
 	}
@@ -149,7 +149,7 @@ static void send_many_at_once(struct web *w)
 	ASSERT_NOT_NULL(text);
 	for (int i = 0; i < N; i++)
 		n += (size_t)snprintf(text + n, 64, GET("/say/%d"), i);
-	web_send(fd, text, n);
+	serving_send(fd, text, n);
 	for (int i = 0; i < N; i++) {
 		char body[16];
 
@@ -180,7 +180,7 @@ static void end_sending(struct web *w)
 		EXPECT_EQ(i ? 1 : 300000, a.n);
 		web_answer_done(&a);
 	}
-	EXPECT_TRUE(web_ended(fd));
+	EXPECT_TRUE(serving_ended(fd));
 	close(fd);
 }
 
@@ -259,7 +259,7 @@ static void echo_sizes(struct web *w)
 		snprintf(head, sizeof(head),
 			 "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n", sizes[i]);
 		web_send_text(fd, head);
-		web_send(fd, data, sizes[i]);
+		serving_send(fd, data, sizes[i]);
 		ASSERT_TRUE(web_read(fd, false, &a));
 		EXPECT_EQ(200, a.status);
 		ASSERT_EQ(sizes[i], a.n);
@@ -288,7 +288,7 @@ static void echo_chunks(struct web *w)
 	expect(fd, 200, "hello, world");
 	expect(fd, 200, "next");
 	for (size_t i = 0; i < sizeof(text) - 1; i++) {
-		web_send(fd, text + i, 1);
+		serving_send(fd, text + i, 1);
 		if (i % 8 == 0)
 			usleep(200);
 	}
@@ -314,7 +314,7 @@ static void echo_large_chunks(struct web *w)
 	web_send_text(fd, "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
 	for (int i = 0; i < N; i++) {
 		web_send_text(fd, "186A0\r\n");
-		web_send(fd, data, CHUNK);
+		serving_send(fd, data, CHUNK);
 		web_send_text(fd, "\r\n");
 	}
 	web_send_text(fd, "0\r\n\r\n");
@@ -367,7 +367,7 @@ static void wait_to_continue(struct web *w)
 	EXPECT_EQ(200, a.status);
 	EXPECT_NOT_NULL(strstr(a.head, "\r\nConnection: close\r\n"));
 	web_answer_done(&a);
-	EXPECT_TRUE(web_ended(fd));
+	EXPECT_TRUE(serving_ended(fd));
 	close(fd);
 }
 
@@ -384,7 +384,7 @@ static void send_unwanted_bodies(struct web *w)
 
 	ASSERT_NOT_NULL(data);
 	web_send_text(fd, "POST /ignore HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n");
-	web_send(fd, data, 60000);
+	serving_send(fd, data, 60000);
 	web_send_text(fd, GET("/say/on"));
 	expect(fd, 200, "ignored");
 	expect(fd, 200, "on");
@@ -393,12 +393,12 @@ static void send_unwanted_bodies(struct web *w)
 	expect(fd, 200, "ignored");
 	expect(fd, 200, "on");
 	web_send_text(fd, "POST /ignore HTTP/1.1\r\nHost: h\r\nContent-Length: 1048576\r\n\r\n");
-	web_send(fd, data, 1 << 20);
+	serving_send(fd, data, 1 << 20);
 	ASSERT_TRUE(web_read(fd, false, &a));
 	EXPECT_EQ(200, a.status);
 	EXPECT_NOT_NULL(strstr(a.head, "\r\nConnection: close\r\n"));
 	web_answer_done(&a);
-	EXPECT_TRUE(web_ended(fd));
+	EXPECT_TRUE(serving_ended(fd));
 	free(data);
 	close(fd);
 }
@@ -420,17 +420,17 @@ static void send_too_much(struct web *w)
 	EXPECT_EQ(413, a.status);
 	EXPECT_NOT_NULL(strstr(a.head, "\r\nConnection: close\r\n"));
 	web_answer_done(&a);
-	EXPECT_TRUE(web_ended(fd));
+	EXPECT_TRUE(serving_ended(fd));
 	close(fd);
 	fd = web_connect(w);
 	web_send_text(fd, "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
 			  "500000\r\n");
 	for (int i = 0; i < 5; i++)
-		web_send(fd, data, 1 << 20);
+		serving_send(fd, data, 1 << 20);
 	ASSERT_TRUE(web_read(fd, false, &a));
 	EXPECT_EQ(413, a.status);
 	web_answer_done(&a);
-	EXPECT_TRUE(web_ended(fd));
+	EXPECT_TRUE(serving_ended(fd));
 	free(data);
 	close(fd);
 }
@@ -468,7 +468,7 @@ static void ask_old_and_closing(struct web *w)
 			  strstr(a.head, rows[i].connection ? line : "\r\nConnection:") != NULL);
 		web_answer_done(&a);
 		if (rows[i].ends) {
-			EXPECT_TRUE(web_ended(fd));
+			EXPECT_TRUE(serving_ended(fd));
 		} else {
 			web_send_text(fd, GET("/say/b"));
 			expect(fd, 200, "b");
@@ -489,7 +489,7 @@ static void stall(struct web *w)
 
 	/* Within a head: nobody is there to answer. */
 	web_send_text(fd, "GET /say/a HTTP/1.1\r\nHo");
-	EXPECT_TRUE(web_ended(fd));
+	EXPECT_TRUE(serving_ended(fd));
 	close(fd);
 	/* Within a body. */
 	for (int chunked = 0; chunked < 2; chunked++) {
@@ -502,7 +502,7 @@ static void stall(struct web *w)
 		EXPECT_EQ(408, a.status);
 		EXPECT_NOT_NULL(strstr(a.head, "\r\nConnection: close\r\n"));
 		web_answer_done(&a);
-		EXPECT_TRUE(web_ended(fd));
+		EXPECT_TRUE(serving_ended(fd));
 		close(fd);
 	}
 	EXPECT_EQ(200, web_ask(w, GET("/say/alive"), &a));
@@ -551,10 +551,10 @@ static void send_corpus(struct web *w)
 		int fd = web_connect(w);
 		struct web_answer a = {0};
 
-		web_send(fd, r->bytes, r->n);
+		serving_send(fd, r->bytes, r->n);
 		if (!EXPECT_TRUE(web_read(fd, false, &a)) ||
 		    !EXPECT_EQ(r->status ? r->status : 404, a.status) ||
-		    !EXPECT_TRUE(web_ended(fd)))
+		    !EXPECT_TRUE(serving_ended(fd)))
 			TH_LOG("in %s", r->name);
 		web_answer_done(&a);
 		close(fd);
@@ -581,9 +581,9 @@ static void send_bad_chunks_to_a_reader(struct web *w)
 		ASSERT_NOT_NULL(body);
 		fd = web_connect(w);
 		web_send_text(fd, "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked");
-		web_send(fd, body, r->n - (size_t)(body - r->bytes));
+		serving_send(fd, body, r->n - (size_t)(body - r->bytes));
 		if (!EXPECT_TRUE(web_read(fd, false, &a)) || !EXPECT_EQ(400, a.status) ||
-		    !EXPECT_TRUE(web_ended(fd)))
+		    !EXPECT_TRUE(serving_ended(fd)))
 			TH_LOG("in %s", r->name);
 		web_answer_done(&a);
 		close(fd);
@@ -605,22 +605,22 @@ static void send_long_heads(struct web *w)
 
 	memset(line, 'a', sizeof(line));
 	memcpy(line, "GET /", 5);
-	web_send(fd, line, sizeof(line));
+	serving_send(fd, line, sizeof(line));
 	ASSERT_TRUE(web_read(fd, false, &a));
 	EXPECT_EQ(414, a.status);
 	web_answer_done(&a);
-	EXPECT_TRUE(web_ended(fd));
+	EXPECT_TRUE(serving_ended(fd));
 	close(fd);
 	fd = web_connect(w);
 	while (n < sizeof(fields) - 10) {
 		memcpy(fields + n, "A: bcde\r\n", 9);
 		n += 9;
 	}
-	web_send(fd, fields, n);
+	serving_send(fd, fields, n);
 	ASSERT_TRUE(web_read(fd, false, &a));
 	EXPECT_EQ(431, a.status);
 	web_answer_done(&a);
-	EXPECT_TRUE(web_ended(fd));
+	EXPECT_TRUE(serving_ended(fd));
 	close(fd);
 }
 
@@ -637,11 +637,11 @@ static void send_on_after_refusal(struct web *w)
 
 	ASSERT_NOT_NULL(data);
 	web_send_text(fd, "BREW / HTTP/1.1\r\nHost: h\r\n\r\n" GET("/hidden"));
-	web_send(fd, data, 1 << 20);
+	serving_send(fd, data, 1 << 20);
 	ASSERT_TRUE(web_read(fd, false, &a));
 	EXPECT_EQ(501, a.status);
 	web_answer_done(&a);
-	EXPECT_TRUE(web_ended(fd));
+	EXPECT_TRUE(serving_ended(fd));
 	close(fd);
 	free(data);
 	EXPECT_EQ(0, __atomic_load_n(&hidden, __ATOMIC_RELAXED));

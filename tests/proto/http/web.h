@@ -4,6 +4,7 @@
 #define TESTS_PROTO_HTTP_WEB_H
 
 #include "proto/http/http.h"
+#include "serving.h"
 
 /**
  * struct web - a server for one test; zero fields take the defaults.
@@ -20,15 +21,13 @@ struct web {
 	struct http_server server;
 	struct sl_registry *registry;
 	uint16_t port;
-	int done;
 };
 
 /* Runs @w->client against @w; anything that fails on the server's side ends the test. */
 void web_run(struct web *w);
 
-/* A connection to @w; receiving ends the test after 20 s of silence. */
+/* A connection to @w, which also takes raw bytes (serving.h). */
 int web_connect(const struct web *w);
-void web_send(int fd, const void *data, size_t n);
 void web_send_text(int fd, const char *text);
 
 /**
@@ -48,9 +47,6 @@ struct web_answer {
  */
 bool web_read(int fd, bool head_only, struct web_answer *a);
 void web_answer_done(struct web_answer *a);
-
-/* Whether the peer has ended the connection with nothing more to read; waits for it. */
-bool web_ended(int fd);
 
 /* Sends @text on a connection of its own and reads one response. Return: its status, 0: none. */
 int web_ask(const struct web *w, const char *text, struct web_answer *a);

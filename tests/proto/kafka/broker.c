@@ -7,67 +7,41 @@
  */
 #include "broker.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
+
+#include "serving.h"
 
 /* ---- the server ------------------------------------------------------------------------- */
 
-static void *client_thread(void *arg)
+static void run_client(void *arg)
 {
 	struct broker *b = arg;
 
 	b->client(b);
-	__atomic_store_n(&b->done, 1, __ATOMIC_RELEASE);
-	return NULL;
 }
 
-static void serve_client(struct broker *b)
+static void drain(void *arg)
 {
-	static const struct sl_conn_limits limits = {
-		.idle_ns = 30 * SL_SEC,
-		.header_ns = 10 * SL_SEC,
-		.write_ns = 10 * SL_SEC,
-		.memory_bytes = 4 << 20,
-		.ahead_bytes = 256 << 10,
-		.replies = 64,
-		.conns = 100,
-	};
-	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct sockaddr_storage bound;
-	struct sl_listener *listener;
-	pthread_t thread;
-	char why[256];
-
-	if (sl_listen((struct sockaddr *)&any, sizeof(any), &kafka_proto, &b->server, 0, &limits,
-		      &listener, why, sizeof(why))) {
-		TH_LOG("%s", why);
-		ASSERT_TRUE(!"listens");
-	}
-	ASSERT_EQ(0, sl_listener_addr(listener, &bound));
-	b->port = ntohs(((struct sockaddr_in *)&bound)->sin_port);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, client_thread, b));
-	while (!__atomic_load_n(&b->done, __ATOMIC_ACQUIRE))
-		sl_sleep(sl_clock_ns() + SL_MSEC);
-	pthread_join(thread, NULL);
-	sl_topics_drain(b->server.topics);
-	sl_listener_drain(listener, sl_clock_ns() + 3 * SL_SEC);
-	EXPECT_EQ(0, sl_listener_conns(listener));
-	sl_listener_free(listener);
+	sl_topics_drain(((struct kafka_server *)arg)->topics);
 }
 
 static int run_core(void *arg)
 {
 	struct broker *b = arg;
+	struct serving serving = {.proto = &kafka_proto,
+				  .server = &b->server,
+				  .limits = &serving_limits,
+				  .client = run_client,
+				  .arg = b,
+				  .drain = drain,
+				  .ret_port = &b->port};
 
 	ASSERT_EQ(0, sl_topics_open(&b->topics, &b->server.topics));
 	ASSERT_EQ(0, sl_topics_start(b->server.topics, SL_NEVER));
-	serve_client(b);
+	serving_run(&serving);
 	EXPECT_EQ(0, sl_topics_stop(b->server.topics, SL_NEVER));
 	sl_topics_close(b->server.topics);
 	return 0;
@@ -103,44 +77,21 @@ void broker_init(struct broker *b, void (*client)(struct broker *b))
 	};
 }
 
-/* The tables of names that tools/sluiced gives. */
-static void name_dimensions(struct sl_registry *r)
-{
-	static const char *const listeners[] = {"kafka"};
-	static const char *closes[SL_CLOSE_LAST], *rungs[SL_RUNG_LAST], *falls[SL_FALLBACK_LAST];
-	const char *const *apis;
-	uint32_t n;
-
-	for (int i = 0; i < SL_CLOSE_LAST; i++)
-		closes[i] = sl_close_name((enum sl_close)i);
-	for (int i = 0; i < SL_RUNG_LAST; i++)
-		rungs[i] = sl_rung_name((enum sl_rung)i);
-	for (int i = 0; i < SL_FALLBACK_LAST; i++)
-		falls[i] = sl_fallback_name((enum sl_fallback)i);
-	apis = kafka_api_names(&n);
-	sl_registry_dim(r, SL_DIM_LISTENER, listeners, 1);
-	sl_registry_dim(r, SL_DIM_CLOSE, closes, SL_CLOSE_LAST);
-	sl_registry_dim(r, SL_DIM_RUNG, rungs, SL_RUNG_LAST);
-	sl_registry_dim(r, SL_DIM_FALLBACK, falls, SL_FALLBACK_LAST);
-	sl_registry_dim(r, SL_DIM_API, apis, n);
-}
-
 void broker_run(struct broker *b)
 {
 	struct sl_cores_conf cores = {.n = 1, .arena_bytes_max = 256 << 20};
-	struct sl_registry *registry;
+	const char *const *apis;
+	uint32_t n;
 
-	ASSERT_EQ(0, sl_registry_new(1, &registry));
-	name_dimensions(registry);
-	cores.registry = registry;
+	apis = kafka_api_names(&n);
+	cores.registry = serving_registry("kafka", apis, n);
 	sl_bump_init(&b->mem, NULL, 0, 64 << 20);
-	b->done = 0;
 	b->topics.dir = open(harness_tmpdir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ASSERT_LE(0, b->topics.dir);
 	ASSERT_EQ(0, sl_core_run(&cores, run_core, b));
 	close(b->topics.dir);
 	sl_bump_done(&b->mem);
-	sl_registry_free(registry);
+	sl_registry_free(cores.registry);
 }
 
 void broker_test(void (*client)(struct broker *b))
@@ -155,52 +106,7 @@ void broker_test(void (*client)(struct broker *b))
 
 int broker_connect(const struct broker *b)
 {
-	struct sockaddr_in addr = {.sin_family = AF_INET,
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-				   .sin_port = htons(b->port)};
-	struct timeval patience = {.tv_sec = 20};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	ASSERT_LE(0, fd);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	ASSERT_EQ(0, connect(fd, (struct sockaddr *)&addr, sizeof(addr)));
-	return fd;
-}
-
-void broker_send_raw(int fd, const void *p, size_t n)
-{
-	size_t done = 0;
-
-	while (done < n) {
-		ssize_t k = send(fd, (const char *)p + done, n - done, MSG_NOSIGNAL);
-
-		if (k < 0)
-			return; /* a server that has refused may end before all is sent */
-		done += (size_t)k;
-	}
-}
-
-static bool receive_raw(int fd, void *p, size_t n)
-{
-	size_t done = 0;
-
-	while (done < n) {
-		ssize_t k = recv(fd, (char *)p + done, n - done, 0);
-
-		if (k < 0 && errno == EAGAIN)
-			ASSERT_TRUE(!"an answer within 20 s");
-		if (k <= 0)
-			return false;
-		done += (size_t)k;
-	}
-	return true;
-}
-
-bool broker_ended(int fd)
-{
-	char c;
-
-	return !receive_raw(fd, &c, 1);
+	return serving_connect(b->port);
 }
 
 void broker_send(struct broker *b, int fd, enum kafka_api api, int version, int32_t id,
@@ -217,7 +123,7 @@ void broker_send(struct broker *b, int fd, enum kafka_api api, int version, int3
 	ASSERT_NOT_NULL(p);
 	kafka_out_init(&out, p, sizes.mem_bytes);
 	ASSERT_EQ(0, kafka_request_encode(api, version, id, client, req, &sizes, &out));
-	broker_send_raw(fd, p, out.len);
+	serving_send(fd, p, out.len);
 }
 
 bool broker_receive(struct broker *b, int fd, enum kafka_api api, int version, int32_t id,
@@ -229,12 +135,12 @@ bool broker_receive(struct broker *b, int fd, enum kafka_api api, int version, i
 	uint8_t *p;
 	size_t n;
 
-	if (!receive_raw(fd, prefix, sizeof(prefix)))
+	if (!serving_receive(fd, prefix, sizeof(prefix)))
 		return false;
 	n = sl_load_be32(prefix);
 	p = sl_bump_alloc(&b->mem, n);
 	ASSERT_NOT_NULL(p);
-	ASSERT_TRUE(receive_raw(fd, p, n));
+	ASSERT_TRUE(serving_receive(fd, p, n));
 	kafka_in_init(&in, p, n);
 	ASSERT_EQ(0, kafka_response_header_decode(&in, api, version, &seen_id));
 	ASSERT_EQ(id, seen_id);

@@ -11,6 +11,7 @@
 #include "harness.h"
 #include "proto/kafka/bump.h"
 #include "proto/kafka/kafka.h"
+#include "serving.h"
 
 /* ---- the server ------------------------------------------------------------------------- */
 
@@ -26,7 +27,6 @@ struct broker {
 	void (*client)(struct broker *b);
 	struct sl_bump mem;
 	uint16_t port;
-	int done;
 };
 
 void broker_init(struct broker *b, void (*client)(struct broker *b));
@@ -40,7 +40,7 @@ void broker_test(void (*client)(struct broker *b));
 
 /* ---- calls ------------------------------------------------------------------------------ */
 
-/* A connection; receiving ends the test after 20 s of silence. */
+/* A connection, which also takes raw bytes (serving.h). */
 int broker_connect(const struct broker *b);
 
 /* Sends a request; @api and @version as the frame shall say. */
@@ -54,12 +54,6 @@ bool broker_receive(struct broker *b, int fd, enum kafka_api api, int version, i
 /* Both; the test ends if there is no response. */
 void broker_call(struct broker *b, int fd, enum kafka_api api, int version, const void *req,
 		 void *ret_res);
-
-/* Sends raw bytes. */
-void broker_send_raw(int fd, const void *p, size_t n);
-
-/* Whether the server has ended the connection; waits for it. */
-bool broker_ended(int fd);
 
 /* ---- shorthands ------------------------------------------------------------------------- */
 

@@ -99,7 +99,7 @@ static void go_on(struct broker *b)
 	int fd = broker_connect(b);
 
 	static_assert(sizeof(metadata) == 4 + 25, "as the frame says");
-	broker_send_raw(fd, metadata, sizeof(metadata));
+	serving_send(fd, metadata, sizeof(metadata));
 	ASSERT_TRUE(broker_receive(b, fd, KAFKA_METADATA, 13, 3, &res));
 	EXPECT_EQ(1, res.brokers.n);
 	close(fd);

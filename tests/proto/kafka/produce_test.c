@@ -278,7 +278,7 @@ static void no_acks_error(struct broker *b)
 	int fd = broker_connect(b);
 
 	broker_send(b, fd, KAFKA_PRODUCE, 8, 1, &req);
-	EXPECT_TRUE(broker_ended(fd));
+	EXPECT_TRUE(serving_ended(fd));
 	batch_done(&x);
 	close(fd);
 }
