@@ -75,8 +75,9 @@ libs := $(pkg-libs) -lm
 
 # ---- the folders and what their Kbuild lists -----------------------------------------------
 dirs := uring dataplane segments stores/topics proto/kafka proto/http tools
-test-dirs := tests $(addprefix tests/,include uring dataplane segments stores/topics proto/kafka \
-	proto/http tools tools/sluice tools/sluiced clients faults)
+# Tests run in this order: those that take longest begin first.
+test-dirs := tests $(addprefix tests/,faults include uring dataplane segments stores/topics \
+	proto/kafka proto/http tools tools/sluice tools/sluiced clients)
 
 # A Kbuild sets, relative to its folder:
 #   obj-y      objects of the layer

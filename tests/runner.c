@@ -8,10 +8,12 @@
  * The last line is "N passed, N failed, N skipped"; the status is 0 only if none failed. -c names
  * a program of which each test must fail: that counts as one passed test. -s appends the three
  * numbers to a file. -x multiplies time limits, -r turns address randomisation off (older
- * thread sanitizers cannot place their shadow otherwise).
+ * thread sanitizers cannot place their shadow otherwise). With SLUICE_TIMES=N in the environment it
+ * also lists the N programs and the N tests that took longest, before that line.
+ * At most JOBS programs are at work: one that waits lets another begin beside it (run_all()).
  * Invariants: every program leaves at least one counted result; a missing plan, a short run or a
  * bad exit status is a failure of its own.
- * Order of parts: jobs; reading TAP; the end of a job; the main loop.
+ * Order of parts: what took long; jobs; reading TAP; the end of a job; the main loop.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -23,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +33,9 @@
 #define JOBS_MAX 64
 #define PROGRAM_LIMIT_S 900
 #define KEPT_BYTES_MAX (64 * 1024)
+#define JOBS_WAITING 4 /* programs at most for each of JOBS, if the others wait */
+#define LOOK_S 0.5 /* how often to look whether they do */
+#define SILENCE_S 10 /* a heavy test may be as silent: one more beside it does no harm */
 
 struct counts {
 	int passed, failed, skipped;
@@ -41,7 +47,7 @@ struct job {
 	bool canary;
 	pid_t pid;
 	int fd;
-	time_t started;
+	double started_s, result_s; /* when it began, and when it told its last result */
 	bool overtime;
 	int planned; /* -1 until the plan is read */
 	struct counts counts;
@@ -52,22 +58,83 @@ struct job {
 };
 
 static struct {
-	int jobs, scale;
+	int jobs, scale, times;
 	bool verbose, fixed_addresses;
 	const char *build, *canary, *summary;
 } opt = {.jobs = 1, .scale = 1, .build = ""};
 
 static struct counts total;
 
-/* ---- jobs ------------------------------------------------------------------------------------ */
+/* ---- what took long -------------------------------------------------------------------------- */
 
-static time_t now_s(void)
+/* A program or a test of it. */
+struct took {
+	double wall_s, cpu_s;
+	char what[200];
+};
+
+/* The longest so far, longest first. */
+struct ranking {
+	struct took *rows; /* opt.times of them */
+	int n;
+};
+
+static struct ranking slow_programs, slow_tests;
+
+static double now_s(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
+
+static double cpu_s(const struct rusage *r)
+{
+	return (double)(r->ru_utime.tv_sec + r->ru_stime.tv_sec) +
+	       (double)(r->ru_utime.tv_usec + r->ru_stime.tv_usec) / 1e6;
+}
+
+static void rank(struct ranking *r, double wall_s, double cpu, const char *program,
+		 const char *test)
+{
+	int at = r->n;
+
+	while (at > 0 && r->rows[at - 1].wall_s < wall_s)
+		at--;
+	if (at == opt.times)
+		return;
+	if (r->n < opt.times)
+		r->n++;
+	memmove(&r->rows[at + 1], &r->rows[at], (size_t)(r->n - 1 - at) * sizeof(*r->rows));
+	r->rows[at] = (struct took){.wall_s = wall_s, .cpu_s = cpu};
+	snprintf(r->rows[at].what, sizeof(r->rows[at].what), "%s %s", program, test);
+}
+
+static int rankings_new(void)
+{
+	slow_programs.rows = calloc((size_t)opt.times + 1, sizeof(struct took));
+	slow_tests.rows = calloc((size_t)opt.times + 1, sizeof(struct took));
+	return slow_programs.rows && slow_tests.rows ? 0 : -1;
+}
+
+static void rankings_print(double wall_s)
+{
+	struct rusage all;
+
+	getrusage(RUSAGE_CHILDREN, &all);
+	if (!opt.times)
+		return;
+	for (int i = 0; i < slow_tests.n; i++)
+		printf("TIME %7.1f s               %s\n", slow_tests.rows[i].wall_s,
+		       slow_tests.rows[i].what);
+	for (int i = 0; i < slow_programs.n; i++)
+		printf("TIME %7.1f s %7.1f s CPU %s\n", slow_programs.rows[i].wall_s,
+		       slow_programs.rows[i].cpu_s, slow_programs.rows[i].what);
+	printf("TIME %7.1f s %7.1f s CPU all\n", wall_s, cpu_s(&all));
+}
+
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 /* The program's name without the build folder. */
 static const char *job_name(const struct job *job)
@@ -104,7 +171,8 @@ static int job_start(struct job *job, const char *path, bool canary)
 {
 	int fds[2];
 
-	*job = (struct job){.path = path, .canary = canary, .planned = -1, .started = now_s()};
+	*job = (struct job){.path = path, .canary = canary, .planned = -1};
+	job->started_s = job->result_s = now_s();
 	job->kept = malloc(KEPT_BYTES_MAX);
 	if (!job->kept || pipe2(fds, O_CLOEXEC))
 		return -1;
@@ -149,11 +217,14 @@ static void report(struct job *job, const char *outcome, const char *test)
 static void result_count(struct job *job, bool ok, char *rest)
 {
 	char *skip = strstr(rest, "# SKIP");
+	double told_s = now_s();
 
 	while (isspace((unsigned char)*rest) || isdigit((unsigned char)*rest))
 		rest++;
 	if (!strncmp(rest, "- ", 2))
 		rest += 2;
+	rank(&slow_tests, told_s - job->result_s, 0, job_name(job), rest);
+	job->result_s = told_s;
 	if (ok && skip) {
 		job->counts.skipped++;
 		report(job, "SKIP", rest);
@@ -226,6 +297,7 @@ static void job_end(struct job *job)
 	struct counts *c = &job->counts;
 	int seen = c->passed + c->failed + c->skipped;
 	char why[128] = "";
+	struct rusage used = {0};
 	int status = 0;
 
 	if (job->line_bytes) {
@@ -233,8 +305,9 @@ static void job_end(struct job *job)
 		line_read(job, job->line);
 	}
 	close(job->fd);
-	waitpid(job->pid, &status, 0);
+	wait4(job->pid, &status, 0, &used);
 	kill(-job->pid, SIGKILL);
+	rank(&slow_programs, now_s() - job->started_s, cpu_s(&used), job_name(job), "");
 	if (job->canary) {
 		canary_judge(job);
 		free(job->kept);
@@ -264,23 +337,77 @@ static void job_end(struct job *job)
 
 static void overtime_check(struct job *job)
 {
-	if (!job->overtime && now_s() - job->started > (time_t)PROGRAM_LIMIT_S * opt.scale) {
+	if (!job->overtime && now_s() - job->started_s > PROGRAM_LIMIT_S * opt.scale) {
 		job->overtime = true;
 		kill(-job->pid, SIGKILL);
 	}
 }
 
-/* Runs @paths (and the canary first) with at most opt.jobs at a time. */
+/* Jiffies of all processors, and of those the ones in which they had nothing to do. */
+struct ticks {
+	unsigned long long all, idle;
+};
+
+static struct ticks ticks_now(void)
+{
+	unsigned long long v[8] = {0};
+	struct ticks t = {0};
+	FILE *f = fopen("/proc/stat", "re");
+
+	if (!f)
+		return t;
+	if (fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3],
+		   &v[4], &v[5], &v[6], &v[7]) == 8) {
+		for (int i = 0; i < 8; i++)
+			t.all += v[i];
+		/* Waiting for a disk is idle, too, and what is nice gives way. */
+		t.idle = v[1] + v[3] + v[4];
+	}
+	fclose(f);
+	return t;
+}
+
+/*
+ * Many tests wait for a limit to pass, and use no processor meanwhile. Whether one of those was
+ * idle since the last look, or no program has said anything since @heard_s.
+ */
+static bool all_wait(double heard_s)
+{
+	static struct ticks last;
+	static double looked_s;
+	struct ticks t, was = last;
+	double now = now_s();
+
+	if (now - looked_s < LOOK_S)
+		return false;
+	looked_s = now;
+	t = last = ticks_now();
+	if (now - heard_s > SILENCE_S)
+		return true;
+	return t.all > was.all &&
+	       (t.idle - was.idle) * (unsigned long long)opt.jobs * 2 > t.all - was.all;
+}
+
+/* Whether one more may begin beside @n: beyond opt.jobs only one at a look. */
+static bool room_for_another(int n, double heard_s)
+{
+	int most = opt.jobs * JOBS_WAITING < JOBS_MAX ? opt.jobs * JOBS_WAITING : JOBS_MAX;
+
+	return n < opt.jobs || (opt.jobs > 1 && n < most && all_wait(heard_s));
+}
+
+/* Runs @paths, and the canary first. */
 static int run_all(char **paths)
 {
 	struct job running[JOBS_MAX];
 	bool canary = opt.canary != NULL;
+	double heard_s = now_s();
 	int n = 0;
 
 	while (canary || *paths || n) {
 		struct pollfd pfds[JOBS_MAX];
 
-		while (n < opt.jobs && (canary || *paths)) {
+		while ((canary || *paths) && room_for_another(n, heard_s)) {
 			if (job_start(&running[n], canary ? opt.canary : *paths, canary))
 				return -1;
 			if (!canary)
@@ -290,10 +417,13 @@ static int run_all(char **paths)
 		}
 		for (int i = 0; i < n; i++)
 			pfds[i] = (struct pollfd){.fd = running[i].fd, .events = POLLIN};
-		poll(pfds, (nfds_t)n, 1000);
+		poll(pfds, (nfds_t)n, *paths ? (int)(LOOK_S * 1000) : 1000);
 		for (int i = n - 1; i >= 0; i--) {
 			overtime_check(&running[i]);
-			if (!pfds[i].revents || job_read(&running[i]))
+			if (!pfds[i].revents)
+				continue;
+			heard_s = now_s();
+			if (job_read(&running[i]))
 				continue;
 			job_end(&running[i]);
 			running[i] = running[--n];
@@ -314,6 +444,7 @@ static int summary_append(void)
 
 int main(int argc, char **argv)
 {
+	double began_s = now_s();
 	int c;
 
 	while ((c = getopt(argc, argv, "j:d:c:s:x:rv")) != -1) {
@@ -347,7 +478,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "runner: -j takes 1 to %d, -x at least 1\n", JOBS_MAX);
 		return 2;
 	}
-	if (run_all(argv + optind)) {
+	if (getenv("SLUICE_TIMES"))
+		opt.times = atoi(getenv("SLUICE_TIMES"));
+	if (opt.times < 0 || rankings_new() || run_all(argv + optind)) {
 		perror("runner");
 		return 1;
 	}
@@ -355,6 +488,7 @@ int main(int argc, char **argv)
 		perror(opt.summary);
 		return 1;
 	}
+	rankings_print(now_s() - began_s);
 	printf("%d passed, %d failed, %d skipped\n", total.passed, total.failed, total.skipped);
 	return total.failed || !(total.passed + total.skipped) ? 1 : 0;
 }

@@ -129,8 +129,10 @@ static void listen_at(struct peer *x)
 	loopback.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (!x->addr)
 		x->addr_len = sizeof(loopback);
+	if (!x->proto)
+		x->proto = &peer_proto;
 	ASSERT_EQ(0, sl_listen(x->addr ? x->addr : (struct sockaddr *)&loopback, x->addr_len,
-			       x->proto ? x->proto : &peer_proto, x, 0, &x->limits, &x->l, why, sizeof(why)));
+			       x->proto, x, 0, &x->limits, &x->l, why, sizeof(why)));
 	ASSERT_EQ(0, sl_listener_addr(x->l, &bound));
 	x->port = ntohs(((struct sockaddr_in *)&bound)->sin_port);
 }

@@ -163,14 +163,15 @@ TEST_F(peers, sender_that_trickles_holds_up_nobody)
 	struct wire_answer a;
 	struct wire w;
 	unsigned until;
-	size_t len, at = 0;
+	size_t len, at;
 	uint8_t *frame = produce_frame(900000, &len);
 
 	neighbour_start(&neighbour, self->d.kafka_port, topic, 0);
 	wire_must_open(&w, self->d.kafka_port);
 	ASSERT_EQ(0, wire_send(&w, frame, len / 2));
 	until = atomic_load(&neighbour.rounds) + 1 + ROUNDS;
-	for (at = len / 2; at + PIECE < len && atomic_load(&neighbour.rounds) < until; at += PIECE) {
+	at = len / 2;
+	for (; at + PIECE < len && atomic_load(&neighbour.rounds) < until; at += PIECE) {
 		ASSERT_EQ(0, wire_send(&w, frame + at, PIECE));
 		wire_sleep(SL_MSEC);
 	}

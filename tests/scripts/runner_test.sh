@@ -71,5 +71,25 @@ expect 'a canary that passes fails the run' '2 passed, 1 failed, 1 skipped' 1 -c
 	"$folder/good"
 expect 'a canary that half passes fails the run' '2 passed, 1 failed, 1 skipped' 1 \
 	-c "$folder/bad" "$folder/good"
+
+# As many as may be at work wait for the third, which begins when the machine rests.
+program waits <<'X'
+echo 1..1; until [ -e "$(dirname "$0")/met" ]; do sleep 0.1; done; echo ok 1 a
+X
+program meets <<'X'
+echo 1..1; : >"$(dirname "$0")/met"; echo ok 1 b
+X
+expect 'programs that wait let others begin' '3 passed, 0 failed, 0 skipped' 0 -j 2 \
+	"$folder/waits" "$folder/waits" "$folder/meets"
+
+count=$((count + 1))
+if SLUICE_TIMES=1 "$runner" "$folder/good" "$folder/late" | awk '
+	/^TIME/ { n++; all += $NF == "all" }
+	END { exit !(n == 3 && all == 1) }'; then
+	echo "ok $count - what took longest is listed"
+else
+	echo "not ok $count - what took longest is listed"
+	failed=1
+fi
 echo "1..$count"
 exit "$failed"

@@ -151,12 +151,13 @@ TEST_F(bench, each_kind_reports)
 TEST_F(bench, several_connections_and_partitions)
 {
 	expect_report(RUN(self->d.kafka_port, NULL, "bench", "fetch", "--seconds", "20s",
-			  "--bytes", "1M", "--request-bytes", "16K", "--prefill", "1M", "--connections", "3",
-			  "--partitions", "2", "--in-flight", "5", "--pid", self->pid, "--json"),
+			  "--bytes", "1M", "--request-bytes", "16K", "--prefill", "1M",
+			  "--connections", "3", "--partitions", "2", "--in-flight", "5", "--pid",
+			  self->pid, "--json"),
 		      "fetch");
 	expect_report(RUN(self->d.kafka_port, NULL, "bench", "produce", "--seconds", "20s",
-			  "--bytes", "100K", "--request-bytes", "one-record", "--connections", "3", "--partitions",
-			  "2", "--pid", self->pid, "--json"),
+			  "--bytes", "100K", "--request-bytes", "one-record", "--connections", "3",
+			  "--partitions", "2", "--pid", self->pid, "--json"),
 		      "produce");
 	expect_report(RUN(self->d.kafka_port, NULL, "bench", "produce", "--seconds", "20s",
 			  "--acks", "0", "--bytes", "5M", "--pid", self->pid, "--json"),
