@@ -212,7 +212,7 @@ FIXTURE(group)
 FIXTURE_SETUP(group)
 {
 	tk_init(&self->k, sl_sim_new(harness_random(), NULL));
-	self->k.conf.group_initial_delay_ns = 30 * SL_MSEC;
+	self->k.conf.group_initial_delay_ns = 500 * SL_MSEC; /* for all to join, stalled or not */
 }
 FIXTURE_TEARDOWN(group)
 {
