@@ -139,10 +139,11 @@ static void expect_report(const struct run_result *r, const char *kind)
 TEST_F(bench, each_kind_reports)
 {
 	static const char *const kinds[] = {"produce", "fetch", "latency"};
+	static const char *const bytes[] = {"20M", "100M", "200K"};
 
 	for (int i = 0; i < 3; i++)
 		expect_report(RUN(self->d.kafka_port, NULL, "bench", kinds[i], "--seconds", "20s",
-				  "--warmup", "10ms", "--bytes", "200K", "--pid", self->pid,
+				  "--warmup", "10ms", "--bytes", bytes[i], "--pid", self->pid,
 				  "--json"),
 			      kinds[i]);
 	EXPECT_STREQ("", RUN(self->d.kafka_port, NULL, "topic", "list")->out);
@@ -151,7 +152,7 @@ TEST_F(bench, each_kind_reports)
 TEST_F(bench, several_connections_and_partitions)
 {
 	expect_report(RUN(self->d.kafka_port, NULL, "bench", "fetch", "--seconds", "20s",
-			  "--bytes", "1M", "--request-bytes", "16K", "--prefill", "1M",
+			  "--bytes", "50M", "--request-bytes", "16K", "--prefill", "1M",
 			  "--connections", "3", "--partitions", "2", "--in-flight", "5", "--pid",
 			  self->pid, "--json"),
 		      "fetch");
