@@ -365,7 +365,7 @@ void conn_advance(struct sl_conn *c)
 		 * scarce; but who waits for more is not to wait for ever. */
 		if (!c->reader && (c->buffered >= c->l->limits.ahead_bytes || rx_scarce(c)))
 			rx_cancel(c);
-		else if (c->mode == RX_SMALL)
+		else if (c->mode == RX_SMALL || c->waiter)
 			rx_arm(c);
 		return;
 	}
@@ -449,10 +449,13 @@ int sl_conn_wait(struct sl_conn *conn, struct sl_waitq *q, int64_t deadline)
 {
 	int res;
 
-	if (conn->eof || conn->closing)
+	if (sl_conn_ending(conn))
 		return -ECONNRESET;
 	SL_ASSERT(!conn->waiter);
 	conn->waiter = sl_fiber_self();
+	/* The peer's end is seen by receiving alone, whatever the size of its requests. */
+	if (conn->buffered < conn->l->limits.ahead_bytes && !rx_scarce(conn))
+		rx_arm(conn);
 	res = sl_waitq_wait(q, deadline);
 	conn->waiter = NULL;
 	return res;

@@ -162,8 +162,8 @@ uint32_t sl_conn_dim(const struct sl_conn *conn);
 bool sl_conn_ending(const struct sl_conn *conn);
 
 /**
- * sl_conn_wait() - park a fiber that serves @conn until it is woken by sl_waitq_wake_*(@q), the
- * connection ends, or @deadline. Return: the wake-up's value, -ECONNRESET, or -ETIME.
+ * sl_conn_wait() - park a fiber that serves @conn until it is woken by sl_waitq_wake_*(@q),
+ * sl_conn_ending(), or @deadline. Return: the wake-up's value, -ECONNRESET, or -ETIME.
  */
 int sl_conn_wait(struct sl_conn *conn, struct sl_waitq *q, int64_t deadline);
 

@@ -2,9 +2,9 @@
 /*
  * Connections against a protocol of lengths of which a body may be longer than what is peeked: a
  * request is a 4-byte length and a body; the reply echoes the body, as one slice, or, for a body
- * "file:N", N bytes of a file.
+ * "file:N", N bytes of a file; "wait" waits for ever, "late" begins to when the server drains.
  *
- * Order of parts: the protocol; its clients; requests; holds; limits.
+ * Order of parts: the protocol; its clients; requests; holds; limits; long waits.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,6 +16,13 @@
 #include "peer.h"
 
 /* ---- the protocol ----------------------------------------------------------------------- */
+
+struct session {
+	int (*client)(struct peer *x, int fd);
+	int seen;
+	struct sl_waitq never;
+	int waiting;
+};
 
 /* What is longer is received into its reply. */
 enum { PEEKED_MAX = 2048, LENGTH_MAX = 64 << 20 };
@@ -58,6 +65,16 @@ static int reply_file(struct sl_conn *c, uint64_t n)
 		return -ENOMEM;
 	peer_add_extent(sl_conn_arg(c), r, 0, n);
 	return sl_deliver(r, SL_NEVER);
+}
+
+static int wait_for_ever(struct sl_conn *c, bool late)
+{
+	struct session *s = ((struct peer *)sl_conn_arg(c))->arg;
+
+	__atomic_fetch_add(&s->waiting, 1, __ATOMIC_RELEASE);
+	while (late && !sl_conn_ending(c))
+		sl_sleep(sl_now() + SL_MSEC);
+	return sl_conn_wait(c, &s->never, SL_NEVER);
 }
 
 static int echo_long(struct sl_conn *c, uint32_t len)
@@ -103,6 +120,8 @@ static int serve(struct sl_conn *c)
 	sl_conn_skip(c, len + 4);
 	if (!strcmp(body, "hold") || !strcmp(body, "lost"))
 		return reply_held(c, body[0] == 'l');
+	if (!strcmp(body, "wait") || !strcmp(body, "late"))
+		return wait_for_ever(c, body[0] == 'l');
 	if (!strncmp(body, "file:", 5))
 		return reply_file(c, strtoull(body + 5, NULL, 10));
 	return peer_echo(sl_conn_arg(c), c, body, len);
@@ -118,11 +137,6 @@ static const struct sl_proto echo = {
 };
 
 /* ---- its clients ------------------------------------------------------------------------ */
-
-struct session {
-	int (*client)(struct peer *x, int fd);
-	int seen;
-};
 
 static void run_client(struct peer *x)
 {
@@ -142,6 +156,7 @@ static int served(int (*client)(struct peer *x, int fd), const struct sl_conn_li
 {
 	struct session s = {.client = client};
 
+	sl_waitq_init(&s.never);
 	peer_run(&(struct peer){
 		.proto = &echo, .client = run_client, .limits = *limits, .arg = &s});
 	return s.seen;
@@ -395,6 +410,78 @@ static int silent_crowd(struct peer *x, int fd)
 TEST(a_thousand_silent_connections_starve_nobody)
 {
 	EXPECT_EQ(PINGS, served(silent_crowd, &patient));
+}
+
+/* ---- long waits ------------------------------------------------------------------------- */
+
+static void until_waiting(struct peer *x, int n)
+{
+	struct session *s = x->arg;
+
+	while (__atomic_load_n(&s->waiting, __ATOMIC_ACQUIRE) < n)
+		usleep(1000);
+}
+
+/* Return: how many connections ended with their clients. */
+static int leave_waiting(struct peer *x, int fd)
+{
+	/* Each makes the connection wait for its next request in another way. */
+	static const uint32_t lens[] = {1, 20000, 200000};
+	uint8_t *body = calloc(1, 200000);
+	int ended = 0;
+
+	for (int i = 0; i < 3; i++) {
+		int c = peer_connect(x);
+
+		peer_request_bytes(c, body, lens[i]);
+		EXPECT_TRUE(peer_gets(c, body, lens[i]));
+		peer_request(c, "wait");
+		until_waiting(x, i + 1);
+		close(c);
+		ended += peer_metric_reaches(x, SL_M_CONNECTIONS_CLOSED, SL_CLOSE_PEER,
+					     (uint64_t)i + 1);
+	}
+	/* What comes ahead of its turn ends no wait. */
+	peer_request_bytes(fd, body, 200000);
+	EXPECT_TRUE(peer_gets(fd, body, 200000));
+	peer_request(fd, "wait");
+	peer_request_bytes(fd, body, 20000);
+	until_waiting(x, 4);
+	EXPECT_TRUE(peer_silent(fd, 20));
+	free(body);
+	return ended;
+}
+
+TEST(a_wait_ends_with_its_connection_however_large_requests_are)
+{
+	EXPECT_EQ(3, served(leave_waiting, &patient));
+}
+
+/* Both stay open, and the server has a day to drain: only the waits' end ends the test. */
+static int wait_in_drain(struct peer *x, int fd)
+{
+	int late = peer_connect(x);
+
+	peer_request(fd, "wait");
+	peer_request(late, "late");
+	until_waiting(x, 2);
+	return late;
+}
+
+TEST(a_drain_does_not_wait_for_waits)
+{
+	struct session s = {.client = wait_in_drain};
+	int late;
+
+	sl_waitq_init(&s.never);
+	peer_run(&(struct peer){.proto = &echo,
+				.client = run_client,
+				.limits = patient,
+				.arg = &s,
+				.drain_ns = 86400 * SL_SEC});
+	late = s.seen;
+	EXPECT_LE(0, late);
+	close(late);
 }
 
 TEST_HARNESS_MAIN
