@@ -11,13 +11,14 @@
 
 /* ---- the core --------------------------------------------------------------------------- */
 
-struct sl_registry *serving_registry(const char *listener, const char *const *apis, uint32_t apis_n)
+struct sl_registry *serving_registry(uint32_t cores, const char *listener,
+				     const char *const *apis, uint32_t apis_n)
 {
 	static const char *listeners[1], *closes[SL_CLOSE_LAST], *rungs[SL_RUNG_LAST];
 	static const char *falls[SL_FALLBACK_LAST];
 	struct sl_registry *r;
 
-	ASSERT_EQ(0, sl_registry_new(1, &r));
+	ASSERT_EQ(0, sl_registry_new(cores, &r));
 	listeners[0] = listener;
 	for (int i = 0; i < SL_CLOSE_LAST; i++)
 		closes[i] = sl_close_name((enum sl_close)i);
@@ -76,7 +77,7 @@ void serving_run(struct serving *s)
 	pthread_join(thread, NULL);
 	if (s->drain)
 		s->drain(s->server);
-	sl_listener_drain(listener, sl_clock_ns() + 3 * SL_SEC);
+	sl_listener_drain(listener, sl_clock_ns() + (s->drain_ns ? s->drain_ns : 3 * SL_SEC));
 	EXPECT_EQ(0, sl_listener_conns(listener));
 	sl_listener_free(listener);
 }

@@ -12,9 +12,9 @@
 
 /* ---- the core --------------------------------------------------------------------------- */
 
-/* A registry for one core with the names that tools/sluiced gives; @apis: of the protocol. */
-struct sl_registry *serving_registry(const char *listener, const char *const *apis,
-				     uint32_t apis_n);
+/* A registry for @cores with the names that tools/sluiced gives; @apis: of the protocol. */
+struct sl_registry *serving_registry(uint32_t cores, const char *listener,
+				     const char *const *apis, uint32_t apis_n);
 
 /* Limits that no client of a test meets but on purpose. */
 extern const struct sl_conn_limits serving_limits;
@@ -23,6 +23,7 @@ extern const struct sl_conn_limits serving_limits;
  * struct serving - @proto, @server: what listens, and the argument of its connections.
  * @client: runs with @arg in a thread of its own while the core serves; @ret_port is set before.
  * @drain: called with @server when the client has ended, before connections drain; may be NULL.
+ * @drain_ns: what that may take (0: 3 s).
  */
 struct serving {
 	const struct sl_proto *proto;
@@ -31,6 +32,7 @@ struct serving {
 	void (*client)(void *arg);
 	void *arg;
 	void (*drain)(void *server);
+	int64_t drain_ns;
 	uint16_t *ret_port;
 	int done;
 };

@@ -235,11 +235,6 @@ static int choose_list(struct fetch *x)
 
 /* ---- looking ---------------------------------------------------------------------------- */
 
-static int wait_with_conn(void *arg, struct sl_waitq *q, int64_t deadline)
-{
-	return sl_conn_wait(arg, q, deadline);
-}
-
 /* Partitions of topics that are not there get their error at once, and nobody waits. */
 static int look(struct fetch *x, struct sl_topics_view *view)
 {
@@ -254,7 +249,7 @@ static int look(struct fetch *x, struct sl_topics_view *view)
 		.bytes_max = sl_min((uint64_t)sl_max(req->max_bytes, 0),
 				    x->rq->server->fetch_bytes_max),
 		.bytes_min = (uint64_t)sl_max(req->min_bytes, 0),
-		.wait = wait_with_conn,
+		.wait = kafka_park,
 		.wait_arg = x->rq->conn,
 	};
 	for (uint32_t i = 0; i < x->n; i++) {

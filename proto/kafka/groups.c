@@ -185,6 +185,7 @@ int kafka_join_group_handle(struct kafka_request *rq, const struct kafka_join_gr
 		.session_timeout_ms = req->session_timeout_ms,
 		.rebalance_timeout_ms = rebalance_ms,
 		.require_member_id = rq->version >= 4,
+		.wait = {.park = kafka_park, .arg = rq->conn},
 	};
 	if (join_protocols(rq, req, j))
 		return -ENOMEM;
@@ -193,6 +194,8 @@ int kafka_join_group_handle(struct kafka_request *rq, const struct kafka_join_gr
 		kafka_deadline(sl_min(rebalance_ms, INT32_MAX - GRACE_MS) + GRACE_MS));
 	rq->unhold = join_done;
 	rq->unhold_arg = j;
+	if (result == -ECONNRESET)
+		return result;
 	if (!result)
 		return join_answer(rq, j, res);
 	res->error_code = wait_error(result);
@@ -231,11 +234,14 @@ int kafka_sync_group_handle(struct kafka_request *rq, const struct kafka_sync_gr
 		.generation = req->generation_id,
 		.assignments = a,
 		.assignments_n = (uint32_t)req->assignments.n,
+		.wait = {.park = kafka_park, .arg = rq->conn},
 	};
 	/* The engine ends the wait when the round's time is over; this is the longest of them. */
 	result = sl_group_sync(rq->topics, s, kafka_deadline(INT32_MAX));
 	rq->unhold = sync_done;
 	rq->unhold_arg = s;
+	if (result == -ECONNRESET)
+		return result;
 	res->error_code = wait_error(result);
 	if (!result) {
 		res->protocol_type = kafka_from_sl(s->type_chosen);

@@ -96,6 +96,9 @@ static inline struct kafka_uuid kafka_uuid_from_sl(const struct sl_uuid *u)
 	return v;
 }
 
+/* How the engine's long waits park for the connection @conn: they end with it (-ECONNRESET). */
+int kafka_park(void *conn, struct sl_waitq *q, int64_t deadline);
+
 /* A request's own time limit: now + @ms, within [0, 10 minutes]. */
 int64_t kafka_deadline(int32_t ms);
 

@@ -287,6 +287,11 @@ struct kafka_str kafka_strdup(struct kafka_request *rq, const char *s, size_t le
 	return (struct kafka_str){p, (int32_t)len};
 }
 
+int kafka_park(void *conn, struct sl_waitq *q, int64_t deadline)
+{
+	return sl_conn_wait(conn, q, deadline);
+}
+
 int64_t kafka_deadline(int32_t ms)
 {
 	return sl_now() + sl_max(0, sl_min(ms, 600000)) * SL_MSEC;

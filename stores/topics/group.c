@@ -8,7 +8,8 @@
  * timer does it) -> COMPLETING (the leader assigns) -> STABLE, and back to PREPARING whenever a
  * member comes, goes or changes. The generation rises each time the join phase ends.
  * Invariants: the leader is a member; a member that waits in a join or sync does not time out;
- * the round's timer runs in PREPARING and COMPLETING only.
+ * the round's timer runs in PREPARING and COMPLETING only. A wait lies with who asks, on whatever
+ * core: it is ended once, and touched by this core until then.
  *
  * Order of parts: waits; members; protocols; ids given; sessions; rounds; leaving; a group.
  */
@@ -18,34 +19,54 @@
 
 /* ---- waits ------------------------------------------------------------------------------ */
 
-void group_wait_end(struct group_wait **w, int res)
+void group_wait_begin(struct sl_group_wait *w, struct group_member *m, struct sl_group_wait **slot,
+		      int (*fill)(struct sl_group_wait *w))
 {
-	if (!*w)
-		return;
-	(*w)->done = true;
-	(*w)->res = res;
-	sl_waitq_wake_all(&(*w)->q, 0);
-	*w = NULL;
+	SL_ASSERT(!w->slot && !w->told);
+	group_wait_end(slot, SL_REFUSED_REBALANCING); /* a second call of the same member */
+	w->member = m;
+	w->slot = slot;
+	w->fill = fill;
+	*slot = w;
 }
 
-/*
- * Parks until the wait in *@slot, the member's, is ended. At the deadline it is taken back: the
- * slot can only be gone together with the wait's end.
- */
-int group_wait_for(struct group_wait **slot, int64_t deadline)
+/* On the core that asks. */
+static void tell(struct sl_group_wait *w)
 {
-	struct group_wait w = {0};
+	SL_ON_CORE(w->core);
+	w->told = true;
+	sl_waitq_wake_all(&w->q, 0);
+}
 
-	sl_waitq_init(&w.q);
-	group_wait_end(slot, SL_REFUSED_REBALANCING); /* a second call of the same member */
-	*slot = &w;
-	while (!w.done) {
-		if (sl_waitq_wait(&w.q, deadline) == -ETIME && !w.done) {
-			*slot = NULL;
-			return -ETIME;
-		}
+static void arrived(struct sl_msg *msg)
+{
+	tell(sl_container_of(msg, struct sl_group_wait, msg));
+}
+
+void group_wait_end(struct sl_group_wait **slot, int res)
+{
+	struct sl_group_wait *w = *slot;
+
+	if (!w)
+		return;
+	*slot = NULL;
+	w->slot = NULL;
+	w->res = res ? res : w->fill(w);
+	if (w->core == sl_core_self()) {
+		tell(w);
+		return;
 	}
-	return w.res;
+	w->msg.fn = arrived;
+	sl_post(w->core, &w->msg);
+}
+
+void group_wait_give_up(struct sl_group_wait *w)
+{
+	if (!w->slot)
+		return;
+	*w->slot = NULL;
+	w->slot = NULL;
+	group_member_alive(w->member); /* its session has stood still */
 }
 
 /* ---- members ---------------------------------------------------------------------------- */
@@ -349,18 +370,30 @@ static void become_empty(struct group *g)
 	shard_dirty(g);
 }
 
-static void elect_leader(struct group *g)
+static bool may_lead(const struct group_member *m, bool waiting)
 {
-	if (g->leader && g->leader->joined)
-		return;
+	return m->joined && (!waiting || m->join);
+}
+
+static struct group_member *find_leader(const struct group *g, bool waiting)
+{
+	if (g->leader && may_lead(g->leader, waiting))
+		return g->leader;
 	sl_list_each(n, &g->members) {
 		struct group_member *m = sl_list_entry(n, struct group_member, node);
 
-		if (m->joined) {
-			g->leader = m;
-			return;
-		}
+		if (may_lead(m, waiting))
+			return m;
 	}
+	return NULL;
+}
+
+/* All wait for the leader's sync: better one whose client is still there. */
+static void elect_leader(struct group *g)
+{
+	struct group_member *m = find_leader(g, true);
+
+	g->leader = m ? m : find_leader(g, false);
 }
 
 /* The join phase is over: the members there are form the next generation. */
@@ -391,7 +424,6 @@ static void complete_join(struct group *g)
 
 		m->joined = m->synced = false;
 		str_free(&m->assignment);
-		m->join_done = true;
 		group_member_alive(m);
 		group_wait_end(&m->join, 0);
 	}

@@ -14,12 +14,34 @@
 #ifndef STORES_TOPICS_GROUPS_H
 #define STORES_TOPICS_GROUPS_H
 
+#include "segments/segments.h"
+
 #include "refusal.h"
 
 /* Never changes: files depend on it. */
 #define SL_GROUP_SHARDS 16
 
 /* ---- membership ------------------------------------------------------------------------- */
+
+/**
+ * struct sl_group_wait - how a join or sync waits for the others; a part of both.
+ * @park: how to park on @q until woken or @deadline; NULL: sl_waitq_wait(). A connection's handler
+ * passes its sl_conn_wait(), so that the wait ends with the connection. @arg: its argument.
+ * The rest is the engine's.
+ */
+struct sl_group_wait {
+	int (*park)(void *arg, struct sl_waitq *q, int64_t deadline);
+	void *arg;
+
+	struct sl_msg msg;
+	struct sl_core *core;
+	struct sl_waitq q;
+	bool told;
+	struct group_member *member;
+	struct sl_group_wait **slot;
+	int (*fill)(struct sl_group_wait *w);
+	int res;
+};
 
 /* A way of assigning partitions that a member knows, and what it says of itself under it. */
 struct sl_group_protocol {
@@ -39,6 +61,7 @@ struct sl_group_joined {
  * @member_id: empty: a new member. @instance_id: s NULL: not static. @rebalance_timeout_ms: how
  * long others' joins are waited for (the session timeout where the request has none).
  * @require_member_id: a new member without instance id gets an id and _MEMBER_ID_REQUIRED first.
+ * @wait: its park and arg are the caller's to set.
  * Filled with 0: @generation, @protocol_type, @protocol, @leader, @assigned_id (the member's own
  * id); @members, @members_n: for the leader only; @skip_assignment: a static leader came back to a
  * stable group and need not assign anew.
@@ -50,6 +73,7 @@ struct sl_group_join {
 	const struct sl_group_protocol *protocols;
 	uint32_t protocols_n;
 	bool require_member_id;
+	struct sl_group_wait wait;
 
 	int32_t generation;
 	struct sl_str type_chosen, protocol, leader, assigned_id;
@@ -60,8 +84,9 @@ struct sl_group_join {
 };
 
 /**
- * sl_group_join() - see the struct. Parks until the round completes; a member that stops waiting
- * (@deadline) stays a member until its session times out.
+ * sl_group_join() - see the struct. Parks until the round completes, @deadline, or @wait's park
+ * returns anything but 0 (which is then returned). A member whose caller stopped waiting takes part
+ * in the round all the same, until its session times out or it leaves.
  * Return: 0; SL_REFUSED_BAD_GROUP, _BAD_SESSION_TIMEOUT, _BAD_PROTOCOLS, _UNKNOWN_MEMBER,
  * _MEMBER_ID_REQUIRED, _FENCED_INSTANCE, _GROUP_FULL, _REBALANCING, _STOPPING; -ETIME; -errno.
  */
@@ -75,21 +100,23 @@ struct sl_group_assignment {
 
 /**
  * struct sl_group_sync - a member asks for its part; the leader brings everybody's.
- * @protocol_type, @protocol: s NULL: not checked. Filled with 0: @assignment (may be empty), and
- * the group's @type_chosen and @protocol_chosen.
+ * @protocol_type, @protocol: s NULL: not checked. @wait: as of a join. Filled with 0: @assignment
+ * (may be empty), and the group's @type_chosen and @protocol_chosen.
  */
 struct sl_group_sync {
 	struct sl_str group, member_id, instance_id, protocol_type, protocol;
 	int32_t generation;
 	const struct sl_group_assignment *assignments;
 	uint32_t assignments_n;
+	struct sl_group_wait wait;
 
 	struct sl_str assignment, type_chosen, protocol_chosen;
 	void *memory;
 };
 
 /**
- * sl_group_sync() - see the struct. Parks until the leader's assignment is durable.
+ * sl_group_sync() - see the struct. Parks until the leader's assignment is durable; may stop as a
+ * join does.
  * Return: 0; SL_REFUSED_BAD_GROUP, _UNKNOWN_MEMBER, _FENCED_INSTANCE, _BAD_GENERATION,
  * _BAD_PROTOCOLS, _REBALANCING, _STOPPING; -ETIME; -errno.
  */

@@ -34,13 +34,6 @@ struct sl_str pack_str(struct pack *pk, struct sl_str s);
 
 /* ---- groups ----------------------------------------------------------------------------- */
 
-/* Who is parked in a join or sync. */
-struct group_wait {
-	struct sl_waitq q;
-	bool done;
-	int res;
-};
-
 struct group_member {
 	struct sl_list node; /* in the group, in the order of joining */
 	struct group *group;
@@ -50,10 +43,9 @@ struct group_member {
 	uint32_t protocols_n;
 	int32_t session_timeout_ms, rebalance_timeout_ms;
 	struct sl_timer session;
-	struct group_wait *join, *sync; /* or NULL */
-	bool joined;	/* has (re)joined in this round */
-	bool join_done; /* its last join phase has ended */
-	bool synced;	/* has asked for its assignment in this round */
+	struct sl_group_wait *join, *sync; /* or NULL */
+	bool joined; /* has (re)joined in this round */
+	bool synced; /* has asked for its assignment in this round */
 };
 
 /* An id that was given and has not come back yet. */
@@ -145,8 +137,18 @@ void group_assigned(struct group *g, int res);
 /* After a restart: sessions begin anew. */
 void group_resume(struct group *g);
 
-void group_wait_end(struct group_wait **w, int res);
-int group_wait_for(struct group_wait **slot, int64_t deadline);
+/**
+ * group_wait_begin() - have @w, whose core asks for @m, wait in @slot, @m's join or sync.
+ * @fill: makes the result once the wait ends well.
+ */
+void group_wait_begin(struct sl_group_wait *w, struct group_member *m, struct sl_group_wait **slot,
+		      int (*fill)(struct sl_group_wait *w));
+
+/* Ends the wait in @slot, if there is one, and tells who waits @res, or what came of filling. */
+void group_wait_end(struct sl_group_wait **slot, int res);
+
+/* Takes back @w, if it has not ended: its asker is gone, the member stays. */
+void group_wait_give_up(struct sl_group_wait *w);
 
 /* offsets */
 struct group_offset *group_offset_find(const struct group *g, const struct sl_uuid *topic,

@@ -3,10 +3,10 @@
  * membership: joining, syncing, heartbeats and leaving, as fibers call them.
  *
  * Interface: "membership" of groups.h. Each call goes to the core of the group's shard, where
- * group.c keeps the rounds; what a result tells is copied when its wait is over, and if another
- * round has begun by then the member is told to join again.
+ * group.c keeps the rounds. Who has to wait for other members does so on his own core, so that
+ * his connection's end ends the wait; what a result tells is copied when the group ends it.
  *
- * Order of parts: who calls; joining; syncing; heartbeats; leaving.
+ * Order of parts: who calls; waiting; joining; syncing; heartbeats; leaving.
  */
 #include <errno.h>
 
@@ -49,6 +49,47 @@ int group_check_member(const struct group *g, const struct sl_group_member *m,
 		return SL_REFUSED_BAD_GENERATION;
 	*ret_member = found;
 	return 0;
+}
+
+/* ---- waiting ---------------------------------------------------------------------------- */
+
+/* What a visit returns that has begun a wait. */
+enum { GROUP_WAITS = SL_REFUSED_LAST };
+
+static int give_up_here(void *wait, int64_t deadline)
+{
+	(void)deadline;
+	group_wait_give_up(wait);
+	return 0;
+}
+
+/*
+ * Parks until the group's core, @home, has told of the end of @w. Who stops earlier takes it back
+ * there: what was told before that arrives first, and afterwards nothing can come any more.
+ */
+static int wait_for(struct sl_group_wait *w, struct sl_core *home, int64_t deadline)
+{
+	int rc = 0;
+
+	while (!w->told && !rc)
+		rc = w->park ? w->park(w->arg, &w->q, deadline) : sl_waitq_wait(&w->q, deadline);
+	while (!w->told && sl_call(home, give_up_here, w, SL_NEVER) == -ENOMEM)
+		sl_sleep(sl_now() + SL_MSEC);
+	return w->told ? w->res : rc;
+}
+
+static int visit_and_wait(struct sl_topics *t, struct sl_str group,
+			  int (*fn)(void *arg, int64_t deadline), void *arg,
+			  struct sl_group_wait *w, int64_t deadline)
+{
+	int rc;
+
+	w->core = sl_core_self();
+	w->slot = NULL;
+	w->told = false;
+	sl_waitq_init(&w->q);
+	rc = group_visit(t, group, fn, arg, deadline);
+	return rc == GROUP_WAITS ? wait_for(w, shard_home(shard_index(group)), deadline) : rc;
 }
 
 /* ---- joining ---------------------------------------------------------------------------- */
@@ -131,40 +172,20 @@ static int member_id_new(const struct sl_group_join *j, struct sl_str *ret_id)
 	return 0;
 }
 
-/* Waits for the round to complete. The member may be gone, or the next round have begun. */
-static int join_wait(struct group *g, struct group_member *m, struct sl_group_join *j,
-		     int64_t deadline)
+static int join_fill(struct sl_group_wait *w)
 {
-	struct sl_str id;
-	int rc = str_copy(m->id, &id);
-
-	if (rc)
-		return rc;
-	rc = m->join_done ? 0 : group_wait_for(&m->join, deadline);
-	m = group_member_find(g, id);
-	str_free(&id);
-	if (rc == -ETIME && m) {
-		m->joined = false;
-		group_member_alive(m);
-	}
-	if (rc)
-		return rc;
-	if (!m)
-		return SL_REFUSED_UNKNOWN_MEMBER;
-	if (g->state != SL_GROUP_COMPLETING)
-		return g->state == SL_GROUP_STABLE ? join_result(g, m, j) : SL_REFUSED_REBALANCING;
-	return join_result(g, m, j);
+	return join_result(w->member->group, w->member,
+			   sl_container_of(w, struct sl_group_join, wait));
 }
 
-/* @m takes part in the round that is, or now begins. */
-static int join_round(struct group *g, struct group_member *m, struct sl_group_join *j,
-		      int64_t deadline)
+/* @m takes part in the round that is, or now begins, and may complete it. */
+static int join_round(struct group *g, struct group_member *m, struct sl_group_join *j)
 {
 	m->joined = true;
-	m->join_done = false;
 	group_member_alive(m);
+	group_wait_begin(&j->wait, m, &m->join, join_fill);
 	group_rebalance(g);
-	return join_wait(g, m, j, deadline);
+	return GROUP_WAITS;
 }
 
 /* Takes over what the request says of the member. */
@@ -190,7 +211,7 @@ static int group_take_type(struct group *g, struct sl_str type)
 	return 0;
 }
 
-static int join_add(struct group *g, struct sl_str id, struct sl_group_join *j, int64_t deadline)
+static int join_add(struct group *g, struct sl_str id, struct sl_group_join *j)
 {
 	struct group_member *m;
 	int rc = group_take_type(g, j->protocol_type);
@@ -206,7 +227,7 @@ static int join_add(struct group *g, struct sl_str id, struct sl_group_join *j, 
 		group_member_free(m);
 		return rc;
 	}
-	return join_round(g, m, j, deadline);
+	return join_round(g, m, j);
 }
 
 /*
@@ -232,7 +253,7 @@ static int join_replace(struct group *g, struct group_member *m, struct sl_str i
 	m->id = copy;
 	group_member_alive(m);
 	if (g->state != SL_GROUP_STABLE || !same)
-		return join_round(g, m, j, deadline);
+		return join_round(g, m, j);
 	rc = join_result(g, m, j);
 	if (rc)
 		return rc;
@@ -265,15 +286,14 @@ static int join_new(struct group *g, struct sl_group_join *j, int64_t deadline)
 			rc = SL_REFUSED_MEMBER_ID_REQUIRED;
 		}
 	} else {
-		rc = join_add(g, id, j, deadline);
+		rc = join_add(g, id, j);
 	}
 	str_free(&id);
 	return rc;
 }
 
 /* A member that is known joins again. */
-static int join_again(struct group *g, struct group_member *m, struct sl_group_join *j,
-		      int64_t deadline)
+static int join_again(struct group *g, struct group_member *m, struct sl_group_join *j)
 {
 	bool same = group_member_same_protocols(m, j->protocols, j->protocols_n);
 	int rc;
@@ -285,10 +305,10 @@ static int join_again(struct group *g, struct group_member *m, struct sl_group_j
 		return join_result(g, m, j);
 	}
 	rc = member_update(m, j);
-	return rc ? rc : join_round(g, m, j, deadline);
+	return rc ? rc : join_round(g, m, j);
 }
 
-static int join_known(struct group *g, struct sl_group_join *j, int64_t deadline)
+static int join_known(struct group *g, struct sl_group_join *j)
 {
 	struct group_pending *p = group_pending_find(g, j->member_id);
 	struct group_member *m = NULL;
@@ -296,10 +316,10 @@ static int join_known(struct group *g, struct sl_group_join *j, int64_t deadline
 
 	if (p && !j->instance_id.s) {
 		group_pending_remove(p);
-		return join_add(g, j->member_id, j, deadline);
+		return join_add(g, j->member_id, j);
 	}
 	rc = find_member(g, j->member_id, j->instance_id, &m);
-	return rc ? rc : join_again(g, m, j, deadline);
+	return rc ? rc : join_again(g, m, j);
 }
 
 static int join_group(struct group *g, struct sl_group_join *j, int64_t deadline)
@@ -313,7 +333,7 @@ static int join_group(struct group *g, struct sl_group_join *j, int64_t deadline
 		return SL_REFUSED_BAD_PROTOCOLS;
 	if (full && !self && !group_pending_find(g, j->member_id))
 		return SL_REFUSED_GROUP_FULL;
-	return j->member_id.len ? join_known(g, j, deadline) : join_new(g, j, deadline);
+	return j->member_id.len ? join_known(g, j) : join_new(g, j, deadline);
 }
 
 static int join_here(void *visit, int64_t deadline)
@@ -350,7 +370,7 @@ int sl_group_join(struct sl_topics *t, struct sl_group_join *j, int64_t deadline
 	j->members = NULL;
 	j->members_n = 0;
 	j->skip_assignment = false;
-	return group_visit(t, j->group, join_here, j, deadline);
+	return visit_and_wait(t, j->group, join_here, j, &j->wait, deadline);
 }
 
 void sl_group_join_done(struct sl_group_join *j)
@@ -378,24 +398,10 @@ static int sync_result(const struct group *g, const struct group_member *m,
 	return 0;
 }
 
-static int sync_wait(struct group *g, struct group_member *m, struct sl_group_sync *s,
-		     int64_t deadline)
+static int sync_fill(struct sl_group_wait *w)
 {
-	struct sl_str id;
-	int rc = str_copy(m->id, &id);
-
-	if (rc)
-		return rc;
-	rc = group_wait_for(&m->sync, deadline);
-	m = group_member_find(g, id);
-	str_free(&id);
-	if (rc)
-		return rc;
-	if (!m)
-		return SL_REFUSED_UNKNOWN_MEMBER;
-	if (g->state != SL_GROUP_STABLE || g->generation != s->generation)
-		return SL_REFUSED_REBALANCING;
-	return sync_result(g, m, s);
+	return sync_result(w->member->group, w->member,
+			   sl_container_of(w, struct sl_group_sync, wait));
 }
 
 static int take_assignments(struct group *g, const struct sl_group_sync *s)
@@ -465,7 +471,8 @@ static int sync_group(struct group *g, struct sl_group_sync *s, int64_t deadline
 	m->synced = true;
 	if (m == g->leader && g->storing != g->generation)
 		return sync_leader(g, m, s, deadline);
-	return sync_wait(g, m, s, deadline);
+	group_wait_begin(&s->wait, m, &m->sync, sync_fill);
+	return GROUP_WAITS;
 }
 
 static int sync_here(void *visit, int64_t deadline)
@@ -491,7 +498,7 @@ static int sync_here(void *visit, int64_t deadline)
 int sl_group_sync(struct sl_topics *t, struct sl_group_sync *s, int64_t deadline)
 {
 	s->memory = NULL;
-	return group_visit(t, s->group, sync_here, s, deadline);
+	return visit_and_wait(t, s->group, sync_here, s, &s->wait, deadline);
 }
 
 void sl_group_sync_done(struct sl_group_sync *s)

@@ -87,7 +87,7 @@ int server_run(struct server *s)
 	int err;
 
 	apis = kafka_api_names(&n);
-	cores.registry = serving_registry("kafka", apis, n);
+	cores.registry = serving_registry(1, "kafka", apis, n);
 	s->served = false;
 	err = sl_core_run(&cores, run_core, s);
 	sl_registry_free(cores.registry);

@@ -60,7 +60,7 @@ void web_run(struct web *w)
 {
 	struct sl_cores_conf cores = {.n = 1, .arena_bytes_max = 256 << 20};
 
-	w->registry = serving_registry("http", NULL, 0);
+	w->registry = serving_registry(1, "http", NULL, 0);
 	cores.registry = w->registry;
 	fill_defaults(w);
 	ASSERT_EQ(0, http_server_init(&w->server, &w->conf));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A Kafka server on one core of this process, and a plain blocking client in a thread.
+ * A Kafka server on one core of this process, its engine on several, and a plain blocking client
+ * in a thread.
  *
- * Interface: broker.h. The core runs on the calling thread; the client knows nothing but sockets
- * and the codec.
+ * Interface: broker.h. Core 0 has the listener; the client knows nothing but sockets and the codec.
  */
 #include "broker.h"
 
@@ -23,28 +23,48 @@ static void run_client(void *arg)
 	b->client(b);
 }
 
-static void drain(void *arg)
+static void serve_client(struct broker *b)
 {
-	sl_topics_drain(((struct kafka_server *)arg)->topics);
-}
-
-static int run_core(void *arg)
-{
-	struct broker *b = arg;
 	struct serving serving = {.proto = &kafka_proto,
 				  .server = &b->server,
 				  .limits = &serving_limits,
 				  .client = run_client,
 				  .arg = b,
-				  .drain = drain,
+				  .drain_ns = b->drain_ns,
 				  .ret_port = &b->port};
 
-	ASSERT_EQ(0, sl_topics_open(&b->topics, &b->server.topics));
-	ASSERT_EQ(0, sl_topics_start(b->server.topics, SL_NEVER));
 	serving_run(&serving);
+}
+
+/* Waits until all cores have come here. */
+static void meet(const struct broker *b, uint32_t *count)
+{
+	__atomic_add_fetch(count, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(count, __ATOMIC_SEQ_CST) < b->topics.cores)
+		sl_sleep(sl_now() + SL_MSEC);
+}
+
+static void core_life(void *arg)
+{
+	struct broker *b = arg;
+	struct sl_core *self = sl_core_self();
+
+	if (sl_core_id(self) == 0)
+		serve_client(b);
+	meet(b, &b->served);
 	EXPECT_EQ(0, sl_topics_stop(b->server.topics, SL_NEVER));
-	sl_topics_close(b->server.topics);
-	return 0;
+	meet(b, &b->stopped);
+	if (sl_core_id(self) == 0)
+		sl_cores_stop(sl_core_cores(self));
+}
+
+static int core_start(struct sl_core *core, void *arg)
+{
+	struct broker *b = arg;
+
+	(void)core;
+	ASSERT_EQ(0, sl_topics_start(b->server.topics, SL_NEVER));
+	return sl_fiber_start(SL_STACK_SMALL, core_life, b);
 }
 
 void broker_init(struct broker *b, void (*client)(struct broker *b))
@@ -74,24 +94,57 @@ void broker_init(struct broker *b, void (*client)(struct broker *b))
 				.group_members_max = 100,
 			},
 		.client = client,
+		.drain_ns = 3 * SL_SEC,
 	};
 }
 
 void broker_run(struct broker *b)
 {
-	struct sl_cores_conf cores = {.n = 1, .arena_bytes_max = 256 << 20};
+	struct sl_cores_conf conf = {.n = b->topics.cores, .arena_bytes_max = 256 << 20};
+	struct sl_cores *cores = NULL;
 	const char *const *apis;
+	char why[256] = "";
 	uint32_t n;
 
 	apis = kafka_api_names(&n);
-	cores.registry = serving_registry("kafka", apis, n);
+	b->registry = serving_registry(conf.n, "kafka", apis, n);
+	conf.registry = b->registry;
 	sl_bump_init(&b->mem, NULL, 0, 64 << 20);
+	b->served = b->stopped = 0;
 	b->topics.dir = open(harness_tmpdir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ASSERT_LE(0, b->topics.dir);
-	ASSERT_EQ(0, sl_core_run(&cores, run_core, b));
+	ASSERT_EQ(0, sl_topics_open(&b->topics, &b->server.topics));
+	if (!EXPECT_EQ(0, sl_cores_start(&conf, core_start, b, &cores, why, sizeof(why))))
+		TH_LOG("%s", why);
+	sl_cores_join(cores);
+	sl_topics_close(b->server.topics);
 	close(b->topics.dir);
 	sl_bump_done(&b->mem);
-	sl_registry_free(cores.registry);
+	sl_registry_free(b->registry);
+}
+
+struct sum {
+	enum sl_metric id;
+	const char *label;
+	uint64_t value;
+};
+
+static int add_sample(void *arg, const struct sl_metric_sample *s)
+{
+	struct sum *sum = arg;
+
+	if (s->id == sum->id && (!sum->label || (s->values[0] && !strcmp(s->values[0], sum->label)) ||
+				 (s->values[1] && !strcmp(s->values[1], sum->label))))
+		sum->value += s->value;
+	return 0;
+}
+
+uint64_t broker_metric(const struct broker *b, enum sl_metric id, const char *label)
+{
+	struct sum sum = {id, label, 0};
+
+	sl_metrics_each(b->registry, add_sample, &sum);
+	return sum.value;
 }
 
 void broker_test(void (*client)(struct broker *b))
@@ -211,7 +264,7 @@ struct kafka_str broker_join(struct broker *b, int fd, const char *group, const 
 							     {(const uint8_t *)"meta", 4}};
 	struct kafka_join_group_request join = {
 		.group_id = kafka_str_of(group),
-		.session_timeout_ms = 10000,
+		.session_timeout_ms = 60000,
 		.rebalance_timeout_ms = 5000,
 		.group_instance_id = KAFKA_STR_NULL,
 		.protocol_type = KAFKA_STR("consumer"),

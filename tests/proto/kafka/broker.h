@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A Kafka server with its engine on one core of this process, and a plain blocking client in a
- * thread, which speaks through the codec.
+ * A Kafka server on one core of this process, its engine on as many as wanted, and a plain
+ * blocking client in a thread, which speaks through the codec.
  *
  * Order of parts: the server; calls; shorthands.
  */
@@ -17,16 +17,20 @@
 
 /**
  * struct broker - a server for one test; broker_init() sets what broker_run() uses.
- * @server, @topics: may be changed in between. @client: runs in a thread of its own while the
- * server serves; the server drains and its engine stops afterwards.
+ * @server, @topics: may be changed in between (topics.cores too). @drain_ns: what the listener may
+ * take to drain. @client: runs in a thread of its own while the server serves; afterwards the
+ * listener drains, then the engine stops.
  * @mem: where the client's messages live, until the end.
  */
 struct broker {
 	struct kafka_server server;
 	struct sl_topics_conf topics;
 	void (*client)(struct broker *b);
+	int64_t drain_ns;
 	struct sl_bump mem;
+	struct sl_registry *registry;
 	uint16_t port;
+	uint32_t served, stopped; /* cores that have come so far: atomics */
 };
 
 void broker_init(struct broker *b, void (*client)(struct broker *b));
@@ -37,6 +41,9 @@ void broker_run(struct broker *b);
 
 /* Both, with nothing changed. */
 void broker_test(void (*client)(struct broker *b));
+
+/* The sum of a metric over all cores; @label: the value of one of its labels, or NULL for all. */
+uint64_t broker_metric(const struct broker *b, enum sl_metric id, const char *label);
 
 /* ---- calls ------------------------------------------------------------------------------ */
 

@@ -229,23 +229,184 @@ TEST(two_members_wait_for_each_other)
 	broker_test(share);
 }
 
-static void leave_waiting(struct broker *b)
-{
-	struct kafka_join_group_request req = join_request("g");
-	int fd = broker_connect(b);
-	int32_t generation;
+/* ---- waits of who has left -------------------------------------------------------------- */
 
-	broker_join(b, fd, "g", "all", &generation);
-	close(fd);
-	fd = broker_connect(b);
-	broker_send(b, fd, KAFKA_JOIN_GROUP, 3, 1, &req);
-	usleep(50000);
-	/* The connection goes while its join is waited for; the server drains all the same. */
+enum { GONE = 20 };
+
+/* One member of a stable group, and GONE that wait in a join of the next round. */
+struct crowd {
+	struct broker *b;
+	const char *group;
+	int fd, fds[GONE];
+	struct kafka_str id;
+	int32_t generation;
+	struct kafka_join_group_response joined[GONE];
+};
+
+static int32_t members(struct crowd *c)
+{
+	struct kafka_str names[] = {kafka_str_of(c->group)};
+	struct kafka_describe_groups_request req = {.groups = {names, 1}};
+	struct kafka_describe_groups_response res;
+
+	CALL(c->b, c->fd, DESCRIBE_GROUPS, describe_groups, 0, &req, &res);
+	return res.groups.v[0].members.n;
 }
 
-TEST(a_join_that_waits_does_not_keep_the_server)
+static uint64_t fibers(struct crowd *c)
 {
-	broker_test(leave_waiting);
+	usleep(1000);
+	return broker_metric(c->b, SL_M_FIBERS, NULL);
+}
+
+static void all_join(struct crowd *c)
+{
+	struct kafka_join_group_request req = join_request(c->group);
+
+	c->fd = broker_connect(c->b);
+	c->id = broker_join(c->b, c->fd, c->group, "all", &c->generation);
+	/* Longer than a test may take: nothing but their clients' end ends these waits. */
+	req.rebalance_timeout_ms = 600000;
+	req.session_timeout_ms = 60000;
+	for (int i = 0; i < GONE; i++) {
+		c->fds[i] = broker_connect(c->b);
+		broker_send(c->b, c->fds[i], KAFKA_JOIN_GROUP, 3, 1, &req);
+	}
+	while (members(c) < 1 + GONE || fibers(c) < GONE)
+		usleep(1000);
+}
+
+/* The first member joins again, and with it the round is complete. */
+static void join_again(struct crowd *c)
+{
+	struct kafka_join_group_request req = join_request(c->group);
+	struct kafka_join_group_response res;
+
+	req.member_id = c->id;
+	CALL(c->b, c->fd, JOIN_GROUP, join_group, 3, &req, &res);
+	EXPECT_EQ(0, res.error_code);
+	EXPECT_EQ(c->generation + 1, res.generation_id);
+	EXPECT_EQ(1 + GONE, res.members.n);
+	EXPECT_TRUE(kafka_str_eq(c->id, res.leader));
+	c->generation = res.generation_id;
+}
+
+static void sync_alone(struct crowd *c)
+{
+	struct kafka_sync_group_request_assignment mine = {
+		.member_id = c->id, .assignment = {(const uint8_t *)"new", 3}};
+	struct kafka_sync_group_request req = {.group_id = kafka_str_of(c->group),
+					       .generation_id = c->generation,
+					       .member_id = c->id,
+					       .group_instance_id = KAFKA_STR_NULL,
+					       .assignments = {&mine, 1}};
+	struct kafka_sync_group_response res;
+
+	CALL(c->b, c->fd, SYNC_GROUP, sync_group, 3, &req, &res);
+	EXPECT_EQ(0, res.error_code);
+	ASSERT_EQ(3, res.assignment.n);
+	EXPECT_MEMEQ("new", res.assignment.p, 3);
+}
+
+static void all_leave(struct crowd *c)
+{
+	for (int i = 0; i < GONE; i++)
+		close(c->fds[i]);
+	while (fibers(c) >= GONE)
+		usleep(1000);
+}
+
+/* Of both, with two cores, one is on the other: their shards are 0 and 1. */
+static const char *const crowd_groups[] = {"two", "one"};
+
+static void leave_joins(struct broker *b)
+{
+	for (int i = 0; i < 2; i++) {
+		struct crowd c = {.b = b, .group = crowd_groups[i]};
+
+		all_join(&c);
+		all_leave(&c);
+		join_again(&c);
+		sync_alone(&c);
+		close(c.fd);
+	}
+}
+
+static void leave_syncs(struct broker *b)
+{
+	for (int i = 0; i < 2; i++) {
+		struct crowd c = {.b = b, .group = crowd_groups[i]};
+		struct kafka_sync_group_request req = {.group_id = kafka_str_of(c.group),
+						       .group_instance_id = KAFKA_STR_NULL};
+
+		all_join(&c);
+		join_again(&c);
+		for (int k = 0; k < GONE; k++) {
+			ASSERT_TRUE(broker_receive(b, c.fds[k], KAFKA_JOIN_GROUP, 3, 1,
+						   &c.joined[k]));
+			EXPECT_EQ(0, c.joined[k].error_code);
+		}
+		while (fibers(&c) >= GONE)
+			usleep(1000);
+		req.generation_id = c.generation;
+		for (int k = 0; k < GONE; k++) {
+			req.member_id = c.joined[k].member_id;
+			broker_send(b, c.fds[k], KAFKA_SYNC_GROUP, 3, 2, &req);
+		}
+		while (fibers(&c) < GONE)
+			usleep(1000);
+		all_leave(&c);
+		sync_alone(&c);
+		close(c.fd);
+	}
+}
+
+/* The clients stay; the listener has a day to drain: only the waits' end ends the test. */
+static void stay_in_joins(struct broker *b)
+{
+	for (int i = 0; i < 2; i++) {
+		struct crowd c = {.b = b, .group = crowd_groups[i]};
+
+		all_join(&c);
+	}
+	b->drain_ns = 86400 * SL_SEC;
+}
+
+FIXTURE(waiting)
+{
+	struct broker b;
+};
+FIXTURE_VARIANT(waiting)
+{
+	uint32_t cores;
+};
+FIXTURE_VARIANT_ADD(waiting, one_core){.cores = 1};
+FIXTURE_VARIANT_ADD(waiting, two_cores){.cores = 2};
+FIXTURE_SETUP(waiting)
+{
+	broker_init(&self->b, NULL);
+	self->b.topics.cores = variant->cores;
+}
+FIXTURE_TEARDOWN(waiting)
+{
+}
+
+TEST_F(waiting, a_join_ends_with_its_client_and_the_round_goes_on)
+{
+	self->b.client = leave_joins;
+	broker_run(&self->b);
+}
+
+TEST_F(waiting, a_sync_ends_with_its_client_and_the_round_goes_on)
+{
+	self->b.client = leave_syncs;
+	broker_run(&self->b);
+}
+
+TEST_F(waiting, a_drain_does_not_wait_for_joins)
+{
+	self->b.client = stay_in_joins;
+	broker_run(&self->b);
 }
 
 /* ---- looking ---------------------------------------------------------------------------- */

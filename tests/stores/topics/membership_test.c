@@ -26,7 +26,27 @@ struct member {
 	bool skip;
 	int rc;
 	bool busy;
+	struct sl_waitq *parked; /* where its join or sync waits */
 };
+
+static int park(void *arg, struct sl_waitq *q, int64_t deadline)
+{
+	struct member *m = arg;
+	int rc;
+
+	m->parked = q;
+	rc = sl_waitq_wait(q, deadline);
+	m->parked = NULL;
+	return rc;
+}
+
+/* Its client goes while it waits. */
+static void go(struct member *m)
+{
+	while (!m->parked)
+		sl_sleep(sl_now() + SL_MSEC / 2);
+	EXPECT_EQ(1, sl_waitq_wake_all(m->parked, -ECONNRESET));
+}
 
 static struct sl_group_protocol protocol_of(const struct member *m)
 {
@@ -56,6 +76,7 @@ static int join(struct member *m)
 		.protocols = &p,
 		.protocols_n = 1,
 		.require_member_id = true,
+		.wait = {.park = park, .arg = m},
 	};
 	int rc = sl_group_join(m->k->t, &j, SL_NEVER);
 
@@ -86,6 +107,7 @@ static int sync_with(struct member *m, struct member *const *all, uint32_t n)
 		.instance_id = tk_str(m->instance),
 		.generation = m->generation,
 		.assignments = parts,
+		.wait = {.park = park, .arg = m},
 	};
 	int rc;
 
@@ -527,6 +549,108 @@ static int drains(struct tk *k)
 TEST_F(group, waits_end_when_the_node_drains)
 {
 	EXPECT_EQ(0, tk_run(&self->k, drains));
+}
+
+static int gone_joiner(struct tk *k)
+{
+	struct member a = {.k = k}, b = {.k = k, .session_ms = 200};
+	struct member *const one[] = {&a};
+
+	ASSERT_EQ(0, tk_open(k));
+	full_round(one, 1);
+	join_begin(&b);
+	go(&b);
+	end(&b);
+	EXPECT_EQ(-ECONNRESET, b.rc);
+	EXPECT_EQ(SL_GROUP_PREPARING, state(k));
+	/* It comes back under its id, and goes again. */
+	join_begin(&b);
+	go(&b);
+	end(&b);
+	EXPECT_EQ(-ECONNRESET, b.rc);
+	/* Its session ends it, whether the round was complete by then or not. */
+	join_begin(&a);
+	end(&a);
+	EXPECT_EQ(0, a.rc);
+	EXPECT_EQ(2, a.generation);
+	while (heartbeat(&b) != SL_REFUSED_UNKNOWN_MEMBER)
+		sl_sleep(sl_now() + SL_MSEC);
+	full_round(one, 1);
+	return tk_close(k);
+}
+
+TEST_F(group, a_client_that_goes_in_its_join_is_dropped_by_its_session)
+{
+	EXPECT_EQ(0, tk_run(&self->k, gone_joiner));
+}
+
+static int gone_leader(struct tk *k)
+{
+	struct member a = {.k = k}, b = {.k = k}, c = {.k = k};
+	struct member *const two[] = {&a, &b}, *const all[] = {&a, &b, &c};
+	struct member *leader, *other;
+
+	ASSERT_EQ(0, tk_open(k));
+	full_round(two, 2);
+	leader = a.leader ? &a : &b;
+	other = a.leader ? &b : &a;
+	join_begin(&c);
+	while (heartbeat(leader) == 0)
+		sl_sleep(sl_now() + SL_MSEC);
+	join_begin(leader);
+	go(leader);
+	end(leader);
+	EXPECT_EQ(-ECONNRESET, leader->rc);
+	join_begin(other);
+	end(other);
+	end(&c);
+	EXPECT_EQ(0, other->rc);
+	EXPECT_EQ(0, c.rc);
+	EXPECT_EQ(1, other->leader + c.leader);
+	/* Who led before comes back as one of the others. */
+	join_begin(leader);
+	end(leader);
+	EXPECT_EQ(0, leader->rc);
+	EXPECT_FALSE(leader->leader);
+	EXPECT_EQ(2, leader->generation);
+	EXPECT_EQ(0, sync_with(other->leader ? other : &c, all, 3));
+	EXPECT_EQ(0, sync_with(leader, all, 3));
+	EXPECT_STREQ(leader->id, leader->assignment);
+	return tk_close(k);
+}
+
+TEST_F(group, who_still_waits_leads_the_round)
+{
+	EXPECT_EQ(0, tk_run(&self->k, gone_leader));
+}
+
+static int gone_syncer(struct tk *k)
+{
+	struct member a = {.k = k}, b = {.k = k};
+	struct member *const two[] = {&a, &b};
+	struct member *leader, *other;
+
+	ASSERT_EQ(0, tk_open(k));
+	join_begin(&a);
+	join_begin(&b);
+	end(&a);
+	end(&b);
+	leader = a.leader ? &a : &b;
+	other = a.leader ? &b : &a;
+	sync_begin(other, two, 2);
+	go(other);
+	end(other);
+	EXPECT_EQ(-ECONNRESET, other->rc);
+	EXPECT_EQ(0, sync_with(leader, two, 2));
+	/* It comes back, and its part is there. */
+	EXPECT_EQ(0, sync_with(other, two, 2));
+	EXPECT_STREQ(other->id, other->assignment);
+	return tk_close(k);
+}
+
+TEST_F(group, a_client_that_goes_in_its_sync_finds_its_part_later)
+{
+	EXPECT_EQ(0, tk_run(&self->k, gone_syncer));
 }
 
 static int lists(struct tk *k)
