@@ -19,6 +19,7 @@ static const uint8_t elem_bytes[KAFKA_T_LAST] = {
 	[KAFKA_T_BOOL] = sizeof(bool),
 	[KAFKA_T_INT8] = sizeof(int8_t),
 	[KAFKA_T_INT16] = sizeof(int16_t),
+	[KAFKA_T_ERROR] = sizeof(int16_t),
 	[KAFKA_T_INT32] = sizeof(int32_t),
 	[KAFKA_T_INT64] = sizeof(int64_t),
 	[KAFKA_T_UUID] = sizeof(struct kafka_uuid),
@@ -62,6 +63,7 @@ static void set_default(const struct kafka_field *f, void *to)
 		*(int8_t *)to = (int8_t)f->dflt;
 		break;
 	case KAFKA_T_INT16:
+	case KAFKA_T_ERROR:
 		*(int16_t *)to = (int16_t)f->dflt;
 		break;
 	case KAFKA_T_INT32:
@@ -110,6 +112,7 @@ static bool is_default(const struct kafka_field *f, const void *from)
 	case KAFKA_T_INT8:
 		return *(const int8_t *)from == f->dflt;
 	case KAFKA_T_INT16:
+	case KAFKA_T_ERROR:
 		return *(const int16_t *)from == f->dflt;
 	case KAFKA_T_INT32:
 		return *(const int32_t *)from == f->dflt;
@@ -162,6 +165,7 @@ static size_t wire_bytes_min(const struct decoder *d, int type, const struct kaf
 	case KAFKA_T_INT8:
 		return 1;
 	case KAFKA_T_INT16:
+	case KAFKA_T_ERROR:
 		return 2;
 	case KAFKA_T_INT32:
 		return 4;
@@ -204,6 +208,7 @@ static inline void get_scalar(const struct decoder *d, int type, bool nullable, 
 		*(int8_t *)to = kafka_get_i8(d->in);
 		break;
 	case KAFKA_T_INT16:
+	case KAFKA_T_ERROR:
 		*(int16_t *)to = kafka_get_i16(d->in);
 		break;
 	case KAFKA_T_INT32:
@@ -394,6 +399,11 @@ static inline void put_scalar(const struct encoder *e, int type, bool nullable, 
 		kafka_put_i8(e->out, *(const int8_t *)from);
 		break;
 	case KAFKA_T_INT16:
+		kafka_put_i16(e->out, *(const int16_t *)from);
+		break;
+	case KAFKA_T_ERROR:
+		if (sl_unlikely(*(const int16_t *)from))
+			e->out->errors++;
 		kafka_put_i16(e->out, *(const int16_t *)from);
 		break;
 	case KAFKA_T_INT32:

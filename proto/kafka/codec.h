@@ -46,6 +46,7 @@ enum kafka_type {
 	KAFKA_T_BOOL,
 	KAFKA_T_INT8,
 	KAFKA_T_INT16,
+	KAFKA_T_ERROR, /* an int16 that is an error code: struct kafka_out counts them */
 	KAFKA_T_INT32,
 	KAFKA_T_INT64,
 	KAFKA_T_UUID,

@@ -426,6 +426,7 @@ static int deliver(struct fetch *x, const struct kafka_fetch_response *res)
 		sl_reply_free(r);
 		return err;
 	}
+	kafka_count_errors(KAFKA_FETCH, out.errors);
 	add_parts(x, r, &out);
 	return sl_deliver(r, SL_NEVER);
 }

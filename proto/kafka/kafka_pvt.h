@@ -64,6 +64,9 @@ int16_t kafka_error_of(int result);
 
 /* ---- helpers (serve.c) ------------------------------------------------------------------ */
 
+/* The answer to a request of @api carries @n error codes; of what was encoded: out->errors. */
+void kafka_count_errors(enum kafka_api api, uint32_t n);
+
 /* @n elements of zeroed memory for a response's array. Return: NULL when rq->mem is used up. */
 void *kafka_alloc(struct kafka_request *rq, size_t n, size_t bytes);
 

@@ -17,6 +17,7 @@
 #define KAFKA_C_BOOL bool
 #define KAFKA_C_INT8 int8_t
 #define KAFKA_C_INT16 int16_t
+#define KAFKA_C_ERROR int16_t
 #define KAFKA_C_INT32 int32_t
 #define KAFKA_C_INT64 int64_t
 #define KAFKA_C_UUID struct kafka_uuid

@@ -487,6 +487,7 @@ static void lost(struct sl_hold *hold, int err)
 	SL_ASSERT(entry);
 	sl_store_be16(entry, (uint16_t)kafka_error_of(err));
 	sl_store_be64(entry + 2, UINT64_MAX);
+	kafka_count_errors(KAFKA_PRODUCE, 1);
 }
 
 static int deliver(struct produce *p)
@@ -510,6 +511,7 @@ static int deliver(struct produce *p)
 				    &out);
 	if (err)
 		return err;
+	kafka_count_errors(KAFKA_PRODUCE, out.errors);
 	r->bytes[r->bytes_max - 1] = (uint8_t)rq->version;
 	sl_reply_add(r, sl_part_slice(sl_slice_borrow(r->bytes, out.len)));
 	p->reply = NULL;

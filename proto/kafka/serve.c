@@ -86,6 +86,7 @@ static int reply(struct kafka_request *rq, const void *res)
 		sl_reply_free(r);
 		return err;
 	}
+	kafka_count_errors(api, out.errors);
 	sl_reply_add(r, sl_part_slice(sl_slice_borrow(r->bytes, out.len)));
 	return sl_deliver(r, SL_NEVER);
 }
@@ -207,8 +208,9 @@ static void count(struct kafka_request *rq, int key, int64_t began, int err)
 	sl_metric_add1(m, SL_M_KAFKA_REQUESTS, (uint32_t)key, 1);
 	sl_metric_record1(m, SL_M_KAFKA_REQUEST_TIME, (uint32_t)key,
 			  (uint64_t)(sl_clock_ns() - began));
-	if (err)
-		sl_metric_add1(m, SL_M_KAFKA_ERRORS, (uint32_t)key, 1);
+	/* Not those whose peer has gone meanwhile. */
+	if (err && !sl_conn_ending(rq->conn))
+		sl_metric_add1(m, SL_M_KAFKA_ABORTED, (uint32_t)key, 1);
 }
 
 /* ---- the protocol ----------------------------------------------------------------------- */
@@ -265,6 +267,12 @@ const struct sl_proto kafka_proto = {
 };
 
 /* ---- helpers ---------------------------------------------------------------------------- */
+
+void kafka_count_errors(enum kafka_api api, uint32_t n)
+{
+	if (sl_unlikely(n))
+		sl_metric_add1(sl_core_metrics(sl_core_self()), SL_M_KAFKA_ERRORS, api, n);
+}
 
 void *kafka_alloc(struct kafka_request *rq, size_t n, size_t bytes)
 {

@@ -332,6 +332,7 @@ struct kafka_out {
 	struct kafka_split *splits;
 	unsigned splits_n, splits_cap;
 	uint64_t split_bytes; /* sum of the splits' n: on the wire, not in p */
+	uint32_t errors;      /* error codes other than 0 among what was written */
 	int err;
 };
 

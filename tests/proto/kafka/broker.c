@@ -132,9 +132,11 @@ struct sum {
 static int add_sample(void *arg, const struct sl_metric_sample *s)
 {
 	struct sum *sum = arg;
+	bool wanted = !sum->label;
 
-	if (s->id == sum->id && (!sum->label || (s->values[0] && !strcmp(s->values[0], sum->label)) ||
-				 (s->values[1] && !strcmp(s->values[1], sum->label))))
+	for (int i = 0; i < 2; i++)
+		wanted |= sum->label && s->values[i] && !strcmp(s->values[i], sum->label);
+	if (wanted && s->id == sum->id)
 		sum->value += s->value;
 	return 0;
 }

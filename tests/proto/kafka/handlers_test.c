@@ -111,4 +111,114 @@ TEST(bytes_after_a_request_are_passed_over)
 	broker_test(go_on);
 }
 
+/* ---- errors counted --------------------------------------------------------------------- */
+
+static uint64_t errors(const struct broker *b, const char *api)
+{
+	return broker_metric(b, SL_M_KAFKA_ERRORS, api);
+}
+
+static void count_items(struct broker *b, int fd)
+{
+	struct kafka_str name = KAFKA_STR("nothing");
+	struct kafka_metadata_request_topic topics[] = {{.name = KAFKA_STR("t")}, {.name = name}};
+	struct kafka_metadata_request metadata = {.topics = {topics, 2}};
+	struct kafka_metadata_response described;
+	struct kafka_fetch_request_partition parts[2] = {{.partition = 0}, {.partition = 1}};
+	struct kafka_fetch_request_topic t = {.topic = name, .partitions = {parts, 2}};
+	struct kafka_fetch_request fetch;
+	struct kafka_fetch_response fetched;
+
+	CALL(b, fd, METADATA, metadata, 12, &metadata, &described);
+	EXPECT_EQ(1, errors(b, "metadata"));
+	kafka_init(&kafka_fetch_request_schema, &fetch);
+	fetch.topics.v = &t;
+	fetch.topics.n = 1;
+	CALL(b, fd, FETCH, fetch, 11, &fetch, &fetched);
+	EXPECT_EQ(2, errors(b, "fetch"));
+	EXPECT_EQ(KAFKA_ERR_UNKNOWN_TOPIC_OR_PARTITION, broker_produce(b, fd, "nothing", 1, 0));
+	EXPECT_EQ(1, errors(b, "produce"));
+}
+
+static void count_whole(struct broker *b, int fd)
+{
+	struct kafka_heartbeat_request beat = {KAFKA_STR("g"), 1, KAFKA_STR("x"), KAFKA_STR_NULL};
+	struct kafka_heartbeat_response beaten;
+	struct kafka_api_versions_request ask;
+	struct kafka_api_versions_response told;
+
+	CALL(b, fd, HEARTBEAT, heartbeat, 4, &beat, &beaten);
+	CALL(b, fd, HEARTBEAT, heartbeat, 3, &beat, &beaten);
+	EXPECT_EQ(2, errors(b, "heartbeat"));
+	kafka_init(&kafka_api_versions_request_schema, &ask);
+	CALL(b, fd, API_VERSIONS, api_versions, 3, &ask, &told);
+	EXPECT_EQ(0, errors(b, "api_versions"));
+}
+
+static void count_errors(struct broker *b)
+{
+	/* Metadata in version 99, which is not served. */
+	static const uint8_t unserved[] = {0, 0, 0, 10, 0, 3, 0, 99, 0, 0, 0, 1, 0, 0};
+	int fd = broker_connect(b);
+
+	broker_create(b, fd, "t", 1);
+	EXPECT_EQ(0, broker_produce(b, fd, "t", 1, 0));
+	EXPECT_EQ(0, errors(b, NULL));
+	count_items(b, fd);
+	count_whole(b, fd);
+	EXPECT_EQ(6, errors(b, NULL));
+	EXPECT_EQ(0, broker_metric(b, SL_M_KAFKA_ABORTED, NULL));
+	broker_send_raw(fd, unserved, sizeof(unserved));
+	EXPECT_TRUE(broker_ended(fd));
+	EXPECT_EQ(1, broker_metric(b, SL_M_KAFKA_ABORTED, "metadata"));
+	EXPECT_EQ(1, broker_metric(b, SL_M_KAFKA_ABORTED, NULL));
+	EXPECT_EQ(6, errors(b, NULL));
+	close(fd);
+}
+
+TEST(error_codes_are_counted_by_api_and_so_are_requests_without_an_answer)
+{
+	struct broker b;
+
+	broker_init(&b, count_errors);
+	b.server.auto_create_topics = false;
+	broker_run(&b);
+}
+
+/* An error in acks=0 has no answer; a client that goes while it waits is none. */
+static void count_silence(struct broker *b)
+{
+	struct kafka_produce_request_partition part = {.records = {(const uint8_t *)"x", 1, 0}};
+	struct kafka_produce_request_topic t = {.name = KAFKA_STR("t"),
+						.partition_data = {&part, 1}};
+	struct kafka_produce_request produce = {.transactional_id = KAFKA_STR_NULL,
+						.topic_data = {&t, 1}};
+	struct kafka_fetch_request_partition p = {.partition_max_bytes = 1,
+						  .current_leader_epoch = -1};
+	struct kafka_fetch_request_topic ft = {.topic = KAFKA_STR("t"), .partitions = {&p, 1}};
+	struct kafka_fetch_request fetch;
+	int fd = broker_connect(b), other = broker_connect(b);
+
+	broker_create(b, fd, "t", 1);
+	broker_send(b, fd, KAFKA_PRODUCE, 9, 1, &produce);
+	EXPECT_TRUE(broker_ended(fd));
+	EXPECT_EQ(1, broker_metric(b, SL_M_KAFKA_ABORTED, "produce"));
+	kafka_init(&kafka_fetch_request_schema, &fetch);
+	fetch.topics.v = &ft;
+	fetch.topics.n = fetch.min_bytes = fetch.max_bytes = 1;
+	fetch.max_wait_ms = 600000;
+	broker_send(b, other, KAFKA_FETCH, 11, 2, &fetch);
+	close(other);
+	while (!broker_metric(b, SL_M_KAFKA_REQUESTS, "fetch"))
+		usleep(1000);
+	EXPECT_EQ(0, broker_metric(b, SL_M_KAFKA_ABORTED, "fetch"));
+	EXPECT_EQ(0, errors(b, NULL));
+	close(fd);
+}
+
+TEST(requests_without_an_answer_are_counted_unless_their_client_has_gone)
+{
+	broker_test(count_silence);
+}
+
 TEST_HARNESS_MAIN

@@ -75,6 +75,7 @@ static void random_scalar(const struct kafka_field *f, int type, bool nullable,
 		*(int8_t *)to = (int8_t)i;
 		break;
 	case KAFKA_T_INT16:
+	case KAFKA_T_ERROR:
 		*(int16_t *)to = (int16_t)i;
 		break;
 	case KAFKA_T_INT32:
@@ -179,6 +180,7 @@ static bool scalar_equal(int type, const void *a, const void *b)
 	case KAFKA_T_INT8:
 		return *(const int8_t *)a == *(const int8_t *)b;
 	case KAFKA_T_INT16:
+	case KAFKA_T_ERROR:
 		return *(const int16_t *)a == *(const int16_t *)b;
 	case KAFKA_T_INT32:
 		return *(const int32_t *)a == *(const int32_t *)b;
