@@ -2,10 +2,10 @@
 /*
  * Bytes in flight: reference-counted memory, slices of it, extents of files, and parts.
  *
- * A buf is memory of a core's arena (or of the heap, for what exceeds the largest class), a file
- * is an open descriptor; both live as long as references to them are held. Each core counts its
- * own references: a buf released on a foreign core goes home by mailbox; a file's home hears from
- * a core when that core's count falls to zero. No counter is shared.
+ * A buf is memory of a core's arena (outside cores, in tools: of the heap), at most one block of
+ * the largest class; a file is an open descriptor. Both live as long as references to them are
+ * held. Each core counts its own references: a buf released on a foreign core goes home by mailbox;
+ * a file's home hears from a core when that core's count falls to zero. No counter is shared.
  *
  * Order of parts: bufs and slices; files and extents; parts.
  */
@@ -29,8 +29,8 @@ struct sl_buf {
 };
 
 /**
- * sl_buf_new() - memory of at least @bytes (1..SL_BUF_BYTES_MAX) from this core's arena, with one
- * reference. Never blocks. Return: the buf, or NULL when the arena's budget is used up.
+ * sl_buf_new() - memory of at least @bytes (1..SL_BUF_BYTES_MAX, asserted) from this core's arena,
+ * with one reference. Never blocks. Return: the buf, or NULL when the arena's budget is used up.
  */
 struct sl_buf *sl_buf_new(size_t bytes);
 

@@ -199,9 +199,14 @@ void conn_set_timer(struct sl_conn *c)
 
 static void log_closed(struct sl_conn *c, enum sl_close why, int err)
 {
-	sl_log_warn("connection.closed", SL_KV(listener, c->l->proto->name),
-		    SL_KV(peer, sl_conn_peer(c)), SL_KV(reason, sl_close_name(why)),
-		    SL_KV_ERRNO(err));
+	if (c->blame)
+		sl_log_warn("connection.closed", SL_KV(listener, c->l->proto->name),
+			    SL_KV(peer, sl_conn_peer(c)), SL_KV(reason, sl_close_name(why)),
+			    SL_KV_ERRNO(err), SL_KV(why, c->blame));
+	else
+		sl_log_warn("connection.closed", SL_KV(listener, c->l->proto->name),
+			    SL_KV(peer, sl_conn_peer(c)), SL_KV(reason, sl_close_name(why)),
+			    SL_KV_ERRNO(err));
 }
 
 /* A peer that owes something is worth a line; one that is merely silent is not. */
@@ -266,8 +271,10 @@ static int request_ready(struct sl_conn *c)
 		SL_ASSERT((size_t)need <= SL_CONN_WINDOW_BYTES);
 		if ((size_t)need <= have)
 			return rx_scarce(c) && rx_gather(c, have) ? -ENOMEM : 1;
-		if ((size_t)need > c->l->limits.memory_bytes)
+		if ((size_t)need > c->l->limits.memory_bytes) {
+			sl_conn_blame(c, "a request needs more than conn.memory_max_bytes");
 			return -EMSGSIZE;
+		}
 		if (c->buffered <= have)
 			return 0;
 		err = rx_gather(c, sl_min((size_t)need, c->buffered));
@@ -406,6 +413,11 @@ int64_t sl_conn_read_deadline(const struct sl_conn *conn)
 uint32_t sl_conn_dim(const struct sl_conn *conn)
 {
 	return conn->l->dim;
+}
+
+void sl_conn_blame(struct sl_conn *conn, const char *why)
+{
+	conn->blame = why;
 }
 
 bool sl_conn_ending(const struct sl_conn *conn)

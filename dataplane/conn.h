@@ -158,6 +158,12 @@ int sl_conn_local(const struct sl_conn *conn, struct sockaddr_storage *ret_addr)
 /* The value of the metrics' label `listener`. */
 uint32_t sl_conn_dim(const struct sl_conn *conn);
 
+/**
+ * sl_conn_blame() - say in words, which live for ever, why need() or serve() are about to close
+ * @conn: which limit was exceeded, say. They go into the line that is logged then.
+ */
+void sl_conn_blame(struct sl_conn *conn, const char *why);
+
 /* True once the peer has closed or reset, or the listener drains: long waits should end. */
 bool sl_conn_ending(const struct sl_conn *conn);
 

@@ -43,6 +43,7 @@ struct sl_conn {
 
 	/* Life. */
 	enum sl_close why;   /* first reason to end */
+	const char *blame;   /* its cause in words, or NULL */
 	bool serving;	     /* a fiber runs serve() */
 	bool closing;	     /* no request is begun, no reply taken any more */
 	bool lingering;	     /* everything is sent, waiting for the peer's end */

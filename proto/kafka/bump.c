@@ -69,8 +69,10 @@ void *sl_bump_grow(struct sl_bump *mem, size_t bytes)
 	struct sl_bump_chunk *chunk;
 
 	SL_ASSERT(mem->heap_bytes <= mem->heap_bytes_max);
-	if (bytes > left || left - bytes < sizeof(*chunk) + SL_BUMP_ALIGN)
+	if (bytes > left || left - bytes < sizeof(*chunk) + SL_BUMP_ALIGN) {
+		mem->refused = true;
 		return NULL;
+	}
 	need = sizeof(*chunk) + sl_round_up(bytes, SL_BUMP_ALIGN);
 	/* Doubling keeps the number of pieces logarithmic in the limit. */
 	take = sl_max(CHUNK_BYTES_MIN, mem->heap_bytes);

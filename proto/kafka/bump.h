@@ -15,6 +15,7 @@
 #ifndef PROTO_KAFKA_BUMP_H
 #define PROTO_KAFKA_BUMP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ struct sl_bump {
 	struct sl_bump_chunk *chunks; /* heap pieces, newest first */
 	size_t heap_bytes; /* taken from the heap so far */
 	size_t heap_bytes_max; /* the caller's limit for that */
+	bool refused; /* something, for that limit */
 	uint8_t *first, *first_end; /* the caller's piece, for sl_bump_reset() */
 };
 

@@ -29,6 +29,7 @@ struct asked {
 	uint64_t end, start; /* as last told */
 	int16_t error;
 	bool told;
+	bool gone; /* forgotten by the request that is served */
 };
 
 struct fetch_session {
@@ -37,6 +38,7 @@ struct fetch_session {
 	bool by_id;
 	uint32_t n, cap;
 	uint32_t turn; /* whose turn it is to be looked at first */
+	uint32_t hint; /* where a search begins */
 	struct asked *v;
 };
 
@@ -61,21 +63,29 @@ static bool same(const struct asked *a, const struct asked *b, bool by_id)
 		     : kafka_str_eq(a->wire_name, b->wire_name);
 }
 
-static int session_put(struct fetch_session *s, const struct asked *a)
+/*
+ * Clients name partitions in the order of the session, mostly: the search begins behind the last
+ * find, or thousands of them would cost the core the square of that.
+ */
+static struct asked *session_find(struct fetch_session *s, const struct asked *a)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		uint32_t at = s->hint < s->n ? s->hint : 0;
+
+		s->hint = at + 1;
+		if (same(&s->v[at], a, s->by_id))
+			return &s->v[at];
+	}
+	return NULL;
+}
+
+/* Return: 0; -E2BIG: the session is full; -ENOMEM. */
+static int session_add(struct fetch_session *s, const struct asked *a)
 {
 	struct asked *at;
 
-	for (uint32_t i = 0; i < s->n; i++) {
-		at = &s->v[i];
-		if (!same(at, a, s->by_id))
-			continue;
-		at->offset = a->offset;
-		at->bytes_max = a->bytes_max;
-		at->epoch = a->epoch;
-		return 0;
-	}
 	if (s->n == SESSION_PARTITIONS_MAX)
-		return -ENOMEM;
+		return -E2BIG;
 	if (s->n == s->cap) {
 		uint32_t cap = s->cap ? s->cap * 2 : 16;
 
@@ -97,16 +107,38 @@ static int session_put(struct fetch_session *s, const struct asked *a)
 	return 0;
 }
 
+static int session_put(struct fetch_session *s, const struct asked *a)
+{
+	struct asked *at = session_find(s, a);
+
+	if (!at)
+		return session_add(s, a);
+	at->offset = a->offset;
+	at->bytes_max = a->bytes_max;
+	at->epoch = a->epoch;
+	return 0;
+}
+
+/* Takes out what is marked as gone. */
+static void session_shrink(struct fetch_session *s)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (s->v[i].gone)
+			free(s->v[i].name);
+		else
+			s->v[n++] = s->v[i];
+	}
+	s->n = n;
+}
+
 static void session_forget(struct fetch_session *s, const struct asked *a)
 {
-	for (uint32_t i = 0; i < s->n; i++) {
-		if (!same(&s->v[i], a, s->by_id))
-			continue;
-		free(s->v[i].name);
-		memmove(&s->v[i], &s->v[i + 1], (s->n - i - 1) * sizeof(s->v[0]));
-		s->n--;
-		return;
-	}
+	struct asked *at = session_find(s, a);
+
+	if (at)
+		at->gone = true;
 }
 
 /* ---- what is asked ---------------------------------------------------------------------- */
@@ -172,12 +204,13 @@ static int list_session(struct fetch *x)
 						  .wire_name = topic->topic,
 						  .partition = topic->partitions.v[p]});
 	}
+	session_shrink(s);
 	for (int32_t t = 0; t < req->topics.n; t++) {
 		const struct kafka_fetch_request_topic *topic = &req->topics.v[t];
 
 		for (int32_t p = 0; p < topic->partitions.n; p++) {
 			struct asked a = asked_of(topic, &topic->partitions.v[p]);
-			int err = session_put(s, &a);
+			int err = x->incremental ? session_put(s, &a) : session_add(s, &a);
 
 			if (err)
 				return err;
@@ -189,12 +222,19 @@ static int list_session(struct fetch *x)
 	return 0;
 }
 
+static void close_session(struct kafka_conn *state)
+{
+	fetch_session_free(state->session);
+	state->session = NULL;
+}
+
+/* A list that is too long for a session is answered without one. */
 static int open_session(struct fetch *x, struct kafka_conn *state)
 {
 	struct fetch_session *s = calloc(1, sizeof(*s));
+	int err;
 
-	fetch_session_free(state->session);
-	state->session = NULL;
+	close_session(state);
 	if (!s)
 		return -ENOMEM;
 	do
@@ -204,7 +244,12 @@ static int open_session(struct fetch *x, struct kafka_conn *state)
 	s->by_id = x->by_id;
 	state->session = s;
 	x->session = s;
-	return list_session(x);
+	err = list_session(x);
+	if (err != -E2BIG)
+		return err;
+	close_session(state);
+	x->session = NULL;
+	return list_request(x);
 }
 
 /* Return: 0, an error code of the whole response (> 0), or -errno. */
@@ -213,12 +258,11 @@ static int choose_list(struct fetch *x)
 	struct kafka_conn *state = sl_conn_state(x->rq->conn);
 	struct fetch_session *s = state->session;
 	int32_t id = x->req->session_id, epoch = x->req->session_epoch;
+	int err;
 
 	if (epoch == -1 || x->rq->version < 7) {
-		if (s && s->id == id) {
-			fetch_session_free(s);
-			state->session = NULL;
-		}
+		if (s && s->id == id)
+			close_session(state);
 		return list_request(x);
 	}
 	if (epoch == 0)
@@ -230,7 +274,12 @@ static int choose_list(struct fetch *x)
 	s->epoch = epoch == INT32_MAX ? 1 : epoch + 1;
 	x->session = s;
 	x->incremental = true;
-	return list_session(x);
+	err = list_session(x);
+	if (err != -E2BIG)
+		return err;
+	/* Upon which the client names all that it wants, and is answered without a session. */
+	close_session(state);
+	return KAFKA_ERR_FETCH_SESSION_ID_NOT_FOUND;
 }
 
 /* ---- looking ---------------------------------------------------------------------------- */
@@ -413,7 +462,7 @@ static int deliver(struct fetch *x, const struct kafka_fetch_response *res)
 	if (err)
 		return err;
 	splits = kafka_alloc(rq, sizes.splits, sizeof(*splits));
-	r = sl_reply_new(rq->conn, sizes.splits * (1 + SL_FETCH_SPANS) + 1, 0, sizes.mem_bytes);
+	r = kafka_reply_new(rq, sizes.splits * (1 + SL_FETCH_SPANS) + 1, sizes.mem_bytes);
 	if (!r || !splits) {
 		sl_reply_free(r);
 		return -ENOMEM;

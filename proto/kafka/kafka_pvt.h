@@ -64,6 +64,9 @@ int16_t kafka_error_of(int result);
 
 /* ---- helpers (serve.c) ------------------------------------------------------------------ */
 
+/* A reply of @parts parts and @bytes of scratch memory, or NULL: the connection's end says why. */
+struct sl_reply *kafka_reply_new(struct kafka_request *rq, uint32_t parts, size_t bytes);
+
 /* The answer to a request of @api carries @n error codes; of what was encoded: out->errors. */
 void kafka_count_errors(enum kafka_api api, uint32_t n);
 

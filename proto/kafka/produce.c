@@ -82,8 +82,11 @@ static int parse(struct stream *s, void (*get)(struct stream *s, struct kafka_in
 		n = kafka_in_left(&s->in);
 		if (n >= s->rq->frame_left - (size_t)(s->in.p - s->start))
 			return -EBADMSG;
-		if (n >= HEAD_BYTES_MAX)
+		if (n >= HEAD_BYTES_MAX) {
+			sl_conn_blame(s->rq->conn,
+				      "what precedes records in a Produce has more than 64 KiB");
 			return -EMSGSIZE;
+		}
 		n = sl_min(n * 2, s->rq->frame_left - (size_t)(s->in.p - s->start));
 	}
 }

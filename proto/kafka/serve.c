@@ -77,7 +77,7 @@ static int reply(struct kafka_request *rq, const void *res)
 
 	if (err)
 		return err;
-	r = sl_reply_new(rq->conn, 1, 0, sizes.mem_bytes);
+	r = kafka_reply_new(rq, 1, sizes.mem_bytes);
 	if (!r)
 		return -ENOMEM;
 	kafka_out_init(&out, r->bytes, sizes.mem_bytes);
@@ -91,8 +91,11 @@ static int reply(struct kafka_request *rq, const void *res)
 	return sl_deliver(r, SL_NEVER);
 }
 
-/* The largest request or response struct fits; checked when it is used. */
-enum { MESSAGE_BYTES = 512, ROOM_BYTES = 8192, HEAP_BYTES_MAX = 16 << 20 };
+/*
+ * The largest request or response struct fits; checked when it is used. What they point at may
+ * take so much that a fetch of a whole session fits, with half as much again.
+ */
+enum { MESSAGE_BYTES = 512, ROOM_BYTES = 8192, HEAP_BYTES_MAX = 64 << 20 };
 
 static int handle(struct kafka_request *rq, const struct row *row, struct kafka_in *in)
 {
@@ -141,8 +144,10 @@ static ssize_t need(struct sl_conn *conn, const uint8_t *p, size_t have)
 	size = (int32_t)sl_load_be32(p);
 	if (size < FRAME_MIN_BYTES)
 		return -EBADMSG;
-	if ((uint64_t)size > server->request_bytes_max)
+	if ((uint64_t)size > server->request_bytes_max) {
+		sl_conn_blame(conn, "a request is longer than kafka.max_request_bytes");
 		return -EMSGSIZE;
+	}
 	if (size <= SMALL_FRAME_BYTES - KAFKA_FRAME_PREFIX_BYTES)
 		return size + KAFKA_FRAME_PREFIX_BYTES;
 	return HEAD_BYTES;
@@ -158,8 +163,10 @@ static int whole_frame(struct kafka_request *rq, size_t size, const uint8_t **re
 
 	if (size <= SL_CONN_WINDOW_BYTES)
 		return sl_conn_peek(rq->conn, size, ret_p, deadline);
-	if (size > SL_BUF_BYTES_MAX)
+	if (size > SL_BUF_BYTES_MAX) {
+		sl_conn_blame(rq->conn, "a request other than Produce has more than 16 MiB");
 		return -EMSGSIZE;
+	}
 	buf = sl_buf_new(size);
 	if (!buf)
 		return -ENOMEM;
@@ -245,6 +252,8 @@ static int serve(struct sl_conn *conn)
 	} else {
 		err = serve_whole(&rq, size);
 	}
+	if (err && mem.refused)
+		sl_conn_blame(conn, "a request or its answer takes more than 64 MiB in memory");
 	sl_bump_done(&mem);
 	count(&rq, key, began, err);
 	return err;
@@ -267,6 +276,17 @@ const struct sl_proto kafka_proto = {
 };
 
 /* ---- helpers ---------------------------------------------------------------------------- */
+
+struct sl_reply *kafka_reply_new(struct kafka_request *rq, uint32_t parts, size_t bytes)
+{
+	struct sl_reply *r = sl_reply_new(rq->conn, parts, 0, bytes);
+
+	if (!r)
+		sl_conn_blame(rq->conn,
+			      "an answer, its records apart, has more than 16 MiB, or buffer "
+			      "memory (node.memory_max_bytes) is used up");
+	return r;
+}
 
 void kafka_count_errors(enum kafka_api api, uint32_t n)
 {

@@ -2,8 +2,12 @@
 /*
  * Every API in every version that is advertised: a request is answered by a response that this
  * version's schema reads to its last byte, whether the request says nothing or names what is not
- * there.
+ * there. What is counted of errors, and what limits allow.
  */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "broker.h"
@@ -219,6 +223,187 @@ static void count_silence(struct broker *b)
 TEST(requests_without_an_answer_are_counted_unless_their_client_has_gone)
 {
 	broker_test(count_silence);
+}
+
+/* ---- limits ----------------------------------------------------------------------------- */
+
+enum { MANY = 100000, SESSION_MAX = 1 << 16 };
+
+static void describe_many(struct broker *b)
+{
+	struct kafka_metadata_request_topic topics[] = {
+		{.name = KAFKA_STR("a")}, {.name = KAFKA_STR("b")}, {.name = KAFKA_STR("c")}};
+	struct kafka_metadata_request req = {.topics = {topics, 3}};
+	struct kafka_metadata_response res;
+	int fd = broker_connect(b);
+
+	broker_create(b, fd, "a", MANY);
+	broker_create(b, fd, "b", MANY);
+	broker_create(b, fd, "c", MANY);
+	CALL(b, fd, METADATA, metadata, 13, &req, &res);
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(MANY, res.topics.v[i].partitions.n);
+	EXPECT_EQ(MANY - 1, res.topics.v[2].partitions.v[MANY - 1].partition_index);
+	close(fd);
+}
+
+static void commit_many(struct broker *b)
+{
+	struct kafka_offset_commit_request_partition *p = calloc(MANY, sizeof(*p));
+	struct kafka_offset_commit_request_topic t = {.name = KAFKA_STR("a"),
+						      .partitions = {p, MANY}};
+	struct kafka_offset_commit_request req;
+	struct kafka_offset_commit_response res;
+	struct kafka_offset_fetch_request_group g = {.group_id = KAFKA_STR("g"),
+						     .member_id = KAFKA_STR_NULL,
+						     .member_epoch = -1,
+						     .topics = {NULL, -1}};
+	struct kafka_offset_fetch_request ask = {.groups = {&g, 1}};
+	struct kafka_offset_fetch_response told;
+	int fd = broker_connect(b);
+
+	broker_create(b, fd, "a", MANY);
+	for (int32_t i = 0; i < MANY; i++) {
+		kafka_init(&kafka_offset_commit_request_partition_schema, &p[i]);
+		p[i].partition_index = i;
+		p[i].committed_offset = i;
+	}
+	kafka_init(&kafka_offset_commit_request_schema, &req);
+	req.group_id = KAFKA_STR("g");
+	req.topics.v = &t;
+	req.topics.n = 1;
+	CALL(b, fd, OFFSET_COMMIT, offset_commit, 9, &req, &res);
+	ASSERT_EQ(MANY, res.topics.v[0].partitions.n);
+	EXPECT_EQ(0, res.topics.v[0].partitions.v[MANY - 1].error_code);
+	CALL(b, fd, OFFSET_FETCH, offset_fetch, 9, &ask, &told);
+	ASSERT_EQ(1, told.groups.v[0].topics.n);
+	EXPECT_EQ(MANY, told.groups.v[0].topics.v[0].partitions.n);
+	free(p);
+	close(fd);
+}
+
+/* A fetch of @n partitions, in version 12, of "a". Return: how many the answer has. */
+static int32_t fetch_many(struct broker *b, int fd, int32_t n, int32_t *session, int32_t epoch)
+{
+	struct kafka_fetch_request_partition *p = calloc((size_t)n, sizeof(*p));
+	struct kafka_fetch_request_topic t = {.topic = KAFKA_STR("a"), .partitions = {p, n}};
+	struct kafka_fetch_request req;
+	struct kafka_fetch_response res;
+
+	for (int32_t i = 0; i < n; i++) {
+		kafka_init(&kafka_fetch_request_partition_schema, &p[i]);
+		p[i].partition = i;
+	}
+	kafka_init(&kafka_fetch_request_schema, &req);
+	req.session_id = *session;
+	req.session_epoch = epoch;
+	req.topics.v = &t;
+	req.topics.n = 1;
+	CALL(b, fd, FETCH, fetch, 12, &req, &res);
+	free(p);
+	EXPECT_EQ(0, res.error_code);
+	*session = res.session_id;
+	return res.responses.n ? res.responses.v[0].partitions.n : 0;
+}
+
+static void fetch_of_many(struct broker *b)
+{
+	int fd = broker_connect(b);
+	int32_t session = 0;
+
+	broker_create(b, fd, "a", MANY);
+	EXPECT_EQ(SESSION_MAX, fetch_many(b, fd, SESSION_MAX, &session, 0));
+	EXPECT_LT(0, session);
+	EXPECT_EQ(0, fetch_many(b, fd, SESSION_MAX, &session, 1));
+	session = 0;
+	EXPECT_EQ(SESSION_MAX + 1, fetch_many(b, fd, SESSION_MAX + 1, &session, 0));
+	EXPECT_EQ(0, session);
+	close(fd);
+}
+
+static void run_large(void (*client)(struct broker *b))
+{
+	struct broker b;
+
+	broker_init(&b, client);
+	b.topics.partitions_max = MANY;
+	broker_run(&b);
+}
+
+TEST(metadata_of_three_hundred_thousand_partitions_is_answered)
+{
+	run_large(describe_many);
+}
+
+TEST(offsets_of_a_hundred_thousand_partitions_are_committed)
+{
+	run_large(commit_many);
+}
+
+TEST(fetches_of_a_whole_session_and_of_more_are_answered)
+{
+	run_large(fetch_of_many);
+}
+
+/* What the server wrote to its log ends up in a file of the test. */
+static bool logged(const char *text)
+{
+	char path[256], line[1024];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/lines", harness_tmpdir());
+	f = fopen(path, "r");
+	ASSERT_NOT_NULL(f);
+	while (!found && fgets(line, sizeof(line), f))
+		found = strstr(line, "connection.closed") && strstr(line, text);
+	fclose(f);
+	return found;
+}
+
+static void exceed(struct broker *b, const uint8_t *p, size_t n, const char *text)
+{
+	int fd = broker_connect(b);
+
+	broker_send_raw(fd, p, n);
+	EXPECT_TRUE(broker_ended(fd));
+	if (!EXPECT_TRUE(logged(text)))
+		TH_LOG("no line says: %s", text);
+	close(fd);
+}
+
+static void exceed_all(struct broker *b)
+{
+	/* Metadata 12 of 17 MiB, and of 65 MiB; ListGroups 4 with five million empty states. */
+	static const uint8_t long_[] = {1, 16, 0, 0, 0, 3, 0, 12, 0, 0, 0, 1};
+	static const uint8_t longer[] = {4, 16, 0, 0, 0, 3, 0, 12, 0, 0, 0, 1};
+	static const uint8_t head[] = {0, 0, 0, 0, 0, 16, 0, 4, 0, 0, 0, 1, 255, 255, 0};
+	const uint32_t states = 5000000, n = sizeof(head) + 4 + states + 1;
+	uint8_t *many = malloc(n);
+
+	exceed(b, long_, sizeof(long_), "other than Produce has more than 16 MiB");
+	exceed(b, longer, sizeof(longer), "kafka.max_request_bytes");
+	memset(many, 1, n);
+	memcpy(many, head, sizeof(head));
+	sl_store_be32(many, n - 4);
+	for (int i = 0; i < 4; i++)
+		many[sizeof(head) + i] = (uint8_t)(((states + 1) >> (7 * i) & 127) | (i < 3) << 7);
+	many[n - 1] = 0;
+	exceed(b, many, n, "more than 64 MiB in memory");
+	free(many);
+}
+
+TEST(what_exceeds_a_limit_is_logged_with_the_limit)
+{
+	struct broker b;
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/lines", harness_tmpdir());
+	sl_log_to_fd(open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+	broker_init(&b, exceed_all);
+	b.server.request_bytes_max = 64 << 20;
+	broker_run(&b);
+	sl_log_to_fd(STDERR_FILENO);
 }
 
 TEST_HARNESS_MAIN
