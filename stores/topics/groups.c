@@ -26,18 +26,23 @@ const char *sl_group_state_name(enum sl_group_state state)
 
 /* ---- describing ------------------------------------------------------------------------- */
 
+/* As Kafka: only a stable group says what its members know and what they were given. */
 static struct sl_str member_metadata(const struct group *g, const struct group_member *m)
 {
-	/* As Kafka: only a stable group says what its members know. */
 	return g->state == SL_GROUP_STABLE ? group_member_metadata(m, g->protocol)
 					   : (struct sl_str){"", 0};
+}
+
+static struct sl_str member_assignment(const struct group *g, const struct group_member *m)
+{
+	return g->state == SL_GROUP_STABLE ? m->assignment : (struct sl_str){"", 0};
 }
 
 static size_t member_bytes(const struct group *g, const struct group_member *m)
 {
 	return sizeof(struct sl_group_member_info) + m->id.len + m->instance_id.len +
 	       m->client_id.len + m->client_host.len + member_metadata(g, m).len +
-	       m->assignment.len;
+	       member_assignment(g, m).len;
 }
 
 static size_t group_bytes(const struct group *g, bool members)
@@ -72,7 +77,7 @@ static void pack_members(struct pack *pk, const struct group *g, struct sl_group
 			.client_id = pack_str(pk, m->client_id),
 			.client_host = pack_str(pk, m->client_host),
 			.metadata = pack_str(pk, member_metadata(g, m)),
-			.assignment = pack_str(pk, m->assignment),
+			.assignment = pack_str(pk, member_assignment(g, m)),
 		};
 	}
 }

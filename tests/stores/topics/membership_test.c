@@ -274,6 +274,7 @@ static int newcomer(struct tk *k)
 {
 	struct member a = {.k = k}, b = {.k = k};
 	struct member *const one[] = {&a}, *const two[] = {&a, &b};
+	struct sl_group_info info;
 
 	ASSERT_EQ(0, tk_open(k));
 	full_round(one, 1);
@@ -281,7 +282,11 @@ static int newcomer(struct tk *k)
 	while (heartbeat(&a) == 0)
 		sl_sleep(sl_now() + SL_MSEC);
 	EXPECT_EQ(SL_REFUSED_REBALANCING, heartbeat(&a));
-	EXPECT_EQ(SL_GROUP_PREPARING, state(k));
+	info = describe(k);
+	EXPECT_EQ(SL_GROUP_PREPARING, info.state);
+	ASSERT_EQ(2, info.members_n);
+	EXPECT_EQ(0, info.members[0].metadata.len + info.members[0].assignment.len);
+	sl_group_info_done(&info);
 	join_begin(&a);
 	end(&a);
 	end(&b);
