@@ -341,7 +341,8 @@ static int fill_members(struct kafka_request *rq, const struct sl_group_info *in
 	return 0;
 }
 
-static int describe(struct kafka_request *rq, struct sl_group_info *info,
+/* @may_do: whether to tell what the client may do with the group. */
+static int describe(struct kafka_request *rq, bool may_do, struct sl_group_info *info,
 		    struct kafka_describe_groups_response_group *o)
 {
 	int result = sl_group_describe(rq->topics, kafka_to_sl(o->group_id), info, call_deadline());
@@ -358,6 +359,8 @@ static int describe(struct kafka_request *rq, struct sl_group_info *info,
 		}
 		return 0;
 	}
+	if (may_do)
+		o->authorized_operations = KAFKA_MAY_DO_TO_GROUP;
 	o->protocol_type = not_null(info->protocol_type);
 	o->protocol_data = not_null(info->protocol);
 	return fill_members(rq, info, o);
@@ -383,7 +386,8 @@ int kafka_describe_groups_handle(struct kafka_request *rq,
 	for (int32_t i = 0; !err && i < n; i++) {
 		kafka_init(&kafka_describe_groups_response_group_schema, &res->groups.v[i]);
 		res->groups.v[i].group_id = req->groups.v[i];
-		err = describe(rq, &infos->v[i], &res->groups.v[i]);
+		err = describe(rq, req->include_authorized_operations, &infos->v[i],
+			       &res->groups.v[i]);
 	}
 	return err;
 }

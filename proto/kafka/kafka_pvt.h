@@ -62,6 +62,31 @@ void fetch_session_free(struct fetch_session *s);
 /* errmap.c: the wire code of an engine's result: 0, an enum sl_refusal, or -errno. */
 int16_t kafka_error_of(int result);
 
+/*
+ * What a client may do with a topic, a group and the cluster, for those who ask: as there is no
+ * authorisation, all that the protocol knows of, a bit each.
+ */
+enum {
+	KAFKA_MAY_READ = 1 << 3,
+	KAFKA_MAY_WRITE = 1 << 4,
+	KAFKA_MAY_CREATE = 1 << 5,
+	KAFKA_MAY_DELETE = 1 << 6,
+	KAFKA_MAY_ALTER = 1 << 7,
+	KAFKA_MAY_DESCRIBE = 1 << 8,
+	KAFKA_MAY_ACT_ON_CLUSTER = 1 << 9,
+	KAFKA_MAY_DESCRIBE_CONFIGS = 1 << 10,
+	KAFKA_MAY_ALTER_CONFIGS = 1 << 11,
+	KAFKA_MAY_WRITE_IDEMPOTENTLY = 1 << 12,
+
+	KAFKA_MAY_DO_TO_GROUP = KAFKA_MAY_READ | KAFKA_MAY_DELETE | KAFKA_MAY_DESCRIBE,
+	KAFKA_MAY_DO_TO_TOPIC = KAFKA_MAY_DO_TO_GROUP | KAFKA_MAY_WRITE | KAFKA_MAY_CREATE |
+				KAFKA_MAY_ALTER | KAFKA_MAY_DESCRIBE_CONFIGS |
+				KAFKA_MAY_ALTER_CONFIGS,
+	KAFKA_MAY_DO_TO_CLUSTER = KAFKA_MAY_CREATE | KAFKA_MAY_ALTER | KAFKA_MAY_DESCRIBE |
+				  KAFKA_MAY_ACT_ON_CLUSTER | KAFKA_MAY_DESCRIBE_CONFIGS |
+				  KAFKA_MAY_ALTER_CONFIGS | KAFKA_MAY_WRITE_IDEMPOTENTLY,
+};
+
 /* ---- helpers (serve.c) ------------------------------------------------------------------ */
 
 /* A reply of @parts parts and @bytes of scratch memory, or NULL: the connection's end says why. */

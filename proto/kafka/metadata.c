@@ -175,6 +175,16 @@ static int fill_topics(struct kafka_request *rq, const struct kafka_metadata_req
 	return all ? fill_all(rq, view, node, res) : fill_asked(rq, req, view, errors, node, res);
 }
 
+static void fill_operations(const struct kafka_metadata_request *req,
+			    struct kafka_metadata_response *res)
+{
+	if (req->include_cluster_authorized_operations)
+		res->cluster_authorized_operations = KAFKA_MAY_DO_TO_CLUSTER;
+	for (int32_t i = 0; req->include_topic_authorized_operations && i < res->topics.n; i++)
+		if (!res->topics.v[i].error_code)
+			res->topics.v[i].topic_authorized_operations = KAFKA_MAY_DO_TO_TOPIC;
+}
+
 /* ---- the handlers ----------------------------------------------------------------------- */
 
 int kafka_metadata_handle(struct kafka_request *rq, const struct kafka_metadata_request *req,
@@ -182,6 +192,7 @@ int kafka_metadata_handle(struct kafka_request *rq, const struct kafka_metadata_
 {
 	struct kafka_metadata_response_broker *broker = kafka_alloc(rq, 1, sizeof(*broker));
 	int32_t *node = kafka_alloc(rq, 1, sizeof(*node));
+	int err;
 
 	if (!broker || !node)
 		return -ENOMEM;
@@ -193,7 +204,10 @@ int kafka_metadata_handle(struct kafka_request *rq, const struct kafka_metadata_
 	res->brokers.n = 1;
 	res->cluster_id = kafka_str_of(rq->server->cluster_id);
 	res->controller_id = *node;
-	return fill_topics(rq, req, node, res);
+	err = fill_topics(rq, req, node, res);
+	if (!err)
+		fill_operations(req, res);
+	return err;
 }
 
 enum { ENDPOINT_BROKERS = 1, ENDPOINT_CONTROLLERS = 2 };
@@ -222,5 +236,7 @@ int kafka_describe_cluster_handle(struct kafka_request *rq,
 	res->brokers.n = 1;
 	res->cluster_id = kafka_str_of(rq->server->cluster_id);
 	res->controller_id = rq->server->node_id;
+	if (req->include_cluster_authorized_operations)
+		res->cluster_authorized_operations = KAFKA_MAY_DO_TO_CLUSTER;
 	return 0;
 }

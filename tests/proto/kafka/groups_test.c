@@ -420,6 +420,10 @@ static struct kafka_describe_groups_response_group describe(struct broker *b, in
 
 	CALL(b, fd, DESCRIBE_GROUPS, describe_groups, version, &req, &res);
 	ASSERT_EQ(1, res.groups.n);
+	EXPECT_EQ(INT32_MIN, res.groups.v[0].authorized_operations);
+	req.include_authorized_operations = true;
+	CALL(b, fd, DESCRIBE_GROUPS, describe_groups, version, &req, &res);
+	ASSERT_EQ(1, res.groups.n);
 	return res.groups.v[0];
 }
 
@@ -442,6 +446,8 @@ static void look(struct broker *b)
 		EXPECT_STR("/127.0.0.1", g.members.v[0].client_host);
 		EXPECT_EQ(4, g.members.v[0].member_metadata.n);
 		EXPECT_EQ(4, g.members.v[0].member_assignment.n);
+		/* To read, delete and describe it, as Kafka counts them. */
+		EXPECT_EQ(v < 3 ? INT32_MIN : 328, g.authorized_operations);
 		g = describe(b, fd, v, "none");
 		EXPECT_EQ(v < 6 ? 0 : KAFKA_ERR_GROUP_ID_NOT_FOUND, g.error_code);
 		EXPECT_STR("Dead", g.group_state);

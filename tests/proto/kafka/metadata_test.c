@@ -171,4 +171,44 @@ TEST(clients_are_told_the_advertised_address)
 	broker_run(&b);
 }
 
+/* ---- what a client may do --------------------------------------------------------------- */
+
+/* The numbers that Kafka without an authorizer answers. */
+enum { ALL_OF_TOPIC = 3576, ALL_OF_CLUSTER = 8096 };
+
+static void may_do(struct broker *b)
+{
+	struct kafka_metadata_request_topic topics[] = {{.name = KAFKA_STR("t")},
+							{.name = KAFKA_STR("none")}};
+	struct kafka_metadata_request req = {.topics = {topics, 2},
+					     .include_cluster_authorized_operations = true,
+					     .include_topic_authorized_operations = true};
+	struct kafka_metadata_response res;
+	struct kafka_describe_cluster_request ask = {.endpoint_type = 1};
+	struct kafka_describe_cluster_response told;
+	int fd = broker_connect(b);
+
+	broker_create(b, fd, "t", 1);
+	for (int v = 8; v <= 13; v++) {
+		CALL(b, fd, METADATA, metadata, v, &req, &res);
+		EXPECT_EQ(v <= 10 ? ALL_OF_CLUSTER : INT32_MIN, res.cluster_authorized_operations);
+		EXPECT_EQ(ALL_OF_TOPIC, res.topics.v[0].topic_authorized_operations);
+		EXPECT_EQ(INT32_MIN, res.topics.v[1].topic_authorized_operations);
+	}
+	for (int v = 0; v <= 2; v++) {
+		ask.include_cluster_authorized_operations = false;
+		CALL(b, fd, DESCRIBE_CLUSTER, describe_cluster, v, &ask, &told);
+		EXPECT_EQ(INT32_MIN, told.cluster_authorized_operations);
+		ask.include_cluster_authorized_operations = true;
+		CALL(b, fd, DESCRIBE_CLUSTER, describe_cluster, v, &ask, &told);
+		EXPECT_EQ(ALL_OF_CLUSTER, told.cluster_authorized_operations);
+	}
+	close(fd);
+}
+
+TEST(who_asks_what_he_may_do_may_do_everything)
+{
+	broker_test(may_do);
+}
+
 TEST_HARNESS_MAIN
