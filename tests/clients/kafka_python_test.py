@@ -8,8 +8,8 @@ import sluiced
 sluiced.in_venv("kafka-python", "kafka")
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import NewTopic
-from kafka.errors import TopicAlreadyExistsError
+from kafka.admin import ConfigResource, ConfigResourceType, NewPartitions, NewTopic
+from kafka.errors import InvalidPartitionsError, TopicAlreadyExistsError
 
 
 def consumer(d, *topics, **more):
@@ -103,10 +103,50 @@ def topics_are_created_and_deleted(d):
     a.close()
 
 
+def groups_are_described_listed_and_deleted(d):
+    a = KafkaAdminClient(bootstrap_servers=d.broker)
+    a.create_topics([NewTopic("looked", 2, 1)])
+    c = consumer(d, "looked", group_id="lookers")
+    end = time.time() + 30
+    while len(c.assignment()) != 2:
+        assert time.time() < end, c.assignment()
+        c.poll(200)
+    c.commit()
+    g = a.describe_groups(["lookers", "nobody"])
+    assert g["lookers"]["group_state"] == "Stable" and len(g["lookers"]["members"]) == 1, g
+    assert g["nobody"]["group_state"] == "Dead", g
+    assert ("lookers", "classic") in [(x["group_id"], x["group_type"]) for x in a.list_groups()]
+    assert a.delete_groups(["lookers"])["lookers"] != "OK", "with a member"
+    c.close()
+    assert len(a.list_group_offsets("lookers")["lookers"]) == 2
+    assert a.delete_groups(["lookers"])["lookers"] == "OK"
+    assert "lookers" not in [x["group_id"] for x in a.list_groups()]
+    a.close()
+
+
+def settings_and_partitions_are_changed(d):
+    a = KafkaAdminClient(bootstrap_servers=d.broker)
+    a.create_topics([NewTopic("tuned", 1, 1)])
+    a.alter_configs([ConfigResource(ConfigResourceType.TOPIC, "tuned",
+                                    configs={"retention.ms": "123000"})])
+    seen = a.describe_configs([ConfigResource(ConfigResourceType.TOPIC, "tuned")])
+    assert seen["topic"]["tuned"]["retention.ms"]["value"] == "123000", seen
+    a.create_partitions({"tuned": NewPartitions(3)})
+    assert len(a.describe_topics(["tuned"])[0]["partitions"]) == 3
+    try:
+        a.create_partitions({"tuned": NewPartitions(2)})
+        raise AssertionError("fewer partitions")
+    except InvalidPartitionsError:
+        pass
+    a.close()
+
+
 sluiced.run([
     records_keep_key_value_headers_and_order,
     groups_commit_and_resume,
     two_members_share_a_group,
     offsets_are_found_by_time,
     topics_are_created_and_deleted,
+    groups_are_described_listed_and_deleted,
+    settings_and_partitions_are_changed,
 ])
