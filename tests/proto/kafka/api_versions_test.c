@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "broker.h"
+#include "serving.h"
 
 /*
  * What is advertised, written out once more: a client looks for nothing else, so that a row that
@@ -55,7 +56,7 @@ static void ask_too_new(struct broker *b)
 	struct kafka_api_versions_response res;
 	int fd = broker_connect(b);
 
-	broker_send_raw(fd, frame, sizeof(frame));
+	serving_send(fd, frame, sizeof(frame));
 	ASSERT_TRUE(broker_receive(b, fd, KAFKA_API_VERSIONS, 0, 7, &res));
 	EXPECT_EQ(KAFKA_ERR_UNSUPPORTED_VERSION, res.error_code);
 	expect_promised(&res);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "broker.h"
+#include "serving.h"
 
 static const struct {
 	enum kafka_api api;
@@ -172,8 +173,8 @@ static void count_errors(struct broker *b)
 	count_whole(b, fd);
 	EXPECT_EQ(6, errors(b, NULL));
 	EXPECT_EQ(0, broker_metric(b, SL_M_KAFKA_ABORTED, NULL));
-	broker_send_raw(fd, unserved, sizeof(unserved));
-	EXPECT_TRUE(broker_ended(fd));
+	serving_send(fd, unserved, sizeof(unserved));
+	EXPECT_TRUE(serving_ended(fd));
 	EXPECT_EQ(1, broker_metric(b, SL_M_KAFKA_ABORTED, "metadata"));
 	EXPECT_EQ(1, broker_metric(b, SL_M_KAFKA_ABORTED, NULL));
 	EXPECT_EQ(6, errors(b, NULL));
@@ -205,7 +206,7 @@ static void count_silence(struct broker *b)
 
 	broker_create(b, fd, "t", 1);
 	broker_send(b, fd, KAFKA_PRODUCE, 9, 1, &produce);
-	EXPECT_TRUE(broker_ended(fd));
+	EXPECT_TRUE(serving_ended(fd));
 	EXPECT_EQ(1, broker_metric(b, SL_M_KAFKA_ABORTED, "produce"));
 	kafka_init(&kafka_fetch_request_schema, &fetch);
 	fetch.topics.v = &ft;
@@ -365,8 +366,8 @@ static void exceed(struct broker *b, const uint8_t *p, size_t n, const char *tex
 {
 	int fd = broker_connect(b);
 
-	broker_send_raw(fd, p, n);
-	EXPECT_TRUE(broker_ended(fd));
+	serving_send(fd, p, n);
+	EXPECT_TRUE(serving_ended(fd));
 	if (!EXPECT_TRUE(logged(text)))
 		TH_LOG("no line says: %s", text);
 	close(fd);
