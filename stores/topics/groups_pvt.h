@@ -227,46 +227,14 @@ struct shards {
 	bool retention_due;
 };
 
-uint32_t shard_index(struct sl_str group);
-struct sl_core *shard_home(uint32_t index);
-
 /* The shard of @group, or that at @index, loaded. Return: 0; _STOPPING, _FAILED; -ETIME. */
 int shard_enter(struct core_state *tc, struct sl_str group, struct shard **ret_shard,
 		int64_t deadline);
 int shard_enter_index(struct core_state *tc, uint32_t index, struct shard **ret_shard,
 		      int64_t deadline);
 
-struct group *shard_group(const struct shard *sh, struct sl_str id);
-
-/* The group, made if need be; with one more user. NULL: no memory. */
-struct group *shard_group_get(struct shard *sh, struct sl_str id);
-void group_leave(struct group *g);
-
-/* Takes the group off the table; it is freed when nobody is inside. */
-void shard_group_remove(struct group *g);
-
-/**
- * shard_write() - append a finished record and wait until it is durable.
- * @ret_write: begun; to be ended by shard_write_end() once the record was applied, whatever came
- * of it. @ret_point: its offset.
- */
-struct journal_write {
-	struct sl_list node;
-	uint64_t from; /* the record is not below this offset */
-};
-
-int shard_write(struct shard *sh, struct blob_out *record, struct journal_write *ret_write,
-		uint64_t *ret_point, int64_t deadline);
-void shard_write_end(struct shard *sh, struct journal_write *write);
-
-/* Has the keeper write @g. Does not park. */
-void shard_dirty(struct group *g);
-
-/* Writes the group's record, as it is now; its members only if they have their assignments. */
-int shard_write_group(struct group *g, bool with_members, int64_t deadline);
-
-/* Deletes a group without members, durably, unless one comes meanwhile. Return: 0 or a result. */
-int shard_delete_group(struct group *g);
+/* Brings the shard into memory, and with @make its journal into being. Return: as shard_enter(). */
+int shard_ready(struct shard *sh, bool make, int64_t deadline);
 
 /* What runs on the core of a group's shard. */
 struct group_visit {
@@ -284,5 +252,73 @@ int group_visit(struct sl_topics *t, struct sl_str group, int (*fn)(void *arg, i
 /* Who calls: checks a member's id, instance and generation. Return: 0 or a refusal. */
 int group_check_member(const struct group *g, const struct sl_group_member *m,
 		       struct group_member **ret_member);
+
+/* ---- the table of groups ---------------------------------------------------------------- */
+
+uint32_t shard_index(struct sl_str group);
+struct sl_core *shard_home(uint32_t index);
+
+struct group *shard_group(const struct shard *sh, struct sl_str id);
+
+/* The group, made if need be; with one more user. NULL: no memory. */
+struct group *shard_group_get(struct shard *sh, struct sl_str id);
+void group_leave(struct group *g);
+
+/* Takes the group, or all of them, off the table; freed when nobody is inside. */
+void shard_group_remove(struct group *g);
+void shard_groups_clear(struct shard *sh);
+
+/* ---- the shard's journal ---------------------------------------------------------------- */
+
+/* Sets sh->log. Return: 0; -ENOENT: there is none yet; -errno. */
+int journal_open(struct shard *sh, int64_t deadline);
+
+/* As journal_open(), for the first write. */
+int journal_make(struct shard *sh, int64_t deadline);
+
+/* Makes the names of journals durable. */
+int groups_sync(struct shard *sh);
+
+/* Applies the durable records from offset @from on. */
+int journal_replay(struct shard *sh, uint64_t from, int64_t deadline);
+
+/**
+ * shard_write() - append a finished record and wait until it is durable.
+ * @ret_write: begun; to be ended by shard_write_end() once the record was applied, whatever came
+ * of it. @ret_point: its offset.
+ */
+struct journal_write {
+	struct sl_list node;
+	uint64_t from; /* the record is not below this offset */
+};
+
+int shard_write(struct shard *sh, struct blob_out *record, struct journal_write *ret_write,
+		uint64_t *ret_point, int64_t deadline);
+void shard_write_end(struct shard *sh, struct journal_write *write);
+
+/* Writes the group's record, as it is now; its members only if they have their assignments. */
+int shard_write_group(struct group *g, bool with_members, int64_t deadline);
+
+/* ---- snapshots, keeping, expiry --------------------------------------------------------- */
+
+/* Return: 0, with the offset of the snapshot or 0 where there is none; -errno. */
+int shard_snapshot_load(struct shard *sh, uint64_t *ret_offset, int64_t deadline);
+
+/* Writes one and trims the journal. Return: 0, also if it cannot have one now; -errno. */
+int shard_snapshot_save(struct shard *sh, int64_t deadline);
+bool shard_snapshot_due(const struct shard *sh);
+
+/* The keeper's part of @all; its fiber and timer, which shards_stop() clears. */
+void keeper_init(struct shards *all);
+int keeper_start(struct core_state *tc);
+
+/* Has the keeper write @g. Does not park. */
+void shard_dirty(struct group *g);
+
+/* Deletes what is too old. */
+void shard_retain(struct shard *sh);
+
+/* Deletes a group without members, durably, unless one comes meanwhile. Return: 0 or a result. */
+int shard_delete_group(struct group *g);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * What the tests of stores/topics share.
  *
- * Interface: topic_kit.h. Order of parts: running; topics; batches; appending; reading.
+ * Interface: topic_kit.h. Order of parts: running; topics; batches; appending; reading; groups.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -352,4 +352,60 @@ int64_t tk_end(struct tk *k, const char *topic, uint32_t partition)
 	if (!q.topic || sl_topic_offsets(k->t, &q, 1, SL_NEVER) || q.result)
 		return -1;
 	return q.offset;
+}
+
+/* ---- groups ------------------------------------------------------------------------------- */
+
+int tk_open_with(struct tk *k, const char *topic, uint32_t partitions)
+{
+	int rc = tk_open(k);
+
+	return rc ? rc : tk_create(k, topic, partitions);
+}
+
+struct sl_group_member tk_nobody(const char *group)
+{
+	return (struct sl_group_member){.group = tk_str(group), .generation = -1};
+}
+
+int tk_commit(struct tk *k, const char *group, uint32_t partition, int64_t offset,
+	      const char *metadata)
+{
+	struct sl_group_member who = tk_nobody(group);
+	struct sl_offset o = {.topic = tk_topic(k, "t")->id, .partition = partition, .epoch = 3,
+			      .offset = offset, .metadata = tk_str(metadata)};
+	int rc = sl_offsets_commit(k->t, &who, &o, 1, SL_NEVER);
+
+	return rc ? rc : o.result;
+}
+
+int64_t tk_committed(struct tk *k, const char *group, uint32_t partition, char *ret_metadata)
+{
+	struct sl_group_member who = tk_nobody(group);
+	struct sl_offset o = {.topic = tk_topic(k, "t")->id, .partition = partition};
+	struct sl_offset_list list;
+	int64_t offset;
+
+	ASSERT_EQ(0, sl_offsets_fetch(k->t, &who, &o, 1, &list, SL_NEVER));
+	ASSERT_EQ(1, list.n);
+	offset = list.offsets[0].offset;
+	if (ret_metadata) {
+		memcpy(ret_metadata, list.offsets[0].metadata.s, list.offsets[0].metadata.len);
+		ret_metadata[list.offsets[0].metadata.len] = 0;
+		EXPECT_EQ(3, list.offsets[0].epoch);
+	}
+	sl_offset_list_done(&list);
+	return offset;
+}
+
+uint32_t tk_committed_all(struct tk *k, const char *group)
+{
+	struct sl_group_member who = tk_nobody(group);
+	struct sl_offset_list list;
+	uint32_t n;
+
+	ASSERT_EQ(0, sl_offsets_fetch(k->t, &who, NULL, 0, &list, SL_NEVER));
+	n = list.n;
+	sl_offset_list_done(&list);
+	return n;
 }

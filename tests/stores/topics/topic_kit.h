@@ -98,4 +98,22 @@ int tk_read(struct tk *k, const char *topic, uint32_t partition, uint64_t offset
 /* The durable end of a partition, or -1. */
 int64_t tk_end(struct tk *k, const char *topic, uint32_t partition);
 
+/* ---- groups ------------------------------------------------------------------------------- */
+
+/* tk_open() and a topic, which is what offsets are committed for: it must be "t". */
+int tk_open_with(struct tk *k, const char *topic, uint32_t partitions);
+
+/* Who commits without being a member. */
+struct sl_group_member tk_nobody(const char *group);
+
+/* Commits for a partition of "t", in epoch 3. Return: 0, a refusal or -errno. */
+int tk_commit(struct tk *k, const char *group, uint32_t partition, int64_t offset,
+	      const char *metadata);
+
+/* What is committed there, -1: nothing. *@ret_metadata as text, may be NULL. */
+int64_t tk_committed(struct tk *k, const char *group, uint32_t partition, char *ret_metadata);
+
+/* How many offsets the group has. */
+uint32_t tk_committed_all(struct tk *k, const char *group);
+
 #endif
