@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statfs.h>
 
 #include "file.h"
 
@@ -146,6 +147,19 @@ int sl_fallocate(int fd, int mode, uint64_t off, uint64_t len, int64_t deadline)
 		len -= step;
 	}
 	return 0;
+}
+
+int sl_free_bytes(int fd, uint64_t *ret_bytes)
+{
+	struct statfs fs;
+	struct sl_io io;
+	int err;
+
+	sl_io_statfs(&io, fd, &fs);
+	err = sl_io_now(&io);
+	if (!err)
+		*ret_bytes = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
+	return err;
 }
 
 int sl_ftruncate(int fd, uint64_t size, int64_t deadline)

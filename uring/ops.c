@@ -13,6 +13,7 @@
 #include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,6 +85,11 @@ static int now_fadvise(struct sl_io *io)
 static int now_statx(struct sl_io *io)
 {
 	return result(statx(io->fd, io->path, (int)io->flags, io->len, io->stx));
+}
+
+static int now_statfs(struct sl_io *io)
+{
+	return result(fstatfs(io->fd, io->buf));
 }
 
 static int now_getdents(struct sl_io *io)
@@ -336,6 +342,7 @@ const struct op_row op_table[SL_OP_LAST] = {
 	ROW(FTRUNCATE, ftruncate, FTRUNCATE, OP_FILE),
 	ROW(FADVISE, fadvise, FADVISE, OP_FILE),
 	ROW(STATX, statx, STATX, OP_FILE),
+	[SL_OP_STATFS] = {"STATFS", NULL, now_statfs, IORING_OP_NOP, OP_FILE},
 	[SL_OP_GETDENTS] = {"GETDENTS", NULL, now_getdents, IORING_OP_NOP, OP_FILE},
 	ROW(MKDIRAT, mkdirat, MKDIRAT, OP_FILE),
 	ROW(UNLINKAT, unlinkat, UNLINKAT, OP_FILE),

@@ -13,9 +13,13 @@
 #include <linux/falloc.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <time.h>
 
 #include "sim_pvt.h"
+
+/* What a disk without a limit says it has. */
+#define UNLIMITED_PAGES (UINT64_C(1) << 40)
 
 /* ---- arguments -------------------------------------------------------------------------- */
 
@@ -581,6 +585,20 @@ static int op_statx(struct sl_sim *sim, const struct sl_io *io, uint64_t seq)
 	return 0;
 }
 
+static int op_statfs(struct sl_sim *sim, const struct sl_io *io, uint64_t seq)
+{
+	struct statfs *fs = io->buf;
+
+	(void)seq;
+	if (!sim_file(sim, io->fd))
+		return -EBADF;
+	*fs = (struct statfs){.f_bsize = PAGE_BYTES};
+	fs->f_blocks = sim->limit == UINT64_MAX ? UNLIMITED_PAGES : sim->limit;
+	fs->f_bfree = fs->f_blocks - sl_min(sim->used, (uint64_t)fs->f_blocks);
+	fs->f_bavail = fs->f_bfree;
+	return 0;
+}
+
 /* Adds one record to @buf of @len bytes. Return: its length, or 0 if it does not fit. */
 static size_t put_dirent(uint8_t *buf, size_t len, const struct node *n, const char *name,
 			 uint64_t cookie)
@@ -661,6 +679,7 @@ static op_fn *const ops[] = {
 	[SL_OP_FTRUNCATE] = op_ftruncate,
 	[SL_OP_FADVISE] = op_fadvise,
 	[SL_OP_STATX] = op_statx,
+	[SL_OP_STATFS] = op_statfs,
 	[SL_OP_GETDENTS] = op_getdents,
 	[SL_OP_MKDIRAT] = op_mkdirat,
 	[SL_OP_UNLINKAT] = op_unlinkat,

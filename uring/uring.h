@@ -22,6 +22,7 @@
 #include <sluice/fault.h>
 #include <sluice/list.h>
 
+struct statfs;
 struct statx;
 
 /* ---- operations ------------------------------------------------------------------------- */
@@ -40,6 +41,7 @@ enum sl_op {
 	SL_OP_FTRUNCATE,
 	SL_OP_FADVISE,
 	SL_OP_STATX,
+	SL_OP_STATFS,
 	SL_OP_GETDENTS,
 	SL_OP_MKDIRAT,
 	SL_OP_UNLINKAT,
@@ -215,6 +217,13 @@ static inline void sl_io_statx(struct sl_io *io, int dir, const char *path, int 
 	io->flags = (uint32_t)flags;
 	io->len = mask;
 	io->stx = ret_stx;
+}
+
+/* Of the file system that @fd lies on; now only. */
+static inline void sl_io_statfs(struct sl_io *io, int fd, struct statfs *ret_fs)
+{
+	sl_io_init(io, SL_OP_STATFS, fd);
+	io->buf = ret_fs;
 }
 
 /* Fills @buf with struct linux_dirent64 records; res is the bytes filled, 0 at the end. */

@@ -124,6 +124,7 @@ TEST_F(file, short_transfers_are_continued)
 static void one_calls(FIXTURE_DATA(file) * self)
 {
 	struct statx stx;
+	uint64_t room;
 	int fd, dir;
 
 	EXPECT_EQ(-ENOENT, sl_open(self->dir, "no", O_RDONLY, 0, SL_NEVER));
@@ -136,6 +137,9 @@ static void one_calls(FIXTURE_DATA(file) * self)
 	EXPECT_EQ(0, sl_ftruncate(fd, 5000, SL_NEVER));
 	EXPECT_EQ(0, sl_stat(dir, "f", &stx, SL_NEVER));
 	EXPECT_EQ(5000, stx.stx_size);
+	EXPECT_EQ(0, sl_free_bytes(fd, &room));
+	EXPECT_LT(0, room);
+	EXPECT_EQ(-EBADF, sl_free_bytes(-1, &room));
 	EXPECT_EQ(0, sl_fallocate(fd, 0, 5000, 5000, SL_NEVER));
 	EXPECT_EQ(0, sl_stat_now(fd, "", &stx));
 	EXPECT_EQ(10000, stx.stx_size);

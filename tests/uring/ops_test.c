@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 #include "rings.h"
 
@@ -130,6 +131,19 @@ TEST_F(ops, files_are_sized_and_synced)
 	sl_io_fadvise(&io, fd, 0, 0, 99);
 	EXPECT_EQ(-EINVAL, perform(self, &io));
 	close(fd);
+}
+
+TEST_F(ops, file_systems_tell_what_is_free)
+{
+	struct statfs fs = {0};
+	struct sl_io io;
+
+	sl_io_statfs(&io, self->dir, &fs);
+	EXPECT_EQ(0, perform(self, &io));
+	EXPECT_LT(0, fs.f_bsize);
+	EXPECT_LE(fs.f_bavail, fs.f_blocks);
+	sl_io_statfs(&io, -1, &fs);
+	EXPECT_EQ(-EBADF, perform(self, &io));
 }
 
 TEST_F(ops, folders_are_made_listed_and_removed)

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 #include "harness.h"
 #include "uring/sim.h"
@@ -85,6 +86,14 @@ static inline int call_statx(int dir, const char *path, int flags, struct statx 
 	struct sl_io io;
 
 	sl_io_statx(&io, dir, path, flags, STATX_BASIC_STATS, ret_stx);
+	return sl_io_now(&io);
+}
+
+static inline int call_statfs(int fd, struct statfs *ret_fs)
+{
+	struct sl_io io;
+
+	sl_io_statfs(&io, fd, ret_fs);
 	return sl_io_now(&io);
 }
 

@@ -187,6 +187,26 @@ TEST_F(ops, statx_knows_size_space_and_kind)
 	EXPECT_EQ(-EBADF, call_statx(SL_SIM_FD_BASE + 99, "", AT_EMPTY_PATH, &stx));
 }
 
+TEST_F(ops, statfs_knows_what_is_free)
+{
+	static char data[2 * 4096];
+	struct statfs fs;
+	int fd = call_open("a", O_RDWR | O_CREAT);
+
+	EXPECT_EQ(0, call_statfs(fd, &fs));
+	EXPECT_LT(SL_GIB, fs.f_bavail);
+	sl_sim_limit(self->sim, 5 * 4096);
+	EXPECT_EQ(sizeof(data), call_write(fd, data, sizeof(data), 0));
+	EXPECT_EQ(0, call_statfs(fd, &fs));
+	EXPECT_EQ(4096, fs.f_bsize);
+	EXPECT_EQ(5, fs.f_blocks);
+	EXPECT_EQ(3, fs.f_bavail);
+	sl_sim_limit(self->sim, 4096); /* less than is used */
+	EXPECT_EQ(0, call_statfs(fd, &fs));
+	EXPECT_EQ(0, fs.f_bavail);
+	EXPECT_EQ(-EBADF, call_statfs(SL_SIM_FD_BASE + 99, &fs));
+}
+
 /* Lists @path through a buffer of @len bytes. Return: names seen, or -errno. */
 static int list(const char *path, size_t len, int unlink_from)
 {
