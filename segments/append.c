@@ -64,9 +64,13 @@ void append_publish(struct sl_log *log, const struct sl_frame *frame, uint64_t b
 	reserve_ahead(log);
 }
 
-static bool is_full(int err)
+void append_full(struct sl_log *log, uint64_t bytes)
 {
-	return err == -ENOSPC || err == -EDQUOT || err == -EFBIG;
+	reserve_give_back(log->logs);
+	if (log->full_told)
+		return;
+	log->full_told = true;
+	log_event(log, SL_LOG_FULL, (int64_t)bytes, 0);
 }
 
 int append_undo(struct sl_log *log, int err, uint64_t bytes)
@@ -76,17 +80,15 @@ int append_undo(struct sl_log *log, int err, uint64_t bytes)
 
 	if (log->err)
 		return log->err;
-	if (err && !is_full(err))
+	if (err && !no_space(err))
 		return log_fail(log, err);
 	/* The space that was reserved goes with what was written. */
 	cut = sl_ftruncate(seg->sf->file.fd, log->tail.pos, SL_NEVER);
 	log->reserved_end = log->tail.pos;
 	if (cut)
 		return log_fail(log, cut);
-	if (err && !log->full_told) {
-		log->full_told = true;
-		log_event(log, SL_LOG_FULL, (int64_t)bytes, 0);
-	}
+	if (err)
+		append_full(log, bytes);
 	return err;
 }
 

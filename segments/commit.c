@@ -122,7 +122,7 @@ static int prepare(struct sl_log *log, struct commit_item *item)
 	if (!slot_is_behind(log))
 		return 0;
 	err = commit_slot(log, &log->synced, log->start, false);
-	if (err == -ENOSPC)
+	if (no_space(err))
 		return 0; /* the old slot is as true as before */
 	if (err)
 		return log_fail(log, err);

@@ -32,7 +32,7 @@ int retain_raise_start(struct sl_log *log, uint64_t start, int64_t deadline)
 	synced = log->synced.off;
 	if (!err)
 		err = commit_slot(log, &log->synced, start, false);
-	if (err == -ENOSPC || log->err)
+	if (no_space(err) || log->err)
 		goto out_unlock;
 	if (!err)
 		err = sl_fsync(log_last(log)->sf->file.fd, true, SL_FAULT(SYNC_TRIM), SL_NEVER);

@@ -173,12 +173,10 @@ int log_roll(struct sl_log *log, int64_t deadline)
 	if (!err) {
 		SL_ASSERT(log->synced.off == log->tail.off);
 		err = begin_next(log, deadline);
-		if (err == -ENOSPC && !log->full_told) {
-			log->full_told = true;
-			log_event(log, SL_LOG_FULL, SEG_DATA, 0);
-		} else if (err == -EIO) {
+		if (no_space(err))
+			append_full(log, SEG_DATA);
+		else if (err == -EIO)
 			log_fail(log, err);
-		}
 	}
 	commit_unlock(log);
 	if (!err && seg->sf)

@@ -356,6 +356,12 @@ enum {
 #define PREALLOCATE_MIN (64 * SL_KIB)
 #define PREALLOCATE_MAX (16 * SL_MIB)
 
+/* What a full disk, a quota or the largest possible file says: passing, and no failure of a log. */
+static inline bool no_space(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT || err == -EFBIG;
+}
+
 struct sl_logs {
 	struct sl_logs_conf conf;
 	struct sl_core *home;
@@ -364,6 +370,8 @@ struct sl_logs {
 	struct sl_list lru;
 	uint32_t open_sealed, logs, fibers;
 	bool stop;
+	bool giving_back;      /* reserved space, by a fiber */
+	int64_t reserve_after; /* the disk was full a moment ago */
 	struct sl_waitq work;	 /* the committer waits */
 	struct sl_waitq pause;	 /* retention and scrub wait */
 	struct sl_waitq ended;	 /* sl_logs_free() waits */
@@ -472,6 +480,8 @@ int append_room(struct sl_log *log, const struct sl_frame *frame, int64_t deadli
  * or because it was given up (0). Return: the error, which may be that of undoing.
  */
 int append_undo(struct sl_log *log, int err, uint64_t bytes);
+/* There was no space for @bytes: tells it once, and makes what room there is. */
+void append_full(struct sl_log *log, uint64_t bytes);
 /* The batch behind the tail is whole and placed: it is part of the log. */
 void append_publish(struct sl_log *log, const struct sl_frame *frame, uint64_t base,
 		    uint32_t epoch);
@@ -487,6 +497,9 @@ bool stream_take_back(struct sl_log *log);
 void reserve_ahead(struct sl_log *log);
 /* Gives back what is reserved behind the end of @sf's file, @size bytes. */
 void reserve_trim(struct sl_log *log, struct seg_file *sf, uint64_t size, int64_t deadline);
+
+/* All logs of the core give back what they have ahead. */
+void reserve_give_back(struct sl_logs *logs);
 
 /* seal.c: with the tail held: seals the last segment (unless it is) and begins another. */
 int log_roll(struct sl_log *log, int64_t deadline);
