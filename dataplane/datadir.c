@@ -6,7 +6,8 @@
  * data nor can they lose any.
  * Invariants: nothing in the folder is read or written before the lock is held; VERSION is only
  * ever replaced whole; a folder that holds other things than ours is never made ours.
- * Order of parts: messages; VERSION as text; the folder; the lock; opening; closing.
+ * Order of parts: messages; VERSION as text; the folder; the lock; opening; counting later and
+ * closing.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -418,6 +419,10 @@ static int version_adopt(struct sl_datadir *dd, const struct sl_datadir_conf *co
 		v->incarnation++;
 		v->clean = false;
 		rc = version_write(dd->fd, v, deadline);
+		if (!dd->is_new && (rc == -ENOSPC || rc == -EDQUOT)) {
+			dd->pending = rc;
+			rc = 0;
+		}
 		if (rc == 0 && is_for_user(conf) &&
 		    fchownat(dd->fd, VERSION_NAME, conf->uid, conf->gid, 0) != 0)
 			rc = -errno;
@@ -462,23 +467,36 @@ out_close:
 	return rc;
 }
 
-/* ---- closing ---------------------------------------------------------------------------- */
+/* ---- counting later, closing ------------------------------------------------------------ */
+
+static int version_put(const struct sl_datadir *dd, bool clean, int64_t deadline)
+{
+	struct version v = {.format = dd->format,
+			    .min_reader = SL_DATADIR_MIN_READER,
+			    .incarnation = dd->incarnation,
+			    .clean = clean};
+
+	memcpy(v.cluster_id, dd->cluster_id, sizeof(v.cluster_id));
+	return version_write(dd->fd, &v, deadline);
+}
+
+int sl_datadir_count(struct sl_datadir *dd, int64_t deadline)
+{
+	int rc = dd->pending ? version_put(dd, false, deadline) : 0;
+
+	if (rc == 0)
+		dd->pending = 0;
+	return rc;
+}
 
 int sl_datadir_close(struct sl_datadir *dd, bool clean, int64_t deadline)
 {
-	struct version v;
 	int rc = 0;
 
 	if (!dd || dd->lock_fd <= 0)
 		return 0;
-	if (clean && !dd->offline) {
-		v = (struct version){.format = dd->format,
-				     .min_reader = SL_DATADIR_MIN_READER,
-				     .incarnation = dd->incarnation,
-				     .clean = true};
-		memcpy(v.cluster_id, dd->cluster_id, sizeof(v.cluster_id));
-		rc = version_write(dd->fd, &v, deadline);
-	}
+	if (clean && !dd->offline)
+		rc = version_put(dd, true, deadline);
 	sl_close(dd->lock_fd); /* the lock goes with its descriptor */
 	sl_close(dd->fd);
 	*dd = (struct sl_datadir){.fd = -1, .lock_fd = -1};

@@ -7,7 +7,9 @@
  *		readers understand it, cluster id, incarnation, clean, and a CRC32C of all that
  *
  * The daemon takes the folder, counts an incarnation and marks it unclean; a clean end marks it
- * clean again. Offline tools take the lock alone.
+ * clean again. Where the disk has no space for that, the folder is taken all the same, and the
+ * count is pending: what is stored can be served, and nothing may be stored that carries the
+ * incarnation, for the next start may get the same. Offline tools take the lock alone.
  */
 #ifndef DATAPLANE_DATADIR_H
 #define DATAPLANE_DATADIR_H
@@ -29,6 +31,8 @@
  * @incarnation: counts the daemon's starts, from 1; for salts and leader epochs.
  * @was_clean: the last daemon ended in order (true for a new folder).
  * @is_new: this opening created it.
+ * @pending: 0, or the -errno (-ENOSPC, -EDQUOT) for which @incarnation is not on disk yet: see
+ *	sl_datadir_count().
  */
 struct sl_datadir {
 	int fd;
@@ -36,6 +40,7 @@ struct sl_datadir {
 	bool offline;
 	bool was_clean;
 	bool is_new;
+	int pending;
 	uint32_t format;
 	uint64_t incarnation;
 	char cluster_id[SL_DATADIR_CLUSTER_ID_BYTES];
@@ -69,6 +74,12 @@ struct sl_datadir_conf {
  */
 int sl_datadir_open(struct sl_datadir *ret_dd, const struct sl_datadir_conf *conf, char *why,
 		    size_t why_len, int64_t deadline);
+
+/**
+ * sl_datadir_count() - put a pending incarnation on disk, if there is one.
+ * Return: 0: it is there; -ENOSPC, -EDQUOT: there is still no space; -errno. May be tried again.
+ */
+int sl_datadir_count(struct sl_datadir *dd, int64_t deadline);
 
 /**
  * sl_datadir_close() - give the folder back.

@@ -18,6 +18,11 @@ uint32_t append_epoch(const struct sl_log *log)
 	return sl_max(log->conf.epoch, log->tail.epoch);
 }
 
+static int refused(const struct sl_logs *logs)
+{
+	return logs->conf.refused ? __atomic_load_n(logs->conf.refused, __ATOMIC_ACQUIRE) : 0;
+}
+
 int append_begin(struct sl_log *log, int64_t deadline)
 {
 	int err = tail_take(log, deadline);
@@ -27,7 +32,7 @@ int append_begin(struct sl_log *log, int64_t deadline)
 	if (log->closing || log->dead)
 		err = -ESHUTDOWN;
 	else
-		err = log->err;
+		err = log->err ? log->err : refused(log->logs);
 	if (err)
 		tail_give(log);
 	return err;

@@ -78,6 +78,8 @@ struct sl_log;
  * @event: may be NULL. Called on the core, must not park; @name is the log's name.
  * @scrub_bytes_per_s: pace of the background scrub (0: none).
  * @scrub_rest_ns: between two looks of it at everything (0: an hour).
+ * @refused: NULL, or while it points to something other than 0, appends end with that -errno and
+ *	nothing else changes. Another thread may change it.
  * @background: start the committer's, retention's and scrub's fibers (a daemon's core); without,
  *	commits happen in sl_log_sync() and by each append's own sync (tools, some tests).
  */
@@ -87,6 +89,7 @@ struct sl_logs_conf {
 	uint64_t scrub_bytes_per_s;
 	int64_t scrub_rest_ns;
 	int64_t retention_check_ns;
+	const int *refused;
 	bool background;
 };
 

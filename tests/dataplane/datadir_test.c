@@ -281,6 +281,90 @@ TEST_F(datadir, every_failing_call_is_told_and_leaves_nothing_behind)
 	}
 }
 
+/* What may find no space while VERSION is replaced, or another quota. */
+static void fail_for_space(struct sl_faults *faults, uint64_t nth, int err)
+{
+	sl_faults_init(faults, sl_backend_kernel());
+	faults->ops = UINT64_C(1) << SL_OP_WRITEV | UINT64_C(1) << SL_OP_RENAMEAT |
+		      UINT64_C(1) << SL_OP_FSYNC;
+	faults->nth = nth;
+	faults->err = err;
+	faults->sticky = true;
+}
+
+/* The start before, of a folder that exists. */
+static uint64_t start_before(FIXTURE_DATA(datadir) * self)
+{
+	uint64_t incarnation;
+
+	ASSERT_EQ(0, open_dir(self, &self->dd));
+	incarnation = self->dd.incarnation;
+	ASSERT_EQ(0, sl_datadir_close(&self->dd, false, SL_NEVER));
+	return incarnation;
+}
+
+TEST_F(datadir, a_start_without_space_is_counted_later)
+{
+	struct sl_faults faults;
+	uint64_t before = start_before(self), nth = 0;
+
+	do {
+		nth++;
+		fail_for_space(&faults, nth, nth % 2 ? ENOSPC : EDQUOT);
+		sl_backend_use(&faults.backend);
+		ASSERT_EQ(0, open_dir(self, &self->dd));
+		EXPECT_EQ(before + 1, self->dd.incarnation);
+		if (faults.count >= nth) {
+			EXPECT_EQ(-faults.err, self->dd.pending);
+			EXPECT_EQ(-faults.err, sl_datadir_count(&self->dd, SL_NEVER));
+			EXPECT_EQ(-faults.err, self->dd.pending);
+		}
+		sl_backend_use(NULL);
+		EXPECT_EQ(0, sl_datadir_count(&self->dd, SL_NEVER));
+		EXPECT_EQ(0, self->dd.pending);
+		ASSERT_EQ(0, sl_datadir_close(&self->dd, false, SL_NEVER));
+		before++;
+	} while (faults.count >= nth && nth < 20);
+	EXPECT_LE(5, nth); /* LOCK's number, and four steps of VERSION's replacement */
+	EXPECT_EQ(before + 1, start_before(self));
+}
+
+TEST_F(datadir, a_start_that_was_never_counted_has_no_number)
+{
+	struct sl_faults faults;
+	uint64_t before = start_before(self);
+
+	for (int i = 0; i < 3; i++) {
+		fail_for_space(&faults, 1, ENOSPC);
+		sl_backend_use(&faults.backend);
+		ASSERT_EQ(0, open_dir(self, &self->dd));
+		EXPECT_EQ(-ENOSPC, self->dd.pending);
+		EXPECT_EQ(before + 1, self->dd.incarnation);
+		EXPECT_EQ(-ENOSPC, sl_datadir_close(&self->dd, true, SL_NEVER));
+		sl_backend_use(NULL);
+	}
+	/* A clean end with space counts it. */
+	fail_for_space(&faults, 1, ENOSPC);
+	sl_backend_use(&faults.backend);
+	ASSERT_EQ(0, open_dir(self, &self->dd));
+	sl_backend_use(NULL);
+	EXPECT_EQ(0, sl_datadir_close(&self->dd, true, SL_NEVER));
+	ASSERT_EQ(0, open_dir(self, &self->dd));
+	EXPECT_TRUE(self->dd.was_clean);
+	EXPECT_EQ(before + 2, self->dd.incarnation);
+}
+
+TEST_F(datadir, a_new_one_needs_space)
+{
+	struct sl_faults faults;
+
+	fail_for_space(&faults, 3, ENOSPC); /* behind LOCK's number and the parent's sync */
+	sl_backend_use(&faults.backend);
+	EXPECT_EQ(-ENOSPC, open_dir(self, &self->dd));
+	sl_backend_use(NULL);
+	EXPECT_NOT_NULL(strstr(self->why, "VERSION cannot be written: No space left"));
+}
+
 /* ---- power cuts on the simulated disk ---------------------------------------------------- */
 
 struct life {
@@ -292,18 +376,27 @@ struct life {
 static const struct sl_datadir_conf sim_conf = {
 	.path = "/data", .uid = (uid_t)-1, .gid = (gid_t)-1, .exclusive = true};
 
-/* Three starts and ends, until the power goes; what was acknowledged goes to @life. */
-static void live(struct life *life)
+/*
+ * Four starts and ends, until the power goes; what was acknowledged goes to @life. The last but one
+ * finds the disk full and is counted when there is space.
+ */
+static void live(struct sl_sim *sim, struct life *life)
 {
 	char why[256];
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		struct sl_datadir dd;
 		bool clean = i != 1;
 
 		life->clean = false;
+		sl_sim_limit(sim, i == 2);
 		if (sl_datadir_open(&dd, &sim_conf, why, sizeof(why), SL_NEVER))
 			return;
+		sl_sim_limit(sim, 0);
+		if (dd.pending && sl_datadir_count(&dd, SL_NEVER)) {
+			sl_datadir_close(&dd, false, SL_NEVER);
+			return;
+		}
 		life->incarnation = dd.incarnation;
 		memcpy(life->cluster_id, dd.cluster_id, sizeof(dd.cluster_id));
 		if (sl_datadir_close(&dd, clean, SL_NEVER) == 0)
@@ -341,7 +434,7 @@ static int broken_promises(enum sl_fault skip, char *why, size_t why_len)
 			sl_sim_skip_sync(sim, skip);
 		sl_backend_use(sl_sim_backend(sim));
 		sl_sim_cut_after(sim, cut);
-		live(&life);
+		live(sim, &life);
 		was_cut = sl_sim_is_cut(sim);
 		for (int outcome = 0; outcome < 12; outcome++) {
 			struct sl_sim *end = sl_sim_clone(sim);

@@ -488,33 +488,69 @@ TEST_F(full, deleted_topic_gives_space_back)
 	EXPECT_EQ((int64_t)n + !err, wire_count_once(&self->w, topic, 0));
 }
 
-/* A full disk at the start: what is there is served, or it says why not; nothing is lost. */
-TEST_F(full, start_on_a_full_disk_loses_nothing)
+/* The leader epoch of the batch at @offset, which is the number of the start that took it. */
+static int32_t epoch_at(struct wire *w, int64_t offset)
+{
+	struct wire_fetched f;
+	struct sl_batch b = {.epoch = -1};
+
+	EXPECT_EQ(0, wire_fetch(w, topic, 0, offset, 1, 0, &f));
+	if (EXPECT_LE((size_t)SL_BATCH_HEADER_BYTES, f.len))
+		sl_batch_load(f.records, &b);
+	wire_answer_done(&f.answer);
+	return b.epoch;
+}
+
+/* Produces a record when there is space for it. */
+static void produce_when_possible(struct wire *w, uint64_t number)
+{
+	int err = -1;
+
+	for (int i = 0; err && i < 1000 * harness_time_scale(); i++) {
+		err = produce(w, number);
+		if (!err)
+			break;
+		ASSERT_EQ(KAFKA_ERR_KAFKA_STORAGE_ERROR, err);
+		wire_sleep(10 * SL_MSEC);
+	}
+	EXPECT_EQ(0, err);
+}
+
+/*
+ * Full to the brim at the start: what is there is served, nothing is appended under a number that
+ * the next start would use too, and writes go on by themselves when there is space.
+ */
+TEST_F(full, start_on_a_full_disk_serves_and_writes_when_it_can)
 {
 	uint64_t n;
-	int status;
 
 	put_ballast(self->ballast, 6 << 20);
 	n = produce_until_full(&self->w, 0);
 	wire_close(&self->w);
-	daemon_kill(&self->d);
-	fill_up(self->ballast);
-	status = daemon_start(&self->d);
-	if (!status) {
-		wire_must_open(&self->w, self->d.kafka_port);
-		EXPECT_EQ((int64_t)n, wire_count_once(&self->w, topic, 0));
-		wire_close(&self->w);
+	for (int i = 0; i < 2; i++) {
 		daemon_kill(&self->d);
-	} else {
-		EXPECT_EQ(1, status);
-		EXPECT_LE(1u, daemon_log_count(&self->d, "No space left"));
+		fill_up(self->ballast);
+		daemon_must_start(&self->d);
+		wire_must_open(&self->w, self->d.kafka_port);
+		EXPECT_EQ(i + 1u, daemon_log_count(&self->d, "daemon.read-only"));
+		EXPECT_EQ((int64_t)n, wire_count_once(&self->w, topic, 0));
+		EXPECT_EQ(KAFKA_ERR_KAFKA_STORAGE_ERROR, produce(&self->w, n));
+		if (!i)
+			wire_close(&self->w);
 	}
-	TH_LOG("start on a full disk: %d", status);
+	EXPECT_EQ(0u, daemon_log_count(&self->d, "daemon.writable"));
 	ASSERT_EQ(0, unlink(self->ballast));
+	produce_when_possible(&self->w, n);
+	EXPECT_EQ(1u, daemon_log_count(&self->d, "daemon.writable"));
+	wire_close(&self->w);
+	daemon_kill(&self->d);
 	daemon_must_start(&self->d);
 	wire_must_open(&self->w, self->d.kafka_port);
-	EXPECT_EQ((int64_t)n, wire_count_once(&self->w, topic, 0));
-	EXPECT_EQ(0, produce(&self->w, n));
+	EXPECT_EQ(0, produce(&self->w, n + 1));
+	EXPECT_EQ((int64_t)n + 2, wire_count_once(&self->w, topic, 0));
+	EXPECT_EQ(1, epoch_at(&self->w, 0));
+	EXPECT_EQ(2, epoch_at(&self->w, (int64_t)n));
+	EXPECT_EQ(3, epoch_at(&self->w, (int64_t)n + 1));
 }
 
 /* ---- refusals to start ---------------------------------------------------------------------- */

@@ -271,4 +271,35 @@ TEST_F(append, failed_sync_fails_the_log_and_no_other)
 	ASSERT_EQ(0, kit_run(&self->k, failed_sync));
 }
 
+/* ---- refused by who owns the logs --------------------------------------------------------- */
+
+static int refused;
+
+static int refuse(struct kit *k)
+{
+	static uint8_t bytes[1000];
+	struct kit_batch b = {0, 1, sizeof(bytes), 1000};
+	struct sl_frame f = kit_make(&b, bytes);
+	struct sl_append a;
+
+	ASSERT_EQ(0, kit_create(k));
+	ASSERT_EQ(0, kit_fill(k, 0, 3, 1000));
+	refused = -EDQUOT;
+	EXPECT_EQ(-EDQUOT, kit_fill(k, 3, 1, 1000));
+	EXPECT_EQ(-EDQUOT, sl_log_reserve(k->log, &f, &a, SL_NEVER));
+	EXPECT_EQ(3, sl_log_end(k->log));
+	EXPECT_EQ(0, sl_log_failed(k->log));
+	EXPECT_EQ(0, k->events[SL_LOG_FULL]);
+	refused = 0;
+	EXPECT_EQ(0, kit_fill(k, 3, 1, 1000));
+	EXPECT_EQ(4, sl_log_durable(k->log));
+	return kit_close(k);
+}
+
+TEST_F(append, nothing_is_appended_while_all_are_refused)
+{
+	self->k.refused = &refused;
+	ASSERT_EQ(0, kit_run(&self->k, refuse));
+}
+
 TEST_HARNESS_MAIN

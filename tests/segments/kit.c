@@ -182,7 +182,8 @@ int kit_create(struct kit *k)
 
 int kit_open(struct kit *k)
 {
-	struct sl_logs_conf conf = {.event = heard, .arg = k, .background = k->background};
+	struct sl_logs_conf conf = {.event = heard, .arg = k, .background = k->background,
+				    .refused = k->refused};
 	int err = sl_logs_new(&conf, &k->logs);
 
 	if (err)

@@ -53,6 +53,7 @@ struct kit {
 	struct sl_log_conf conf;
 	int dir;
 	bool background;
+	const int *refused;
 	uint32_t events[SL_LOG_EVENT_LAST];
 	int64_t a[SL_LOG_EVENT_LAST], b[SL_LOG_EVENT_LAST];
 };

@@ -19,6 +19,9 @@
 /* How long requests in progress may take once the daemon is asked to stop. */
 #define DRAIN_NS (10 * SL_SEC)
 
+/* How often a full disk is asked whether it has space again. */
+#define COUNT_AGAIN_NS SL_SEC
+
 /* ---- what the engine is given ----------------------------------------------------------- */
 
 static const char *const log_events[SL_LOG_EVENT_LAST] = {
@@ -98,6 +101,7 @@ struct sl_topics_conf daemon_topics_conf(struct daemon *d)
 			.scrub_bytes_per_s = c->log.scrub_bytes_per_s,
 			.scrub_rest_ns = c->log.scrub_interval_ns,
 			.retention_check_ns = c->log.retention_check_interval_ns,
+			.refused = &d->refused,
 			.background = true,
 		},
 		.batch_bytes_max = c->kafka.max_batch_bytes,
@@ -278,6 +282,24 @@ static void report_state(const struct daemon *d)
 			      SL_KV(arena_bytes, sl_buf_bytes_used(sl_cores_at(d->cores, i))));
 }
 
+/*
+ * Batches carry the number of this start. Until the disk has space to keep that number, the next
+ * start would take the same, so nothing is appended; what is stored is served.
+ */
+static void count_start(struct daemon *d)
+{
+	int err = sl_datadir_count(&d->datadir, SL_NEVER);
+
+	if (err == d->refused)
+		return;
+	__atomic_store_n(&d->refused, err, __ATOMIC_RELEASE);
+	if (err)
+		sl_log_err("daemon.read-only", SL_KV(datadir, d->conf.node.datadir),
+			   SL_KV_ERRNO(err));
+	else
+		sl_log_notice("daemon.writable", SL_KV(datadir, d->conf.node.datadir));
+}
+
 /* Returns when a signal asks to stop. */
 static void serve_signals(struct daemon *d)
 {
@@ -287,10 +309,16 @@ static void serve_signals(struct daemon *d)
 		struct sl_io io;
 		int signal;
 
+		int64_t until = watchdog_ns ? sl_now() + watchdog_ns : SL_NEVER;
+
+		if (d->datadir.pending)
+			until = sl_min(until, sl_now() + COUNT_AGAIN_NS);
 		sl_io_poll(&io, d->signal_fd, POLLIN, 0);
-		sl_await(&io, watchdog_ns ? sl_now() + watchdog_ns : SL_NEVER);
+		sl_await(&io, until);
 		if (watchdog_ns)
 			sl_notify_alive();
+		if (d->datadir.pending)
+			count_start(d);
 		while ((signal = sl_signals_next(d->signal_fd)) > SL_SIGNAL_NONE) {
 			if (signal == SL_SIGNAL_STOP)
 				return;

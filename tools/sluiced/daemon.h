@@ -18,12 +18,14 @@ enum listener { LISTENER_KAFKA, LISTENER_HTTP, LISTENER_LAST };
  * @source, @conf: where the settings come from, and those in force (replaced by a reload, on core
  *	0 alone). @kafka: what the Kafka listeners' connections are given; a reload makes a new one
  *	and keeps the old ones for those who still look at them.
- * @listeners: per core, those that it opened.
+ * @listeners: per core, those that it opened. @refused: 0, or the -errno that appends get while
+ *	the start is not counted in DATADIR; core 0 changes it, all read it.
  */
 struct daemon {
 	struct sl_conf_source source;
 	struct sl_conf conf;
 	struct sl_datadir datadir;
+	int refused;
 	struct sl_registry *registry;
 	const char *rungs[SL_RUNG_LAST]; /* the registry's names */
 	const char *closes[SL_CLOSE_LAST];

@@ -179,6 +179,13 @@ static int run(struct daemon *d)
 		if (!d->datadir.was_clean)
 			sl_log_notice("daemon.recovering", SL_KV(datadir, d->conf.node.datadir),
 				      SL_KV(why, "the last run did not end in order"));
+		if (d->datadir.pending) {
+			d->refused = d->datadir.pending;
+			sl_log_err("daemon.read-only", SL_KV(datadir, d->conf.node.datadir),
+				   SL_KV_ERRNO(d->refused),
+				   SL_KV(why, "no space for VERSION: what is stored is served, "
+					      "writes go on when there is space"));
+		}
 		err = daemon_run(d, &clean);
 	}
 	sl_datadir_close(&d->datadir, clean, SL_NEVER);
