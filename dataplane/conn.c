@@ -110,6 +110,7 @@ static void drop_replies(struct sl_conn *c)
 			continue;
 		sl_list_remove(n);
 		c->n_replies--;
+		c->replies_held -= r->held;
 		sl_reply_free(r);
 	}
 	c->cursor = (struct cursor){0};
@@ -418,6 +419,11 @@ uint32_t sl_conn_dim(const struct sl_conn *conn)
 void sl_conn_blame(struct sl_conn *conn, const char *why)
 {
 	conn->blame = why;
+}
+
+size_t sl_conn_memory_max(const struct sl_conn *conn)
+{
+	return conn->l->limits.memory_bytes;
 }
 
 bool sl_conn_ending(const struct sl_conn *conn)

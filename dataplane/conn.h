@@ -44,9 +44,16 @@ struct sl_proto {
  * struct sl_conn_limits - the same for all connections of a listener.
  * Times are in ns. @idle: without a request begun; @header: from a request's first byte until
  * serve() is called, and between any two bytes that serve() waits for; @write: without progress
- * in sending; 0: no limit. @memory_bytes: of one connection's request before it is served.
- * @ahead_bytes: of later requests, received while one is served. @replies: queued.
- * @conns: connections of one core's listener.
+ * in sending; 0: no limit. @memory_bytes: see below. @ahead_bytes: of later requests, received
+ * while one is served. @replies: queued. @conns: connections of one core's listener.
+ *
+ * What a connection makes the core hold is bounded so: bytes received lie in at most @ahead_bytes
+ * of shared buffers (and what the receive in flight still brings) and a window of at most
+ * SL_CONN_WINDOW_BYTES; replies queued keep at most @memory_bytes, or no next request is begun;
+ * a handler that needs a request in one piece refuses what exceeds @memory_bytes
+ * (sl_conn_memory_max()). One reply, the last queued, may go beyond by its own size. A streamed
+ * body has its handler's one step, and, if others had to wait for the stream, what of the batch was
+ * taken back into memory: bounded by the longest batch.
  */
 struct sl_conn_limits {
 	int64_t idle_ns, header_ns, write_ns;
@@ -163,6 +170,9 @@ uint32_t sl_conn_dim(const struct sl_conn *conn);
  * @conn: which limit was exceeded, say. They go into the line that is logged then.
  */
 void sl_conn_blame(struct sl_conn *conn, const char *why);
+
+/* The listener's limit of memory: what a handler may take for one request. */
+size_t sl_conn_memory_max(const struct sl_conn *conn);
 
 /* True once the peer has closed or reset, or the listener drains: long waits should end. */
 bool sl_conn_ending(const struct sl_conn *conn);

@@ -72,6 +72,7 @@ struct sl_conn {
 	/* Sending. */
 	struct sl_list replies;
 	uint32_t n_replies;
+	size_t replies_held; /* memory that they keep */
 	struct cursor cursor;
 	struct sl_io tx;     /* waiting for room in the socket */
 	struct sl_list sending; /* core->sending */

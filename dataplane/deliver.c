@@ -131,6 +131,7 @@ static void sent(struct sl_conn *c, struct sl_reply *r)
 
 	sl_list_remove(&r->node);
 	c->n_replies--;
+	c->replies_held -= r->held;
 	c->cursor = (struct cursor){0};
 	sl_reply_free(r);
 	sl_waitq_wake_all(&c->room, 0);
@@ -232,6 +233,24 @@ void conn_flush(struct sl_conn *c)
 		conn_end(c, c->why, true);
 }
 
+/* Extents keep no memory: what they name lies in the page cache. */
+static size_t memory_of(const struct sl_reply *r)
+{
+	size_t bytes = r->buf->bytes;
+
+	for (uint32_t i = 0; i < r->n; i++)
+		if (r->parts[i].kind == SL_PART_SLICE && r->parts[i].slice.buf)
+			bytes += r->parts[i].slice.len;
+	return bytes;
+}
+
+static bool queue_is_full(const struct sl_conn *c)
+{
+	const struct sl_conn_limits *lim = &c->l->limits;
+
+	return c->n_replies > lim->replies || c->replies_held > lim->memory_bytes;
+}
+
 int sl_deliver(struct sl_reply *reply, int64_t deadline)
 {
 	struct sl_conn *c = reply->conn;
@@ -241,8 +260,10 @@ int sl_deliver(struct sl_reply *reply, int64_t deadline)
 	SL_ASSERT(c->serving);
 	sl_list_append(&c->replies, &reply->node);
 	c->n_replies++;
+	reply->held = memory_of(reply);
+	c->replies_held += reply->held;
 	send_soon(c);
-	while (!res && !c->dead && c->n_replies > c->l->limits.replies)
+	while (!res && !c->dead && queue_is_full(c))
 		res = sl_waitq_wait(&c->room, deadline);
 	return c->dead ? -ECONNRESET : res;
 }

@@ -63,6 +63,7 @@ struct sl_reply {
 	struct sl_hold *holds;
 	uint8_t *bytes;
 	size_t bytes_max;
+	size_t held; /* memory that it keeps while it is queued */
 	uint32_t n, parts_max;
 	uint32_t n_holds, holds_max;
 	uint32_t undecided; /* holds whose commit is neither durable nor lost */
@@ -102,8 +103,8 @@ void sl_hold_settle(struct sl_hold *hold, int err);
 
 /**
  * sl_deliver() - send @reply on its connection after all replies before it, as soon as what it
- * waits for is durable. Takes the reply over. Parks while the connection has too many replies or
- * bytes queued; a reply that must wait is sent by the connection's writer, so that the caller may
+ * waits for is durable. Takes the reply over. Parks while the connection has too many replies
+ * queued, or replies that keep more memory than a connection may hold; a reply that must wait is sent by the connection's writer, so that the caller may
  * go on with the next request.
  * Return: 0, or -errno when the connection is beyond use (the reply is freed all the same).
  */

@@ -163,8 +163,9 @@ static int whole_frame(struct kafka_request *rq, size_t size, const uint8_t **re
 
 	if (size <= SL_CONN_WINDOW_BYTES)
 		return sl_conn_peek(rq->conn, size, ret_p, deadline);
-	if (size > SL_BUF_BYTES_MAX) {
-		sl_conn_blame(rq->conn, "a request other than Produce has more than 16 MiB");
+	if (size > sl_min((size_t)SL_BUF_BYTES_MAX, sl_conn_memory_max(rq->conn))) {
+		sl_conn_blame(rq->conn, "a request other than Produce has more than "
+					"conn.memory_max_bytes, or 16 MiB");
 		return -EMSGSIZE;
 	}
 	buf = sl_buf_new(size);

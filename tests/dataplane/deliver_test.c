@@ -659,6 +659,108 @@ TEST(deliver_waits_while_too_many_replies_are_queued)
 	EXPECT_EQ(10, f.delivered);
 }
 
+/* ---- too much memory -------------------------------------------------------------------- */
+
+enum { HEAVY_BYTES = 200 << 10, HEAVY_CLASS_BYTES = 256 << 10, HEAVY_MEMORY = 1 << 20 };
+
+struct heavy {
+	int delivered;
+	uint64_t before, most;
+	bool sliced; /* the bytes are in a buf of their own */
+};
+
+static int answer_heavily(struct peer *x, struct sl_conn *c, const char *body, uint32_t len)
+{
+	struct heavy *f = x->arg;
+	struct sl_reply *r = sl_reply_new(c, 2, 0, f->sliced ? 4 : HEAVY_BYTES + 4);
+	int err;
+
+	(void)body;
+	(void)len;
+	if (!r)
+		return -ENOMEM;
+	sl_store_be32(r->bytes, HEAVY_BYTES);
+	if (f->sliced) {
+		struct sl_buf *buf = sl_buf_new(HEAVY_BYTES);
+
+		ASSERT_NOT_NULL(buf);
+		memset(buf->data, 'x', HEAVY_BYTES);
+		sl_reply_add(r, sl_part_slice(sl_slice_borrow(r->bytes, 4)));
+		sl_reply_add(r, sl_part_slice(sl_slice_of(buf, 0, HEAVY_BYTES)));
+		sl_buf_release(buf);
+	} else {
+		memset(r->bytes + 4, 'x', HEAVY_BYTES);
+		sl_reply_add(r, sl_part_slice(sl_slice_borrow(r->bytes, HEAVY_BYTES + 4)));
+	}
+	f->most = sl_max(f->most, sl_buf_bytes_used(x->core) - f->before);
+	err = sl_deliver(r, SL_NEVER);
+	f->delivered += !err;
+	return err;
+}
+
+static void read_heavy(struct peer *x, void *arg)
+{
+	*(struct heavy *)arg = *(struct heavy *)x->arg;
+}
+
+/* Asks much and reads nothing until the server stands still; then reads it all. */
+static void asks_and_waits(struct peer *x)
+{
+	enum { ASKED = 60 };
+	int fd = peer_connect(x), same = 0;
+	struct heavy seen = {0}, last = {0};
+	char *body = calloc(1, HEAVY_BYTES);
+
+	for (int i = 0; i < ASKED; i++)
+		peer_request(fd, "more");
+	while (same < 50) {
+		usleep(2000);
+		peer_do(x, read_heavy, &seen);
+		same = seen.delivered && seen.delivered == last.delivered ? same + 1 : 0;
+		last = seen;
+	}
+	EXPECT_GT(ASKED, seen.delivered);
+	memset(body, 'x', HEAVY_BYTES);
+	for (int i = 0; i < ASKED; i++)
+		peer_expect(fd, body, HEAVY_BYTES);
+	free(body);
+	close(fd);
+}
+
+static void note_before(struct peer *x)
+{
+	((struct heavy *)x->arg)->before = sl_buf_bytes_used(x->core);
+}
+
+static void heavy_replies(bool sliced)
+{
+	struct heavy f = {.sliced = sliced};
+	struct peer x = {.answer = answer_heavily,
+			 .client = asks_and_waits,
+			 .start = note_before,
+			 .arg = &f};
+
+	x.limits = (struct sl_conn_limits){20 * SL_SEC, 20 * SL_SEC, 20 * SL_SEC, HEAVY_MEMORY,
+					   64 << 10,	64,	     3000};
+	peer_run(&x);
+	EXPECT_EQ(60, f.delivered);
+	EXPECT_LT(HEAVY_MEMORY / 2, f.most);
+	/* Up to the limit, one reply beyond it, and the small things: windows, requests. */
+	EXPECT_GE(HEAVY_MEMORY + 2 * HEAVY_CLASS_BYTES + SL_CONN_WINDOW_BYTES, f.most);
+}
+
+TEST(queued_replies_hold_bounded_memory)
+{
+	heavy_replies(false);
+}
+
+TEST(bufs_of_queued_replies_count_too)
+{
+	heavy_replies(true);
+}
+
+/* ---- too late --------------------------------------------------------------------------- */
+
 static void late_queue(struct peer *x)
 {
 	int fd = peer_connect(x);

@@ -153,4 +153,29 @@ TEST_F_TIMEOUT(limits, thousand_partitions_survive_restarts, 58)
 	show(&self->d, "all open");
 }
 
+/* What must lie in memory as a whole is bounded by it; what is stored as it arrives is not. */
+TEST_F(limits, memory_of_a_connection_bounds_requests_but_no_produce)
+{
+	static const uint8_t head[] = {0, 0x20, 0, 0, 0, KAFKA_METADATA, 0, 1, 0, 0, 0, 1};
+	struct wire_batch b = {.n = 3, .value_bytes = 1000000, .producer_id = -1};
+	size_t len;
+	uint8_t *p = wire_batch_make(&b, &len);
+
+	wire_close(&self->w);
+	ASSERT_EQ(0, daemon_stop(&self->d));
+	daemon_set(&self->d, "conn.memory_max_bytes=1M");
+	daemon_set(&self->d, "kafka.max_batch_bytes=4M");
+	daemon_must_start(&self->d);
+	wire_must_open(&self->w, self->d.kafka_port);
+	ASSERT_EQ(0, wire_topic_create(&self->w, topic, 1, NULL));
+	EXPECT_EQ(0, wire_produce(&self->w, topic, 0, -1, p, len, NULL));
+	EXPECT_EQ(0, wire_ping(&self->w));
+	ASSERT_EQ(0, wire_send(&self->w, head, sizeof(head)));
+	EXPECT_EQ(0, wire_closed(&self->w));
+	EXPECT_EQ(1u, daemon_log_wait(&self->d, "connection.closed", 1, 5000));
+	wire_close(&self->w);
+	wire_must_open(&self->w, self->d.kafka_port);
+	free(p);
+}
+
 TEST_HARNESS_MAIN
