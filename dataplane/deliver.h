@@ -104,8 +104,8 @@ void sl_hold_settle(struct sl_hold *hold, int err);
 /**
  * sl_deliver() - send @reply on its connection after all replies before it, as soon as what it
  * waits for is durable. Takes the reply over. Parks while the connection has too many replies
- * queued, or replies that keep more memory than a connection may hold; a reply that must wait is sent by the connection's writer, so that the caller may
- * go on with the next request.
+ * queued, or replies that keep more memory than a connection may hold; a reply that must wait is
+ * sent by the connection's writer, so that the caller may go on with the next request.
  * Return: 0, or -errno when the connection is beyond use (the reply is freed all the same).
  */
 int sl_deliver(struct sl_reply *reply, int64_t deadline);
