@@ -106,9 +106,10 @@ static void received(struct sl_io *io)
 		sl_list_append(&rx_of(c)->starved, &c->starved);
 	else if (io->res <= 0 && io->res != -ECANCELED)
 		c->eof = true;
-	/* Who waits for more than the shared buffers hold would else wait with all of them. */
+	/* Who waits for more than the shared buffers hold would else wait with all of them; without
+	 * memory it does. */
 	if (c->reader && c->wanted && c->buffered && rx_scarce(c))
-		rx_gather(c, c->buffered); /* without memory it waits on as it is */
+		rx_gather(c, sl_min(c->buffered, (size_t)SL_CONN_WINDOW_BYTES));
 	conn_advance(c);
 }
 

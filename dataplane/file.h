@@ -37,6 +37,7 @@ int sl_write_all(int fd, const void *data, size_t len, uint64_t off, int64_t dea
 int sl_fsync(int fd, bool data_only, enum sl_fault fault, int64_t deadline);
 
 int sl_fallocate(int fd, int mode, uint64_t off, uint64_t len, int64_t deadline);
+
 /* What this process may still take of the file system that @fd lies on; never parks. */
 int sl_free_bytes(int fd, uint64_t *ret_bytes);
 

@@ -306,10 +306,9 @@ static void serve_signals(struct daemon *d)
 	int64_t watchdog_ns = sl_notify_watchdog_ns();
 
 	for (;;) {
+		int64_t until = watchdog_ns ? sl_now() + watchdog_ns : SL_NEVER;
 		struct sl_io io;
 		int signal;
-
-		int64_t until = watchdog_ns ? sl_now() + watchdog_ns : SL_NEVER;
 
 		if (d->datadir.pending)
 			until = sl_min(until, sl_now() + COUNT_AGAIN_NS);

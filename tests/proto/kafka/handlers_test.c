@@ -382,7 +382,7 @@ static void exceed_all(struct broker *b)
 	const uint32_t states = 5000000, n = sizeof(head) + 4 + states + 1;
 	uint8_t *many = malloc(n);
 
-	exceed(b, long_, sizeof(long_), "other than Produce has more than 16 MiB");
+	exceed(b, long_, sizeof(long_), "other than Produce has more than ");
 	exceed(b, longer, sizeof(longer), "kafka.max_request_bytes");
 	memset(many, 1, n);
 	memcpy(many, head, sizeof(head));
