@@ -85,6 +85,7 @@ static void shorten(struct sl_io *io)
 	case SL_OP_READ_FIXED:
 	case SL_OP_WRITE:
 	case SL_OP_SEND:
+	case SL_OP_SEND_ZC:
 	case SL_OP_SENDFILE:
 	case SL_OP_SPLICE:
 		if (io->len)

@@ -82,6 +82,18 @@ static int now_fadvise(struct sl_io *io)
 	return -posix_fadvise(io->fd, (off_t)io->off, io->len, (int)io->flags);
 }
 
+/* cachestat(2) of 6.5; the C library and older kernel headers do not know it. */
+#ifndef SYS_cachestat
+#define SYS_cachestat 451
+#endif
+
+static int now_cachestat(struct sl_io *io)
+{
+	const uint64_t range[2] = {io->off, io->len};
+
+	return result(syscall(SYS_cachestat, io->fd, range, io->cachestat, 0));
+}
+
 static int now_statx(struct sl_io *io)
 {
 	return result(statx(io->fd, io->path, (int)io->flags, io->len, io->stx));
@@ -287,6 +299,12 @@ static void prep_sendmsg(struct io_uring_sqe *sqe, const struct sl_io *io)
 	io_uring_prep_sendmsg(sqe, io->fd, io->msg, io->flags);
 }
 
+static void prep_send_zc(struct io_uring_sqe *sqe, const struct sl_io *io)
+{
+	io_uring_prep_send_zc(sqe, io->fd, io->data, io->len, (int)io->flags,
+			      IORING_SEND_ZC_REPORT_USAGE);
+}
+
 static void prep_splice(struct io_uring_sqe *sqe, const struct sl_io *io)
 {
 	io_uring_prep_splice(sqe, io->fd2, io->off2 ? *io->off2 : -1, io->fd, -1, io->len,
@@ -341,6 +359,7 @@ const struct op_row op_table[SL_OP_LAST] = {
 	ROW(FALLOCATE, fallocate, FALLOCATE, OP_FILE),
 	ROW(FTRUNCATE, ftruncate, FTRUNCATE, OP_FILE),
 	ROW(FADVISE, fadvise, FADVISE, OP_FILE),
+	[SL_OP_CACHESTAT] = {"CACHESTAT", NULL, now_cachestat, IORING_OP_NOP, OP_FILE},
 	ROW(STATX, statx, STATX, OP_FILE),
 	[SL_OP_STATFS] = {"STATFS", NULL, now_statfs, IORING_OP_NOP, OP_FILE},
 	[SL_OP_GETDENTS] = {"GETDENTS", NULL, now_getdents, IORING_OP_NOP, OP_FILE},
@@ -352,6 +371,7 @@ const struct op_row op_table[SL_OP_LAST] = {
 	ROW(RECV, recv, RECV, OP_SOCKET),
 	ROW(SEND, send, SEND, OP_SOCKET),
 	ROW(SENDMSG, sendmsg, SENDMSG, OP_SOCKET),
+	[SL_OP_SEND_ZC] = {"SEND_ZC", prep_send_zc, NULL, IORING_OP_SEND_ZC, OP_SOCKET},
 	[SL_OP_SENDFILE] = {"SENDFILE", NULL, now_sendfile, IORING_OP_NOP, OP_SOCKET},
 	ROW(SPLICE, splice, SPLICE, OP_SOCKET),
 	ROW(SHUTDOWN, shutdown, SHUTDOWN, OP_SOCKET),
@@ -363,6 +383,8 @@ const struct op_row op_table[SL_OP_LAST] = {
 	[SL_OP_RANDOM] = {"RANDOM", NULL, now_random, IORING_OP_NOP, OP_OTHER},
 };
 
+static_assert(sizeof(struct sl_cachestat) == 40, "the kernel's struct cachestat");
+static_assert(SL_ZC_COPIED == IORING_NOTIF_USAGE_ZC_COPIED, "as the kernel says it");
 static_assert(SL_OP_LAST <= 64, "masks of operations are 64 bits wide");
 
 const char *sl_op_name(enum sl_op op)

@@ -241,6 +241,7 @@ static void reap(struct sl_ring *ring, const struct io_uring_cqe *cqe)
 	io = (struct sl_io *)(uintptr_t)(ud & ((UINT64_C(1) << 48) - 1));
 	SL_ASSERT(io->inflight && io->gen == ud >> 48);
 	io->res = cqe->res;
+	io->notif = cqe->flags & IORING_CQE_F_NOTIF;
 	io->has_buffer = cqe->flags & IORING_CQE_F_BUFFER;
 	if (io->has_buffer)
 		io->buf_group = (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);

@@ -25,6 +25,11 @@
 struct statfs;
 struct statx;
 
+/* What cachestat(2) tells of a range of a file, in pages. */
+struct sl_cachestat {
+	uint64_t cached, dirty, writeback, evicted, recently_evicted;
+};
+
 /* ---- operations ------------------------------------------------------------------------- */
 
 enum sl_op {
@@ -40,6 +45,7 @@ enum sl_op {
 	SL_OP_FALLOCATE,
 	SL_OP_FTRUNCATE,
 	SL_OP_FADVISE,
+	SL_OP_CACHESTAT,
 	SL_OP_STATX,
 	SL_OP_STATFS,
 	SL_OP_GETDENTS,
@@ -52,6 +58,7 @@ enum sl_op {
 	SL_OP_RECV,
 	SL_OP_SEND,
 	SL_OP_SENDMSG,
+	SL_OP_SEND_ZC,
 	SL_OP_SENDFILE,
 	SL_OP_SPLICE,
 	SL_OP_SHUTDOWN,
@@ -97,6 +104,7 @@ struct sl_io {
 	union {
 		const char *path2;
 		struct statx *stx;
+		struct sl_cachestat *cachestat;
 		int64_t *off2; /* SENDFILE, SPLICE: offset in the input file, advanced; or NULL */
 	};
 	uint64_t off; /* in the file; MSG_RING: user data for the other ring */
@@ -113,6 +121,7 @@ struct sl_io {
 	bool inflight;	 /* begun, and done() not yet called for the last time */
 	bool more;	 /* in done(): it will be called again */
 	bool has_buffer; /* in done(): buf_group holds the id of a provided buffer */
+	bool notif;	 /* in done(): SEND_ZC lets go of the memory; res says whether it copied */
 };
 
 static inline void sl_io_init(struct sl_io *io, enum sl_op op, int fd)
@@ -206,6 +215,16 @@ static inline void sl_io_fadvise(struct sl_io *io, int fd, uint64_t off, uint32_
 	io->off = off;
 	io->len = len;
 	io->flags = (uint32_t)advice;
+}
+
+/* How many pages of [@off, @off + @len) are in the page cache; now only. -ENOSYS before 6.5. */
+static inline void sl_io_cachestat(struct sl_io *io, int fd, uint64_t off, uint32_t len,
+				   struct sl_cachestat *ret_stat)
+{
+	sl_io_init(io, SL_OP_CACHESTAT, fd);
+	io->off = off;
+	io->len = len;
+	io->cachestat = ret_stat;
 }
 
 /* An empty @path with AT_EMPTY_PATH in @flags asks about @dir itself. */
@@ -304,6 +323,20 @@ static inline void sl_io_sendmsg(struct sl_io *io, int fd, struct msghdr *msg, i
 	sl_io_init(io, SL_OP_SENDMSG, fd);
 	io->msg = msg;
 	io->flags = (uint32_t)flags;
+}
+
+/* In the notification's res: the kernel copied after all. */
+#define SL_ZC_COPIED (1u << 31)
+
+/**
+ * sl_io_send_zc() - send from @data without copying; on a ring only. done() comes with the bytes
+ * sent (`more` set), then with `notif`, when the kernel needs @data no more; after an error that
+ * left nothing in flight it comes once, with `more` unset.
+ */
+static inline void sl_io_send_zc(struct sl_io *io, int fd, const void *data, size_t len, int flags)
+{
+	sl_io_send(io, fd, data, len, flags);
+	io->op = SL_OP_SEND_ZC;
 }
 
 /* From file @in at *@off to socket @fd; now only. The socket's O_NONBLOCK decides about waiting. */

@@ -248,6 +248,28 @@ TEST_F(ops, files_go_to_sockets_and_pipes)
 	close(fd);
 }
 
+TEST_F(ops, cached_pages_are_counted)
+{
+	int fd = open_file(self, "f");
+	struct sl_cachestat stat = {0};
+	char page[4096] = "page";
+	struct sl_io io;
+
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(4096, write(fd, page, sizeof(page)));
+	sl_io_cachestat(&io, fd, 4096, 8192, &stat);
+	if (perform(self, &io) == -ENOSYS)
+		SKIP(return, "this kernel has no cachestat (Linux 6.5)");
+	EXPECT_EQ(0, io.res);
+	EXPECT_EQ(2, stat.cached);
+	sl_io_cachestat(&io, fd, 4 * 4096, 4096, &stat);
+	EXPECT_EQ(0, perform(self, &io));
+	EXPECT_EQ(0, stat.cached);
+	sl_io_cachestat(&io, 9999, 0, 4096, &stat);
+	EXPECT_EQ(-EBADF, perform(self, &io));
+	close(fd);
+}
+
 /* ---- the table -------------------------------------------------------------------------- */
 
 TEST(every_operation_has_a_name_of_its_own)
@@ -289,6 +311,63 @@ TEST(a_timeout_and_a_cancel_are_operations)
 	sl_io_cancel(&io, &target);
 	ring_do(ring, &io);
 	EXPECT_EQ(-ECANCELED, ring_wait(ring, &target));
+	sl_ring_free(ring);
+}
+
+/* What done() saw of a send without a copy. */
+struct zc {
+	struct sl_io io;
+	int answers, notifs, res;
+};
+
+static void zc_done(struct sl_io *io)
+{
+	struct zc *z = sl_container_of(io, struct zc, io);
+
+	if (io->notif) {
+		EXPECT_FALSE(io->more);
+		z->notifs++;
+	} else {
+		z->answers++;
+		z->res = io->res;
+	}
+}
+
+TEST(a_send_without_a_copy_tells_when_it_needs_the_memory_no_more)
+{
+	struct sl_ring *ring = ring_of(&(struct sl_ring_conf){0});
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	socklen_t len = sizeof(a);
+	int l = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0), s;
+	static char memory[20000], back[20000];
+	struct zc z = {0};
+
+	if (!sl_ring_has(ring, SL_FEATURE_SEND_ZC))
+		SKIP(return, "this kernel has no SEND_ZC");
+	memset(memory, 'm', sizeof(memory));
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ASSERT_EQ(0, bind(l, (struct sockaddr *)&a, sizeof(a)));
+	ASSERT_EQ(0, listen(l, 1));
+	ASSERT_EQ(0, getsockname(l, (struct sockaddr *)&a, &len));
+	ASSERT_EQ(0, connect(c, (struct sockaddr *)&a, sizeof(a)));
+	s = accept(l, NULL, NULL);
+	sl_io_send_zc(&z.io, c, memory, sizeof(memory), MSG_NOSIGNAL);
+	z.io.done = zc_done;
+	ASSERT_EQ(0, sl_ring_start(ring, &z.io));
+	while (!z.answers)
+		ASSERT_LE(0, sl_ring_turn(ring, sl_clock_ns() + SL_SEC));
+	if (z.res == -EINVAL)
+		SKIP(goto out, "this kernel does not report what it copied (Linux 6.2)");
+	ASSERT_EQ(20000, z.res);
+	ASSERT_EQ(20000, recv(s, back, sizeof(back), MSG_WAITALL));
+	EXPECT_MEMEQ(memory, back, sizeof(back));
+	ring_wait(ring, &z.io);
+	EXPECT_EQ(1, z.notifs);
+	EXPECT_EQ(SL_ZC_COPIED, (unsigned)z.io.res & SL_ZC_COPIED); /* as loopback does */
+out:
+	close(l);
+	close(c);
+	close(s);
 	sl_ring_free(ring);
 }
 
