@@ -122,8 +122,9 @@ bool conn_try_free(struct sl_conn *c)
 
 	/* Until it is shut down, what is queued may still be sent: the peer may have ended one
 	 * way only. */
-	if (!c->dead || c->serving || c->rx.inflight || c->tx.inflight)
+	if (!c->dead || c->serving || c->rx.inflight || c->tx.inflight || c->zerocopies)
 		return false;
+	transfer_drop(c);
 	drop_replies(c);
 	if (!sl_list_empty(&c->replies))
 		return false;
@@ -143,11 +144,23 @@ bool conn_try_free(struct sl_conn *c)
 	return true;
 }
 
+/* The kernel lets go of memory that it sends from when it lets go of what it queued. */
+static void drop_queue(struct sl_conn *c)
+{
+	static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+	struct sl_io io;
+
+	sl_io_connect(&io, c->fd, &nobody, sizeof(nobody));
+	sl_io_now(&io);
+}
+
 static void end_now(struct sl_conn *c)
 {
 	c->lingering = false;
 	c->eof = c->dead = true;
 	shut(c, SHUT_RDWR);
+	if (c->zerocopies)
+		drop_queue(c);
 	rx_cancel(c);
 	tx_cancel(c);
 	wake_all(c);

@@ -6,6 +6,17 @@
 #include "conn.h"
 #include "core_pvt.h"
 
+/*
+ * learn.c: what sending an extent costs by the copy and the sendfile rung, in ns a reply, by the
+ * class of its size.
+ */
+enum { LEARN_CLASSES = 8 };
+
+struct learnt {
+	uint32_t cost_ns[LEARN_CLASSES][2]; /* moving averages; 0: not yet known */
+	uint32_t turn[LEARN_CLASSES];
+};
+
 struct sl_listener {
 	struct sl_core *core;
 	const struct sl_proto *proto;
@@ -18,16 +29,39 @@ struct sl_listener {
 	uint64_t *received;    /* metric cells */
 	uint64_t *requests;
 	struct sl_hist *request_time;
+	struct learnt learnt;
 	uint32_t n;
 	uint32_t dim;
 	int fd;
 	bool draining;
 };
 
-/* How far the first queued reply is sent. */
+/*
+ * How far the first queued reply is sent. The extent at the cursor was found resident up to
+ * @resident, not long before @probed_at; 0: not looked at.
+ */
 struct cursor {
 	uint32_t part;
 	uint64_t off; /* in that part */
+	uint64_t resident;
+	int64_t probed_at;
+	bool unsendable; /* the kernel cannot send this file */
+	struct {
+		uint64_t ns;  /* for sending the reply so far */
+		uint64_t len; /* of its only extent */
+		bool copied;  /* that extent */
+		bool spoilt;  /* it says nothing of the cost of one extent */
+	} cost; /* kept if it is to be learnt from */
+};
+
+/* Bytes of the part at the cursor on their way through a pipe or a buf. */
+struct transfer {
+	struct sl_list node; /* core->transfers */
+	enum sl_rung rung;   /* which goes on with it */
+	struct pipe *pipe;
+	struct sl_buf *buf;
+	int64_t off; /* in the file */
+	uint32_t have, sent; /* bytes */
 };
 
 /*
@@ -74,7 +108,15 @@ struct sl_conn {
 	uint32_t n_replies;
 	size_t replies_held; /* memory that they keep */
 	struct cursor cursor;
-	struct sl_io tx;     /* waiting for room in the socket */
+	struct sl_io tx;     /* waiting for room in the socket, or for the disk */
+	struct transfer *transfer;
+	struct zerocopy *zerocopy; /* a send that is not answered yet */
+	uint32_t zerocopies; /* sends whose memory the kernel still holds */
+	bool way_known;	     /* whether it copies anyway */
+	bool copies_anyway;  /* the way to this peer: zero-copy sends are of no use */
+	bool queue_unlocked; /* the kernel bounds the socket's queue: the path is long */
+	uint32_t queue_bytes; /* what the socket may hold queued; 0: not bounded */
+	int64_t queue_at;    /* when to look again whether the bound is right */
 	struct sl_list sending; /* core->sending */
 	struct sl_waitq room;
 
@@ -131,26 +173,95 @@ bool rx_scarce(const struct sl_conn *c);
 void conn_flush(struct sl_conn *c);
 void tx_cancel(struct sl_conn *c);
 
+/* @n bytes left by @rung: counts them and moves the cursor. */
+void conn_sent(struct sl_conn *c, enum sl_rung rung, size_t n);
+
+/* Ends @c, which could not send. */
+void conn_cannot_send(struct sl_conn *c, int err);
+
+/* Goes on with sending once the socket has room. */
+void conn_wait_for_room(struct sl_conn *c);
+
+/* Begins c->tx, whose done() goes on with sending. Return: -EINPROGRESS. */
+int conn_begin(struct sl_conn *c, void (*done)(struct sl_io *io));
+
 /* ---- rungs ------------------------------------------------------------------------------ */
 
 /**
  * struct rung - a way of bytes to the socket.
+ * @below: which rung sends what this one cannot.
+ * @copies: its bytes pass through user space.
  * @can: whether it can send the part.
  * @send: sends at most @bytes_max from the connection's cursor, in its first reply @r, on; it may
  *	go on into the replies behind, as far as they are decided. Moves nothing itself.
- *	Return: bytes sent (> 0), -EAGAIN when the socket is full, -EOPNOTSUPP if this part cannot
- *	be sent so, -errno.
+ *	Return: bytes sent (> 0), -EAGAIN when the socket is full, -EINPROGRESS when an operation
+ *	was begun that goes on by itself, -EOPNOTSUPP if this part cannot be sent so (having
+ *	counted why), -errno.
  */
 struct rung {
 	const char *name;
+	enum sl_rung below;
+	bool copies;
 	bool (*can)(const struct sl_conn *c, const struct sl_part *p);
 	ssize_t (*send)(struct sl_conn *c, struct sl_reply *r, size_t bytes_max);
 };
 
-extern const struct rung rung_copy, rung_sendfile;
+extern const struct rung rung_copy, rung_sendfile, rung_splice, rung_read_fixed, rung_send_zc;
 
-/* rungs.c: the rung for the part at the cursor; counts why it is not the first choice. */
-enum sl_rung rung_choose(struct sl_conn *c, const struct sl_part *p);
+/*
+ * rungs.c: the rung for the part at the cursor, and in *bytes_max at most how much of it, never
+ * more than was there; counts why it is not the first choice.
+ */
+enum sl_rung rung_choose(struct sl_conn *c, const struct sl_part *p, size_t *bytes_max);
 const struct rung *rung_at(enum sl_rung rung);
+void rung_fell_back(struct sl_conn *c, enum sl_fallback reason);
+
+/* The kernel cannot send the file at the cursor: counts that and tries no more. */
+void rung_cannot(struct sl_conn *c);
+
+/* Whether an extent of @len bytes is to be copied on this connection, if it is resident. */
+bool rung_copies(struct sl_conn *c, uint64_t len);
+
+/* An extent of the first reply goes by copy or sendfile: for learning what that costs. */
+void rung_note(struct sl_conn *c, uint64_t len, bool copied);
+
+/* Whether bytes follow the first @n from the cursor on in @r: more is to come on the socket. */
+static inline bool rung_more(const struct sl_conn *c, const struct sl_reply *r, uint64_t n)
+{
+	return c->cursor.off + n < sl_part_len(&r->parts[c->cursor.part]) ||
+	       c->cursor.part + 1 < r->n;
+}
+
+/* ---- transfer.c ------------------------------------------------------------------------- */
+
+/* A transfer of @rung for @c, empty; NULL: out of memory. */
+struct transfer *transfer_new(struct sl_conn *c, enum sl_rung rung);
+
+/* Ends c->transfer, whatever it holds. Nothing of it may be in flight. */
+void transfer_drop(struct sl_conn *c);
+
+/* ---- residency.c ------------------------------------------------------------------------ */
+
+/*
+ * Whether the bytes behind the cursor in @e are in the page cache, as a good guess; at most how
+ * many of them goes to *bytes_max.
+ */
+bool residency_probe(struct sl_conn *c, const struct sl_extent *e, size_t *bytes_max);
+
+/* ---- send_queue.c ----------------------------------------------------------------------- */
+
+/* Before a part of which @left bytes are to be sent: bounds what the socket holds queued. */
+void send_queue_bound(struct sl_conn *c, uint64_t left);
+
+/* The socket was full: looks whether the bound is right for the path. */
+void send_queue_full(struct sl_conn *c);
+
+/* ---- learn.c ---------------------------------------------------------------------------- */
+
+/* Whether to copy an extent of @len bytes rather than sendfile it; @usual: if it is not known. */
+bool learn_says_copy(struct learnt *l, uint64_t len, bool usual);
+
+/* A reply with an extent of @len bytes, and nothing else of size, cost @ns to send. */
+void learn_note(struct learnt *l, uint64_t len, bool copied, uint64_t ns);
 
 #endif

@@ -62,6 +62,9 @@ static struct sl_core *core_new(struct sl_cores *cores, uint32_t id,
 	fibers_init(&core->fibers);
 	sl_list_init(&core->sending);
 	sl_list_init(&core->file_notes);
+	sl_list_init(&core->transfers);
+	sl_list_init(&core->zerocopies);
+	pipes_init(&core->pipes);
 	sl_list_init(&core->rx.starved);
 	core->rx.ring.count = conf->rx_buffers ? conf->rx_buffers : 256;
 	core->rx.ring.bytes = conf->rx_buffer_bytes ? conf->rx_buffer_bytes : 4096;
@@ -262,6 +265,9 @@ static void leave_core(struct sl_core *core)
 	sl_bufring_done(&core->rx.ring);
 	fibers_done(&core->fibers);
 	file_notes_done(core);
+	transfers_done(core);
+	zerocopies_done(core);
+	pipes_done(&core->pipes);
 	sl_ring_free(core->ring);
 	core->ring = NULL;
 	bufs_done(&core->bufs);

@@ -94,6 +94,29 @@ struct rx {
 	struct sl_list starved; /* connections whose receive found no buffer */
 };
 
+/* ---- pipes (pipe.c) --------------------------------------------------------------------- */
+
+/* A pipe to splice through; its ends never block. */
+struct pipe {
+	struct sl_list node;
+	int in, out;	/* descriptors: to be written to, to be read from */
+	uint32_t bytes; /* how much it holds */
+};
+
+struct pipes {
+	struct sl_list free;
+	uint32_t open;
+};
+
+void pipes_init(struct pipes *p);
+void pipes_done(struct pipes *p);
+
+/* An empty pipe; NULL if as many are in use as may be, or the kernel gives no more. */
+struct pipe *pipe_get(struct pipes *p);
+
+/* Gives it back; one that is not empty is closed. Accepts NULL. */
+void pipe_put(struct pipes *p, struct pipe *pipe, bool empty);
+
 /* ---- the core --------------------------------------------------------------------------- */
 
 struct sl_core {
@@ -109,6 +132,9 @@ struct sl_core {
 	struct rx rx;
 	struct sl_list sending;	   /* connections that used up their turn of sending */
 	struct sl_list file_notes; /* spare; extent.c */
+	struct pipes pipes;
+	struct sl_list transfers;  /* spare; transfer.c */
+	struct sl_list zerocopies; /* spare; rung_send_zc.c */
 	struct sl_backend *backend;
 	struct sl_metrics *metrics;
 	struct sl_ring_stats counted; /* of the ring, as last added to the metrics */
@@ -134,6 +160,10 @@ struct sl_cores {
 
 /* extent.c */
 void file_notes_done(struct sl_core *core);
+
+/* transfer.c, rung_send_zc.c: free what is spare. */
+void transfers_done(struct sl_core *core);
+void zerocopies_done(struct sl_core *core);
 
 /* conn.c: goes on with the connections of core->sending. Return: how many. */
 int conns_send(struct sl_core *core);

@@ -4,11 +4,11 @@
  *
  * Interface: deliver.h, conn_flush() inside the folder. Replies leave in the order in which they
  * were delivered, each when all its holds are decided; nothing here parks but a sl_deliver() on a
- * connection with too many replies queued. What does not fit into the socket now goes on when the
- * ring says that there is room. Invariants: the cursor belongs to the first reply; a reply with
- * undecided holds is never freed.
+ * connection with too many replies queued. What does not fit into the socket now, or waits for the
+ * disk, goes on when the ring says so. Invariants: the cursor belongs to the first reply; a reply
+ * with undecided holds is never freed.
  *
- * Order of parts: replies; holds; sending; waiting for the socket.
+ * Order of parts: replies; holds; sending; waiting.
  */
 #include <errno.h>
 #include <poll.h>
@@ -116,8 +116,6 @@ void sl_hold_settle(struct sl_hold *hold, int err)
 /* What one connection may send before the core looks after the others. */
 enum { TURN_BYTES = 2 << 20 };
 
-static void wait_for_room(struct sl_conn *c);
-
 /* The next turn of the core sends: replies that are made in one turn leave together. */
 static void send_soon(struct sl_conn *c)
 {
@@ -125,10 +123,20 @@ static void send_soon(struct sl_conn *c)
 		sl_list_append(&c->l->core->sending, &c->sending);
 }
 
+/* A reply is out: if it had one extent and left by itself, its cost tells of the extent's way. */
+static void learn(struct sl_conn *c)
+{
+	const struct cursor *at = &c->cursor;
+
+	if (c->l->limits.deliver.adaptive && at->cost.len && !at->cost.spoilt)
+		learn_note(&c->l->learnt, at->cost.len, at->cost.copied, at->cost.ns);
+}
+
 static void sent(struct sl_conn *c, struct sl_reply *r)
 {
 	bool close = r->close;
 
+	learn(c);
 	sl_list_remove(&r->node);
 	c->n_replies--;
 	c->replies_held -= r->held;
@@ -160,7 +168,8 @@ static void advance(struct sl_conn *c, uint64_t n)
 			}
 			n -= left;
 			c->cursor.part++;
-			c->cursor.off = 0;
+			c->cursor.off = c->cursor.resident = 0;
+			c->cursor.unsendable = false;
 		}
 		sent(c, r);
 		if (close)
@@ -169,26 +178,40 @@ static void advance(struct sl_conn *c, uint64_t n)
 	SL_ASSERT(!n);
 }
 
-/* Sends from the cursor on, in one step. Return: bytes, or -errno. */
-static ssize_t send_step(struct sl_conn *c, struct sl_reply *r, size_t bytes_max)
+void conn_sent(struct sl_conn *c, enum sl_rung rung, size_t n)
 {
 	struct sl_metrics *m = c->l->core->metrics;
-	enum sl_rung rung = rung_choose(c, &r->parts[c->cursor.part]);
+
+	sl_metric_add2(m, SL_M_DELIVER_TRANSFERS, c->l->dim, rung, 1);
+	sl_metric_add2(m, SL_M_DELIVER_BYTES, c->l->dim, rung, n);
+	if (rung != SL_RUNG_SEND_ZC) /* which is told later whether it copied */
+		sl_metric_add1(m, rung_at(rung)->copies ? SL_M_DELIVER_COPIED
+							: SL_M_DELIVER_ZEROCOPY, c->l->dim, n);
+	advance(c, n);
+}
+
+/* Sends from the cursor on, in one step. Return: bytes, or as a rung's send(). */
+static ssize_t send_step(struct sl_conn *c, struct sl_reply *r, size_t bytes_max)
+{
+	bool adaptive = c->l->limits.deliver.adaptive;
+	int64_t began = adaptive ? sl_clock_ns() : 0;
+	enum sl_rung rung = rung_choose(c, &r->parts[c->cursor.part], &bytes_max);
 	ssize_t n = rung_at(rung)->send(c, r, bytes_max);
 
-	if (n == -EOPNOTSUPP && rung != SL_RUNG_COPY) {
-		sl_metric_add2(m, SL_M_DELIVER_FALLBACKS, c->l->dim, SL_FALLBACK_FILE, 1);
-		rung = SL_RUNG_COPY;
+	while (n == -EOPNOTSUPP) {
+		rung = rung_at(rung)->below;
 		n = rung_at(rung)->send(c, r, bytes_max);
 	}
-	if (n > 0) {
-		sl_metric_add2(m, SL_M_DELIVER_TRANSFERS, c->l->dim, rung, 1);
-		sl_metric_add2(m, SL_M_DELIVER_BYTES, c->l->dim, rung, (uint64_t)n);
-	}
+	if (adaptive)
+		c->cursor.cost.ns += (uint64_t)(sl_clock_ns() - began);
+	if (n > 0)
+		conn_sent(c, rung, (size_t)n);
+	else
+		c->cursor.cost.spoilt = true;
 	return n;
 }
 
-static void cannot_send(struct sl_conn *c, int err)
+void conn_cannot_send(struct sl_conn *c, int err)
 {
 	bool peer = err == -EPIPE || err == -ECONNRESET;
 
@@ -207,7 +230,7 @@ void conn_flush(struct sl_conn *c)
 		conn_try_free(c);
 		return;
 	}
-	if (c->tx.inflight || !sl_list_empty(&c->sending))
+	if (c->tx.inflight || c->zerocopy || !sl_list_empty(&c->sending))
 		return;
 	advance(c, 0); /* past replies and parts without bytes */
 	while ((r = sl_list_first(&c->replies, struct sl_reply, node)) && !r->undecided) {
@@ -218,16 +241,17 @@ void conn_flush(struct sl_conn *c)
 			return;
 		}
 		n = r->broken ? -EIO : send_step(c, r, turn);
+		if (n == -EINPROGRESS)
+			return;
 		if (n == -EAGAIN) {
-			wait_for_room(c);
+			conn_wait_for_room(c);
 			return;
 		}
 		if (n < 0) {
-			cannot_send(c, (int)n);
+			conn_cannot_send(c, (int)n);
 			return;
 		}
 		turn -= sl_min(turn, (size_t)n);
-		advance(c, (uint64_t)n);
 	}
 	if (c->closing && sl_list_empty(&c->replies))
 		conn_end(c, c->why, true);
@@ -268,7 +292,17 @@ int sl_deliver(struct sl_reply *reply, int64_t deadline)
 	return c->dead ? -ECONNRESET : res;
 }
 
-/* ---- waiting for the socket ------------------------------------------------------------- */
+/* ---- waiting ---------------------------------------------------------------------------- */
+
+int conn_begin(struct sl_conn *c, void (*done)(struct sl_io *io))
+{
+	c->tx.done = done;
+	c->tx.arg = c;
+	/* A submission queue that is full is so for this turn only. */
+	if (sl_ring_start(c->l->core->ring, &c->tx))
+		sl_list_append(&c->l->core->sending, &c->sending);
+	return -EINPROGRESS;
+}
 
 static void room(struct sl_io *io)
 {
@@ -278,17 +312,12 @@ static void room(struct sl_io *io)
 	conn_flush(c);
 }
 
-static void wait_for_room(struct sl_conn *c)
+void conn_wait_for_room(struct sl_conn *c)
 {
+	send_queue_full(c);
 	sl_io_poll(&c->tx, c->fd, POLLOUT, 0);
-	c->tx.done = room;
-	c->tx.arg = c;
-	if (sl_ring_start(c->l->core->ring, &c->tx)) {
-		/* The submission queue is full for this turn only. */
-		sl_list_append(&c->l->core->sending, &c->sending);
-		return;
-	}
-	if (c->l->limits.write_ns)
+	conn_begin(c, room);
+	if (c->l->limits.write_ns && c->write_at == SL_NEVER)
 		c->write_at = sl_now() + c->l->limits.write_ns;
 	conn_set_timer(c);
 }

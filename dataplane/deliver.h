@@ -16,13 +16,43 @@ struct sl_conn;
 /* ---- rungs ------------------------------------------------------------------------------ */
 
 /* The ladder, as metrics name it; a rung is one file rung_<name>.c and one row in rungs.c. */
-enum sl_rung { SL_RUNG_COPY, SL_RUNG_SENDFILE, SL_RUNG_LAST };
+enum sl_rung {
+	SL_RUNG_COPY,	    /* memory, and resident extents so small that a copy is cheaper */
+	SL_RUNG_SENDFILE,   /* resident extents, from the page cache, inline */
+	SL_RUNG_SPLICE,	    /* extents that are not resident: a ring operation waits for the disk */
+	SL_RUNG_READ_FIXED, /* what the others cannot send: read by the ring into the arena */
+	SL_RUNG_SEND_ZC,    /* memory, which the network card reads by itself */
+	SL_RUNG_LAST
+};
 
 /* Why a part was not sent by the rung that its size asked for. */
 enum sl_fallback {
-	SL_FALLBACK_SMALL, /* an extent so small that copying is cheaper */
-	SL_FALLBACK_FILE,  /* the file's kind cannot be sent by the kernel */
+	SL_FALLBACK_SMALL,   /* an extent so small that copying is cheaper */
+	SL_FALLBACK_COLD,    /* an extent that is not resident */
+	SL_FALLBACK_FILE,    /* the file's kind cannot be sent by the kernel */
+	SL_FALLBACK_PIPES,   /* no pipe is free */
+	SL_FALLBACK_MEMLOCK, /* memory cannot be registered: each read maps its pages */
+	SL_FALLBACK_PEER,    /* the way to this peer copies in any case */
 	SL_FALLBACK_LAST
+};
+
+/**
+ * struct sl_deliver_conf - how a listener's connections send; zero fields take the defaults.
+ * @copy_max_bytes: extents up to this size are copied (16 KiB).
+ * @zerocopy_min_bytes: memory from this size on is sent without a copy, where that is possible
+ *	(10 KiB).
+ * @rung: 0: the cheapest, as the page cache, the size and the peer tell; else 1 + the rung that
+ *	sends whatever it can, for measuring.
+ * @adaptive: learn from what sending costs here up to which size copying is cheaper, instead of
+ *	@copy_max_bytes.
+ * @unbounded: leave to the kernel how much a socket holds queued.
+ */
+struct sl_deliver_conf {
+	uint32_t copy_max_bytes;
+	uint32_t zerocopy_min_bytes;
+	uint8_t rung;
+	bool adaptive;
+	bool unbounded;
 };
 
 const char *sl_rung_name(enum sl_rung rung);

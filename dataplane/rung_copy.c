@@ -3,8 +3,8 @@
  * The copy rung: slices, and extents so small that copying them is cheaper than a call of their
  * own, in one sendmsg().
  *
- * A small extent is read into a buf that takes its place in the reply; a large one, where no
- * other rung can send it, goes through a buf in steps.
+ * A small extent is read into a buf that takes its place in the reply, if that does not wait for
+ * the disk; else it is read_fixed's.
  */
 #include <errno.h>
 
@@ -12,8 +12,8 @@
 
 enum {
 	IOV_MAX_PARTS = 32,
-	SMALL_BYTES = 16 << 10,
 	STEP_BYTES = 64 << 10,
+	BRING_IN_BYTES_MAX = 256 << 10,
 };
 
 static bool can(const struct sl_conn *c, const struct sl_part *p)
@@ -23,7 +23,7 @@ static bool can(const struct sl_conn *c, const struct sl_part *p)
 	return true;
 }
 
-/* Reads on the core: without waiting if the bytes are resident, else waiting for the disk. */
+/* Return: 0; -EOPNOTSUPP: reading would wait for the disk; -errno. */
 static int read_extent(const struct sl_extent *e, uint64_t off, uint8_t *dst, size_t len)
 {
 	size_t done = 0;
@@ -33,7 +33,10 @@ static int read_extent(const struct sl_extent *e, uint64_t off, uint8_t *dst, si
 		int n;
 
 		sl_io_read(&io, e->file->fd, dst + done, len - done, e->off + off + done);
+		io.flags = RWF_NOWAIT;
 		n = sl_io_now(&io);
+		if (n == -EAGAIN)
+			return -EOPNOTSUPP;
 		if (n <= 0)
 			return n ? n : -EIO;
 		done += (size_t)n;
@@ -41,7 +44,8 @@ static int read_extent(const struct sl_extent *e, uint64_t off, uint8_t *dst, si
 	return 0;
 }
 
-static int bring_in(struct sl_part *p)
+/* Reads an extent at the cursor, or behind it, into memory that takes its place. */
+static int bring_in(struct sl_conn *c, struct sl_part *p)
 {
 	size_t len = p->extent.len;
 	struct sl_buf *buf = sl_buf_new(len);
@@ -54,6 +58,7 @@ static int bring_in(struct sl_part *p)
 		sl_buf_release(buf);
 		return err;
 	}
+	rung_note(c, len, true);
 	sl_part_release(p);
 	*p = sl_part_slice((struct sl_slice){buf, buf->data, len});
 	return 0;
@@ -69,7 +74,15 @@ static ssize_t send_iov(struct sl_conn *c, struct iovec *iov, int n, bool more)
 	return sl_io_now(&io);
 }
 
-/* A large extent that no other rung can send: through a buf, a step at a time. */
+/* Counts that an extent would wait for the disk. Return: @err. */
+static int cold(struct sl_conn *c, int err)
+{
+	if (err == -EOPNOTSUPP)
+		rung_fell_back(c, SL_FALLBACK_COLD);
+	return err;
+}
+
+/* An extent that is too large for that, where the setting asks for it: a step at a time. */
 static ssize_t send_large(struct sl_conn *c, const struct sl_reply *r, size_t bytes_max)
 {
 	const struct sl_extent *e = &r->parts[c->cursor.part].extent;
@@ -82,7 +95,9 @@ static ssize_t send_large(struct sl_conn *c, const struct sl_reply *r, size_t by
 	if (!buf)
 		return -ENOMEM;
 	n = read_extent(e, c->cursor.off, buf->data, len);
-	if (!n) {
+	if (n)
+		n = cold(c, (int)n);
+	else {
 		iov = (struct iovec){buf->data, len};
 		n = send_iov(c, &iov, 1, len < left || c->cursor.part + 1 < r->n);
 	}
@@ -91,8 +106,10 @@ static ssize_t send_large(struct sl_conn *c, const struct sl_reply *r, size_t by
 }
 
 struct gather {
+	struct sl_conn *c;
 	struct iovec iov[IOV_MAX_PARTS];
 	int n;
+	bool chosen; /* this rung was chosen for the next part */
 	size_t bytes, bytes_max;
 };
 
@@ -110,12 +127,16 @@ static int gather_reply(struct gather *g, struct sl_reply *r, uint32_t part, uin
 		if (p->kind == SL_PART_EXTENT) {
 			int err;
 
-			if (p->extent.len > SMALL_BYTES)
+			if (p->extent.len > BRING_IN_BYTES_MAX ||
+			    !(g->chosen || rung_copies(g->c, p->extent.len)))
 				return 0;
-			err = bring_in(p);
+			err = bring_in(g->c, p);
 			if (err)
 				return err;
+		} else if (!g->chosen && rung_send_zc.can(g->c, p)) {
+			return 0;
 		}
+		g->chosen = false;
 		len = sl_min(p->slice.len - off, g->bytes_max - g->bytes);
 		g->iov[g->n++] = (struct iovec){(void *)(p->slice.data + off), len};
 		g->bytes += len;
@@ -128,21 +149,28 @@ static int gather_reply(struct gather *g, struct sl_reply *r, uint32_t part, uin
 static ssize_t send_parts(struct sl_conn *c, struct sl_reply *r, size_t bytes_max)
 {
 	const struct sl_part *first = &r->parts[c->cursor.part];
-	struct gather g = {.bytes_max = bytes_max};
+	struct gather g = {.c = c, .chosen = true, .bytes_max = bytes_max};
 	int all;
 
-	if (first->kind == SL_PART_EXTENT && first->extent.len > SMALL_BYTES)
+	if (first->kind == SL_PART_EXTENT && first->extent.len > BRING_IN_BYTES_MAX)
 		return send_large(c, r, bytes_max);
 	all = gather_reply(&g, r, c->cursor.part, c->cursor.off);
 	while (all > 0 && !r->close && r->node.next != &c->replies) {
 		r = sl_list_entry(r->node.next, struct sl_reply, node);
 		if (r->undecided || r->broken)
 			break;
+		c->cursor.cost.spoilt = true;
 		all = gather_reply(&g, r, 0, 0);
 	}
 	if (all < 0 && !g.n)
-		return all;
+		return cold(c, all);
 	return send_iov(c, g.iov, g.n, !all);
 }
 
-const struct rung rung_copy = {.name = "copy", .can = can, .send = send_parts};
+const struct rung rung_copy = {
+	.name = "copy",
+	.below = SL_RUNG_READ_FIXED,
+	.copies = true,
+	.can = can,
+	.send = send_parts,
+};

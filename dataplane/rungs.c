@@ -8,11 +8,18 @@
 static const struct rung *const ladder[SL_RUNG_LAST] = {
 	[SL_RUNG_COPY] = &rung_copy,
 	[SL_RUNG_SENDFILE] = &rung_sendfile,
+	[SL_RUNG_SPLICE] = &rung_splice,
+	[SL_RUNG_READ_FIXED] = &rung_read_fixed,
+	[SL_RUNG_SEND_ZC] = &rung_send_zc,
 };
 
 static const char *const fallback_names[SL_FALLBACK_LAST] = {
 	[SL_FALLBACK_SMALL] = "small",
+	[SL_FALLBACK_COLD] = "cold",
 	[SL_FALLBACK_FILE] = "file",
+	[SL_FALLBACK_PIPES] = "pipes",
+	[SL_FALLBACK_MEMLOCK] = "memlock",
+	[SL_FALLBACK_PEER] = "peer",
 };
 
 const struct rung *rung_at(enum sl_rung rung)
@@ -32,12 +39,58 @@ const char *sl_fallback_name(enum sl_fallback reason)
 	return fallback_names[reason];
 }
 
-enum sl_rung rung_choose(struct sl_conn *c, const struct sl_part *p)
+void rung_fell_back(struct sl_conn *c, enum sl_fallback reason)
 {
-	if (rung_sendfile.can(c, p))
+	sl_metric_add2(c->l->core->metrics, SL_M_DELIVER_FALLBACKS, c->l->dim, reason, 1);
+}
+
+void rung_cannot(struct sl_conn *c)
+{
+	c->cursor.unsendable = true;
+	rung_fell_back(c, SL_FALLBACK_FILE);
+}
+
+/* Below this a read into memory, sent together with what surrounds it, costs less than a call. */
+enum { COPY_MAX_BYTES = 16 << 10 };
+
+bool rung_copies(struct sl_conn *c, uint64_t len)
+{
+	const struct sl_deliver_conf *conf = &c->l->limits.deliver;
+	uint32_t max = conf->copy_max_bytes ? conf->copy_max_bytes : COPY_MAX_BYTES;
+
+	if (conf->rung)
+		return conf->rung - 1 == SL_RUNG_COPY;
+	if (conf->adaptive)
+		return learn_says_copy(&c->l->learnt, len, len <= max);
+	return len <= max;
+}
+
+void rung_note(struct sl_conn *c, uint64_t len, bool copied)
+{
+	if (c->cursor.cost.len)
+		c->cursor.cost.spoilt = true;
+	c->cursor.cost.len = len;
+	c->cursor.cost.copied = copied;
+}
+
+enum sl_rung rung_choose(struct sl_conn *c, const struct sl_part *p, size_t *bytes_max)
+{
+	uint8_t forced = c->l->limits.deliver.rung;
+
+	if (c->transfer)
+		return c->transfer->rung;
+	if (c->cursor.unsendable)
+		return SL_RUNG_READ_FIXED;
+	if (forced && rung_at(forced - 1)->can(c, p))
+		return forced - 1;
+	if (p->kind == SL_PART_SLICE)
+		return rung_send_zc.can(c, p) ? SL_RUNG_SEND_ZC : SL_RUNG_COPY;
+	if (rung_copies(c, p->extent.len)) {
+		rung_fell_back(c, SL_FALLBACK_SMALL);
+		return SL_RUNG_COPY;
+	}
+	if (residency_probe(c, &p->extent, bytes_max))
 		return SL_RUNG_SENDFILE;
-	if (p->kind == SL_PART_EXTENT)
-		sl_metric_add2(c->l->core->metrics, SL_M_DELIVER_FALLBACKS, c->l->dim,
-			       SL_FALLBACK_SMALL, 1);
-	return SL_RUNG_COPY;
+	rung_fell_back(c, SL_FALLBACK_COLD);
+	return SL_RUNG_SPLICE;
 }

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <sluice/bytes.h>
@@ -360,6 +361,23 @@ uint64_t peer_metric(struct peer *x, enum sl_metric id, uint32_t j)
 
 	peer_do(x, read_metric, &r);
 	return r.value;
+}
+
+bool peer_drop_cache(struct peer *x, uint64_t off, uint64_t len)
+{
+	unsigned char in_core[PEER_FILE_BYTES / 4096];
+	bool gone = true;
+	void *p;
+
+	ASSERT_EQ(0, fdatasync(x->file.fd));
+	ASSERT_EQ(0, posix_fadvise(x->file.fd, (off_t)off, (off_t)len, POSIX_FADV_DONTNEED));
+	p = mmap(NULL, len, PROT_READ, MAP_SHARED, x->file.fd, (off_t)off);
+	ASSERT_TRUE(p != MAP_FAILED);
+	ASSERT_EQ(0, mincore(p, len, in_core));
+	for (size_t i = 0; i < len / 4096; i++)
+		gone &= !(in_core[i] & 1);
+	munmap(p, len);
+	return gone;
 }
 
 bool peer_metric_reaches(struct peer *x, enum sl_metric id, uint32_t j, uint64_t value)

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Transfers: bytes of a part that are on their way through a pipe or a buf, between the operation
+ * that waited for the disk and the sends that follow.
+ *
+ * Interface: transfer_*() of conn_pvt.h. Invariant: a connection has at most one, whose bytes are
+ * those at its cursor.
+ */
+#include <stdlib.h>
+
+#include "conn_pvt.h"
+
+struct transfer *transfer_new(struct sl_conn *c, enum sl_rung rung)
+{
+	struct sl_list *n = sl_list_pop(&c->l->core->transfers);
+	struct transfer *t = n ? sl_list_entry(n, struct transfer, node) : malloc(sizeof(*t));
+
+	SL_ASSERT(!c->transfer);
+	if (!t)
+		return NULL;
+	*t = (struct transfer){.rung = rung};
+	sl_list_init(&t->node);
+	return c->transfer = t;
+}
+
+void transfer_drop(struct sl_conn *c)
+{
+	struct transfer *t = c->transfer;
+
+	if (!t)
+		return;
+	SL_ASSERT(!c->tx.inflight);
+	pipe_put(&c->l->core->pipes, t->pipe, t->have == t->sent);
+	sl_buf_release(t->buf);
+	sl_list_push(&c->l->core->transfers, &t->node);
+	c->transfer = NULL;
+}
+
+void transfers_done(struct sl_core *core)
+{
+	struct sl_list *n;
+
+	while ((n = sl_list_pop(&core->transfers)))
+		free(sl_list_entry(n, struct transfer, node));
+}

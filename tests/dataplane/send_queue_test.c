@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a socket may hold queued: bounded from the first large part on, and only then. */
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "dataplane/conn_pvt.h"
+#include "peer.h"
+
+struct seen {
+	uint32_t bound;
+	int queue, unsent;
+	bool unlocked;
+};
+
+static int option(const struct sl_conn *c, int level, int name)
+{
+	int v = 0;
+	socklen_t len = sizeof(v);
+
+	EXPECT_EQ(0, getsockopt(c->fd, level, name, &v, &len));
+	return v;
+}
+
+static void look(struct peer *x, const struct sl_conn *c)
+{
+	struct seen *s = x->arg;
+
+	s->bound = c->queue_bytes;
+	s->queue = option(c, SOL_SOCKET, SO_SNDBUF);
+	s->unsent = option(c, IPPROTO_TCP, TCP_NOTSENT_LOWAT);
+	s->unlocked = c->queue_unlocked;
+}
+
+/* "<len>": so many bytes of the file; anything else: what the connection's bound is. */
+static int answer(struct peer *x, struct sl_conn *c, const char *body, uint32_t len)
+{
+	unsigned long bytes;
+	struct sl_reply *r;
+
+	if (sscanf(body, "%lu", &bytes) != 1) {
+		look(x, c);
+		return peer_echo(x, c, body, len);
+	}
+	r = peer_reply(c, 1, 0, (uint32_t)bytes, "", 0);
+	peer_add_extent(x, r, 0, bytes);
+	return sl_deliver(r, SL_NEVER);
+}
+
+static void ask(struct peer *x, int fd, size_t len)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%zu", len);
+	peer_request(fd, text);
+	peer_expect(fd, x->bytes, len);
+}
+
+static void by_size(struct peer *x)
+{
+	struct seen *s = x->arg;
+	int fd = peer_connect(x);
+
+	ask(x, fd, 100000);
+	peer_ping(fd, "look");
+	EXPECT_EQ(0, s->bound);
+	ask(x, fd, 1000000);
+	peer_ping(fd, "look");
+	EXPECT_LE(128 << 10, s->bound);
+	EXPECT_LE(2 * (128 << 10), s->queue);
+	EXPECT_LE(32 << 10, s->unsent);
+	EXPECT_GE(s->queue, s->unsent);
+	close(fd);
+}
+
+TEST(the_first_large_part_bounds_the_queue)
+{
+	struct seen s = {0};
+
+	peer_run(&(struct peer){.answer = answer, .client = by_size, .arg = &s});
+}
+
+static void left_alone(struct peer *x)
+{
+	struct seen *s = x->arg;
+	int fd = peer_connect(x);
+
+	ask(x, fd, 4000000);
+	peer_ping(fd, "look");
+	EXPECT_EQ(0, s->bound);
+	EXPECT_FALSE(s->unlocked);
+	close(fd);
+}
+
+TEST(the_setting_leaves_the_queue_to_the_kernel)
+{
+	struct seen s = {0};
+
+	peer_run(&(struct peer){
+		.limits = {20 * SL_SEC, 20 * SL_SEC, 20 * SL_SEC, SL_MIB, 64 << 10, 1000, 3000,
+			   .deliver.unbounded = true},
+		.answer = answer,
+		.client = left_alone,
+		.arg = &s});
+}
+
+/* A reader that takes its time fills the queue, which is looked at and stays within reason. */
+static void slow(struct peer *x)
+{
+	struct seen *s = x->arg;
+	int fd = peer_connect(x);
+
+	for (int i = 0; i < 5; i++) {
+		char text[] = "4000000";
+
+		peer_request(fd, text);
+		usleep(30000);
+		peer_expect(fd, x->bytes, 4000000);
+	}
+	peer_ping(fd, "look");
+	EXPECT_LE(128 << 10, s->bound);
+	EXPECT_GE(64 << 20, s->bound);
+	close(fd);
+}
+
+TEST(a_full_queue_is_held_against_the_path)
+{
+	struct seen s = {0};
+
+	peer_run(&(struct peer){.answer = answer, .client = slow, .arg = &s});
+}
+
+TEST_HARNESS_MAIN
