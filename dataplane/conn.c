@@ -122,7 +122,8 @@ bool conn_try_free(struct sl_conn *c)
 
 	/* Until it is shut down, what is queued may still be sent: the peer may have ended one
 	 * way only. */
-	if (!c->dead || c->serving || c->rx.inflight || c->tx.inflight || c->zerocopies)
+	if (!c->dead || c->serving || c->rx.inflight || c->tx.inflight || c->zerocopies ||
+	    transfer_waits(c))
 		return false;
 	transfer_drop(c);
 	drop_replies(c);

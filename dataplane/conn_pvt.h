@@ -60,8 +60,11 @@ struct transfer {
 	enum sl_rung rung;   /* which goes on with it */
 	struct pipe *pipe;
 	struct sl_buf *buf;
-	int64_t off; /* in the file */
-	uint32_t have, sent; /* bytes */
+	uint32_t have, sent;   /* bytes */
+	uint32_t pending;      /* operations of the chain that are not done */
+	int err;	       /* of the first that failed */
+	int64_t offs[SL_CHAIN_MAX]; /* in their files */
+	struct sl_io chain[SL_CHAIN_MAX];
 };
 
 /*
@@ -182,8 +185,11 @@ void conn_cannot_send(struct sl_conn *c, int err);
 /* Goes on with sending once the socket has room. */
 void conn_wait_for_room(struct sl_conn *c);
 
-/* Begins c->tx, whose done() goes on with sending. Return: -EINPROGRESS. */
+/* Begins c->tx, whose done() goes on with sending. Return: 0, or -EBUSY: conn_later(). */
 int conn_begin(struct sl_conn *c, void (*done)(struct sl_io *io));
+
+/* Sends in the core's next turn. Return: -EINPROGRESS. */
+int conn_later(struct sl_conn *c);
 
 /* ---- rungs ------------------------------------------------------------------------------ */
 
@@ -236,6 +242,12 @@ static inline bool rung_more(const struct sl_conn *c, const struct sl_reply *r, 
 
 /* A transfer of @rung for @c, empty; NULL: out of memory. */
 struct transfer *transfer_new(struct sl_conn *c, enum sl_rung rung);
+
+/* Whether c->transfer waits for the disk by operations of its own. */
+static inline bool transfer_waits(const struct sl_conn *c)
+{
+	return c->transfer && c->transfer->pending;
+}
 
 /* Ends c->transfer, whatever it holds. Nothing of it may be in flight. */
 void transfer_drop(struct sl_conn *c);

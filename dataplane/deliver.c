@@ -230,7 +230,7 @@ void conn_flush(struct sl_conn *c)
 		conn_try_free(c);
 		return;
 	}
-	if (c->tx.inflight || c->zerocopy || !sl_list_empty(&c->sending))
+	if (c->tx.inflight || c->zerocopy || transfer_waits(c) || !sl_list_empty(&c->sending))
 		return;
 	advance(c, 0); /* past replies and parts without bytes */
 	while ((r = sl_list_first(&c->replies, struct sl_reply, node)) && !r->undecided) {
@@ -294,14 +294,18 @@ int sl_deliver(struct sl_reply *reply, int64_t deadline)
 
 /* ---- waiting ---------------------------------------------------------------------------- */
 
+/* A submission queue that is full is so for this turn only. */
+int conn_later(struct sl_conn *c)
+{
+	sl_list_append(&c->l->core->sending, &c->sending);
+	return -EINPROGRESS;
+}
+
 int conn_begin(struct sl_conn *c, void (*done)(struct sl_io *io))
 {
 	c->tx.done = done;
 	c->tx.arg = c;
-	/* A submission queue that is full is so for this turn only. */
-	if (sl_ring_start(c->l->core->ring, &c->tx))
-		sl_list_append(&c->l->core->sending, &c->sending);
-	return -EINPROGRESS;
+	return sl_ring_start(c->l->core->ring, &c->tx);
 }
 
 static void room(struct sl_io *io)
@@ -316,7 +320,8 @@ void conn_wait_for_room(struct sl_conn *c)
 {
 	send_queue_full(c);
 	sl_io_poll(&c->tx, c->fd, POLLOUT, 0);
-	conn_begin(c, room);
+	if (conn_begin(c, room))
+		conn_later(c);
 	if (c->l->limits.write_ns && c->write_at == SL_NEVER)
 		c->write_at = sl_now() + c->l->limits.write_ns;
 	conn_set_timer(c);

@@ -78,7 +78,10 @@ static ssize_t read_step(struct sl_conn *c, const struct sl_extent *e, size_t by
 		rung_fell_back(c, SL_FALLBACK_MEMLOCK);
 		sl_io_read(&c->tx, e->file->fd, buf->data, len, e->off + c->cursor.off);
 	}
-	return conn_begin(c, read_done);
+	if (!conn_begin(c, read_done))
+		return -EINPROGRESS;
+	transfer_drop(c);
+	return conn_later(c);
 }
 
 static ssize_t send_step(struct sl_conn *c, const struct sl_reply *r)

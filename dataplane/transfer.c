@@ -18,7 +18,11 @@ struct transfer *transfer_new(struct sl_conn *c, enum sl_rung rung)
 	SL_ASSERT(!c->transfer);
 	if (!t)
 		return NULL;
-	*t = (struct transfer){.rung = rung};
+	t->rung = rung;
+	t->pipe = NULL;
+	t->buf = NULL;
+	t->have = t->sent = t->pending = 0;
+	t->err = 0;
 	sl_list_init(&t->node);
 	return c->transfer = t;
 }
@@ -29,7 +33,7 @@ void transfer_drop(struct sl_conn *c)
 
 	if (!t)
 		return;
-	SL_ASSERT(!c->tx.inflight);
+	SL_ASSERT(!c->tx.inflight && !t->pending);
 	pipe_put(&c->l->core->pipes, t->pipe, t->have == t->sent);
 	sl_buf_release(t->buf);
 	sl_list_push(&c->l->core->transfers, &t->node);

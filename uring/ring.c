@@ -173,18 +173,67 @@ static void mark_started(struct sl_ring *ring, struct sl_io *io)
 	ring->stats.submits++;
 }
 
+/* Fills @sqe with @io. */
+static void put(struct sl_ring *ring, struct sl_io *io, struct io_uring_sqe *sqe)
+{
+	mark_started(ring, io);
+	op_table[io->op].prep(sqe, io);
+	if (io->options & SL_IO_FIXED_FILE)
+		sqe->flags |= IOSQE_FIXED_FILE;
+	io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)io | (uint64_t)io->gen << 48);
+}
+
 int sl_ring_start_kernel(struct sl_ring *ring, struct sl_io *io)
 {
 	struct io_uring_sqe *sqe = get_sqe(ring);
 
 	if (sl_unlikely(!sqe))
 		return -EBUSY;
-	mark_started(ring, io);
-	op_table[io->op].prep(sqe, io);
-	if (io->options & SL_IO_FIXED_FILE)
-		sqe->flags |= IOSQE_FIXED_FILE;
-	io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)io | (uint64_t)io->gen << 48);
+	put(ring, io, sqe);
 	return 0;
+}
+
+/* A chain ends where its entries are submitted, so they must fit into the queue together. */
+static int chain_by_kernel(struct sl_ring *ring, struct sl_io *ios, int n)
+{
+	if (io_uring_sq_space_left(&ring->uring) < (unsigned)n) {
+		ring->stats.enters++;
+		io_uring_submit(&ring->uring);
+		if (io_uring_sq_space_left(&ring->uring) < (unsigned)n)
+			return -EBUSY;
+	}
+	for (int i = 0; i < n; i++) {
+		struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
+
+		put(ring, &ios[i], sqe);
+		if (i < n - 1)
+			sqe->flags |= IOSQE_IO_LINK;
+	}
+	return 0;
+}
+
+/* Other backends have no links: one after the other, at once. */
+static int chain_at_once(struct sl_ring *ring, struct sl_io *ios, int n)
+{
+	bool broken = false;
+
+	for (int i = 0; i < n; i++) {
+		int res = broken ? -ECANCELED : ring->backend->now(ring->backend, &ios[i]);
+
+		ios[i].res = res;
+		broken = res < 0 || (uint32_t)res < ios[i].len;
+		sl_ring_complete(ring, &ios[i]);
+	}
+	return 0;
+}
+
+int sl_ring_start_chain(struct sl_ring *ring, struct sl_io *ios, int n)
+{
+	SL_ASSERT(ring->enabled && n > 0 && n <= SL_CHAIN_MAX);
+	for (int i = 0; i < n; i++)
+		SL_ASSERT(ios[i].done && ring->opcodes >> ios[i].op & 1);
+	return ring->backend == sl_backend_kernel() ? chain_by_kernel(ring, ios, n)
+						    : chain_at_once(ring, ios, n);
 }
 
 int sl_ring_start(struct sl_ring *ring, struct sl_io *io)

@@ -487,6 +487,14 @@ void sl_ring_free(struct sl_ring *ring);
  */
 int sl_ring_start(struct sl_ring *ring, struct sl_io *io);
 
+/**
+ * sl_ring_start_chain() - begin @n operations (1..SL_CHAIN_MAX), each of which starts when the one
+ * before it is done in full; after one that failed or came short the rest end with -ECANCELED.
+ * Return: 0, or -EBUSY with none of them begun.
+ */
+#define SL_CHAIN_MAX 4
+int sl_ring_start_chain(struct sl_ring *ring, struct sl_io *ios, int n);
+
 /* Asks that @io complete early, with -ECANCELED unless it is done already. done() still comes. */
 int sl_ring_cancel(struct sl_ring *ring, struct sl_io *io);
 

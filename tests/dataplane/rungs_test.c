@@ -14,20 +14,25 @@
 
 #define BIT(op) (UINT64_C(1) << (op))
 
-/* "<off> <len>": an extent of the file, which may lie past its end. "s...": on a small socket. */
+/*
+ * "<off> <len>": an extent of the file, which may lie past its end. "s...": on a small socket.
+ * "<off> <len> <n>": in @n extents that follow each other.
+ */
 static int answer_extent(struct peer *x, struct sl_conn *c, const char *body, uint32_t len)
 {
-	unsigned long off = 0, bytes = 0;
+	unsigned long off = 0, bytes = 0, pieces = 1;
 	struct sl_reply *r;
 
 	if (*body == 's') {
 		peer_small_socket(c);
 		body++;
 	}
-	if (sscanf(body, "%lu %lu", &off, &bytes) != 2)
+	if (sscanf(body, "%lu %lu %lu", &off, &bytes, &pieces) < 2)
 		return peer_echo(x, c, body, len);
-	r = peer_reply(c, 1, 0, (uint32_t)bytes, "", 0);
-	peer_add_extent(x, r, off, bytes);
+	r = peer_reply(c, (uint32_t)pieces, 0, (uint32_t)bytes, "", 0);
+	for (unsigned long i = 0; i < pieces; i++)
+		peer_add_extent(x, r, off + bytes * i / pieces,
+				bytes * (i + 1) / pieces - bytes * i / pieces);
 	return sl_deliver(r, SL_NEVER);
 }
 
@@ -168,6 +173,29 @@ static void cold(struct peer *x)
 TEST(what_is_not_resident_is_spliced)
 {
 	peer_run(&(struct peer){.answer = answer_extent, .client = cold});
+}
+
+static void neighbours(struct peer *x)
+{
+	static const unsigned pieces[] = {2, 3, 5, 17, 100};
+	int fd = peer_connect(x);
+	char text[64];
+
+	for (unsigned i = 0; i < SL_ARRAY_SIZE(pieces); i++) {
+		if (!peer_drop_cache(x, 0, PEER_FILE_BYTES))
+			SKIP(return, "the file system of %s keeps its files in memory",
+			     harness_tmpdir());
+		snprintf(text, sizeof(text), "%s%u 1700001 %u", i % 2 ? "s" : "", i, pieces[i]);
+		peer_request(fd, text);
+		peer_expect(fd, x->bytes + i, 1700001);
+	}
+	EXPECT_LT(0, sent_by(x, SL_RUNG_SPLICE));
+	close(fd);
+}
+
+TEST(extents_that_follow_each_other_are_spliced_by_a_chain)
+{
+	peer_run(&(struct peer){.answer = answer_extent, .client = neighbours});
 }
 
 static void cold_and_small(struct peer *x)
@@ -333,6 +361,8 @@ static void all_arrives(struct peer *x)
 
 	ask(x, fd, "", 77, 600000);
 	ask(x, fd, "s", 1, 70000);
+	peer_request(fd, "5 400000 6");
+	peer_expect(fd, x->bytes + 5, 400000);
 	close(fd);
 }
 

@@ -445,4 +445,78 @@ TEST(a_ring_without_slots_registers_nothing)
 	sl_ring_free(ring);
 }
 
+/* ---- chains ----------------------------------------------------------------------------- */
+
+FIXTURE(chain)
+{
+	struct sl_faults faults;
+	struct sl_ring *ring;
+	int fd, pipes[2];
+	struct sl_io ios[3];
+	int64_t offs[3];
+	int done;
+};
+FIXTURE_VARIANT(chain)
+{
+	bool by_kernel;
+};
+FIXTURE_VARIANT_ADD(chain, kernel){.by_kernel = true};
+FIXTURE_VARIANT_ADD(chain, other_backend){.by_kernel = false};
+FIXTURE_SETUP(chain)
+{
+	char path[300];
+
+	sl_faults_init(&self->faults, NULL);
+	self->ring = ring_of(&(struct sl_ring_conf){
+		.sq_entries = 4, .backend = variant->by_kernel ? NULL : &self->faults.backend});
+	snprintf(path, sizeof(path), "%s/file", harness_tmpdir());
+	self->fd = open(path, O_RDWR | O_CREAT, 0600);
+	ASSERT_EQ(10, write(self->fd, "0123456789", 10));
+	ASSERT_EQ(0, pipe2(self->pipes, O_NONBLOCK));
+}
+FIXTURE_TEARDOWN(chain)
+{
+	sl_ring_free(self->ring);
+	close(self->fd);
+	close(self->pipes[0]);
+	close(self->pipes[1]);
+}
+
+/* Splices @lens bytes from @offs of the file into the pipe, by one chain. */
+static void run_chain(FIXTURE_DATA(chain) * self, const int64_t *offs, const uint32_t *lens)
+{
+	for (int i = 0; i < 3; i++) {
+		self->offs[i] = offs[i];
+		sl_io_splice(&self->ios[i], self->pipes[1], self->fd, &self->offs[i], lens[i], 0);
+		self->ios[i].done = ring_noted;
+		self->ios[i].arg = &self->done;
+	}
+	ASSERT_EQ(0, sl_ring_start_chain(self->ring, self->ios, 3));
+	ring_until(self->ring, &self->done, 3);
+	self->done = 0;
+}
+
+TEST_F(chain, operations_of_a_chain_follow_each_other)
+{
+	char buf[16] = "";
+
+	for (int i = 0; i < 20; i++) {
+		run_chain(self, (int64_t[]){7, 0, 4}, (uint32_t[]){3, 4, 2});
+		ASSERT_EQ(9, read(self->pipes[0], buf, sizeof(buf)));
+		ASSERT_MEMEQ("789012345", buf, 9);
+	}
+}
+
+TEST_F(chain, what_follows_a_short_one_is_cancelled)
+{
+	char buf[16] = "";
+
+	run_chain(self, (int64_t[]){1, 8, 4}, (uint32_t[]){3, 5, 2});
+	EXPECT_EQ(3, self->ios[0].res);
+	EXPECT_EQ(2, self->ios[1].res);
+	EXPECT_EQ(-ECANCELED, self->ios[2].res);
+	ASSERT_EQ(5, read(self->pipes[0], buf, sizeof(buf)));
+	EXPECT_MEMEQ("12389", buf, 5);
+}
+
 TEST_HARNESS_MAIN
