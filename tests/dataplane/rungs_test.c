@@ -340,7 +340,7 @@ static void some_fail(struct peer *x)
 
 	snprintf(text, sizeof(text), "%d %d", 77, 3000000); /* more than one turn sends */
 	peer_request(fd, text);
-	EXPECT_TRUE(peer_ends_after_all(fd, 5000));
+	EXPECT_TRUE(peer_ends_after_all(fd));
 	EXPECT_TRUE(peer_metric_reaches(x, SL_M_CONNECTIONS_CLOSED, SL_CLOSE_ERROR, 1));
 	close(fd);
 	other = peer_connect(x);
