@@ -173,20 +173,15 @@ int net_send_all(int fd, const void *p, size_t len, int64_t deadline)
 	return 0;
 }
 
-/* @p NULL drops. */
-static int recv_all(int fd, char *p, size_t len, int64_t deadline)
+/* @flags: MSG_TRUNC drops. */
+static ssize_t recv_some(int fd, void *p, size_t len, int flags, int64_t deadline)
 {
-	while (len) {
-		ssize_t n = recv(fd, p, len, p ? 0 : MSG_TRUNC);
+	for (;;) {
+		ssize_t n = recv(fd, p, len, flags);
 		int err;
 
-		if (n > 0) {
-			p = p ? p + n : NULL;
-			len -= (size_t)n;
-			continue;
-		}
-		if (!n)
-			return -ECONNRESET;
+		if (n >= 0)
+			return n;
 		if (errno == EINTR)
 			continue;
 		if (errno != EAGAIN)
@@ -194,6 +189,24 @@ static int recv_all(int fd, char *p, size_t len, int64_t deadline)
 		err = wait_for(fd, POLLIN, deadline);
 		if (err)
 			return err;
+	}
+}
+
+ssize_t net_recv_some(int fd, void *p, size_t len, int64_t deadline)
+{
+	return recv_some(fd, p, len, 0, deadline);
+}
+
+/* @p NULL drops. */
+static int recv_all(int fd, char *p, size_t len, int64_t deadline)
+{
+	while (len) {
+		ssize_t n = recv_some(fd, p, len, p ? 0 : MSG_TRUNC, deadline);
+
+		if (n <= 0)
+			return n ? (int)n : -ECONNRESET;
+		p = p ? p + n : NULL;
+		len -= (size_t)n;
 	}
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <sluice/util.h>
 
@@ -38,6 +39,9 @@ int net_connect(const struct net_addr *addr, int64_t deadline);
 /* All @len bytes. Return: 0; -ETIME; -ECONNRESET when the peer closed; -errno. */
 int net_send_all(int fd, const void *p, size_t len, int64_t deadline);
 int net_recv_all(int fd, void *p, size_t len, int64_t deadline);
+
+/* What comes first, at most @len bytes. Return: bytes; 0 when the peer closed; -ETIME; -errno. */
+ssize_t net_recv_some(int fd, void *p, size_t len, int64_t deadline);
 
 /* Takes @len bytes off the socket without copying them out. As net_recv_all(). */
 int net_drop(int fd, size_t len, int64_t deadline);

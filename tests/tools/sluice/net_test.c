@@ -92,4 +92,18 @@ TEST(whole_lengths_arrive)
 	EXPECT_MEMEQ("abcdef", buf, 6);
 }
 
+TEST(some_bytes_are_what_is_there)
+{
+	char buf[6];
+	int fds[2];
+
+	pair(fds);
+	EXPECT_EQ(-ETIME, net_recv_some(fds[0], buf, sizeof(buf), now_ns() + 20 * SL_MSEC));
+	ASSERT_EQ(2, write(fds[1], "ab", 2));
+	ASSERT_EQ(2, net_recv_some(fds[0], buf, sizeof(buf), SL_NEVER));
+	EXPECT_MEMEQ("ab", buf, 2);
+	close(fds[1]);
+	EXPECT_EQ(0, net_recv_some(fds[0], buf, sizeof(buf), SL_NEVER));
+}
+
 TEST_HARNESS_MAIN

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* page: GET by HTTP/1.1, one request a connection, with a deadline. */
+#ifndef TOOLS_SLUICE_PAGE_H
+#define TOOLS_SLUICE_PAGE_H
+
+#include "net.h"
+
+/* @body: @n bytes and a NUL, on the heap. */
+struct page {
+	int status;
+	char *body;
+	size_t n;
+};
+
+#define PAGE_BYTES_MAX (64u << 20)
+
+/**
+ * page_get() - ask @addr for @path and read the whole page, whatever its status.
+ * Return: 0; what net_connect() says; -ETIME; -EPROTO: that is no HTTP, or it ends too early;
+ *	   -EMSGSIZE: over PAGE_BYTES_MAX; -ENOMEM; -errno.
+ */
+int page_get(const struct net_addr *addr, const char *path, int64_t deadline,
+	     struct page *ret_page);
+
+/* Frees the body. Accepts a zeroed page. */
+void page_done(struct page *page);
+
+#endif
