@@ -46,7 +46,7 @@ B := $(O)$(if $(SAN),/san-$(SAN))$(if $(FUZZING),/fuzz)
 
 # ---- flags -------------------------------------------------------------------------------
 packages := liburing libisal libxxhash libzstd liblz4 snappy zlib libllhttp yyjson inih libcap \
-	libsystemd
+	libsystemd ncurses
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes \
 	-Wno-unused-parameter -Wno-missing-field-initializers
@@ -71,7 +71,8 @@ $(error a library is missing: run scripts/bootstrap build ($(shell \
 endif
 pkg-libs := $(shell pkg-config --libs $(packages))
 endif
-libs := $(pkg-libs) -lm
+# A program is linked only to the libraries that it calls.
+libs := -Wl,--as-needed $(pkg-libs) -lm
 
 # ---- the folders and what their Kbuild lists -----------------------------------------------
 dirs := uring dataplane segments stores/topics proto/kafka proto/http tools

@@ -22,6 +22,7 @@ static const struct verb verbs[] = {
 	{"consume", verb_consume, "print the records of a topic"},
 	{"log", verb_log, "show and verify segment files offline"},
 	{"doctor", verb_doctor, "say what this machine lacks for sluice, and the cure"},
+	{"top", verb_top, "show what a daemon is doing, live"},
 	{"bench", verb_bench, "measure a daemon, or this machine"},
 	{"version", verb_version, "print the version"},
 };

@@ -14,6 +14,7 @@ int verb_produce(int argc, char **argv);
 int verb_consume(int argc, char **argv);
 int verb_log(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
+int verb_top(int argc, char **argv);
 int verb_bench(int argc, char **argv);
 
 struct verb {
