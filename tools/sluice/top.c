@@ -181,9 +181,9 @@ static const struct usage usage = {
 	.name = "top",
 	.args = "",
 	.what = "Shows what a daemon is doing, by its /metrics: cores, listeners, ways of\n"
-		"delivery, Kafka APIs, storage, the ring. Rates and quantiles are those of the last\n"
-		"interval; \"-\" is what the daemon does not count, or what nothing happened to\n"
-		"measure.",
+		"delivery, Kafka APIs, storage, the ring. Rates and quantiles are those of the\n"
+		"last interval; \"-\" is what the daemon does not count, or what nothing happened\n"
+		"to measure.",
 	.rows = rows,
 	.rows_n = SL_ARRAY_SIZE(rows),
 	.more = "Keys: q quits, p pauses, s sorts by name, busiest, slowest, a shows idle rows,\n"
