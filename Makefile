@@ -161,6 +161,9 @@ $(B)/%.o: %.S $(B)/.flags | $$(@D)/.dir
 	$(call say,AS,$(call short,$@)) $(CC) $(cpp-flags) $(c-flags) -MMD -MP \
 		-c -o $@ $<
 
+# The compiler does not tell of what .incbin takes in.
+$(B)/proto/http/status_files.o: $(wildcard proto/http/status/*)
+
 %/.dir:
 	@mkdir -p $(@D) && : >$@
 

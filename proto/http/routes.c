@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "route.h"
+#include "status.h"
 
 /* ---- metrics ---------------------------------------------------------------------------- */
 
@@ -49,6 +50,8 @@ static int get_readyz(struct http_request *rq, struct http_response *rs, int64_t
 /* ---- the table -------------------------------------------------------------------------- */
 
 const struct http_route http_routes[] = {
+	{HTTP_ON(GET), "/", http_status_get, 0},
+	{HTTP_ON(GET), "/status/{}", http_status_file_get, 0},
 	{HTTP_ON(GET), "/metrics", get_metrics, HTTP_ROUTE_NO_STORE},
 	{HTTP_ON(GET), "/healthz", get_healthz, HTTP_ROUTE_NO_STORE},
 	{HTTP_ON(GET), "/readyz", get_readyz, HTTP_ROUTE_NO_STORE},

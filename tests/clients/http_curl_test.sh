@@ -36,6 +36,12 @@ tells_metrics() {
 	! grep -v '^#' "$work/body" | grep -vE '^[a-z_]+(\{[^}]*\})? [-+0-9.e]+(Inf|NaN)?$'
 }
 
+# A browser names text/html; curl does not.
+greets() {
+	is 200 "$(get /)" && grep -q '^{"title": "sluice", "version": "[0-9.]*"}$' "$work/body" &&
+		is 200 "$(get / -H 'Accept: text/html')" && grep -q '</html>' "$work/body"
+}
+
 refuses() {
 	is 404 "$(get /nowhere)" && grep -q '^{"error": "no such path"}$' "$work/body" &&
 		is 405 "$(get /metrics -X DELETE)" && is 501 "$(get / -X BREW)" &&
@@ -72,6 +78,7 @@ drops_bodies() {
 check sluiced_starts_with_http starts
 check health_and_readiness_are_ok is_healthy
 check metrics_are_in_prometheus_format tells_metrics
+check programs_get_a_greeting_and_browsers_a_page greets
 check mistakes_are_answered_by_their_status refuses
 check head_is_answered_without_body answers_head
 check http_1_0_is_spoken speaks_1_0

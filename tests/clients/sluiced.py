@@ -17,6 +17,7 @@ import traceback
 
 BUILD = os.path.abspath(os.environ.get("SLUICE_BUILD", "build"))
 LIMIT_S = 240
+ENDS = []  # what else run() calls before it ends the program
 
 
 def skip_all(reason):
@@ -122,6 +123,8 @@ def run(tests, *settings):
             signal.alarm(0)
         print(f"1..{len(tests)}")
     finally:
+        for end in ENDS:
+            end()
         daemon.end()
     sys.stdout.flush()
     os._exit(1 if failed else 0)  # threads of a client that hangs do not keep the test
