@@ -275,6 +275,13 @@ static void reload(struct daemon *d)
 	sl_notify_ready("serving");
 }
 
+/* On core 0. @not_ready: NULL, or why. */
+static void set_ready(struct daemon *d, const char *not_ready)
+{
+	http_server_set_ready(&d->http, not_ready);
+	sl_metric_set(sl_core_metrics(sl_core_self()), SL_M_READY, !not_ready);
+}
+
 static void report_state(const struct daemon *d)
 {
 	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
@@ -365,7 +372,7 @@ static int end(struct daemon *d)
 
 	sl_log_notice("daemon.stopping");
 	sl_notify_stopping("draining connections");
-	http_server_set_ready(&d->http, "draining");
+	set_ready(d, "draining");
 	on_every_core(d, drain_topics);
 	listeners_close(d, sl_now() + DRAIN_NS);
 	err = on_every_core(d, stop_topics);
@@ -393,7 +400,7 @@ static void run_fiber(void *arg)
 	if (r->res) {
 		sl_log_err("daemon.cannot-listen", SL_KV(why, why));
 	} else {
-		http_server_set_ready(&d->http, NULL);
+		set_ready(d, NULL);
 		greet(d);
 		sl_notify_ready("serving");
 		serve_signals(d);

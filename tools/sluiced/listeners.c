@@ -84,6 +84,20 @@ static struct sl_conn_limits limits_of(const struct daemon *d)
 	};
 }
 
+/* To who watches this core: how many connections it may have open. */
+static void tell_limit(const struct core_listeners *mine, uint32_t conns_max)
+{
+	struct sl_metrics *m = sl_core_metrics(sl_core_self());
+
+	for (uint32_t which = 0; which < LISTENER_LAST; which++) {
+		uint64_t *cell = sl_metric_cell(m, SL_M_CONNECTIONS_MAX, which, 0), n = 0;
+
+		for (uint32_t i = 0; i < mine->n; i++)
+			n += mine->v[i].which == which ? conns_max : 0;
+		sl_cell_add(cell, n - *cell);
+	}
+}
+
 /* ---- opening ---------------------------------------------------------------------------- */
 
 struct opening {
@@ -110,6 +124,7 @@ static int open_here(void *arg, int64_t deadline)
 		return err;
 	at->which = o->which;
 	mine->n++;
+	tell_limit(mine, limits.conns);
 	err = sl_listener_addr(at->l, &bound);
 	if (err)
 		return err;
@@ -172,6 +187,7 @@ static int configure_here(void *arg, int64_t deadline)
 	(void)deadline;
 	for (uint32_t i = 0; i < mine->n; i++)
 		sl_listener_configure(mine->v[i].l, rows[mine->v[i].which].arg(d), &limits);
+	tell_limit(mine, limits.conns);
 	return 0;
 }
 

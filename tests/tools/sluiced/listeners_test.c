@@ -7,6 +7,8 @@
 
 #include "harness.h"
 #include "tests/faults/daemon.h"
+#include "tools/sluice/page.h"
+#include "tools/sluice/prom.h"
 
 static int connect_to(uint16_t port)
 {
@@ -69,6 +71,44 @@ TEST(a_taken_port_is_named)
 	/* Nothing is left behind that keeps the next start from serving. */
 	daemon_set(&d, "http.listen=127.0.0.1:0");
 	daemon_must_start(&d);
+	EXPECT_EQ(0, daemon_stop(&d));
+}
+
+static double metric(uint16_t http_port, const char *name, const char *listener)
+{
+	struct net_addr addr = {.host = "127.0.0.1", .port = http_port};
+	struct prom_page metrics;
+	double value = -1;
+	struct page page;
+	size_t line;
+
+	ASSERT_EQ(0, page_get(&addr, "/metrics", SL_NEVER, &page));
+	ASSERT_EQ(0, prom_parse(page.body, page.n, &metrics, &line));
+	for (size_t i = 0; i < metrics.samples_n; i++) {
+		const struct prom_sample *s = &metrics.samples[i];
+
+		if (!strcmp(s->name, name) &&
+		    (!listener || !strcmp(listener, prom_label_value(s, "listener"))))
+			value = s->value;
+	}
+	prom_page_done(&metrics);
+	page_done(&page);
+	return value;
+}
+
+/* conn.max is shared out to the cores, rounded up, for each address. */
+TEST(readiness_and_limits_are_in_metrics)
+{
+	struct daemon_kit d;
+
+	daemon_init(&d, NULL);
+	daemon_set(&d, "node.cores=2");
+	daemon_set(&d, "conn.max=101");
+	daemon_set(&d, "kafka.listen=127.0.0.1:0, 127.0.0.2:0");
+	daemon_must_start(&d);
+	EXPECT_EQ(1, (int)metric(d.http_port, "sluice_ready", NULL));
+	EXPECT_EQ(102, (int)metric(d.http_port, "sluice_connections_max", "http"));
+	EXPECT_EQ(204, (int)metric(d.http_port, "sluice_connections_max", "kafka"));
 	EXPECT_EQ(0, daemon_stop(&d));
 }
 
