@@ -272,6 +272,8 @@ install: all man
 		>$(DESTDIR)$(UNITDIR)/sluiced.service
 	$(Q)test -e $(DESTDIR)/etc/sluice/sluice.conf || \
 		install -D -m 644 packaging/sluice.conf $(DESTDIR)/etc/sluice/sluice.conf
+	$(Q)install -D -m 644 -t $(root)/share/sluice packaging/prometheus-rules.yml \
+		packaging/grafana-dashboard.json
 	$(Q)for page in $(man-pages); do \
 		dir=$(root)/share/man/man$${page##*.}; \
 		install -d $$dir && install -m 644 $$page $$dir || exit 1; done
