@@ -237,7 +237,7 @@ function keyed(parent, keys, create) {
 	});
 }
 
-// A table: columns are {title, of(key), format, alarming}.
+// A table: columns are {title, of(key), format, alarms(key)}.
 function fillTable(id, first, columns, keys) {
 	const table = byId(id);
 
@@ -261,7 +261,8 @@ function fillTable(id, first, columns, keys) {
 	});
 
 	rows.forEach((row, i) => columns.forEach((column, k) =>
-		put(row.cells[k + 1], column.of(keys[i]), column.format, column.alarming)));
+		put(row.cells[k + 1], column.of(keys[i]), column.format,
+			column.alarms && column.alarms(keys[i]))));
 }
 
 // A list of terms: rows are {term, value, format, alarming}; those that are not counted are left
@@ -436,8 +437,8 @@ function quantileColumns(name, label) {
 	}));
 }
 
-function column(title, how, name, label, format, alarming) {
-	return {title, format, alarming, of: (key) => c[how](name, {[label]: key})};
+function column(title, how, name, label, format) {
+	return {title, format, of: (key) => c[how](name, {[label]: key})};
 }
 
 const listenerColumns = [
@@ -452,7 +453,8 @@ const listenerColumns = [
 const kafkaColumns = [
 	column("Requests", "rate", "sluice_kafka_requests_total", "api", "perSecond"),
 	column("Total", "level", "sluice_kafka_requests_total", "api", "count"),
-	column("Errors", "level", "sluice_kafka_errors_total", "api", "count", true),
+	{...column("Errors", "level", "sluice_kafka_errors_total", "api", "count"),
+		alarms: (api) => c.rate("sluice_kafka_errors_total", {api}) > 0},
 	...quantileColumns("sluice_kafka_request_seconds", "api"),
 ];
 
