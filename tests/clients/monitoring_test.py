@@ -19,7 +19,7 @@ PACKAGING = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../pack
 RULES = os.path.join(PACKAGING, "prometheus-rules.yml")
 DASHBOARD = os.path.join(PACKAGING, "grafana-dashboard.json")
 
-KERNEL = re.compile(r"sluice_(bpf|ring_punts|ring_op|sched)_?\w*")
+KERNEL = re.compile(r"sluice_(bpf|core_runqueue|pagecache|ring_op|ring_punts|tcp)_\w+")
 TARGET_LABELS = {"job", "instance"}
 NODE_EXPORTER = {"node_filesystem_avail_bytes", "node_filesystem_size_bytes"}
 METRIC = re.compile(r"\b(sluice_\w+|node_\w+)(?:\{(.*?)\})?")

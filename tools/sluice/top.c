@@ -123,12 +123,12 @@ static int compare_print(const struct top_conf *conf, const struct prom_page *pa
 	return err;
 }
 
-/* Two looks, one interval apart. */
+/* Two looks, one interval apart; what counts is when their answers were there. */
 static int once(const struct top_conf *conf, bool json)
 {
 	struct prom_page pages[2] = {{0}, {0}};
 	char why[TOP_WHY_BYTES];
-	int64_t began_ns, took_ns;
+	int64_t began_ns;
 	int status = 1, err;
 
 	if (top_look(conf, &pages[0], why)) {
@@ -137,12 +137,11 @@ static int once(const struct top_conf *conf, bool json)
 	}
 	began_ns = now_ns();
 	sleep_ns(conf->interval_ns);
-	took_ns = now_ns() - began_ns;
 	if (top_look(conf, &pages[1], why)) {
 		complain("top", "%s", why);
 		goto out;
 	}
-	err = compare_print(conf, pages, (double)took_ns / (double)SL_SEC, json);
+	err = compare_print(conf, pages, (double)(now_ns() - began_ns) / (double)SL_SEC, json);
 	if (err)
 		complain("top", "printing: %s", strerror(-err));
 	else

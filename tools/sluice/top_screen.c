@@ -20,7 +20,7 @@
 #include "top.h"
 
 /**
- * struct screen - @page, @at_ns: the last look that succeeded, and when; none yet without samples.
+ * struct screen - @page, @at_ns: the last answer, and when it came; none yet without samples.
  * @why: why the last look failed, or "". @first: the line at the top. @due_ns: the next look.
  */
 struct screen {
@@ -106,11 +106,13 @@ static int look(struct screen *s)
 {
 	struct prom_page page;
 	struct top_view view;
-	int64_t now = now_ns();
 	bool first = !s->page.samples;
-	int err = top_look(s->conf, &page, s->why);
+	int64_t now;
+	int err;
 
-	s->due_ns = now + s->conf->interval_ns;
+	s->due_ns = now_ns() + s->conf->interval_ns;
+	err = top_look(s->conf, &page, s->why);
+	now = now_ns();
 	if (err)
 		return err == -ENOMEM ? err : 0;
 	s->why[0] = 0;

@@ -32,7 +32,9 @@ static const struct top_column total[] = {
 static const struct top_column cores[] = {
 	{"busy", "busy", "sluice_core_busy_seconds_total", TOP_RATE, TOP_PERCENT, 0, 0, 0.9},
 	{"loops_per_s", "loops/s", "sluice_core_loops_total", TOP_RATE, TOP_ONE, 0},
-	{"run_delay_p99_seconds", "wait p99", "sluice_sched_run_delay_seconds", TOP_QUANTILE,
+	{"run_delay_p50_seconds", "wait p50", "sluice_core_runqueue_seconds", TOP_QUANTILE,
+	 TOP_SECONDS, 1, 0.5},
+	{"run_delay_p99_seconds", "wait p99", "sluice_core_runqueue_seconds", TOP_QUANTILE,
 	 TOP_SECONDS, 0, 0.99},
 };
 
@@ -79,7 +81,20 @@ static const struct top_column storage[] = {
 	 0, 0.99},
 	{"failed_logs", "failed", "sluice_log_failed", TOP_LEVEL, TOP_ONE, 0, 0, ANY},
 	{"quarantined", "damaged", "sluice_log_quarantined_total", TOP_LEVEL, TOP_ONE, 0, 0, ANY},
+	{"cache_misses_per_s", "misses/s", "sluice_pagecache_misses_total", TOP_RATE, TOP_ONE, 1},
 	{"scrub_bytes_per_s", "scrub/s", "sluice_scrub_bytes_total", TOP_RATE, TOP_BYTES, 3},
+};
+
+static const struct top_column tcp[] = {
+	{"round_trip_p50_seconds", "trip p50", "sluice_tcp_round_trip_seconds", TOP_QUANTILE,
+	 TOP_SECONDS, 0, 0.5},
+	{"round_trip_p99_seconds", "trip p99", "sluice_tcp_round_trip_seconds", TOP_QUANTILE,
+	 TOP_SECONDS, 0, 0.99},
+	{"retransmits_per_s", "again/s", "sluice_tcp_retransmits_total", TOP_RATE, TOP_ONE, 0},
+	/* seconds in a second: of how many connections at once */
+	{"busy_connections", "sending", "sluice_tcp_busy_seconds_total", TOP_RATE, TOP_ONE, 0},
+	{"receiver_limited_connections", "held back", "sluice_tcp_receiver_limited_seconds_total",
+	 TOP_RATE, TOP_ONE, 0},
 };
 
 static const struct top_column ring[] = {
@@ -116,6 +131,9 @@ const struct top_section top_sections[TOP_SECTION_LAST] = {
 	[TOP_DELIVERY] = {
 		"delivery", "DELIVERY", {"listener", "rung"}, COLUMNS(delivery),
 		.busiest = "bytes_per_s", .hides_idle = true},
+	[TOP_TCP] = {
+		"tcp", "TCP", {"listener"}, COLUMNS(tcp),
+		.busiest = "busy_connections", .slowest = "round_trip_p99_seconds"},
 	[TOP_KAFKA] = {
 		"kafka", "KAFKA", {"api"}, COLUMNS(kafka),
 		.busiest = "requests_per_s", .slowest = "p99_seconds",

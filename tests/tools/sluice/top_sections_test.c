@@ -11,8 +11,9 @@
 /* What only programs in the kernel count, so that a daemon built without them has no row. */
 static bool is_of_kernel_programs(const char *metric)
 {
-	static const char *const prefixes[] = {"sluice_ring_punts", "sluice_ring_op_",
-					       "sluice_sched_", "sluice_bpf_"};
+	static const char *const prefixes[] = {"sluice_bpf_",	    "sluice_core_runqueue_",
+					       "sluice_pagecache_", "sluice_ring_op_",
+					       "sluice_ring_punts", "sluice_tcp_"};
 
 	for (size_t i = 0; i < SL_ARRAY_SIZE(prefixes); i++)
 		if (!strncmp(metric, prefixes[i], strlen(prefixes[i])))
