@@ -142,11 +142,19 @@ def pauses_when_hidden(daemon):
     stands_still(daemon, show % "true", show % "false")
 
 
-def tells_that_the_daemon_is_away(daemon):
+def outlives_the_daemon(daemon):
+    """And shows the next one's numbers, which begin anew."""
     opened(b, daemon)
+    address = base(daemon)
     daemon.stop()
     b.wait("document.getElementById('state').textContent === 'no answer'")
     assert b.run("document.getElementById('main').classList.contains('stale')")
+    daemon.settings = ("http.listen=" + address.removeprefix("http://"),)
+    daemon.start()
+    b.wait("document.getElementById('state').textContent === 'serving'")
+    assert not b.run("document.getElementById('main').classList.contains('stale')")
+    assert b.run("document.getElementById('kafka').hidden")
+    assert not b.run("document.querySelector('[data-key=kafka] .bar rect')")
 
 
 if not browser.find():
@@ -155,4 +163,4 @@ b = browser.Browser()
 sluiced.ENDS.append(b.end)
 sluiced.run([shows_what_metrics_say, numbers_are_live, asks_nobody_else_and_complains_of_nothing,
              has_pictures_in_light_and_dark, fits_a_phone, pauses_when_told, pauses_when_hidden,
-             tells_that_the_daemon_is_away], "http.listen=127.0.0.1:0")
+             outlives_the_daemon], "http.listen=127.0.0.1:0")

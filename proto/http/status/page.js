@@ -205,36 +205,34 @@ function put(element, value, format, alarming) {
 function putFigure(id, value, format) {
 	const element = byId(id);
 
-	element.textContent = "";
 	if (value === null) {
 		element.textContent = "–";
+		delete element.dataset.value;
 		return;
 	}
 	const [digits, unit] = formats[format](value);
 
 	element.dataset.value = value;
+	element.textContent = "";
 	element.append(digits, make("span", unit, "unit"));
 }
 
 // The children of `parent` that have these keys, made where they are new, in this order.
 function keyed(parent, keys, create) {
 	const old = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+	const children = keys.map((key, i) => {
+		const child = old.get(key) || create(key);
 
-	return keys.map((key, i) => {
-		let child = old.get(key);
-
-		if (!child) {
-			child = create(key);
-			child.dataset.key = key;
-		}
+		child.dataset.key = key;
 		old.delete(key);
 		if (parent.children[i] !== child)
 			parent.insertBefore(child, parent.children[i] || null);
-		if (i === keys.length - 1)
-			for (const gone of old.values())
-				gone.remove();
 		return child;
 	});
+
+	for (const gone of old.values())
+		gone.remove();
+	return children;
 }
 
 // A table: columns are {title, of(key), format, alarms(key)}.
