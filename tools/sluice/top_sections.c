@@ -67,6 +67,7 @@ static const struct top_column closed[] = {
 static const struct top_column kafka[] = {
 	{"requests_per_s", "req/s", "sluice_kafka_requests_total", TOP_RATE, TOP_ONE, 0},
 	{"errors_per_s", "errors/s", "sluice_kafka_errors_total", TOP_RATE, TOP_ONE, 0, 0, ANY},
+	{"aborted_per_s", "aborted/s", "sluice_kafka_aborted_total", TOP_RATE, TOP_ONE, 1, 0, ANY},
 	QUANTILES("sluice_kafka_request_seconds"),
 };
 
