@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statfs.h>
@@ -112,6 +113,26 @@ int sl_open(int dir, const char *path, int flags, int mode, int64_t deadline)
 
 	sl_io_openat(&io, dir, path, flags, mode);
 	return sl_await(&io, deadline);
+}
+
+/* How often a folder may be moved while a path below it is walked. */
+enum { OPEN_TRIES = 16 };
+
+int sl_open_beneath(int dir, const char *path, int64_t deadline)
+{
+	static const struct open_how how = {
+		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+	};
+	struct sl_io io;
+	int fd = -EAGAIN;
+
+	/* The kernel says -EAGAIN where it cannot tell whether ".." stayed below. */
+	for (int i = 0; i < OPEN_TRIES && fd == -EAGAIN; i++) {
+		sl_io_openat2(&io, dir, path, &how);
+		fd = sl_await(&io, deadline);
+	}
+	return fd;
 }
 
 void sl_close(int fd)

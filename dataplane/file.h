@@ -16,6 +16,13 @@
 /* Return: the descriptor (O_CLOEXEC is added), or -errno. */
 int sl_open(int dir, const char *path, int flags, int mode, int64_t deadline);
 
+/**
+ * sl_open_beneath() - open for reading what @path leads to below @dir's folder.
+ * Links are followed as long as they stay below it. Does not wait for a writer of a FIFO.
+ * Return: the descriptor; -EXDEV if the way leads out of the folder; -ELOOP; -errno.
+ */
+int sl_open_beneath(int dir, const char *path, int64_t deadline);
+
 /* Never waits for the disk; closing what is not synced loses nothing but the proof. */
 void sl_close(int fd);
 

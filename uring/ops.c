@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <sys/random.h>
 #include <sys/sendfile.h>
@@ -31,6 +32,12 @@ static int result(ssize_t r)
 static int now_openat(struct sl_io *io)
 {
 	return result(openat(io->fd, io->path, (int)io->flags | O_CLOEXEC, io->len));
+}
+
+static int now_openat2(struct sl_io *io)
+{
+	SL_ASSERT(io->how->flags & O_CLOEXEC);
+	return result(syscall(SYS_openat2, io->fd, io->path, io->how, sizeof(*io->how)));
 }
 
 static int now_close(struct sl_io *io)
@@ -193,6 +200,12 @@ static void prep_openat(struct io_uring_sqe *sqe, const struct sl_io *io)
 	io_uring_prep_openat(sqe, io->fd, io->path, (int)io->flags | O_CLOEXEC, io->len);
 }
 
+static void prep_openat2(struct io_uring_sqe *sqe, const struct sl_io *io)
+{
+	SL_ASSERT(io->how->flags & O_CLOEXEC);
+	io_uring_prep_openat2(sqe, io->fd, io->path, (struct open_how *)io->how);
+}
+
 static void prep_close(struct io_uring_sqe *sqe, const struct sl_io *io)
 {
 	io_uring_prep_close(sqe, io->fd);
@@ -348,6 +361,7 @@ static void prep_msg_ring(struct io_uring_sqe *sqe, const struct sl_io *io)
 
 const struct op_row op_table[SL_OP_LAST] = {
 	ROW(OPENAT, openat, OPENAT, OP_FILE),
+	ROW(OPENAT2, openat2, OPENAT2, OP_FILE),
 	ROW(CLOSE, close, CLOSE, OP_FILE),
 	ROW(READ, read, READ, OP_FILE),
 	ROW(READV, readv, READV, OP_FILE),

@@ -78,6 +78,7 @@ static enum owner owner_of(const struct sl_io *io)
 		return INNER; /* a slot of the kernel's table */
 	switch (io->op) {
 	case SL_OP_OPENAT:
+	case SL_OP_OPENAT2:
 	case SL_OP_STATX:
 	case SL_OP_MKDIRAT:
 	case SL_OP_UNLINKAT:

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -200,6 +201,40 @@ static int op_openat(struct sl_sim *sim, const struct sl_io *io, uint64_t seq)
 	if (flags & O_CREAT && at.must_be_folder)
 		return -EISDIR;
 	return at.node ? open_old(sim, &at, io) : open_new(sim, &at, io);
+}
+
+/* Whether @path stays below where it starts; there are no links that could lead it out. */
+static bool is_beneath(const char *path)
+{
+	int depth = 0;
+
+	if (*path == '/')
+		return false;
+	while (*path && depth >= 0) {
+		size_t n = strcspn(path, "/");
+
+		if (n == 2 && !memcmp(path, "..", 2))
+			depth--;
+		else if (n && !(n == 1 && *path == '.'))
+			depth++;
+		path += n;
+		path += strspn(path, "/");
+	}
+	return depth >= 0;
+}
+
+static int op_openat2(struct sl_sim *sim, const struct sl_io *io, uint64_t seq)
+{
+	const struct open_how *how = io->how;
+	struct sl_io plain;
+
+	if (how->resolve & ~(uint64_t)(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS) ||
+	    (how->mode && !(how->flags & O_CREAT)))
+		return -EINVAL;
+	if (how->resolve & RESOLVE_BENEATH && !is_beneath(io->path))
+		return -EXDEV;
+	sl_io_openat(&plain, io->fd, io->path, (int)how->flags, (int)how->mode);
+	return op_openat(sim, &plain, seq);
 }
 
 static void let_go(struct sl_sim *sim, struct open_file *f)
@@ -668,6 +703,7 @@ typedef int op_fn(struct sl_sim *sim, const struct sl_io *io, uint64_t seq);
 
 static op_fn *const ops[] = {
 	[SL_OP_OPENAT] = op_openat,
+	[SL_OP_OPENAT2] = op_openat2,
 	[SL_OP_CLOSE] = op_close,
 	[SL_OP_READ] = op_read,
 	[SL_OP_READV] = op_readv,

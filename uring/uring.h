@@ -22,6 +22,7 @@
 #include <sluice/fault.h>
 #include <sluice/list.h>
 
+struct open_how;
 struct statfs;
 struct statx;
 
@@ -35,6 +36,7 @@ struct sl_cachestat {
 enum sl_op {
 	/* files */
 	SL_OP_OPENAT,
+	SL_OP_OPENAT2,
 	SL_OP_CLOSE,
 	SL_OP_READ,
 	SL_OP_READV,
@@ -103,6 +105,7 @@ struct sl_io {
 	};
 	union {
 		const char *path2;
+		const struct open_how *how;
 		struct statx *stx;
 		struct sl_cachestat *cachestat;
 		int64_t *off2; /* SENDFILE, SPLICE: offset in the input file, advanced; or NULL */
@@ -136,6 +139,15 @@ static inline void sl_io_openat(struct sl_io *io, int dir, const char *path, int
 	io->path = path;
 	io->flags = (uint32_t)flags;
 	io->len = (uint32_t)mode;
+}
+
+/* As openat2(2). @how stays put like @io; its flags have O_CLOEXEC (asserted). */
+static inline void sl_io_openat2(struct sl_io *io, int dir, const char *path,
+				 const struct open_how *how)
+{
+	sl_io_init(io, SL_OP_OPENAT2, dir);
+	io->path = path;
+	io->how = how;
 }
 
 static inline void sl_io_close(struct sl_io *io, int fd)

@@ -158,6 +158,68 @@ TEST_F(file, operations_do_what_their_names_say)
 	over(self, variant, one_calls);
 }
 
+static void beneath(FIXTURE_DATA(file) * self)
+{
+	int fd, dir;
+
+	ASSERT_EQ(0, sl_mkdir(self->dir, "d", 0700, SL_NEVER));
+	dir = sl_open(self->dir, "d", O_PATH | O_DIRECTORY, 0, SL_NEVER);
+	sl_close(sl_open(self->dir, "f", O_RDWR | O_CREAT, 0600, SL_NEVER));
+	sl_close(sl_open(dir, "g", O_RDWR | O_CREAT, 0600, SL_NEVER));
+	fd = sl_open_beneath(dir, "./g", SL_NEVER);
+	EXPECT_LE(0, fd);
+	sl_close(fd);
+	EXPECT_EQ(-ENOENT, sl_open_beneath(dir, "f", SL_NEVER));
+	EXPECT_EQ(-EXDEV, sl_open_beneath(dir, "../f", SL_NEVER));
+	EXPECT_EQ(-EXDEV, sl_open_beneath(dir, "../d/g", SL_NEVER));
+	EXPECT_EQ(-EXDEV, sl_open_beneath(dir, "/", SL_NEVER));
+	sl_close(dir);
+}
+
+TEST_F(file, nothing_is_opened_outside_of_a_folder)
+{
+	over(self, variant, beneath);
+}
+
+TEST_F(file, an_open_that_met_a_move_is_tried_again)
+{
+	self->f.ops = BIT(SL_OP_OPENAT2);
+	self->f.nth = 1;
+	self->f.err = EAGAIN;
+	over(self, variant, beneath);
+	EXPECT_EQ(6, self->f.count);
+}
+
+static void links(FIXTURE_DATA(file) * self)
+{
+	int fd;
+
+	ASSERT_EQ(0, mkdirat(self->dir, "d", 0700));
+	sl_close(sl_open_now(self->dir, "d/f", O_RDWR | O_CREAT, 0600));
+	ASSERT_EQ(0, symlinkat("d", self->dir, "inside"));
+	ASSERT_EQ(0, symlinkat("../..", self->dir, "outside"));
+	ASSERT_EQ(0, symlinkat("/", self->dir, "absolute"));
+	ASSERT_EQ(0, symlinkat("self", self->dir, "self"));
+	ASSERT_EQ(0, mkfifoat(self->dir, "fifo", 0600));
+	fd = sl_open_beneath(self->dir, "inside/f", SL_NEVER);
+	EXPECT_LE(0, fd);
+	sl_close(fd);
+	EXPECT_EQ(-EXDEV, sl_open_beneath(self->dir, "outside", SL_NEVER));
+	EXPECT_EQ(-EXDEV, sl_open_beneath(self->dir, "absolute/etc", SL_NEVER));
+	EXPECT_EQ(-ELOOP, sl_open_beneath(self->dir, "self", SL_NEVER));
+	fd = sl_open_beneath(self->dir, "fifo", SL_NEVER);
+	EXPECT_LE(0, fd);
+	sl_close(fd);
+}
+
+TEST_F(file, links_are_followed_inside_of_a_folder)
+{
+	/* The simulated disk has no links. */
+	if (!variant->sim)
+		over(self, variant, links);
+	EXPECT_EQ(0, self->f.count);
+}
+
 /* ---- whole files ------------------------------------------------------------------------ */
 
 static const char old_text[] = "what was there", new_text[] = "and what comes to be there";

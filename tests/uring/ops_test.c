@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -75,6 +76,24 @@ TEST_F(ops, files_are_opened_and_closed)
 	sl_io_close(&io, fd);
 	EXPECT_EQ(-EBADF, perform(self, &io));
 	sl_io_openat(&io, self->dir, "none", O_RDONLY, 0);
+	EXPECT_EQ(-ENOENT, perform(self, &io));
+}
+
+TEST_F(ops, files_are_opened_beneath_a_folder_only)
+{
+	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC, .resolve = RESOLVE_BENEATH};
+	struct sl_io io;
+	int fd;
+
+	close(open_file(self, "f"));
+	sl_io_openat2(&io, self->dir, "f", &how);
+	fd = perform(self, &io);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
+	close(fd);
+	sl_io_openat2(&io, self->dir, "../f", &how);
+	EXPECT_EQ(-EXDEV, perform(self, &io));
+	sl_io_openat2(&io, self->dir, "none", &how);
 	EXPECT_EQ(-ENOENT, perform(self, &io));
 }
 

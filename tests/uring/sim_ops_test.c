@@ -2,6 +2,7 @@
 /* The simulated disk's operations give the results and errors that the kernel's give. */
 #include <dirent.h>
 #include <linux/falloc.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -84,6 +85,33 @@ TEST_F(ops, paths_resolve_like_linux)
 	EXPECT_EQ(-ENAMETOOLONG, call_open(name, O_RDWR | O_CREAT));
 	name[255] = 0;
 	EXPECT_LE(0, call_open(name, O_RDWR | O_CREAT));
+}
+
+static int open_beneath(int dir, const char *path, uint64_t resolve)
+{
+	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC, .resolve = resolve};
+	struct sl_io io;
+
+	sl_io_openat2(&io, dir, path, &how);
+	return sl_io_now(&io);
+}
+
+TEST_F(ops, nothing_is_opened_outside_of_a_folder)
+{
+	int dir;
+
+	ASSERT_EQ(0, call_mkdir("d"));
+	ASSERT_EQ(0, call_put("f", "out", false));
+	ASSERT_EQ(0, call_put("d/f", "in", false));
+	dir = call_open("d", O_PATH | O_DIRECTORY);
+	EXPECT_LE(SL_SIM_FD_BASE, open_beneath(dir, "f", RESOLVE_BENEATH));
+	EXPECT_LE(SL_SIM_FD_BASE, open_beneath(dir, ".//f", RESOLVE_BENEATH));
+	EXPECT_LE(SL_SIM_FD_BASE, open_beneath(dir, "../f", 0));
+	EXPECT_EQ(-EXDEV, open_beneath(dir, "../f", RESOLVE_BENEATH));
+	EXPECT_EQ(-EXDEV, open_beneath(dir, "../d/f", RESOLVE_BENEATH));
+	EXPECT_EQ(-EXDEV, open_beneath(dir, "/d/f", RESOLVE_BENEATH));
+	EXPECT_EQ(-ENOENT, open_beneath(dir, "g", RESOLVE_BENEATH));
+	EXPECT_EQ(-EINVAL, open_beneath(dir, "f", RESOLVE_IN_ROOT));
 }
 
 TEST_F(ops, a_removed_folder_takes_no_names)
