@@ -26,6 +26,17 @@
 
 /* ---- the table -------------------------------------------------------------------------- */
 
+/* Where each section begins in struct sl_conf. */
+enum {
+#define SECTION(section, member, help) AT_##section = offsetof(struct sl_conf, member),
+#define END(member)
+#define X(...)
+#include "config.def"
+#undef X
+#undef END
+#undef SECTION
+};
+
 static const struct sl_conf_key keys[] = {
 #define RELOAD SL_CONF_RELOAD
 #define OFF SL_CONF_OFF
@@ -33,14 +44,14 @@ static const struct sl_conf_key keys[] = {
 #define ANY .min = 0
 #define RANGE(lo, hi) .min = (int64_t)(lo), .max = (int64_t)(hi)
 #define ONEOF(words) .choices = (words)
-#define SECTION(name, help)
-#define END(name)
+#define SECTION(section, member, help)
+#define END(member)
 #define X(sec, k, field, t, deflt, allowed, flag, text)                                            \
 	[SL_CONF_ID_##sec##_##k] = {.section = #sec,                                               \
 				    .key = #k,                                                     \
 				    .type = SL_CONF_##t,                                           \
 				    .flags = flag,                                                 \
-				    .offset = offsetof(struct sl_conf, sec.field),                 \
+				    .offset = AT_##sec + offsetof(struct sl_conf_##sec, field),    \
 				    .def = deflt,                                                  \
 				    allowed,                                                       \
 				    .help = text},
@@ -60,8 +71,8 @@ _Static_assert(SL_ARRAY_SIZE(keys) == SL_CONF_LAST, "a row for each setting");
 static const struct {
 	const char *name, *help;
 } sections[] = {
-#define SECTION(name, help) {#name, help},
-#define END(name)
+#define SECTION(section, member, help) {#section, help},
+#define END(member)
 #define X(...)
 #include "config.def"
 #undef X

@@ -92,8 +92,8 @@ enum {
 
 /* SL_CONF_ID_kafka_listen and so on: a setting's row. */
 enum sl_conf_id {
-#define SECTION(name, help)
-#define END(name)
+#define SECTION(section, member, help)
+#define END(member)
 #define X(section, key, ...) SL_CONF_ID_##section##_##key,
 #include "config.def"
 #undef X
@@ -109,10 +109,10 @@ struct sl_conf_origin {
 };
 
 struct sl_conf {
-#define SECTION(name, help) struct {
-#define END(name)                                                                                  \
+#define SECTION(section, member, help) struct sl_conf_##section {
+#define END(member)                                                                                \
 	}                                                                                          \
-	name;
+	member;
 #define X(section, key, field, type, ...) sl_conf_##type field;
 #include "config.def"
 #undef X
