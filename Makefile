@@ -75,10 +75,10 @@ endif
 libs := -Wl,--as-needed $(pkg-libs) -lm
 
 # ---- the folders and what their Kbuild lists -----------------------------------------------
-dirs := uring dataplane segments stores/topics proto/kafka proto/http tools
+dirs := uring dataplane segments stores/static stores/topics proto/kafka proto/http tools
 # Tests run in this order: those that take longest begin first.
-test-dirs := tests $(addprefix tests/,faults include uring dataplane segments stores/topics \
-	proto/kafka proto/http tools tools/sluice tools/sluiced clients)
+test-dirs := tests $(addprefix tests/,faults include uring dataplane segments stores/static \
+	stores/topics proto/kafka proto/http tools tools/sluice tools/sluiced clients)
 
 # A Kbuild sets, relative to its folder:
 #   obj-y      objects of the layer
