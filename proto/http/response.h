@@ -2,11 +2,12 @@
 /*
  * A response: status, header fields and a body of parts, from which a reply is made.
  *
- * Order of parts: the response; filling it; sending it; dates.
+ * Order of parts: the response; filling it; sending it; its date.
  */
 #ifndef PROTO_HTTP_RESPONSE_H
 #define PROTO_HTTP_RESPONSE_H
 
+#include "date.h"
 #include "http.h"
 
 /* ---- the response ----------------------------------------------------------------------- */
@@ -78,13 +79,7 @@ size_t http_response_head(const struct http_response *rs, const struct http_fram
 struct sl_reply *http_response_reply(struct http_response *rs, const struct http_frame *frame,
 				     struct sl_conn *conn);
 
-/* ---- dates ------------------------------------------------------------------------------ */
-
-/* "Sun, 06 Nov 1994 08:49:37 GMT" and a NUL. */
-#define HTTP_DATE_BYTES 30
-
-/* @unix_s: seconds since 1970, of the years 1970 to 9999. */
-void http_date_format(int64_t unix_s, char *ret_date);
+/* ---- its date --------------------------------------------------------------------------- */
 
 /* This core's date, made once a second. Good until the next call on the core. */
 const char *http_server_date(struct http_server *s, uint32_t core);

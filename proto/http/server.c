@@ -69,8 +69,7 @@ const char *http_server_date(struct http_server *s, uint32_t core)
 	SL_ASSERT(core < s->cores_n);
 	if (second != c->second) {
 		/* A clock before 1970 or beyond 9999 is wrong in any case: tell a date. */
-		http_date_format(second < 0 || second >= INT64_C(253402300800) ? 0 : second,
-				 c->date);
+		http_date_format(http_date_can(second) ? second : 0, c->date);
 		c->second = second;
 	}
 	return c->date;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Responses and dates. */
+/* Responses. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "harness.h"
 #include "proto/http/response.h"
@@ -100,30 +99,6 @@ TEST(body_too_large_for_a_buffer_is_refused)
 {
 	http_response_init(&rs);
 	EXPECT_EQ(-E2BIG, http_response_body(&rs, "text/plain", "", SL_BUF_BYTES_MAX + 1));
-}
-
-TEST(date_agrees_with_the_c_library)
-{
-	static const int64_t edges[] = {
-		0, 784111777, 951782399, 951782400, 951868799, 951868800, 1709164800, 1709251200,
-		4107542399, 4107542400, 253402300799, 1735689599, 1735689600, 68169599,
-	};
-	char seen[HTTP_DATE_BYTES], expected[64];
-
-	for (size_t i = 0; i < 20000; i++) {
-		int64_t s = i < SL_ARRAY_SIZE(edges)
-				    ? edges[i]
-				    : (int64_t)(harness_random() % UINT64_C(253402300800));
-		time_t t = (time_t)s;
-		struct tm tm;
-
-		gmtime_r(&t, &tm);
-		strftime(expected, sizeof(expected), "%a, %d %b %Y %H:%M:%S GMT", &tm);
-		http_date_format(s, seen);
-		ASSERT_STREQ(expected, seen);
-	}
-	http_date_format(784111777, seen);
-	EXPECT_STREQ(DATE, seen);
 }
 
 TEST_HARNESS_MAIN
