@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "request.h"
+
 /* "Sun, 06 Nov 1994 08:49:37 GMT" and a NUL. */
 #define HTTP_DATE_BYTES 30
 
@@ -18,5 +20,11 @@ static inline bool http_date_can(int64_t unix_s)
 
 /* @unix_s: http_date_can() be written. */
 void http_date_format(int64_t unix_s, char *ret_date);
+
+/**
+ * http_date_parse() - @s in any of the three forms that HTTP knows, in *ret_unix_s.
+ * Return: 0; -EINVAL: it is none of them.
+ */
+int http_date_parse(struct http_str s, int64_t *ret_unix_s);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http: HTTP/1.1 for metrics, health and the APIs. The one header that tools include.
+ * http: HTTP/1.1 for metrics, health, the APIs and static files. The one header that tools include.
  *
- * tools/sluiced makes one struct http_server, gives it to sl_listen() of every core as the
+ * tools/sluiced makes one struct http_server a listener, gives it to sl_listen() of every core as the
  * connections' argument together with http_proto, and tells it when every listener serves.
  *
  * Order of parts: the server; the protocol.
@@ -16,18 +16,24 @@
 
 struct http_core;
 struct http_route;
+struct sl_static;
 
 /**
  * struct http_server_conf - how a server is made.
  * @cores: cores that serve, numbered from 0. @registry: what /metrics shows; outlives the server.
  * @head_bytes_max: http.max_head_bytes; more than the connection's window (256 KiB) counts as that.
  * @body_bytes_max: http.max_body_bytes.
- * @routes, @routes_n: the table of routes; NULL: that of routes.c.
+ * @files: what lies below static.root, which is then all that is served; outlives the server.
+ * @index: static.index, at most 255 bytes. @max_age_s: static.max_age, 0: off.
+ * @routes, @routes_n: the table of routes; NULL: that of static.c with @files, else of routes.c.
  */
 struct http_server_conf {
 	uint32_t cores;
 	const struct sl_registry *registry;
 	uint64_t head_bytes_max, body_bytes_max;
+	struct sl_static *files;
+	const char *index;
+	uint64_t max_age_s;
 	const struct http_route *routes;
 	size_t routes_n;
 };
@@ -40,7 +46,9 @@ struct http_server {
 	const struct sl_registry *registry;
 	const struct http_route *routes;
 	size_t routes_n;
-	uint64_t head_bytes_max, body_bytes_max;
+	uint64_t head_bytes_max, body_bytes_max, max_age_s;
+	struct sl_static *files;
+	char index[256];
 	const char *not_ready; /* NULL: /readyz says 200 */
 	struct http_core *cores;
 	uint32_t cores_n;
@@ -55,6 +63,9 @@ void http_server_done(struct http_server *s);
 /* New limits, after a reload; requests that have begun keep theirs or take these. Any thread. */
 void http_server_set_limits(struct http_server *s, uint64_t head_bytes_max,
 			    uint64_t body_bytes_max);
+
+/* The same for static.max_age. */
+void http_server_set_max_age(struct http_server *s, uint64_t max_age_s);
 
 /**
  * http_server_set_ready() - what /readyz says from now on; from any thread.

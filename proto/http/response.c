@@ -185,7 +185,7 @@ struct sl_reply *http_response_reply(struct http_response *rs, const struct http
 	size_t n;
 
 	SL_ASSERT(!rs->n || !rs->small_n);
-	reply = sl_reply_new(conn, 1 + HTTP_PARTS_MAX, 0, HTTP_HEAD_BYTES + HTTP_SMALL_BYTES);
+	reply = sl_reply_new(conn, 1 + rs->n, 0, HTTP_HEAD_BYTES + HTTP_SMALL_BYTES);
 	if (!reply)
 		return NULL;
 	n = http_response_head(rs, frame, reply->bytes);

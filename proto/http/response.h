@@ -12,13 +12,14 @@
 
 /* ---- the response ----------------------------------------------------------------------- */
 
-#define HTTP_PARTS_MAX 8
-#define HTTP_EXTRA_BYTES 512
+#define HTTP_PARTS_MAX 33
+#define HTTP_EXTRA_BYTES 1024
 #define HTTP_SMALL_BYTES 512
 
 /**
  * struct http_response - filled by a handler, on its fiber's stack.
- * @status: 200 at first. @content_type: a constant, NULL without a body.
+ * @status: 200 at first. @content_type: a constant, or in the parts' memory; NULL: no
+ * body.
  * @parts, @n: the body; the response owns their references. A body that fits @small is sent from
  * there, in one piece with the head.
  * @extra: further header lines, each with its CRLF.

@@ -35,7 +35,7 @@ static bool match(const char *pattern, struct http_str path, struct http_str *pa
 		}
 		stop = pattern[1] == '*' ? end : segment_end(p, end);
 		SL_ASSERT(n < HTTP_PARAMS_MAX);
-		if (stop == p)
+		if (stop == p && p != path.p)
 			return false;
 		params[n++] = (struct http_str){p, (size_t)(stop - p)};
 		p = stop;

@@ -15,6 +15,7 @@ enum {
  * @methods: HTTP_ON(GET) | …; GET brings HEAD, whose body is left out on its way.
  * @path: matched byte by byte against the path as sent; "{}" stands for one segment that is not
  *	empty, "{*}" at the end for all the rest: at most HTTP_PARAMS_MAX, given as rq->params.
+ *	"{*}" alone is every path, the empty one of "http://host" too.
  * @fn: fills @rs; runs in a fiber and may park. Return: 0, or -errno, which errmap.c answers.
  * @flags: HTTP_ROUTE_….
  */
@@ -28,6 +29,10 @@ struct http_route {
 /* routes.c: what the daemon answers. */
 extern const struct http_route http_routes[];
 extern const size_t http_routes_n;
+
+/* static.c: what a listener of static files answers. */
+extern const struct http_route http_static_routes[];
+extern const size_t http_static_routes_n;
 
 /**
  * http_route_find() - the row for @method on @path, with what its pattern left open in

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "response.h"
 #include "route.h"
@@ -17,6 +18,20 @@ struct http_core {
 	_Alignas(64) int64_t second; /* since 1970, of the date */
 	char date[HTTP_DATE_BYTES];
 };
+
+static void choose_routes(struct http_server *s, const struct http_server_conf *conf)
+{
+	if (conf->routes) {
+		s->routes = conf->routes;
+		s->routes_n = conf->routes_n;
+	} else if (conf->files) {
+		s->routes = http_static_routes;
+		s->routes_n = http_static_routes_n;
+	} else {
+		s->routes = http_routes;
+		s->routes_n = http_routes_n;
+	}
+}
 
 int http_server_init(struct http_server *s, const struct http_server_conf *conf)
 {
@@ -30,13 +45,16 @@ int http_server_init(struct http_server *s, const struct http_server_conf *conf)
 		cores[i] = (struct http_core){.second = -1};
 	*s = (struct http_server){
 		.registry = conf->registry,
-		.routes = conf->routes ? conf->routes : http_routes,
-		.routes_n = conf->routes ? conf->routes_n : http_routes_n,
+		.files = conf->files,
 		.not_ready = "starting",
 		.cores = cores,
 		.cores_n = conf->cores,
 	};
+	if (conf->index)
+		memcpy(s->index, conf->index, strnlen(conf->index, sizeof(s->index) - 1));
+	choose_routes(s, conf);
 	http_server_set_limits(s, conf->head_bytes_max, conf->body_bytes_max);
+	http_server_set_max_age(s, conf->max_age_s);
 	return 0;
 }
 
@@ -54,6 +72,11 @@ void http_server_set_limits(struct http_server *s, uint64_t head_bytes_max,
 	head_bytes_max = sl_min(head_bytes_max, SL_CONN_WINDOW_BYTES);
 	__atomic_store_n(&s->head_bytes_max, head_bytes_max, __ATOMIC_RELAXED);
 	__atomic_store_n(&s->body_bytes_max, body_bytes_max, __ATOMIC_RELAXED);
+}
+
+void http_server_set_max_age(struct http_server *s, uint64_t max_age_s)
+{
+	__atomic_store_n(&s->max_age_s, max_age_s, __ATOMIC_RELAXED);
 }
 
 void http_server_set_ready(struct http_server *s, const char *not_ready)

@@ -22,6 +22,10 @@ TEST(every_refusal_has_a_status_a_reason_and_a_sentence)
 TEST(errnos_become_statuses)
 {
 	EXPECT_EQ(404, http_errno_error(-ENOENT)->status);
+	EXPECT_EQ(403, http_errno_error(-EXDEV)->status);
+	EXPECT_EQ(404, http_errno_error(-ENOTDIR)->status);
+	EXPECT_EQ(414, http_errno_error(-ENAMETOOLONG)->status);
+	EXPECT_EQ(503, http_errno_error(-EMFILE)->status);
 	EXPECT_EQ(413, http_errno_error(-EMSGSIZE)->status);
 	EXPECT_EQ(408, http_errno_error(-ETIME)->status);
 	EXPECT_EQ(507, http_errno_error(-ENOSPC)->status);

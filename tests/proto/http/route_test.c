@@ -62,6 +62,17 @@ TEST(braces_take_one_segment_or_the_rest)
 	EXPECT_EQ(-1, find(HTTP_M_GET, "/files/"));
 }
 
+TEST(a_table_may_have_one_row_for_all)
+{
+	static const struct http_route all[] = {{HTTP_ON(GET), "{*}", NULL, 0}};
+	static const char *const paths[] = {"", "/", "/a", "//a/b"};
+
+	for (size_t i = 0; i < SL_ARRAY_SIZE(paths); i++)
+		EXPECT_NOT_NULL(http_route_find(all, 1, HTTP_M_GET,
+						(struct http_str){paths[i], strlen(paths[i])},
+						params, &allowed));
+}
+
 TEST(first_row_that_matches_counts)
 {
 	EXPECT_EQ(4, find(HTTP_M_GET, "/things/first"));

@@ -28,6 +28,27 @@ TEST(server_begins_not_ready_with_the_daemons_routes)
 	http_server_done(NULL);
 }
 
+TEST(a_server_of_files_has_their_routes_unless_told_otherwise)
+{
+	static const struct http_route other[1];
+	struct sl_static *files = (struct sl_static *)&files;
+	struct http_server_conf conf = {.cores = 1, .files = files, .max_age_s = 60};
+	struct http_server s;
+
+	ASSERT_EQ(0, http_server_init(&s, &conf));
+	EXPECT_TRUE(s.routes == http_static_routes);
+	EXPECT_TRUE(s.files == files);
+	EXPECT_EQ(60, s.max_age_s);
+	http_server_set_max_age(&s, 0);
+	EXPECT_EQ(0, s.max_age_s);
+	http_server_done(&s);
+	conf.routes = other;
+	conf.routes_n = 1;
+	ASSERT_EQ(0, http_server_init(&s, &conf));
+	EXPECT_TRUE(s.routes == other);
+	http_server_done(&s);
+}
+
 /* A backend whose clock stands where the test puts it. */
 struct still {
 	struct sl_backend backend;

@@ -33,6 +33,8 @@ static int run_core(void *arg)
 				  .ret_port = &w->port};
 
 	serving_run(&serving);
+	if (w->end)
+		w->end(w);
 	return 0;
 }
 

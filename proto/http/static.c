@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Static files: GET and HEAD of what lies below static.root.
+ *
+ * Interface: http_static_routes in route.h. The engine, stores/static, gives a file; here it is
+ * named, dated and cut into what was asked for. A body is an extent of the file, so that its bytes
+ * go from the page cache to the socket.
+ *
+ * Order of parts: what describes a file; whole, one range, several; redirects; the handler; the
+ * table.
+ */
+#include "stores/static/static.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "condition.h"
+#include "mime.h"
+#include "path.h"
+#include "range.h"
+#include "route.h"
+
+/* ---- what describes a file -------------------------------------------------------------- */
+
+/* Three numbers in hexadecimal, quotes and dashes. */
+enum { ETAG_BYTES = 3 * 16 + 5 };
+
+struct found {
+	struct sl_static_file file;
+	const char *type;
+	char etag[ETAG_BYTES];
+};
+
+static char *put_hex(char *p, uint64_t v)
+{
+	int shift = v ? (63 - __builtin_clzll(v)) & ~3 : 0;
+
+	for (; shift >= 0; shift -= 4)
+		*p++ = "0123456789abcdef"[v >> shift & 15];
+	return p;
+}
+
+/* What changes whenever a file is written or replaced, as far as its times tell. */
+static void etag_format(const struct sl_static_file *f, char *ret_etag)
+{
+	char *p = ret_etag;
+
+	*p++ = '"';
+	p = put_hex(p, (uint64_t)f->changed_s);
+	*p++ = '-';
+	p = put_hex(p, f->changed_ns);
+	*p++ = '-';
+	p = put_hex(p, f->bytes);
+	*p++ = '"';
+	*p = 0;
+	SL_ASSERT(p < ret_etag + ETAG_BYTES);
+}
+
+static int put_fields(const struct http_request *rq, struct http_response *rs,
+		      const struct found *f)
+{
+	uint64_t max_age_s = __atomic_load_n(&rq->server->max_age_s, __ATOMIC_RELAXED);
+	char date[HTTP_DATE_BYTES], age[40];
+	int err = http_response_field(rs, "ETag", f->etag);
+
+	if (!err && http_date_can(f->file.changed_s)) {
+		http_date_format(f->file.changed_s, date);
+		err = http_response_field(rs, "Last-Modified", date);
+	}
+	if (!err && max_age_s) {
+		snprintf(age, sizeof(age), "max-age=%" PRIu64, max_age_s);
+		err = http_response_field(rs, "Cache-Control", age);
+	}
+	return err ? err : http_response_field(rs, "Accept-Ranges", "bytes");
+}
+
+/* ---- whole, one range, several ---------------------------------------------------------- */
+
+/* Adds [@off, @off + @len) of the file, with a reference of its own. */
+static void add_extent(struct http_response *rs, const struct found *f, uint64_t off, uint64_t len)
+{
+	SL_ASSERT(rs->n < HTTP_PARTS_MAX && off + len <= f->file.bytes);
+	sl_file_retain(f->file.file);
+	rs->parts[rs->n++] =
+		sl_part_extent((struct sl_extent){.file = f->file.file, .off = off, .len = len});
+}
+
+/* "bytes 0-99/1000" */
+#define CONTENT_RANGE "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64
+enum { CONTENT_RANGE_BYTES = 6 + 3 * 20 + 3 };
+
+static int put_range(struct http_response *rs, const struct found *f, const struct http_range *r)
+{
+	char text[CONTENT_RANGE_BYTES];
+
+	rs->status = 206;
+	rs->content_type = f->type;
+	add_extent(rs, f, r->off, r->len);
+	snprintf(text, sizeof(text), CONTENT_RANGE, r->off, r->off + r->len - 1, f->file.bytes);
+	return http_response_field(rs, "Content-Range", text);
+}
+
+enum {
+	BOUNDARY_BYTES = 16,
+	PART_HEAD_BYTES = 2 * CONTENT_RANGE_BYTES + 200, /* the type and the boundary, too */
+};
+
+/* The memory of all heads; the type of the whole comes first, for it names the boundary. */
+struct heads {
+	struct sl_buf *buf;
+	size_t n;
+	char boundary[BOUNDARY_BYTES + 1];
+};
+
+__attribute__((format(printf, 2, 3))) static struct sl_slice put_text(struct heads *h,
+								      const char *format, ...)
+{
+	size_t at = h->n, room = h->buf->bytes - at;
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf((char *)h->buf->data + at, room, format, args);
+	va_end(args);
+	SL_ASSERT(n > 0 && (size_t)n < room);
+	h->n += (size_t)n + 1;
+	return sl_slice_of(h->buf, at, (size_t)n);
+}
+
+/* multipart/byteranges (RFC 9110, section 14.6). */
+static int put_ranges(struct http_response *rs, const struct found *f, const struct http_range *r,
+		      int n)
+{
+	struct heads h = {.buf = sl_buf_new((size_t)(n + 2) * PART_HEAD_BYTES)};
+	struct sl_slice type;
+	uint64_t random;
+
+	if (!h.buf)
+		return -ENOMEM;
+	/* No file can hold a boundary that is not known before. */
+	sl_random(&random, sizeof(random));
+	snprintf(h.boundary, sizeof(h.boundary), "%016" PRIx64, random);
+	type = put_text(&h, "multipart/byteranges; boundary=%s", h.boundary);
+	rs->status = 206;
+	rs->content_type = (const char *)type.data;
+	for (int i = 0; i < n; i++) {
+		rs->parts[rs->n++] = sl_part_slice(put_text(
+			&h, "\r\n--%s\r\nContent-Type: %s\r\nContent-Range: " CONTENT_RANGE
+			"\r\n\r\n", h.boundary, f->type, r[i].off, r[i].off + r[i].len - 1,
+			f->file.bytes));
+		add_extent(rs, f, r[i].off, r[i].len);
+	}
+	rs->parts[rs->n++] = sl_part_slice(put_text(&h, "\r\n--%s--\r\n", h.boundary));
+	sl_slice_release(&type);
+	sl_buf_release(h.buf);
+	return 0;
+}
+
+static int put_no_range(struct http_response *rs, const struct found *f)
+{
+	char text[CONTENT_RANGE_BYTES];
+
+	http_response_error(rs, 416, "the file has none of these bytes");
+	snprintf(text, sizeof(text), "bytes */%" PRIu64, f->file.bytes);
+	return http_response_field(rs, "Content-Range", text);
+}
+
+static int put_body(const struct http_request *rq, struct http_response *rs, const struct found *f,
+		    const struct http_validators *v)
+{
+	struct http_range ranges[HTTP_RANGES_MAX];
+	struct http_str value;
+	int n = 0;
+
+	/* Of a HEAD no range is defined. */
+	if (rq->method == HTTP_M_GET && http_request_field(rq, "Range", &value) &&
+	    http_condition_range(rq, v))
+		n = http_range_parse(value, f->file.bytes, ranges);
+	if (n < 0)
+		return put_no_range(rs, f);
+	if (n == 1)
+		return put_range(rs, f, ranges);
+	if (n > 1)
+		return put_ranges(rs, f, ranges, n);
+	rs->content_type = f->type;
+	if (f->file.bytes)
+		add_extent(rs, f, 0, f->file.bytes);
+	return 0;
+}
+
+_Static_assert(2 * HTTP_RANGES_MAX + 1 <= HTTP_PARTS_MAX, "a head for each range, and the end");
+
+/* ---- redirects -------------------------------------------------------------------------- */
+
+/*
+ * To the same folder with its slash, relative to what was asked for: so it holds behind a proxy
+ * that puts a prefix before it, and cannot lead to another host.
+ */
+static int redirect(const struct http_request *rq, struct http_response *rs, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	struct http_str query = http_request_str(rq, rq->query);
+	char location[HTTP_EXTRA_BYTES] = "./";
+	ssize_t n = http_path_encode(name, strlen(name), location + 2, sizeof(location) - 4);
+
+	if (n < 0)
+		return -ENAMETOOLONG;
+	rs->status = 301;
+	if (query.n && query.n < sizeof(location) - 4 - (size_t)n)
+		snprintf(location + 2 + n, sizeof(location) - 2 - (size_t)n, "/?%.*s",
+			 (int)query.n, query.p);
+	else
+		memcpy(location + 2 + n, "/", 2);
+	return http_response_field(rs, "Location", location);
+}
+
+/* ---- the handler ------------------------------------------------------------------------ */
+
+/* The path of the file that is meant; a folder means its index. */
+static int find_path(const struct http_request *rq, char *ret_path)
+{
+	size_t index_n = strlen(rq->server->index);
+	ssize_t n = http_path_clean(http_request_str(rq, rq->path), ret_path);
+
+	if (n < 0)
+		return (int)n;
+	if (n && ret_path[n - 1] != '/')
+		return 0;
+	if ((size_t)n + index_n >= HTTP_PATH_BYTES)
+		return -ENAMETOOLONG;
+	memcpy(ret_path + n, rq->server->index, index_n + 1);
+	return 0;
+}
+
+static int answer(const struct http_request *rq, struct http_response *rs, struct found *f)
+{
+	struct http_validators v = {.etag = f->etag, .changed_s = f->file.changed_s};
+	int err, status;
+
+	etag_format(&f->file, f->etag);
+	err = put_fields(rq, rs, f);
+	if (err)
+		return err;
+	status = http_condition_check(rq, &v);
+	if (!status)
+		return put_body(rq, rs, f, &v);
+	if (status == 412)
+		http_response_error(rs, status, "the file is not what the request says it is");
+	rs->status = status;
+	return 0;
+}
+
+static int get_file(struct http_request *rq, struct http_response *rs, int64_t deadline)
+{
+	char path[HTTP_PATH_BYTES];
+	struct found f;
+	int err = find_path(rq, path);
+
+	if (!err)
+		err = sl_static_find(rq->server->files, path, &f.file, deadline);
+	if (err == -EISDIR)
+		return redirect(rq, rs, path);
+	if (err)
+		return err;
+	f.type = http_mime_type(path);
+	err = answer(rq, rs, &f);
+	sl_file_release(f.file.file);
+	return err;
+}
+
+/* ---- the table -------------------------------------------------------------------------- */
+
+const struct http_route http_static_routes[] = {
+	{HTTP_ON(GET), "{*}", get_file, 0},
+};
+const size_t http_static_routes_n = SL_ARRAY_SIZE(http_static_routes);

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Paths of requests as paths of files. */
+#include <errno.h>
+#include <string.h>
+
+#include "harness.h"
+#include "proto/http/path.h"
+
+static char cleaned[HTTP_PATH_BYTES];
+
+static ssize_t clean_n(const char *path, size_t n)
+{
+	ssize_t len = http_path_clean((struct http_str){path, n}, cleaned);
+
+	if (len >= 0)
+		EXPECT_EQ(strlen(cleaned), len);
+	return len;
+}
+
+/* The cleaned path, or "(error)". */
+static const char *clean(const char *path)
+{
+	return clean_n(path, strlen(path)) < 0 ? "(error)" : cleaned;
+}
+
+static int refusal(const char *path)
+{
+	return (int)clean_n(path, strlen(path));
+}
+
+TEST(a_path_becomes_relative_to_the_root)
+{
+	EXPECT_STREQ("", clean("/"));
+	EXPECT_STREQ("", clean(""));
+	EXPECT_STREQ("a", clean("/a"));
+	EXPECT_STREQ("a/b.c", clean("/a/b.c"));
+	EXPECT_STREQ("a/b/", clean("/a/b/"));
+	EXPECT_STREQ("a/b/", clean("//a///b//"));
+}
+
+TEST(encoding_is_undone_once)
+{
+	EXPECT_STREQ("a b", clean("/a%20b"));
+	EXPECT_STREQ("\xc3\xa4", clean("/%c3%A4"));
+	EXPECT_STREQ("%41", clean("/%2541"));
+	EXPECT_STREQ("a+b", clean("/a+b"));
+	EXPECT_STREQ("a\nb", clean("/a%0Ab"));
+	EXPECT_EQ(-EILSEQ, refusal("/%"));
+	EXPECT_EQ(-EILSEQ, refusal("/%4"));
+	EXPECT_EQ(-EILSEQ, refusal("/%4/1"));
+	EXPECT_EQ(-EILSEQ, refusal("/%zz"));
+	EXPECT_EQ(-EILSEQ, refusal("/%-1"));
+}
+
+TEST(nothing_that_no_name_has_gets_through)
+{
+	EXPECT_EQ(-EILSEQ, refusal("/a%00b"));
+	EXPECT_EQ(-ENOENT, refusal("/a%2fb"));
+	EXPECT_EQ(-ENOENT, refusal("/..%2F..%2fetc/passwd"));
+	EXPECT_EQ(-ENOENT, refusal("/%2f"));
+}
+
+TEST(dot_segments_are_resolved)
+{
+	EXPECT_STREQ("b", clean("/a/../b"));
+	EXPECT_STREQ("", clean("/a/.."));
+	EXPECT_STREQ("a/", clean("/a/."));
+	EXPECT_STREQ("a/c", clean("/./a/b/./../c"));
+	EXPECT_STREQ("a/", clean("/a/b/%2e%2E"));
+	EXPECT_STREQ("a/.../..b/b..", clean("/a/.../..b/b.."));
+	EXPECT_EQ(-EILSEQ, refusal("/.."));
+	EXPECT_EQ(-EILSEQ, refusal("/a/../../a"));
+	EXPECT_EQ(-EILSEQ, refusal("/%2e./a"));
+	EXPECT_EQ(-EILSEQ, refusal("/a//../.."));
+}
+
+TEST(what_the_kernel_would_not_take_is_refused)
+{
+	static char path[2 * HTTP_PATH_BYTES];
+
+	memset(path, 'a', sizeof(path));
+	path[0] = '/';
+	EXPECT_EQ(HTTP_PATH_BYTES - 2, clean_n(path, HTTP_PATH_BYTES - 1));
+	EXPECT_EQ(-ENAMETOOLONG, clean_n(path, HTTP_PATH_BYTES));
+	for (size_t i = 0; i < sizeof(path); i += 2)
+		path[i] = '/';
+	EXPECT_EQ(HTTP_PATH_BYTES - 2, clean_n(path, HTTP_PATH_BYTES - 1));
+	EXPECT_EQ(-ENAMETOOLONG, clean_n(path, HTTP_PATH_BYTES));
+	EXPECT_EQ(-ENAMETOOLONG, clean_n(path, sizeof(path)));
+}
+
+TEST(what_is_encoded_is_cleaned_to_itself)
+{
+	char path[1024] = "/";
+
+	for (int round = 0; round < 1000; round++) {
+		char name[64];
+		size_t n = harness_random() % sizeof(name) + 1;
+		ssize_t len;
+
+		for (size_t i = 0; i < n; i++) {
+			do
+				name[i] = (char)harness_random();
+			while (!name[i] || name[i] == '/' || name[i] == '.');
+		}
+		len = http_path_encode(name, n, path + 1, sizeof(path) - 1);
+		ASSERT_LT(0, len);
+		for (ssize_t i = 1; i <= len; i++)
+			ASSERT_TRUE(path[i] > ' ' && path[i] < 0x7f && path[i] != '/');
+		ASSERT_EQ((ssize_t)n, clean_n(path, (size_t)len + 1));
+		ASSERT_MEMEQ(name, cleaned, n);
+	}
+	EXPECT_EQ(-ENOSPC, http_path_encode("aaa", 3, path, 4));
+}
+
+TEST_HARNESS_MAIN
