@@ -551,6 +551,17 @@ static int check_shared(const struct sl_conf *conf, enum sl_conf_id a, enum sl_c
 	return 0;
 }
 
+/* An address without what is to be served there. */
+static int check_root(const struct sl_conf *conf, struct sl_conf_report *report)
+{
+	if (!conf->statics.listen.n || conf->statics.root[0])
+		return 0;
+	tell(report, SL_CONF_ERROR, &conf->origin[SL_CONF_ID_static_listen],
+	     "static.listen = %s needs static.root, the folder whose files are served",
+	     conf->text[SL_CONF_ID_static_listen]);
+	return -EINVAL;
+}
+
 /* Reports that @small is above @large; both are sizes or times in the same unit. */
 static int check_order(const struct sl_conf *conf, enum sl_conf_id small, enum sl_conf_id large,
 		       struct sl_conf_report *report)
@@ -587,6 +598,7 @@ int sl_conf_check(const struct sl_conf *conf, struct sl_conf_report *report)
 	}
 	for (size_t i = 0; i < SL_ARRAY_SIZE(orders); i++)
 		rc |= check_order(conf, orders[i][0], orders[i][1], report);
+	rc |= check_root(conf, report);
 	return rc ? -EINVAL : 0;
 }
 

@@ -2,8 +2,9 @@
 /*
  * http: HTTP/1.1 for metrics, health, the APIs and static files. The one header that tools include.
  *
- * tools/sluiced makes one struct http_server a listener, gives it to sl_listen() of every core as the
- * connections' argument together with http_proto, and tells it when every listener serves.
+ * tools/sluiced makes one struct http_server for each kind of listener, gives it to sl_listen() of
+ * every core as the connections' argument together with http_proto, and tells it when every
+ * listener serves.
  *
  * Order of parts: the server; the protocol.
  */

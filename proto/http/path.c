@@ -31,7 +31,7 @@ static int take(const char **p, const char *end)
 
 	if (c != '%') {
 		*p = s + 1;
-		return c;
+		return c ? c : -EILSEQ;
 	}
 	if (end - s < 3 || hex_digit(s[1]) < 0 || hex_digit(s[2]) < 0)
 		return -EILSEQ;

@@ -248,6 +248,20 @@ TEST_F(conf, two_listeners_cannot_share_an_address)
 	EXPECT_EQ(0, sl_conf_check(&self->conf, &self->heard.report));
 }
 
+TEST_F(conf, static_files_need_their_folder)
+{
+	ASSERT_EQ(0, parse(self, "[static]\nlisten = 127.0.0.1:8081\nmax_age = 90s\n"));
+	EXPECT_EQ(1, self->conf.statics.listen.n);
+	EXPECT_EQ(90 * SL_SEC, self->conf.statics.max_age_ns);
+	EXPECT_EQ(-EINVAL, sl_conf_check(&self->conf, &self->heard.report));
+	EXPECT_STREQ("a.conf:2: static.listen = 127.0.0.1:8081 needs static.root, the folder whose "
+		     "files are served",
+		     self->heard.text[0]);
+	ASSERT_EQ(0, sl_conf_set(&self->conf, "static.root=/srv", &self->heard.report));
+	EXPECT_EQ(0, sl_conf_check(&self->conf, &self->heard.report));
+	EXPECT_STREQ("/srv", self->conf.statics.root);
+}
+
 TEST_F(conf, limits_that_contradict_each_other_are_refused)
 {
 	ASSERT_EQ(0, parse(self, "[kafka]\nmax_batch_bytes = 200M\n"));

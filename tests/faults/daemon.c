@@ -79,7 +79,7 @@ static void run_program(struct daemon_kit *d)
 static bool greeted(struct daemon_kit *d)
 {
 	char text[600];
-	unsigned kafka = 0, http = 0;
+	unsigned kafka = 0, http = 0, statics = 0;
 	int fd = open(d->out, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	const char *at;
@@ -97,8 +97,12 @@ static bool greeted(struct daemon_kit *d)
 	at = strstr(text, "http 127.0.0.1:");
 	if (at)
 		sscanf(at, "http 127.0.0.1:%u", &http);
+	at = strstr(text, "static 127.0.0.1:");
+	if (at)
+		sscanf(at, "static 127.0.0.1:%u", &statics);
 	d->kafka_port = (uint16_t)kafka;
 	d->http_port = (uint16_t)http;
+	d->static_port = (uint16_t)statics;
 	return kafka != 0;
 }
 

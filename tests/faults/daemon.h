@@ -17,7 +17,7 @@ enum { DAEMON_SETTINGS_MAX = 24, DAEMON_PATH_BYTES = 300 };
 /**
  * struct daemon_kit - @datadir: DATADIR. @log: its standard error, of all its starts one after
  * the other; @out: its standard output, of the last start.
- * @kafka_port, @http_port: of the last start, 0 while it is not known to serve.
+ * @kafka_port, @http_port, @static_port: of the last start, 0 while it is not known to serve.
  */
 struct daemon_kit {
 	char datadir[DAEMON_PATH_BYTES];
@@ -25,7 +25,7 @@ struct daemon_kit {
 	char settings[DAEMON_SETTINGS_MAX][96];
 	unsigned settings_n;
 	pid_t pid; /* 0: not running */
-	uint16_t kafka_port, http_port;
+	uint16_t kafka_port, http_port, static_port;
 	int64_t ready_ns; /* from the last start until it served */
 };
 

@@ -6,9 +6,10 @@
  * on core 0. Order of the end: waits in the engine are ended, connections drained, logs synced
  * and closed, cores stopped. Invariant: DATADIR is marked clean only if all of that succeeded.
  *
- * Order of parts: what the engine is given; events; start; signals; end; the run.
+ * Order of parts: what the engine is given; events; static files; start; signals; end; the run.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -140,6 +141,59 @@ int daemon_configure_kafka(struct daemon *d)
 	return 0;
 }
 
+/* ---- static files ----------------------------------------------------------------------- */
+
+/* A file's name is looked up again so soon after it was found, when it is asked for. */
+#define STATIC_CHECK_NS SL_SEC
+#define STATIC_IDLE_NS (60 * SL_SEC)
+
+static uint64_t max_age_s(const struct daemon *d)
+{
+	return (uint64_t)(d->conf.statics.max_age_ns / SL_SEC);
+}
+
+static int open_files(struct daemon *d, uint32_t cores, char *why, size_t why_len)
+{
+	const char *root = d->conf.statics.root;
+	int err;
+
+	d->root = sl_open_now(AT_FDCWD, root, O_PATH | O_DIRECTORY, 0);
+	if (d->root < 0) {
+		snprintf(why, why_len, "static.root = %s: %s; name a folder that this user may "
+			 "enter", root, strerror(-d->root));
+		return d->root;
+	}
+	err = sl_static_new(&(struct sl_static_conf){
+				    .dir = d->root,
+				    .cores = cores,
+				    .files_max = (uint32_t)d->conf.statics.open_files,
+				    .check_ns = STATIC_CHECK_NS,
+				    .idle_ns = STATIC_IDLE_NS,
+			    }, &d->files);
+	if (err) {
+		sl_close(d->root);
+		return err;
+	}
+	return http_server_init(&d->web, &(struct http_server_conf){
+						 .cores = cores,
+						 .registry = d->registry,
+						 .head_bytes_max = d->conf.http.max_head_bytes,
+						 .body_bytes_max = d->conf.http.max_body_bytes,
+						 .files = d->files,
+						 .index = d->conf.statics.index,
+						 .max_age_s = max_age_s(d),
+					 });
+}
+
+static void close_files(struct daemon *d)
+{
+	http_server_done(&d->web);
+	if (!d->files)
+		return;
+	sl_static_free(d->files);
+	sl_close(d->root);
+}
+
 /* ---- start ------------------------------------------------------------------------------ */
 
 /* Processors that this process may use, in order. Return: how many. */
@@ -210,9 +264,11 @@ static void greet(const struct daemon *d)
 {
 	const char *kafka = listener_address(d, LISTENER_KAFKA);
 	const char *http = listener_address(d, LISTENER_HTTP);
+	const char *statics = listener_address(d, LISTENER_STATIC);
 
-	printf("sluice %s serves: kafka %s, http %s, data in %s (%.0f ms)\n", SL_VERSION,
-	       kafka ? kafka : "off", http ? http : "off", d->conf.node.datadir,
+	printf("sluice %s serves: kafka %s, http %s%s%s, data in %s (%.0f ms)\n", SL_VERSION,
+	       kafka ? kafka : "off", http ? http : "off", statics ? ", static " : "",
+	       statics ? statics : "", d->conf.node.datadir,
 	       (double)(sl_clock_ns() - d->began_ns) / 1e6);
 	if (kafka)
 		printf("  echo hello | kcat -P -b %s -t greetings\n"
@@ -246,6 +302,8 @@ static void apply(struct daemon *d)
 	sl_log_setup((enum sl_log_level)d->conf.node.log_level,
 		     (enum sl_log_format)d->conf.node.log_format);
 	http_server_set_limits(&d->http, d->conf.http.max_head_bytes, d->conf.http.max_body_bytes);
+	http_server_set_limits(&d->web, d->conf.http.max_head_bytes, d->conf.http.max_body_bytes);
+	http_server_set_max_age(&d->web, max_age_s(d));
 	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
 		sl_call(sl_cores_at(d->cores, i), configure_topics, d, SL_NEVER);
 	if (!daemon_configure_kafka(d))
@@ -354,6 +412,16 @@ static int stop_topics(void *arg, int64_t deadline)
 	return sl_topics_stop(d->topics, deadline);
 }
 
+static int stop_files(void *arg, int64_t deadline)
+{
+	struct daemon *d = arg;
+
+	(void)deadline;
+	if (d->files)
+		sl_static_stop(d->files);
+	return 0;
+}
+
 static int on_every_core(struct daemon *d, int (*fn)(void *arg, int64_t deadline))
 {
 	int first = 0;
@@ -375,6 +443,7 @@ static int end(struct daemon *d)
 	set_ready(d, "draining");
 	on_every_core(d, drain_topics);
 	listeners_close(d, sl_now() + DRAIN_NS);
+	on_every_core(d, stop_files);
 	err = on_every_core(d, stop_topics);
 	if (err)
 		sl_log_err("daemon.stopped-unclean", SL_KV_ERRNO(err));
@@ -447,6 +516,8 @@ static int start_cores(struct daemon *d, char *why, size_t why_len)
 						 .head_bytes_max = d->conf.http.max_head_bytes,
 						 .body_bytes_max = d->conf.http.max_body_bytes,
 					 });
+	if (!err && d->conf.statics.listen.n)
+		err = open_files(d, conf.n, why, why_len);
 	if (!err)
 		err = daemon_configure_kafka(d);
 	if (err)
@@ -461,6 +532,7 @@ static void free_all(struct daemon *d)
 	listeners_free(d);
 	sl_topics_close(d->topics);
 	http_server_done(&d->http);
+	close_files(d);
 	sl_registry_free(d->registry);
 	while ((k = d->kafka)) {
 		d->kafka = k->older;

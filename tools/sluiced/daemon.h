@@ -9,15 +9,18 @@
 #include "dataplane/dataplane.h"
 #include "proto/http/http.h"
 #include "proto/kafka/kafka.h"
+#include "stores/static/static.h"
 
 /* Listeners, as the metrics' label names them; a row each in listeners.c. */
-enum listener { LISTENER_KAFKA, LISTENER_HTTP, LISTENER_LAST };
+enum listener { LISTENER_KAFKA, LISTENER_HTTP, LISTENER_STATIC, LISTENER_LAST };
 
 /**
  * struct daemon - everything of one process.
  * @source, @conf: where the settings come from, and those in force (replaced by a reload, on core
  *	0 alone). @kafka: what the Kafka listeners' connections are given; a reload makes a new one
  *	and keeps the old ones for those who still look at them.
+ * @root, @files, @web: static.root, its files and their server; NULL and zeroed without
+ *	static.listen.
  * @listeners: per core, those that it opened. @refused: 0, or the -errno that appends get while
  *	the start is not counted in DATADIR; core 0 changes it, all read it.
  */
@@ -32,6 +35,9 @@ struct daemon {
 	const char *fallbacks[SL_FALLBACK_LAST];
 	struct sl_topics *topics;
 	struct http_server http;
+	int root;
+	struct sl_static *files;
+	struct http_server web;
 	struct kafka_config *kafka;
 	struct sl_cores *cores;
 	struct core_listeners *listeners;

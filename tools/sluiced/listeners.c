@@ -13,6 +13,7 @@
 const char *const listener_names[LISTENER_LAST] = {
 	[LISTENER_KAFKA] = "kafka",
 	[LISTENER_HTTP] = "http",
+	[LISTENER_STATIC] = "static",
 };
 
 static const struct sl_conf_addrs *kafka_addrs(const struct sl_conf *conf)
@@ -25,6 +26,11 @@ static const struct sl_conf_addrs *http_addrs(const struct sl_conf *conf)
 	return &conf->http.listen;
 }
 
+static const struct sl_conf_addrs *static_addrs(const struct sl_conf *conf)
+{
+	return &conf->statics.listen;
+}
+
 static void *kafka_arg(struct daemon *d)
 {
 	return &d->kafka->server;
@@ -35,6 +41,11 @@ static void *http_arg(struct daemon *d)
 	return &d->http;
 }
 
+static void *static_arg(struct daemon *d)
+{
+	return &d->web;
+}
+
 static const struct {
 	const struct sl_proto *proto;
 	const struct sl_conf_addrs *(*addrs)(const struct sl_conf *conf);
@@ -42,6 +53,7 @@ static const struct {
 } rows[LISTENER_LAST] = {
 	[LISTENER_KAFKA] = {&kafka_proto, kafka_addrs, kafka_arg},
 	[LISTENER_HTTP] = {&http_proto, http_addrs, http_arg},
+	[LISTENER_STATIC] = {&http_proto, static_addrs, static_arg},
 };
 
 /* One address of a listener, as one core has it. */

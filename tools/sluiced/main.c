@@ -17,7 +17,8 @@
 static const char usage[] =
 	"Usage: sluiced [-c FILE] [-D DATADIR] [--set SECTION.KEY=VALUE]... [--check]\n"
 	"\n"
-	"Serves the event log in DATADIR to Kafka clients until SIGTERM or SIGINT.\n"
+	"Serves the event log in DATADIR to Kafka clients, and static files by HTTP if\n"
+	"static.listen says so, until SIGTERM or SIGINT.\n"
 	"\n"
 	"  -c, --config FILE          settings, see sluice.conf(5); also FILE.d/*.conf\n"
 	"  -D, --datadir DATADIR      the folder that holds everything stored (./data)\n"
@@ -134,15 +135,17 @@ static int drop_privileges(struct daemon *d, char *why, size_t why_len)
 {
 	const struct sl_conf *c = &d->conf;
 	const char *file = d->source.file ? d->source.file : "";
+	const char *root = c->statics.listen.n ? c->statics.root : ""; /* missing, so left out */
 	char dropins[4200];
 	const struct sl_privileges_path paths[] = {
 		{c->node.datadir, true, false}, {"/proc", false, true}, {"/sys", false, true},
-		{"/etc", false, true},		{"/usr", false, true},	{file, false, true},
-		{dropins, false, true},
+		{"/etc", false, true},		{"/usr", false, true},	{root, false, true},
+		{file, false, true},		{dropins, false, true},
 	};
 	struct sl_privileges_conf conf = {
 		.user = c->node.user,
-		.low_ports = has_low_port(&c->kafka.listen) || has_low_port(&c->http.listen),
+		.low_ports = has_low_port(&c->kafka.listen) || has_low_port(&c->http.listen) ||
+			     has_low_port(&c->statics.listen),
 		.core_dumps = c->node.core_dumps,
 		.confine = c->node.confine,
 		.paths = paths,

@@ -55,6 +55,7 @@ TEST(encoding_is_undone_once)
 TEST(nothing_that_no_name_has_gets_through)
 {
 	EXPECT_EQ(-EILSEQ, refusal("/a%00b"));
+	EXPECT_EQ(-EILSEQ, clean_n("/a\0b", 4));
 	EXPECT_EQ(-ENOENT, refusal("/a%2fb"));
 	EXPECT_EQ(-ENOENT, refusal("/..%2F..%2fetc/passwd"));
 	EXPECT_EQ(-ENOENT, refusal("/%2f"));

@@ -51,6 +51,51 @@ TEST(every_core_accepts_on_the_same_port)
 	EXPECT_EQ(0, daemon_stop(&d));
 }
 
+static void put_file(const char *name)
+{
+	char path[4200];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", harness_tmpdir(), name);
+	f = fopen(path, "w");
+	ASSERT_NOT_NULL(f);
+	fputs("a file", f);
+	fclose(f);
+}
+
+TEST(files_are_served_by_a_listener_of_their_own)
+{
+	struct daemon_kit d;
+
+	put_file("a.txt");
+	daemon_init(&d, NULL);
+	daemon_must_start(&d);
+	EXPECT_EQ(0, d.static_port);
+	EXPECT_EQ(0, daemon_stop(&d));
+	daemon_set(&d, "node.cores=2");
+	daemon_set(&d, "static.listen=127.0.0.1:0");
+	daemon_set(&d, "static.root=%s", harness_tmpdir());
+	daemon_must_start(&d);
+	ASSERT_NE(0, d.static_port);
+	for (int i = 0; i < 20; i++) {
+		expect_http(d.static_port, "/a.txt", "HTTP/1.1 200");
+		expect_http(d.static_port, "/metrics", "HTTP/1.1 404");
+		expect_http(d.http_port, "/a.txt", "HTTP/1.1 404");
+	}
+	EXPECT_EQ(0, daemon_stop(&d));
+}
+
+TEST(a_missing_folder_of_files_is_named)
+{
+	struct daemon_kit d;
+
+	daemon_init(&d, NULL);
+	daemon_set(&d, "static.listen=127.0.0.1:0");
+	daemon_set(&d, "static.root=%s/none", harness_tmpdir());
+	EXPECT_EQ(1, daemon_start(&d));
+	EXPECT_EQ(1, daemon_log_count(&d, "/none: No such file or directory; name a folder"));
+}
+
 TEST(a_taken_port_is_named)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET};
