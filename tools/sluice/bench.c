@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * sluice bench produce | fetch | latency | machine.
+ * sluice bench produce | fetch | latency | http | machine.
  *
  * Interface: verb_bench(). Invariant: each run has a topic of its own, made before and deleted
  * after, so that runs do not measure one another's leftovers.
@@ -76,6 +76,23 @@ static const struct option_row fetch_rows[] = {
 
 static const struct option_row latency_rows[] = {ROW_RECORD, ROW_ACKS, ROW_RUN, ROW_COMMON};
 
+static const struct option_row http_rows[] = {
+	{"connections", "N", OPTION_NUMBER, AT(connections), 1, 100000, NULL,
+	 "how many connections, each with one request under way (1)"},
+	{"files", "N", OPTION_NUMBER, AT(files), 1, INT32_MAX, NULL,
+	 "ask for PATH0, PATH1 and so on in turns, so many of them, instead of for PATH"},
+	{"requests", "N", OPTION_NUMBER, AT(requests_max), 1, INT64_MAX, NULL,
+	 "measure so many requests, from the first, within --seconds at most"},
+	{"seconds", "TIME", OPTION_TIME, AT(run_ns), SL_MSEC, 86400 * SL_SEC, NULL,
+	 "how long to measure (5s)"},
+	{"warmup", "TIME", OPTION_TIME, AT(warmup_ns), 0, 86400 * SL_SEC, NULL,
+	 "how long to run before that, unless --requests is given (500ms)"},
+	{"pid", "PID", OPTION_NUMBER, AT(pid), 1, INT32_MAX, NULL,
+	 "the server's process, whose CPU time is then reported"},
+	{"json", NULL, OPTION_FLAG, AT(json), 0, 0, NULL, "print one line of JSON"},
+	OPTION_TIMEOUT(struct bench_options, timeout_ns),
+};
+
 static const struct option_row machine_rows[] = {
 	{"dir", "FOLDER", OPTION_TEXT, AT(dir), 0, 0, NULL,
 	 "where files are written, which takes 1 GiB for a moment (.)"},
@@ -109,6 +126,16 @@ static const struct usage usages[BENCH_KIND_LAST] = {
 			   .rows = latency_rows,
 			   .rows_n = SL_ARRAY_SIZE(latency_rows),
 			   .more = not_on_production},
+	[BENCH_HTTP] = {.name = "bench http",
+			.args = "HOST:PORT PATH",
+			.what = "Gets files again and again, drops what arrives, and reports how fast "
+				"they came.",
+			.rows = http_rows,
+			.rows_n = SL_ARRAY_SIZE(http_rows),
+			.args_min = 2,
+			.args_max = 2,
+			.more = "Any server of HTTP/1.1 will do that keeps connections. Latencies above "
+				"4.29 s count as that."},
 };
 
 static const struct usage machine_usage = {
@@ -132,6 +159,14 @@ static const struct bench_options defaults = {
 	.acks = ACKS_ALL,
 };
 
+static int pid_check(const char *name, const struct bench_options *o)
+{
+	if (!o->pid || !kill((pid_t)o->pid, 0) || errno != ESRCH)
+		return 0;
+	complain(name, "--pid %" PRId64 ": there is no such process", o->pid);
+	return -EINVAL;
+}
+
 static int options_check(const char *name, enum bench_kind kind, struct bench_options *o)
 {
 	if (kind == BENCH_LATENCY) {
@@ -147,11 +182,7 @@ static int options_check(const char *name, enum bench_kind kind, struct bench_op
 		return -EINVAL;
 	}
 	o->acks = o->acks == ACKS_ALL ? -1 : o->acks;
-	if (o->pid && kill((pid_t)o->pid, 0) && errno == ESRCH) {
-		complain(name, "--pid %" PRId64 ": there is no such process", o->pid);
-		return -EINVAL;
-	}
-	return 0;
+	return pid_check(name, o);
 }
 
 /* ---- a run's topic ---------------------------------------------------------------------- */
@@ -332,6 +363,29 @@ static int latency(int argc, char **argv)
 	return kind_run(BENCH_LATENCY, argc, argv);
 }
 
+static int http(int argc, char **argv)
+{
+	struct bench_options o = defaults;
+	struct bench_load b = {.kind = BENCH_HTTP, .o = &o};
+	const char *name = usages[BENCH_HTTP].name;
+	const char *args[2];
+	int err = options_parse(&usages[BENCH_HTTP], argc, argv, &o, args);
+
+	if (err)
+		return options_exit(err);
+	if (pid_check(name, &o))
+		return EXIT_USAGE;
+	o.bootstrap = args[0];
+	o.path = args[1];
+	err = bench_http_run(&b);
+	if (err)
+		complain(name, "%s", b.error);
+	else
+		bench_report(&b, o.json);
+	bench_load_done(&b);
+	return err ? 1 : 0;
+}
+
 static int machine(int argc, char **argv)
 {
 	struct bench_options o = defaults;
@@ -348,6 +402,7 @@ static const struct verb words[] = {
 	{"produce", produce, "how fast batches are stored, and at what cost"},
 	{"fetch", fetch, "how fast they are read back"},
 	{"latency", latency, "how long one record takes to be acknowledged"},
+	{"http", http, "how fast files come by HTTP, from any server"},
 	{"machine", machine, "what this machine can do at best"},
 };
 

@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bench: the load client's parts. bench.c has the verbs and their options, bench_frames.c the
- * requests made beforehand, bench_load.c the loop that sends them, bench_cpu.c what is read from
- * the clocks, bench_report.c what is printed, bench_machine.c the machine's own limits.
+ * requests made beforehand, bench_load.c the loop that sends them, bench_http.c the one of HTTP,
+ * bench_cpu.c what is read from the clocks, bench_report.c what is printed, bench_machine.c the
+ * machine's own limits.
  */
 #ifndef TOOLS_SLUICE_BENCH_H
 #define TOOLS_SLUICE_BENCH_H
 
 #include "client.h"
 
-enum bench_kind { BENCH_PRODUCE, BENCH_FETCH, BENCH_LATENCY, BENCH_KIND_LAST };
+enum bench_kind { BENCH_PRODUCE, BENCH_FETCH, BENCH_LATENCY, BENCH_HTTP, BENCH_KIND_LAST };
 
-/* @request_bytes 0: requests of one record each. */
+/**
+ * struct bench_options - of all kinds.
+ * @request_bytes: 0: requests of one record each. Of HTTP: @bootstrap is the server; @files: 0, or
+ * how many files there are whose names are @path and a number; @requests_max: 0, or how many
+ * requests, instead of a time.
+ */
 struct bench_options {
-	const char *bootstrap, *topic, *request_text, *dir;
+	const char *bootstrap, *topic, *request_text, *dir, *path;
 	int64_t timeout_ns, run_ns, warmup_ns;
-	int64_t connections, in_flight, partitions, pid;
+	int64_t connections, in_flight, partitions, pid, files, requests_max;
 	uint64_t request_bytes, record_bytes, bytes_max, prefill_bytes;
 	int acks; /* as in requests: 0, 1 or -1 */
 	bool json, keep;
@@ -98,6 +104,14 @@ struct bench_load {
 /* Return: 0; -errno, with load->error set. */
 int bench_load_run(struct bench_load *load);
 void bench_load_done(struct bench_load *load);
+
+/* The same by HTTP: of @load only @kind and @o are read. */
+int bench_http_run(struct bench_load *load);
+
+/* What both end with: the figures between two readings, and latencies in their order. */
+void bench_cpu_used(struct bench_load *load, const struct bench_cpu *from,
+		    const struct bench_cpu *to);
+void bench_samples_sort(struct bench_load *load);
 
 /* ---- reports ---------------------------------------------------------------------------- */
 

@@ -363,12 +363,7 @@ static int run_measured(struct run *r)
 	r->measuring = false;
 	if (err)
 		return run_fail(r, err, err == -ESRCH ? "--pid" : "measuring");
-	b->seconds = (double)(to.at_ns - from.at_ns) / 1e9;
-	b->used = (struct bench_cpu){.at_ns = to.at_ns - from.at_ns,
-				     .server_s = b->o->pid ? to.server_s - from.server_s : -1,
-				     .client_s = to.client_s - from.client_s,
-				     .busy_s = to.busy_s - from.busy_s,
-				     .irq_s = to.irq_s - from.irq_s};
+	bench_cpu_used(b, &from, &to);
 	return 0;
 }
 
@@ -379,6 +374,24 @@ static int by_size(const void *a, const void *b)
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
 	return (x > y) - (x < y);
+}
+
+void bench_samples_sort(struct bench_load *load)
+{
+	qsort(load->latency_ns, load->samples, sizeof(*load->latency_ns), by_size);
+}
+
+void bench_cpu_used(struct bench_load *load, const struct bench_cpu *from,
+		    const struct bench_cpu *to)
+{
+	load->seconds = (double)(to->at_ns - from->at_ns) / 1e9;
+	load->used = (struct bench_cpu){
+		.at_ns = to->at_ns - from->at_ns,
+		.server_s = load->o->pid ? to->server_s - from->server_s : -1,
+		.client_s = to->client_s - from->client_s,
+		.busy_s = to->busy_s - from->busy_s,
+		.irq_s = to->irq_s - from->irq_s,
+	};
 }
 
 int bench_load_run(struct bench_load *load)
@@ -399,7 +412,7 @@ int bench_load_run(struct bench_load *load)
 		err = turn(&r, drained);
 	run_close(&r);
 	if (!err)
-		qsort(load->latency_ns, load->samples, sizeof(*load->latency_ns), by_size);
+		bench_samples_sort(load);
 	return err;
 }
 

@@ -12,7 +12,8 @@
 #include "bench.h"
 
 static const char *const kind_names[BENCH_KIND_LAST] = {
-	[BENCH_PRODUCE] = "produce", [BENCH_FETCH] = "fetch", [BENCH_LATENCY] = "latency"};
+	[BENCH_PRODUCE] = "produce", [BENCH_FETCH] = "fetch", [BENCH_LATENCY] = "latency",
+	[BENCH_HTTP] = "http"};
 
 double bench_quantile_us(const struct bench_load *load, double q)
 {
@@ -35,20 +36,28 @@ static void cpu_json(const char *who, double s, struct rates r)
 	       who, r.gb > 0 ? s / r.gb : 0, who, r.requests > 0 ? s * 1e6 / r.requests : 0);
 }
 
-static void report_json(const struct bench_load *b, struct rates r)
+static void kafka_json(const struct bench_load *b, struct rates r)
 {
 	const struct bench_options *o = b->o;
 
-	printf("{\"bench\":\"%s\",\"request_bytes\":%zu,\"batch_bytes\":%zu,\"batch_records\":%u,"
-	       "\"record_bytes\":%" PRIu64 ",\"connections\":%" PRId64 ",\"in_flight\":%" PRId64
-	       ",\"partitions\":%" PRId64 ",\"acks\":%d",
-	       kind_names[b->kind], b->frames[0].len, b->frames[0].batch_bytes,
-	       b->frames[0].records, o->record_bytes, o->connections, o->in_flight, o->partitions,
-	       o->acks);
-	printf(",\"seconds\":%.3f,\"requests\":%" PRIu64 ",\"bytes\":%" PRIu64
-	       ",\"mb_per_s\":%.2f,\"requests_per_s\":%.1f,\"records_per_s\":%.1f",
-	       b->seconds, b->requests, b->bytes, r.gb * 1e3 / b->seconds, r.requests / b->seconds,
+	printf(",\"request_bytes\":%zu,\"batch_bytes\":%zu,\"batch_records\":%u,"
+	       "\"record_bytes\":%" PRIu64 ",\"in_flight\":%" PRId64 ",\"partitions\":%" PRId64
+	       ",\"acks\":%d,\"records_per_s\":%.1f",
+	       b->frames[0].len, b->frames[0].batch_bytes, b->frames[0].records, o->record_bytes,
+	       o->in_flight, o->partitions, o->acks,
 	       r.requests * b->frames[0].records / b->seconds);
+}
+
+static void report_json(const struct bench_load *b, struct rates r)
+{
+	printf("{\"bench\":\"%s\",\"connections\":%" PRId64, kind_names[b->kind],
+	       b->o->connections);
+	if (b->kind != BENCH_HTTP)
+		kafka_json(b, r);
+	printf(",\"seconds\":%.3f,\"requests\":%" PRIu64 ",\"bytes\":%" PRIu64
+	       ",\"mb_per_s\":%.2f,\"requests_per_s\":%.1f",
+	       b->seconds, b->requests, b->bytes, r.gb * 1e3 / b->seconds,
+	       r.requests / b->seconds);
 	printf(",\"latency_p50_us\":%.1f,\"latency_p99_us\":%.1f,\"latency_p999_us\":%.1f,"
 	       "\"latency_max_us\":%.1f",
 	       bench_quantile_us(b, 0.5), bench_quantile_us(b, 0.99), bench_quantile_us(b, 0.999),
@@ -70,8 +79,10 @@ static void cpu_table(const char *who, double s, struct rates r)
 
 static void report_table(const struct bench_load *b, struct rates r)
 {
-	printf("%s: %" PRIu64 " requests of %u records in %.2f s\n", kind_names[b->kind],
-	       b->requests, b->frames[0].records, b->seconds);
+	printf("%s: %" PRIu64 " requests", kind_names[b->kind], b->requests);
+	if (b->kind != BENCH_HTTP)
+		printf(" of %u records", b->frames[0].records);
+	printf(" in %.2f s\n", b->seconds);
 	printf("  throughput    %.1f MB/s   %.0f requests/s\n", r.gb * 1e3 / b->seconds,
 	       r.requests / b->seconds);
 	printf("  latency       p50 %.0f us   p99 %.0f us   p99.9 %.0f us   max %.0f us\n",

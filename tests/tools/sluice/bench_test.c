@@ -4,6 +4,7 @@
  */
 #include "tools/sluice/bench.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,10 +166,51 @@ TEST_F(bench, several_connections_and_partitions)
 		      "produce");
 }
 
+/* A file of @bytes in the folder that the daemon serves. */
+static void put_file(const char *name, off_t bytes)
+{
+	char path[4200];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", harness_tmpdir(), name);
+	fd = open(path, O_WRONLY | O_CREAT, 0644);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, bytes));
+	close(fd);
+}
+
+TEST(files_are_got_by_http)
+{
+	const struct run_result *r;
+	struct daemon_kit d;
+	char address[32], pid[16];
+
+	put_file("f0", 1000000);
+	put_file("f1", 100);
+	daemon_init(&d, NULL);
+	daemon_set(&d, "static.listen=127.0.0.1:0");
+	daemon_set(&d, "static.root=%s", harness_tmpdir());
+	daemon_must_start(&d);
+	snprintf(address, sizeof(address), "127.0.0.1:%u", d.static_port);
+	snprintf(pid, sizeof(pid), "%d", (int)d.pid);
+	expect_report(RUN(0, NULL, "bench", "http", address, "/f1", "--seconds", "100ms",
+			  "--warmup", "10ms", "--connections", "5", "--pid", pid, "--json"), "http");
+	r = RUN(0, NULL, "bench", "http", address, "/f", "--files", "2", "--requests", "10",
+		"--connections", "3", "--pid", pid, "--json");
+	expect_report(r, "http");
+	EXPECT_NOT_NULL(strstr(r->out, "\"requests\":10,\"bytes\":5000500,"));
+	r = RUN(0, NULL, "bench", "http", address, "/none");
+	EXPECT_EQ(1, r->status);
+	EXPECT_NOT_NULL(strstr(r->err, "the server answered: HTTP/1.1 404 Not Found"));
+	EXPECT_EQ(0, daemon_stop(&d));
+	EXPECT_EQ(1, RUN(0, NULL, "bench", "http", address, "/f1")->status);
+}
+
 TEST(wrong_usage_is_told)
 {
 	EXPECT_EQ(2, RUN(0, NULL, "bench", "produce", "--request-bytes", "huge")->status);
 	EXPECT_EQ(2, RUN(0, NULL, "bench", "produce", "--pid", "2147483646")->status);
+	EXPECT_EQ(2, RUN(0, NULL, "bench", "http", "127.0.0.1:1")->status);
 	EXPECT_EQ(1, RUN(0, NULL, "bench", "produce")->status);
 }
 
