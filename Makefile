@@ -78,27 +78,32 @@ libs := -Wl,--as-needed $(pkg-libs) -lm
 dirs := uring dataplane segments stores/static stores/topics proto/kafka proto/http tools
 # Tests run in this order: those that take longest begin first.
 test-dirs := tests $(addprefix tests/,faults include uring dataplane segments stores/static \
-	stores/topics proto/kafka proto/http tools tools/sluice tools/sluiced clients)
+	stores/topics proto/kafka proto/http tools tools/bench tools/sluice tools/sluiced \
+	clients)
 
 # A Kbuild sets, relative to its folder:
 #   obj-y      objects of the layer
 #   prog-y     programs; NAME-main is the object with main() (tools/ only)
+#   bench-y    the same for programs of benchmarks, which are not installed
 #   test-y     test programs, each of one source (tests/ only)
 #   helper-y   objects that test programs may use (tests/ only)
 define load-kbuild
 obj-y :=
 prog-y :=
+bench-y :=
 test-y :=
 helper-y :=
 include $(1)/Kbuild
 objs += $$(addprefix $(1)/,$$(obj-y))
 progs += $$(prog-y)
-$$(foreach p,$$(prog-y),$$(eval main-$$(p) := $(1)/$$($$(p)-main)))
+benches += $$(bench-y)
+$$(foreach p,$$(prog-y) $$(bench-y),$$(eval main-$$(p) := $(1)/$$($$(p)-main)))
 tests += $$(addprefix $(1)/,$$(test-y))
 helpers += $$(addprefix $(1)/,$$(helper-y))
 endef
 objs :=
 progs :=
+benches :=
 tests :=
 helpers :=
 kbuilds := $(addsuffix /Kbuild,$(dirs) $(test-dirs))
@@ -109,7 +114,8 @@ testlib := $(B)/tests/tests.a
 lib-objs := $(addprefix $(B)/,$(objs))
 testlib-objs := $(addprefix $(B)/,$(helpers))
 prog-bins := $(addprefix $(B)/,$(progs))
-prog-mains := $(foreach p,$(progs),$(B)/$(main-$(p)))
+bench-bins := $(addprefix $(B)/,$(benches))
+prog-mains := $(foreach p,$(progs) $(benches),$(B)/$(main-$(p)))
 test-bins := $(addprefix $(B)/,$(tests))
 fuzz-names := $(basename $(notdir $(wildcard tests/fuzz/$(T)*_fuzz.c)))
 fuzz-bins := $(addprefix $(B)/tests/fuzz/,$(fuzz-names))
@@ -145,9 +151,9 @@ endif
 endif
 
 ## all: build the programs (the default)
-all: $(prog-bins)
+all: $(prog-bins) $(bench-bins)
 
-programs: $(prog-bins)
+programs: $(prog-bins) $(bench-bins)
 ## tests: build every test program
 tests: $(test-bins) $(B)/tests/runner
 
@@ -177,8 +183,8 @@ $(testlib): $(testlib-objs) | $$(@D)/.dir
 define program-rule
 $(B)/$(1): $(B)/$(main-$(1)) $(lib)
 endef
-$(foreach p,$(progs),$(eval $(call program-rule,$(p))))
-$(prog-bins):
+$(foreach p,$(progs) $(benches),$(eval $(call program-rule,$(p))))
+$(prog-bins) $(bench-bins):
 	$(call say,LD,$(call short,$@)) $(CC) $(ld-flags) -o $@ $< $(lib) $(libs)
 
 $(test-bins): %: %.o $(testlib) $(lib)
@@ -209,7 +215,7 @@ san-env := $(if $(SAN),ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks
 layer-only := $(filter $(addsuffix %,include uring dataplane segments stores proto harness),\
 	$(T:tests/%=%))
 
-check-built: $(if $(layer-only),,$(prog-bins)) $(picked-bins) $(if $(canary),$(B)/$(canary)) \
+check-built: $(if $(layer-only),,$(prog-bins) $(bench-bins)) $(picked-bins) $(if $(canary),$(B)/$(canary)) \
 	$(B)/tests/runner
 
 ## check: run the tests; T=segments/log picks by path prefix, V=1 shows all
@@ -242,6 +248,10 @@ fuzz-short: fuzz-build
 ## bench: measure; writes docs/benchmarks.md
 bench: all
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench
+
+## bench-delivery: measure static files beside nginx; writes docs/benchmarks.md
+bench-delivery: all
+	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench-delivery
 
 ## soak: run the long tests (an hour unless SOAK_SECONDS says otherwise)
 soak: all tests
@@ -299,4 +309,4 @@ help:
 		while IFS='|' read -r name text; do printf '  %-22s %s\n' "$$name" "$$text"; done
 
 .PHONY: all programs tests check check-built check-units fuzz fuzz-build fuzz-bins fuzz-short \
-	bench soak man doc install format clean help
+	bench bench-delivery soak man doc install format clean help
