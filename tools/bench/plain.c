@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -261,6 +262,8 @@ int main(int argc, char **argv)
 	struct server *s = calloc(1, sizeof(*s));
 	struct epoll_event events[256];
 
+	/* sendfile() has no MSG_NOSIGNAL. */
+	signal(SIGPIPE, SIG_IGN);
 	if (!s || argc < 2 || argc > 3) {
 		fprintf(stderr, "usage: bench-plain FOLDER [PORT]\n");
 		return 2;

@@ -99,4 +99,17 @@ TEST_F(plain, what_it_has_not_is_refused)
 	free(seen);
 }
 
+TEST_F(plain, who_goes_away_ends_nobody_else)
+{
+	char *seen;
+
+	for (int i = 0; i < 20; i++) {
+		seen = ask(self, "GET /file HTTP/1.1\r\n\r\nGET /file HTTP/1.1\r\n\r\n", 100);
+		free(seen);
+	}
+	seen = ask(self, "GET /file HTTP/1.1\r\n\r\n", 100);
+	EXPECT_MEMEQ("HTTP/1.1 200 ", seen, 13);
+	free(seen);
+}
+
 TEST_HARNESS_MAIN
