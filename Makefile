@@ -215,8 +215,8 @@ san-env := $(if $(SAN),ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks
 layer-only := $(filter $(addsuffix %,include uring dataplane segments stores proto harness),\
 	$(T:tests/%=%))
 
-check-built: $(if $(layer-only),,$(prog-bins) $(bench-bins)) $(picked-bins) $(if $(canary),$(B)/$(canary)) \
-	$(B)/tests/runner
+check-built: $(if $(layer-only),,$(prog-bins) $(bench-bins)) $(picked-bins) \
+	$(if $(canary),$(B)/$(canary)) $(B)/tests/runner
 
 ## check: run the tests; T=segments/log picks by path prefix, V=1 shows all
 check: check-built

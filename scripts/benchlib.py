@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """benchlib: what the scripts that measure share; imported by bench-log and bench-delivery.
 
 Processors: the server's is the first, the load's the last. Servers, figures (medians with their

@@ -128,14 +128,14 @@ static const struct usage usages[BENCH_KIND_LAST] = {
 			   .more = not_on_production},
 	[BENCH_HTTP] = {.name = "bench http",
 			.args = "HOST:PORT PATH",
-			.what = "Gets files again and again, drops what arrives, and reports how fast "
-				"they came.",
+			.what = "Gets files again and again, drops what arrives, and reports how "
+				"fast they came.",
 			.rows = http_rows,
 			.rows_n = SL_ARRAY_SIZE(http_rows),
 			.args_min = 2,
 			.args_max = 2,
-			.more = "Any server of HTTP/1.1 will do that keeps connections. Latencies above "
-				"4.29 s count as that."},
+			.more = "Any server of HTTP/1.1 will do that keeps connections. Latencies "
+				"above 4.29 s count as that."},
 };
 
 static const struct usage machine_usage = {

@@ -194,7 +194,8 @@ TEST(files_are_got_by_http)
 	snprintf(address, sizeof(address), "127.0.0.1:%u", d.static_port);
 	snprintf(pid, sizeof(pid), "%d", (int)d.pid);
 	expect_report(RUN(0, NULL, "bench", "http", address, "/f1", "--seconds", "100ms",
-			  "--warmup", "10ms", "--connections", "5", "--pid", pid, "--json"), "http");
+			  "--warmup", "10ms", "--connections", "5", "--pid", pid, "--json"),
+		      "http");
 	r = RUN(0, NULL, "bench", "http", address, "/f", "--files", "2", "--requests", "10",
 		"--connections", "3", "--pid", pid, "--json");
 	expect_report(r, "http");
