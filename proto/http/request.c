@@ -114,7 +114,12 @@ static int on_value_complete(llhttp_t *p)
 {
 	struct http_request *rq = p->data;
 
-	rq->fields_n += !rq->whole;
+	if (rq->whole)
+		return 0;
+	rq->fields_n++;
+	/* The next is ready to grow; all of them at once would cost more than most heads. */
+	if (rq->fields_n < HTTP_FIELDS_MAX)
+		rq->fields[rq->fields_n] = (struct http_field){0};
 	return 0;
 }
 
@@ -411,7 +416,7 @@ enum http_refusal http_request_parse(struct http_request *rq, const uint8_t *hea
 	rq->refusal = HTTP_REFUSE_NONE;
 	rq->target = rq->path = rq->query = (struct http_span){0};
 	rq->body = (struct http_body){.max = UINT64_MAX};
-	memset(rq->fields, 0, sizeof(rq->fields));
+	rq->fields[0] = (struct http_field){0};
 	llhttp_init(&rq->parser, HTTP_REQUEST, &http_parser_settings);
 	rq->parser.data = rq;
 	err = llhttp_execute(&rq->parser, line, n - begin);

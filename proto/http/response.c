@@ -149,7 +149,7 @@ static bool has_no_body(int status)
 size_t http_response_head(const struct http_response *rs, const struct http_frame *frame,
 			  uint8_t *ret_head)
 {
-	struct out o = {ret_head, ret_head + HTTP_HEAD_BYTES};
+	struct out o = {ret_head, ret_head + HTTP_HEAD_OWN_BYTES + rs->extra_n};
 
 	SL_ASSERT(rs->status >= 200 && rs->status <= 599);
 	put_string(&o, "HTTP/1.1 ");
@@ -185,7 +185,8 @@ struct sl_reply *http_response_reply(struct http_response *rs, const struct http
 	size_t n;
 
 	SL_ASSERT(!rs->n || !rs->small_n);
-	reply = sl_reply_new(conn, 1 + rs->n, 0, HTTP_HEAD_BYTES + HTTP_SMALL_BYTES);
+	/* As small as can be: of a thousand replies each takes its place in the cache. */
+	reply = sl_reply_new(conn, 1 + rs->n, 0, HTTP_HEAD_OWN_BYTES + rs->extra_n + rs->small_n);
 	if (!reply)
 		return NULL;
 	n = http_response_head(rs, frame, reply->bytes);

@@ -69,10 +69,14 @@ struct http_frame {
 	bool keep_alive;
 };
 
-/* The longest head. */
-#define HTTP_HEAD_BYTES (512 + HTTP_EXTRA_BYTES)
+/* The longest head, and what of it is not the handler's. */
+#define HTTP_HEAD_OWN_BYTES 512
+#define HTTP_HEAD_BYTES (HTTP_HEAD_OWN_BYTES + HTTP_EXTRA_BYTES)
 
-/* Writes the head, its empty line included. Return: its length, at most HTTP_HEAD_BYTES. */
+/*
+ * Writes the head, its empty line included. Return: its length, at most HTTP_HEAD_OWN_BYTES more
+ * than that of @rs->extra.
+ */
 size_t http_response_head(const struct http_response *rs, const struct http_frame *frame,
 			  uint8_t *ret_head);
 
