@@ -518,7 +518,8 @@ int sl_ring_start_kernel(struct sl_ring *ring, struct sl_io *io);
 
 /**
  * sl_ring_turn() - submit what was begun, wait for a completion until @deadline, and call done()
- * for every completion that is there. A @deadline in the past means: do not wait.
+ * for the completions that are there, some dozens at most; the next turn then does not wait. A
+ * @deadline in the past means: do not wait.
  * Return: completions seen, or -errno of io_uring_enter (never -EINTR, -ETIME, -EAGAIN, -EBUSY).
  */
 int sl_ring_turn(struct sl_ring *ring, int64_t deadline);

@@ -158,6 +158,26 @@ TEST_F(ring, many_more_operations_than_entries)
 		EXPECT_EQ(-EBADF, ios[i].res);
 }
 
+TEST_F(ring, a_turn_completes_a_few_and_the_next_does_not_wait_for_more)
+{
+	static struct sl_io ios[200];
+	int count = 0, turns = 0;
+
+	for (int i = 0; i < 200; i++) {
+		sl_io_poll(&ios[i], self->fds[0], POLLIN, 0);
+		ring_begin(self->ring, &ios[i], &count);
+	}
+	EXPECT_EQ(0, sl_ring_turn(self->ring, 0));
+	ASSERT_EQ(1, write(self->fds[1], "x", 1)); /* all of them at once */
+	for (; count < 200; turns++) {
+		int before = count;
+
+		ASSERT_LT(0, sl_ring_turn(self->ring, SL_NEVER));
+		EXPECT_GE(64, count - before);
+	}
+	EXPECT_LT(2, turns);
+}
+
 TEST(a_full_completion_queue_loses_nothing)
 {
 	struct sl_ring *ring = ring_of(&(struct sl_ring_conf){.sq_entries = 4, .cq_entries = 8});
