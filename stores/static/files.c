@@ -78,12 +78,13 @@ static bool is_same(const struct entry *e, const struct statx *stx)
 
 /* ---- the table -------------------------------------------------------------------------- */
 
-/* One core's. */
+/* One core's. @stopped: takes no more, though a fiber may still be looking. */
 struct table {
 	_Alignas(64) struct sl_static *st;
 	struct entry **buckets;
 	struct sl_list files; /* by their coming */
 	uint32_t n;
+	bool stopped;
 	struct sl_timer sweep;
 };
 
@@ -169,6 +170,8 @@ static int add(struct table *t, struct entry *e)
 {
 	struct entry **bucket = bucket_of(t, e->hash);
 
+	if (t->stopped)
+		return -ECANCELED;
 	if (!t->sweep.slot && set_sweep(t))
 		return -ENOMEM;
 	make_room(t);
@@ -286,6 +289,7 @@ static int table_init(struct table *t, struct sl_static *st)
 {
 	t->st = st;
 	t->n = 0;
+	t->stopped = false;
 	t->buckets = calloc(st->mask + 1, sizeof(struct entry *));
 	sl_list_init(&t->files);
 	sl_timer_init(&t->sweep, sweep);
@@ -319,6 +323,7 @@ void sl_static_stop(struct sl_static *st)
 {
 	struct table *t = table_here(st);
 
+	t->stopped = true;
 	sl_timer_clear(&t->sweep);
 	while (t->n)
 		drop(t, sl_list_first(&t->files, struct entry, node));

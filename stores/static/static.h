@@ -35,7 +35,10 @@ struct sl_static_conf {
 /* Return: 0 or -ENOMEM. */
 int sl_static_new(const struct sl_static_conf *conf, struct sl_static **ret_static);
 
-/* Closes this core's files but those that are being sent; on each core, before it ends. */
+/*
+ * Closes this core's files but those that are being sent, and finds no more (-ECANCELED); on each
+ * core, before it ends.
+ */
 void sl_static_stop(struct sl_static *st);
 
 /* After the cores. Accepts NULL. */

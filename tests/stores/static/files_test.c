@@ -320,6 +320,28 @@ TEST_F(files, what_nobody_asks_for_is_closed)
 	run(self, find_and_rest);
 }
 
+static void find_late(FIXTURE_DATA(files) * self)
+{
+	struct sl_static_file f;
+
+	put(self, "a", "text");
+	put(self, "b", "sent");
+	EXPECT_EQ(0, find(self, "a", "text"));
+	ASSERT_EQ(0, sl_static_find(self->st, "b", &f, SL_NEVER));
+	sl_static_stop(self->st);
+	EXPECT_FALSE(is_open("a"));
+	EXPECT_EQ(-ECANCELED, find(self, "a", ""));
+	EXPECT_FALSE(is_open("a"));
+	EXPECT_TRUE(reads(&f, "sent"));
+	sl_file_release(f.file);
+	EXPECT_FALSE(is_open("b"));
+}
+
+TEST_F(files, at_the_end_nothing_is_kept)
+{
+	run(self, find_late);
+}
+
 /* ---- many at once ----------------------------------------------------------------------- */
 
 enum { ASKERS = 20 };
