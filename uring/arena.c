@@ -49,21 +49,43 @@ void *sl_arena_grow(struct sl_arena *a)
 	return a->base + SL_ARENA_CHUNK_BYTES * a->chunks++;
 }
 
+static bool is_registered(const struct sl_arena *a, uint32_t chunk)
+{
+	return a->registered[chunk / 64] >> chunk % 64 & 1;
+}
+
+static uint32_t chunk_of(const struct sl_arena *a, const void *p)
+{
+	uint64_t at = (uint64_t)((const uint8_t *)p - a->base);
+
+	SL_ASSERT(at < a->bytes_max);
+	return (uint32_t)(at / SL_ARENA_CHUNK_BYTES);
+}
+
 void sl_arena_trim(struct sl_arena *a, void *p, size_t len)
 {
-	SL_ASSERT((uint8_t *)p >= a->base && (uint8_t *)p + len <= a->base + a->bytes_max);
-	madvise(p, len, MADV_DONTNEED);
+	uint8_t *at = p, *end = at + len;
+
+	SL_ASSERT(at >= a->base && end <= a->base + a->bytes_max);
+	while (at < end) {
+		uint32_t chunk = chunk_of(a, at);
+		uint8_t *next = a->base + SL_ARENA_CHUNK_BYTES * (chunk + UINT64_C(1));
+
+		/* The ring reads into the pages that were there when they were registered. */
+		if (!is_registered(a, chunk))
+			madvise(at, (size_t)(sl_min(next, end) - at), MADV_DONTNEED);
+		at = next;
+	}
 }
 
 int sl_arena_register(struct sl_arena *a, struct sl_ring *ring, const void *p)
 {
-	uint64_t at = (uint64_t)((const uint8_t *)p - a->base);
-	uint32_t chunk = (uint32_t)(at / SL_ARENA_CHUNK_BYTES);
+	uint32_t chunk = chunk_of(a, p);
 	struct iovec iov;
 	int err;
 
-	SL_ASSERT(at < a->bytes_max && chunk < a->chunks);
-	if (a->registered[chunk / 64] >> chunk % 64 & 1)
+	SL_ASSERT(chunk < a->chunks);
+	if (is_registered(a, chunk))
 		return (int)chunk;
 	if (chunk >= ring->buffers)
 		return -EOPNOTSUPP;

@@ -563,7 +563,10 @@ void sl_arena_done(struct sl_arena *a);
 /* Takes the next chunk into use. Return: its memory, or NULL when the arena is used up. */
 void *sl_arena_grow(struct sl_arena *a);
 
-/* Gives the memory of [@p, @p + @len) back to the kernel; it reads as zeros when used again. */
+/**
+ * sl_arena_trim() - give the memory of [@p, @p + @len) back to the kernel; it reads as zeros when
+ * used again. What is registered stays as it is: the ring holds those very pages.
+ */
 void sl_arena_trim(struct sl_arena *a, void *p, size_t len);
 
 /**

@@ -85,4 +85,39 @@ TEST(fixed_buffers_are_registered_when_needed)
 	close(fd);
 }
 
+TEST(trimming_leaves_registered_memory_to_the_ring)
+{
+	struct sl_ring *ring = ring_of(&(struct sl_ring_conf){.buffers = 2});
+	char path[300];
+	struct sl_arena a;
+	struct sl_io io;
+	uint8_t *p;
+	int fd;
+
+	if (!sl_ring_has(ring, SL_FEATURE_SPARSE_BUFFERS)) {
+		sl_ring_free(ring);
+		SKIP(return, "no sparse table of buffers");
+	}
+	snprintf(path, sizeof(path), "%s/f", harness_tmpdir());
+	fd = open(path, O_RDWR | O_CREAT, 0600);
+	ASSERT_EQ(10, write(fd, "0123456789", 10));
+	ASSERT_EQ(0, sl_arena_init(&a, 2 * SL_ARENA_CHUNK_BYTES));
+	p = sl_arena_grow(&a);
+	sl_arena_grow(&a);
+	memset(p, 1, 2 * SL_ARENA_CHUNK_BYTES);
+	ASSERT_EQ(0, sl_arena_register(&a, ring, p));
+	sl_arena_trim(&a, p + 4096, 2 * SL_ARENA_CHUNK_BYTES - 8192);
+	EXPECT_EQ(1, p[SL_ARENA_CHUNK_BYTES - 1]);
+	EXPECT_EQ(0, p[SL_ARENA_CHUNK_BYTES]);
+	EXPECT_EQ(0, p[2 * SL_ARENA_CHUNK_BYTES - 4097]);
+	EXPECT_EQ(1, p[2 * SL_ARENA_CHUNK_BYTES - 4096]);
+	/* A page given back here would be another one than the ring reads into. */
+	sl_io_read_fixed(&io, fd, p + 8192, 6, 2, 0);
+	EXPECT_EQ(6, ring_do(ring, &io));
+	EXPECT_MEMEQ("234567", p + 8192, 6);
+	sl_ring_free(ring);
+	sl_arena_done(&a);
+	close(fd);
+}
+
 TEST_HARNESS_MAIN
