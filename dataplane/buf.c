@@ -131,14 +131,15 @@ static int refill(struct bufs *b, int class)
 static struct sl_buf *new_on_heap(size_t bytes)
 {
 	struct sl_buf *buf = calloc(1, sizeof(*buf));
+	void *data;
 
 	if (!buf)
 		return NULL;
-	buf->data = malloc(bytes);
-	if (!buf->data) {
+	if (posix_memalign(&data, 4096, bytes)) { /* an arena's are aligned: direct.c */
 		free(buf);
 		return NULL;
 	}
+	buf->data = data;
 	buf->bytes = (uint32_t)bytes;
 	buf->refs = 1;
 	return buf;

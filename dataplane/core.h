@@ -25,6 +25,7 @@ struct sl_registry;
  * @n: number of cores (1). @cpus: @n processor numbers to pin to, or NULL for no pinning.
  * @arena_bytes_max: of each core's arena (1 GiB of addresses).
  * @rx_buffers, @rx_buffer_bytes: provided buffers of each core (256 of 4 KiB).
+ * @direct_ops_max, @direct_bytes_max: of direct reads in flight on each core (128; 32 MiB).
  * @backend: who carries operations out (NULL: the kernel).
  * @registry: where metrics are counted, for @n cores; stays the caller's (NULL: one of the cores'
  *	own, that nobody reads).
@@ -35,6 +36,8 @@ struct sl_cores_conf {
 	uint64_t arena_bytes_max;
 	uint32_t rx_buffers;
 	uint32_t rx_buffer_bytes;
+	uint32_t direct_ops_max;
+	uint64_t direct_bytes_max;
 	struct sl_backend *backend;
 	struct sl_registry *registry;
 };

@@ -117,6 +117,20 @@ struct pipe *pipe_get(struct pipes *p);
 /* Gives it back; one that is not empty is closed. Accepts NULL. */
 void pipe_put(struct pipes *p, struct pipe *pipe, bool empty);
 
+/* ---- direct reads (direct.c) ------------------------------------------------------------ */
+
+/* What is in flight, its limits, and who waits for room, as struct want. */
+struct direct {
+	uint32_t ops, ops_max;
+	uint64_t bytes, bytes_max;
+	struct sl_list wanting;
+	bool gave_up;		/* memory cannot be registered */
+	uint8_t unregistered;	/* enum sl_direct_fallback: why */
+};
+
+/* Zero limits take the defaults. */
+void direct_init(struct direct *d, uint32_t ops_max, uint64_t bytes_max);
+
 /* ---- the core --------------------------------------------------------------------------- */
 
 struct sl_core {
@@ -130,6 +144,7 @@ struct sl_core {
 	struct mailbox mailbox;
 	struct bufs bufs;
 	struct rx rx;
+	struct direct direct;
 	struct sl_list sending;	   /* connections that used up their turn of sending */
 	struct sl_list file_notes; /* spare; extent.c */
 	struct pipes pipes;

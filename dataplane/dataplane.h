@@ -3,8 +3,9 @@
  * dataplane: bytes in flight. The one header that folders to the right include.
  *
  * Cores and fibers (core.h, fiber.h), buffers, extents and parts (buf.h), durability waits
- * (commit.h), delivery (deliver.h), connections (conn.h), file operations (file.h), and what
- * surrounds them: configuration, logs, metrics, the data folder, privileges, signals, systemd.
+ * (commit.h), delivery (deliver.h), connections (conn.h), file operations (file.h), reads past the
+ * page cache (direct.h), and what surrounds them: configuration, logs, metrics, the data folder,
+ * privileges, signals, systemd.
  */
 #ifndef DATAPLANE_DATAPLANE_H
 #define DATAPLANE_DATAPLANE_H
@@ -16,6 +17,7 @@
 #include "core.h"
 #include "datadir.h"
 #include "deliver.h"
+#include "direct.h"
 #include "fiber.h"
 #include "file.h"
 #include "log.h"

@@ -47,7 +47,7 @@ _Static_assert(SL_ARRAY_SIZE(rows) == SL_M_LAST, "a row for each metric");
 static const char *const dim_labels[] = {
 	[SL_DIM_NONE] = NULL,	[SL_DIM_CORE] = "core",	   [SL_DIM_LISTENER] = "listener",
 	[SL_DIM_RUNG] = "rung", [SL_DIM_CLOSE] = "reason", [SL_DIM_FALLBACK] = "reason",
-	[SL_DIM_API] = "api",
+	[SL_DIM_API] = "api",	[SL_DIM_DIRECT_FALLBACK] = "reason",
 };
 _Static_assert(SL_ARRAY_SIZE(dim_labels) == SL_DIM_LAST, "a label for each dimension");
 

@@ -31,6 +31,7 @@ enum sl_dim {
 	SL_DIM_CLOSE, /* why connections end; label `reason` */
 	SL_DIM_FALLBACK, /* deliver.h; label `reason` */
 	SL_DIM_API, /* Kafka's APIs */
+	SL_DIM_DIRECT_FALLBACK, /* direct.h; label `reason` */
 	SL_DIM_LAST
 };
 

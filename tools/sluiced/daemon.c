@@ -251,12 +251,16 @@ static int make_registry(struct daemon *d, uint32_t cores)
 		d->closes[i] = sl_close_name((enum sl_close)i);
 	for (int i = 0; i < SL_FALLBACK_LAST; i++)
 		d->fallbacks[i] = sl_fallback_name((enum sl_fallback)i);
+	for (int i = 0; i < SL_DIRECT_FALLBACK_LAST; i++)
+		d->direct_fallbacks[i] = sl_direct_fallback_name((enum sl_direct_fallback)i);
 	apis = kafka_api_names(&n);
 	sl_registry_dim(d->registry, SL_DIM_LISTENER, listener_names, LISTENER_LAST);
 	sl_registry_dim(d->registry, SL_DIM_RUNG, d->rungs, SL_RUNG_LAST);
 	sl_registry_dim(d->registry, SL_DIM_CLOSE, d->closes, SL_CLOSE_LAST);
 	sl_registry_dim(d->registry, SL_DIM_FALLBACK, d->fallbacks, SL_FALLBACK_LAST);
 	sl_registry_dim(d->registry, SL_DIM_API, apis, n);
+	sl_registry_dim(d->registry, SL_DIM_DIRECT_FALLBACK, d->direct_fallbacks,
+			SL_DIRECT_FALLBACK_LAST);
 	return 0;
 }
 

@@ -33,6 +33,7 @@ struct daemon {
 	const char *rungs[SL_RUNG_LAST]; /* the registry's names */
 	const char *closes[SL_CLOSE_LAST];
 	const char *fallbacks[SL_FALLBACK_LAST];
+	const char *direct_fallbacks[SL_DIRECT_FALLBACK_LAST];
 	struct sl_topics *topics;
 	struct http_server http;
 	int root;
