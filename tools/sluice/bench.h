@@ -3,7 +3,7 @@
  * bench: the load client's parts. bench.c has the verbs and their options, bench_frames.c the
  * requests made beforehand, bench_load.c the loop that sends them, bench_http.c the one of HTTP,
  * bench_cpu.c what is read from the clocks, bench_report.c what is printed, bench_machine.c the
- * machine's own limits.
+ * machine's own limits and bench_direct.c those of its disk.
  */
 #ifndef TOOLS_SLUICE_BENCH_H
 #define TOOLS_SLUICE_BENCH_H
@@ -120,5 +120,24 @@ double bench_quantile_us(const struct bench_load *load, double q);
 void bench_report(const struct bench_load *load, bool json);
 
 int bench_machine(const struct bench_options *o);
+
+/* ---- the disk --------------------------------------------------------------------------- */
+
+enum { BENCH_DISK_DEPTH = 32 };
+
+/**
+ * struct bench_disk - reads of a cold file of 1 GiB by one core.
+ * @random_iops: direct reads of 4 KiB, BENCH_DISK_DEPTH in flight. @direct_gb_per_s: by a reader.
+ * @pread_gb_per_s: by a plain thread. @buffered: the folder has no direct reads.
+ */
+struct bench_disk {
+	double random_iops, random_cpu_us;
+	double direct_gb_per_s, direct_s_per_gb;
+	double pread_gb_per_s, pread_s_per_gb;
+	bool buffered;
+};
+
+/* Return: 0; -errno, of @dir or the disk. */
+int bench_direct(const char *dir, struct bench_disk *ret_disk);
 
 #endif

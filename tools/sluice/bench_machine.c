@@ -2,8 +2,9 @@
 /*
  * The machine's own limits, to which a server's figures are compared: loopback, page cache, sync.
  *
- * Interface: bench_machine(). Each limit is measured by the plainest code that does it, for about
- * a second; two processes take the first and the last processor that we may use.
+ * Interface: bench_machine(); the disk's are in bench_direct.c. Each limit is measured by the
+ * plainest code that does it, for about a second; two processes take the first and the last
+ * processor that we may use.
  * Order of parts: common; loopback; round trips; files; report.
  */
 #include <errno.h>
@@ -34,6 +35,7 @@ struct limits {
 	double round_trip_p50_us;
 	double write_gb_per_s, write_s_per_gb;
 	double sync_4k_p50_us, sync_1m_gb_per_s;
+	struct bench_disk disk;
 };
 
 /* ---- common ----------------------------------------------------------------------------- */
@@ -276,23 +278,37 @@ static int files(struct limits *l, const char *dir, const char *buf)
 
 static void report(const struct limits *l, bool json)
 {
+	const struct bench_disk *d = &l->disk;
+
 	if (json)
 		printf("{\"bench\":\"machine\",\"loopback_gb_per_s\":%.3f,"
 		       "\"loopback_send_cpu_s_per_gb\":%.4f,\"loopback_recv_cpu_s_per_gb\":%.4f,"
 		       "\"round_trip_p50_us\":%.2f,\"write_gb_per_s\":%.3f,"
 		       "\"write_cpu_s_per_gb\":%.4f,\"sync_4k_p50_us\":%.1f,"
-		       "\"sync_1m_gb_per_s\":%.3f}\n",
+		       "\"sync_1m_gb_per_s\":%.3f,\"direct\":%s,"
+		       "\"direct_random_4k_iops\":%.0f,\"direct_random_4k_cpu_us\":%.2f,"
+		       "\"direct_gb_per_s\":%.3f,\"direct_cpu_s_per_gb\":%.4f,"
+		       "\"pread_gb_per_s\":%.3f,\"pread_cpu_s_per_gb\":%.4f}\n",
 		       l->loopback_gb_per_s, l->send_s_per_gb, l->recv_s_per_gb,
 		       l->round_trip_p50_us, l->write_gb_per_s, l->write_s_per_gb,
-		       l->sync_4k_p50_us, l->sync_1m_gb_per_s);
+		       l->sync_4k_p50_us, l->sync_1m_gb_per_s, d->buffered ? "false" : "true",
+		       d->random_iops, d->random_cpu_us, d->direct_gb_per_s, d->direct_s_per_gb,
+		       d->pread_gb_per_s, d->pread_s_per_gb);
 	else
 		printf("loopback          %.2f GB/s   send %.3f CPU s/GB   receive %.3f CPU s/GB\n"
 		       "round trip        p50 %.1f us\n"
 		       "page-cache write  %.2f GB/s   %.3f CPU s/GB\n"
-		       "append + sync     4 KiB p50 %.0f us   1 MiB %.2f GB/s\n",
+		       "append + sync     4 KiB p50 %.0f us   1 MiB %.2f GB/s\n"
+		       "random reads      %.0f of 4 KiB a second, %d in flight   "
+		       "%.1f us CPU each%s\n"
+		       "sequential reads  %.2f GB/s   %.3f CPU s/GB   pread %.2f GB/s   "
+		       "%.3f CPU s/GB\n",
 		       l->loopback_gb_per_s, l->send_s_per_gb, l->recv_s_per_gb,
 		       l->round_trip_p50_us, l->write_gb_per_s, l->write_s_per_gb,
-		       l->sync_4k_p50_us, l->sync_1m_gb_per_s);
+		       l->sync_4k_p50_us, l->sync_1m_gb_per_s, d->random_iops, BENCH_DISK_DEPTH,
+		       d->random_cpu_us, d->buffered ? " (no direct reads here)" : "",
+		       d->direct_gb_per_s, d->direct_s_per_gb, d->pread_gb_per_s,
+		       d->pread_s_per_gb);
 }
 
 int bench_machine(const struct bench_options *o)
@@ -310,6 +326,8 @@ int bench_machine(const struct bench_options *o)
 		err = round_trips(&l, buf);
 	if (!err)
 		err = files(&l, o->dir, buf);
+	if (!err)
+		err = bench_direct(o->dir, &l.disk);
 	free(buf);
 	if (err) {
 		complain("bench machine", "%s: %s (it needs loopback, and 1 GiB in --dir %s)",
