@@ -46,7 +46,7 @@ B := $(O)$(if $(SAN),/san-$(SAN))$(if $(FUZZING),/fuzz)
 
 # ---- flags -------------------------------------------------------------------------------
 packages := liburing libisal libxxhash libzstd liblz4 snappy zlib libllhttp yyjson inih libcap \
-	libsystemd ncurses
+	libsystemd ncurses numa
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes \
 	-Wno-unused-parameter -Wno-missing-field-initializers

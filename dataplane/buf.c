@@ -40,14 +40,21 @@ static struct sl_buf *descriptor(struct bufs *b)
 	return sl_list_entry(n, struct sl_buf, node);
 }
 
-int bufs_init(struct bufs *b, uint64_t bytes_max)
+int bufs_init(struct bufs *b, uint64_t bytes_max, int node)
 {
+	int err;
+
 	memset(b, 0, sizeof(*b));
 	sl_list_init(&b->slabs);
 	sl_list_init(&b->spare);
 	for (int i = 0; i < BUF_CLASSES; i++)
 		sl_list_init(&b->free[i]);
-	return sl_arena_init(&b->arena, bytes_max);
+	err = sl_arena_init(&b->arena, bytes_max);
+	/* For what another core or the kernel touches first; where it is refused the thread's own
+	 * preference decides, and whether that is refused is told once. */
+	if (!err && node >= 0)
+		sl_numa_bind(b->arena.base, b->arena.bytes_max, node);
+	return err;
 }
 
 void bufs_done(struct bufs *b)

@@ -4,9 +4,9 @@
  *
  * Interface: core.h but for mailbox.c and timer.c. A turn of the loop runs messages, timers and
  * ready fibers, goes on with connections that used up their share of sending, and turns the ring:
- * waiting there when there is nothing else to do. Invariants: everything of a core is touched by
- * its own thread alone, but for the mailbox; a core ends only when no fiber is leased and nothing
- * is in flight.
+ * waiting there when there is nothing else to do. Invariants: everything of a core is made and
+ * touched by its own thread alone, but for the mailbox; a core ends only when no fiber is leased
+ * and nothing is in flight.
  *
  * Order of parts: making; the loop; threads; one core for tests and tools; the calling core.
  */
@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core_pvt.h"
 #include "log.h"
@@ -37,13 +38,23 @@ static void core_free(struct sl_core *core)
 	bufs_done(&core->bufs);
 	sl_ring_free(core->ring);
 	free(core->rx.chunks);
-	free(core);
+	munmap(core, sizeof(*core));
+}
+
+/* Whole pages, so that a core lies on its own node whatever the heap is made of. */
+static struct sl_core *core_alloc(void)
+{
+	struct sl_core *core = mmap(NULL, sizeof(*core), PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return core == MAP_FAILED ? NULL : core;
 }
 
 static struct sl_core *core_new(struct sl_cores *cores, uint32_t id,
-				const struct sl_cores_conf *conf, char *why, size_t why_len)
+				const struct sl_cores_conf *conf, int node, char *why,
+				size_t why_len)
 {
-	struct sl_core *core = calloc(1, sizeof(*core));
+	struct sl_core *core = core_alloc();
 	struct sl_ring_conf ring = {
 		.buffers = 1024,
 		.files = 1024,
@@ -57,7 +68,7 @@ static struct sl_core *core_new(struct sl_cores *cores, uint32_t id,
 		goto out;
 	core->cores = cores;
 	core->id = id;
-	core->cpu = conf->cpus ? conf->cpus[id] : -1;
+	core->node = node;
 	core->backend = conf->backend;
 	fibers_init(&core->fibers);
 	direct_init(&core->direct, conf->direct_ops_max, conf->direct_bytes_max);
@@ -71,7 +82,7 @@ static struct sl_core *core_new(struct sl_cores *cores, uint32_t id,
 	core->rx.ring.bytes = conf->rx_buffer_bytes ? conf->rx_buffer_bytes : 4096;
 	core->rx.chunks = calloc(core->rx.ring.count, sizeof(*core->rx.chunks));
 	if (!core->rx.chunks ||
-	    bufs_init(&core->bufs, conf->arena_bytes_max ? conf->arena_bytes_max : SL_GIB))
+	    bufs_init(&core->bufs, conf->arena_bytes_max ? conf->arena_bytes_max : SL_GIB, node))
 		goto out;
 	err = sl_ring_new(&ring, &core->ring, why, why_len);
 	if (!err)
@@ -82,6 +93,51 @@ out:
 	snprintf(why, why_len, "core %u: %s", id, strerror(-err));
 	core_free(core);
 	return NULL;
+}
+
+static int pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((unsigned)cpu, &set);
+	return -pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+}
+
+/* What a core is made of; its own thread makes it, so that its memory can come to lie there. */
+struct seat {
+	struct sl_cores *cores;
+	const struct sl_cores_conf *conf;
+	uint32_t id;
+	char *why;
+	size_t why_len;
+};
+
+/*
+ * Makes a core on the calling thread, which is its own from now on. Pinned and with its preference
+ * for memory set first, for what is touched here, by the kernel for the ring, too: that takes part
+ * of it from the node of the processor that asks, whatever the policy.
+ */
+static struct sl_core *core_make(const struct seat *s)
+{
+	int cpu = s->conf->cpus ? s->conf->cpus[s->id] : -1;
+	int node = s->conf->cpus && s->conf->nodes ? s->conf->nodes[s->id] : -1;
+	struct sl_numa_policy policy = {0};
+	int pin_res = cpu < 0 ? 0 : pin(cpu);
+	int err = node < 0 ? 0 : sl_numa_prefer(node, &policy);
+	struct sl_core *core;
+
+	if (err) {
+		sl_log_notice("core.unplaced", SL_KV(node, node), SL_KV_ERRNO(err),
+			      SL_KV(fallback, "memory of any node"));
+		node = -1;
+	}
+	core = core_new(s->cores, s->id, s->conf, node, s->why, s->why_len);
+	if (!core)
+		return NULL;
+	core->pin_res = pin_res;
+	core->policy = policy;
+	return core;
 }
 
 /* A registry for cores whose metrics nobody reads, so that counting needs no exceptions. */
@@ -110,6 +166,7 @@ static void cores_free(struct sl_cores *cores)
 	free(cores);
 }
 
+/* Cores without any core in them yet. */
 static struct sl_cores *cores_new(const struct sl_cores_conf *conf, char *why, size_t why_len)
 {
 	uint32_t n = conf->n ? conf->n : 1;
@@ -128,13 +185,6 @@ static struct sl_cores *cores_new(const struct sl_cores_conf *conf, char *why, s
 		snprintf(why, why_len, "%s", strerror(ENOMEM));
 		cores_free(cores);
 		return NULL;
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		cores->core[i] = core_new(cores, i, conf, why, why_len);
-		if (!cores->core[i]) {
-			cores_free(cores);
-			return NULL;
-		}
 	}
 	return cores;
 }
@@ -242,18 +292,12 @@ static int enter_core(struct sl_core *core)
 	sl_backend_use(core->backend);
 	sl_log_thread_core((int)core->id);
 	core->now = sl_clock_ns();
+	if (core->pin_res)
+		return core->pin_res;
 	err = sl_metrics_new(core->cores->registry, core->id, &core->metrics);
 	if (err)
 		return err;
-	if (core->cpu >= 0) {
-		cpu_set_t set;
-
-		CPU_ZERO(&set);
-		CPU_SET((unsigned)core->cpu, &set);
-		err = -pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
-		if (err)
-			return err;
-	}
+	sl_metric_set(core->metrics, SL_M_CORE_NODE, (uint64_t)core->node);
 	err = sl_ring_enable(core->ring);
 	if (err)
 		return err;
@@ -273,6 +317,8 @@ static void leave_core(struct sl_core *core)
 	core->ring = NULL;
 	bufs_done(&core->bufs);
 	core->bufs = (struct bufs){0};
+	if (core->node >= 0)
+		sl_numa_restore(&core->policy);
 	sl_backend_use(NULL);
 	sl_log_thread_core(-1);
 	this_core = NULL;
@@ -299,15 +345,35 @@ static void start_fiber(void *arg)
 	report_start(core, core->start(core, core->start_arg));
 }
 
+/* Tells that the core is made, or not, and stops until all are. Return: whether to go on. */
+static bool report_made(struct sl_cores *cores, uint32_t id, struct sl_core *core)
+{
+	enum cores_phase phase;
+
+	pthread_mutex_lock(&cores->lock);
+	cores->core[id] = core;
+	cores->made++;
+	pthread_cond_broadcast(&cores->cond);
+	while (cores->phase == CORES_MAKING)
+		pthread_cond_wait(&cores->cond, &cores->lock);
+	phase = cores->phase;
+	pthread_mutex_unlock(&cores->lock);
+	return core && phase == CORES_RUNNING;
+}
+
 static void *core_thread(void *arg)
 {
-	struct sl_core *core = arg;
+	struct seat *seat = arg;
+	struct sl_core *core;
 	char name[16];
 	bool entered;
 	int err;
 
-	snprintf(name, sizeof(name), "sluice/%u", core->id);
+	snprintf(name, sizeof(name), "sluice/%u", seat->id);
 	pthread_setname_np(pthread_self(), name);
+	core = core_make(seat);
+	if (!report_made(seat->cores, seat->id, core))
+		return NULL;
 	err = enter_core(core);
 	entered = !err;
 	if (!err)
@@ -321,6 +387,39 @@ static void *core_thread(void *arg)
 	settle(core);
 	leave_core(core);
 	return NULL;
+}
+
+/* Lets the threads that made cores go on, or end. */
+static void enter_phase(struct sl_cores *cores, enum cores_phase phase)
+{
+	pthread_mutex_lock(&cores->lock);
+	cores->phase = phase;
+	pthread_cond_broadcast(&cores->cond);
+	pthread_mutex_unlock(&cores->lock);
+}
+
+/* Has core @id made by a thread of its own. Return: whether it is. */
+static bool have_made(struct seat *seat)
+{
+	struct sl_cores *cores = seat->cores;
+	pthread_t thread;
+	struct sl_core *core;
+
+	/* The barrier at their end counts on all of them: without one there are none. */
+	SL_ASSERT(!pthread_create(&thread, NULL, core_thread, seat));
+	pthread_mutex_lock(&cores->lock);
+	while (cores->made <= seat->id)
+		pthread_cond_wait(&cores->cond, &cores->lock);
+	core = cores->core[seat->id];
+	pthread_mutex_unlock(&cores->lock);
+	if (!core) {
+		enter_phase(cores, CORES_GIVEN_UP);
+		pthread_join(thread, NULL);
+		return false;
+	}
+	core->thread = thread;
+	core->has_thread = true;
+	return true;
 }
 
 static int wait_started(struct sl_cores *cores, uint32_t n)
@@ -340,31 +439,38 @@ int sl_cores_start(const struct sl_cores_conf *conf, int (*start)(struct sl_core
 		   void *arg, struct sl_cores **ret_cores, char *why, size_t why_len)
 {
 	struct sl_cores *cores;
-	uint32_t n = 0;
+	struct seat *seats;
+	bool made;
 	int err;
 
 	why[0] = 0;
 	cores = cores_new(conf, why, why_len);
 	if (!cores)
 		return -ENOSYS;
-	for (; n < cores->n; n++) {
-		struct sl_core *core = cores->core[n];
-
-		core->start = start;
-		core->start_arg = arg;
-		/* The barrier at their end counts on all of them: without one there are none. */
-		SL_ASSERT(!pthread_create(&core->thread, NULL, core_thread, core));
-		core->has_thread = true;
+	seats = calloc(cores->n, sizeof(*seats));
+	made = seats;
+	for (uint32_t i = 0; i < cores->n && made; i++) {
+		seats[i] = (struct seat){cores, conf, i, why, why_len};
+		made = have_made(&seats[i]);
+		if (made) {
+			cores->core[i]->start = start;
+			cores->core[i]->start_arg = arg;
+		}
 	}
-	err = wait_started(cores, n);
+	if (made)
+		enter_phase(cores, CORES_RUNNING);
+	err = made ? wait_started(cores, cores->n) : seats ? -ENOSYS : -ENOMEM;
 	if (!err) {
+		free(seats);
 		*ret_cores = cores;
 		return 0;
 	}
 	if (!why[0])
 		snprintf(why, why_len, "a core could not start: %s", strerror(-err));
-	sl_cores_stop(cores);
+	if (made)
+		sl_cores_stop(cores);
 	sl_cores_join(cores);
+	free(seats);
 	return err;
 }
 
@@ -381,7 +487,7 @@ void sl_cores_join(struct sl_cores *cores)
 	if (!cores)
 		return;
 	for (uint32_t i = 0; i < cores->n; i++)
-		if (cores->core[i]->has_thread)
+		if (cores->core[i] && cores->core[i]->has_thread)
 			pthread_join(cores->core[i]->thread, NULL);
 	cores_free(cores);
 }
@@ -413,8 +519,12 @@ int sl_core_run(const struct sl_cores_conf *conf, int (*fn)(void *arg), void *ar
 
 	one.n = 1;
 	cores = cores_new(&one, why, sizeof(why));
-	if (!cores) {
+	if (cores)
+		cores->core[0] = core_make(&(struct seat){cores, &one, 0, why, sizeof(why)});
+	if (!cores || !cores->core[0]) {
 		fprintf(stderr, "sluice: %s\n", why);
+		if (cores)
+			cores_free(cores);
 		return -ENOSYS;
 	}
 	before = sl_backend_use(one.backend);
@@ -460,6 +570,11 @@ struct sl_cores *sl_core_cores(const struct sl_core *core)
 struct sl_ring *sl_core_ring(const struct sl_core *core)
 {
 	return core->ring;
+}
+
+int sl_core_node(const struct sl_core *core)
+{
+	return core->node;
 }
 
 struct sl_metrics *sl_core_metrics(struct sl_core *core)

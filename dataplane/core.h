@@ -20,9 +20,13 @@ struct sl_registry;
 
 /* ---- the cores of a process ------------------------------------------------------------- */
 
+/* node.numa; in the order of its ONEOF. */
+enum sl_numa_mode { SL_NUMA_AUTO, SL_NUMA_OFF };
+
 /**
  * struct sl_cores_conf - how cores are made; zero fields take the defaults.
  * @n: number of cores (1). @cpus: @n processor numbers to pin to, or NULL for no pinning.
+ * @nodes: with @cpus: @n memory nodes to take each core's memory from (-1: any), or NULL for none.
  * @arena_bytes_max: of each core's arena (1 GiB of addresses).
  * @rx_buffers, @rx_buffer_bytes: provided buffers of each core (256 of 4 KiB).
  * @direct_ops_max, @direct_bytes_max: of direct reads in flight on each core (128; 32 MiB).
@@ -33,6 +37,7 @@ struct sl_registry;
 struct sl_cores_conf {
 	uint32_t n;
 	const int *cpus;
+	const int *nodes;
 	uint64_t arena_bytes_max;
 	uint32_t rx_buffers;
 	uint32_t rx_buffer_bytes;
@@ -78,6 +83,9 @@ struct sl_core *sl_core_self(void);
 uint32_t sl_core_id(const struct sl_core *core);
 struct sl_cores *sl_core_cores(const struct sl_core *core);
 struct sl_ring *sl_core_ring(const struct sl_core *core);
+
+/* The node of this core's memory, or -1. */
+int sl_core_node(const struct sl_core *core);
 
 /* This core's metric slots; a core's thread only. */
 struct sl_metrics *sl_core_metrics(struct sl_core *core);

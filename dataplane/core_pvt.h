@@ -75,7 +75,8 @@ struct bufs {
 	uint64_t used_bytes;
 };
 
-int bufs_init(struct bufs *b, uint64_t bytes_max);
+/* @node: where the arena is to lie, or -1. */
+int bufs_init(struct bufs *b, uint64_t bytes_max, int node);
 void bufs_done(struct bufs *b);
 
 /* ---- receive buffers (conn.c) ----------------------------------------------------------- */
@@ -136,7 +137,9 @@ void direct_init(struct direct *d, uint32_t ops_max, uint64_t bytes_max);
 struct sl_core {
 	struct sl_cores *cores;
 	uint32_t id;
-	int cpu; /* -1: not pinned */
+	int pin_res; /* 0, or why its thread could not be pinned */
+	int node;    /* of its memory; -1: wherever it falls */
+	struct sl_numa_policy policy; /* of the thread, before it was the core's */
 	int64_t now;
 	struct sl_ring *ring;
 	struct fibers fibers;
@@ -161,10 +164,15 @@ struct sl_core {
 	bool has_thread;
 };
 
+/* Threads make their cores one after the other, and go on together or not at all. */
+enum cores_phase { CORES_MAKING, CORES_RUNNING, CORES_GIVEN_UP };
+
 struct sl_cores {
 	uint32_t n;
 	uint32_t stop;	  /* atomic */
-	uint32_t started; /* under lock */
+	uint32_t made;	  /* under lock, as the next two */
+	uint32_t started;
+	enum cores_phase phase;
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	pthread_barrier_t ended;

@@ -132,8 +132,9 @@ int sl_metrics_new(struct sl_registry *registry, uint32_t core, struct sl_metric
 	SL_ASSERT(!registry->cores[core]);
 	for (int id = 0; id < SL_M_LAST; id++)
 		n += cells_of(registry, (enum sl_metric)id);
-	bytes = sl_round_up(sizeof(*m) + n * sizeof(*cell), 64);
-	m = aligned_alloc(64, bytes); /* no cache line shared with another core */
+	/* Whole pages: none is shared with another core, or lies where another one's heap does. */
+	bytes = sl_round_up(sizeof(*m) + n * sizeof(*cell), 4096);
+	m = aligned_alloc(4096, bytes);
 	if (!m)
 		return -ENOMEM;
 	memset(m, 0, bytes);

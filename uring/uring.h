@@ -8,7 +8,8 @@
  * simulated disk. An operation is either begun on a ring (sl_ring_start) and completed by its
  * done() from sl_ring_turn(), or done at once on the calling thread (sl_io_now).
  *
- * Order of parts: operations; backends; the ring; the buffer arena; provided buffers; features.
+ * Order of parts: operations; backends; the ring; the buffer arena; provided buffers; memory nodes;
+ * features.
  */
 #ifndef URING_URING_H
 #define URING_URING_H
@@ -605,6 +606,35 @@ static inline uint8_t *sl_bufring_mem(const struct sl_bufring *b, uint16_t id)
 /* To be called once by done() for each completion that has_buffer. */
 void sl_bufring_taken(struct sl_bufring *b, uint16_t id);
 void sl_bufring_return(struct sl_bufring *b, uint16_t id);
+
+/* ---- memory nodes ----------------------------------------------------------------------- */
+
+enum { SL_NUMA_NODES_MAX = 1024, SL_NUMA_MASK_WORDS = SL_NUMA_NODES_MAX / 64 };
+
+/* Nodes whose memory this process may use; 1 where the kernel knows of none. */
+int sl_numa_nodes(void);
+
+/* The node of processor @cpu, or -1. */
+int sl_numa_node_of_cpu(int cpu);
+
+/* From where a thread's memory comes, as it was before; for sl_numa_restore() alone. */
+struct sl_numa_policy {
+	int mode;
+	unsigned long mask[SL_NUMA_MASK_WORDS];
+};
+
+/**
+ * sl_numa_prefer() - what the calling thread, or the kernel for it, touches first from now on comes
+ * from @node while that has memory. Return: 0 or -errno (-EPERM: a container's seccomp filter).
+ */
+int sl_numa_prefer(int node, struct sl_numa_policy *ret_before);
+int sl_numa_restore(const struct sl_numa_policy *policy);
+
+/* The same for [@p, @p + @len), whole pages not touched yet, whoever touches them. */
+int sl_numa_bind(void *p, size_t len, int node);
+
+/* The node on which the page at @p lies, or -errno (-ENOENT: it was not touched yet). */
+int sl_numa_node_of(const void *p);
 
 /* ---- features --------------------------------------------------------------------------- */
 

@@ -6,8 +6,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "dataplane/core_pvt.h"
 #include "dataplane/dataplane.h"
 #include "harness.h"
+#include "uring/uring_pvt.h"
 
 static const struct sl_cores_conf three = {.n = 3, .arena_bytes_max = 16 * SL_MIB};
 
@@ -115,6 +117,206 @@ TEST(cores_are_pinned)
 	ASSERT_EQ(0, sl_cores_start(&conf, see_cpu, NULL, &cores, why, sizeof(why)));
 	sl_cores_stop(cores);
 	sl_cores_join(cores);
+}
+
+/* ---- memory nodes ----------------------------------------------------------------------- */
+
+/* @p must lie on @node; it was touched. */
+static void expect_on(int node, const void *p, const char *what)
+{
+	if (!EXPECT_EQ(node, sl_numa_node_of(p)))
+		TH_LOG("%s of core %u", what, sl_core_id(sl_core_self()));
+}
+
+/* All that this core works with lies on its node. */
+static int see_memory(struct sl_core *core, void *arg)
+{
+	int node = sl_core_node(core), on_stack = 1;
+	struct sl_buf *small = sl_buf_new(1), *large = sl_buf_new(SL_BUF_BYTES_MAX / 4);
+	uint8_t *heap = malloc(100000);
+
+	EXPECT_EQ(((const int *)arg)[sl_core_id(core)], node);
+	EXPECT_EQ(node, (int)core->metrics->scalars[SL_M_CORE_NODE]);
+	core->rx.ring.mem[0] = 0;
+	small->data[0] = large->data[0] = large->data[large->bytes - 1] = heap[50000] = 1;
+	expect_on(node, core, "the core");
+	expect_on(node, core->metrics, "metrics");
+	expect_on(node, core->metrics->cells[SL_M_REQUEST_TIME], "histograms");
+	expect_on(node, &on_stack, "the stack");
+	expect_on(node, small->data, "a small buf");
+	expect_on(node, large->data, "a large buf");
+	expect_on(node, large->data + large->bytes - 1, "a large buf's end");
+	expect_on(node, small, "a buf's descriptor");
+	expect_on(node, heap + 50000, "the heap");
+	expect_on(node, core->rx.ring.mem, "receive buffers");
+	expect_on(node, core->ring, "the ring's struct");
+	expect_on(node, core->ring->uring.sq.ring_ptr, "the ring");
+	expect_on(node, core->ring->uring.sq.sqes, "the ring's submissions");
+	free(heap);
+	sl_buf_release(small);
+	sl_buf_release(large);
+	return 0;
+}
+
+/* Fills @cpus with two processors, if possible of two nodes. Return: how many nodes these have. */
+static int cpus_of_two_nodes(int cpus[2], int nodes[2])
+{
+	cpu_set_t set;
+	int n = 0;
+
+	ASSERT_EQ(0, sched_getaffinity(0, sizeof(set), &set));
+	for (int cpu = 0; cpu < CPU_SETSIZE && n < 2; cpu++) {
+		if (!CPU_ISSET((unsigned)cpu, &set) || (n && sl_numa_node_of_cpu(cpu) == nodes[0]))
+			continue;
+		cpus[n] = cpu;
+		nodes[n++] = sl_numa_node_of_cpu(cpu);
+	}
+	if (n == 1) {
+		cpus[1] = cpus[0];
+		nodes[1] = nodes[0];
+	}
+	return n;
+}
+
+static void swap(int pair[2])
+{
+	int first = pair[0];
+
+	pair[0] = pair[1];
+	pair[1] = first;
+}
+
+/* Kernels without NUMA and some containers refuse. */
+static bool can_place(const int nodes[2])
+{
+	struct sl_numa_policy before;
+	int touched = 1, err = nodes[0] < 0 ? -ENOSYS : sl_numa_prefer(nodes[0], &before);
+
+	if (!err)
+		err = sl_numa_restore(&before);
+	if (!err)
+		err = sl_numa_node_of(&touched);
+	if (err < 0)
+		SKIP(return false, "memory cannot be placed here: %s", strerror(-err));
+	return true;
+}
+
+static void start_placed(const int cpus[2], const int nodes[2],
+			 int (*start)(struct sl_core *core, void *arg), void *arg)
+{
+	struct sl_cores_conf conf = {
+		.n = 2, .cpus = cpus, .nodes = nodes, .arena_bytes_max = 32 * SL_MIB};
+	struct sl_cores *cores;
+	char why[200];
+
+	ASSERT_EQ(0, sl_cores_start(&conf, start, arg, &cores, why, sizeof(why)));
+	sl_cores_stop(cores);
+	sl_cores_join(cores);
+}
+
+TEST(memory_of_a_core_lies_on_its_node)
+{
+	int cpus[2], nodes[2];
+
+	cpus_of_two_nodes(cpus, nodes);
+	if (can_place(nodes))
+		start_placed(cpus, nodes, see_memory, nodes);
+}
+
+/* One start a process: a second one's threads find heaps that those of the first have left. */
+TEST(cores_of_two_nodes_have_memory_of_their_own)
+{
+	int cpus[2], nodes[2];
+
+	if (cpus_of_two_nodes(cpus, nodes) < 2)
+		SKIP(return, "processors of one memory node only");
+	if (can_place(nodes))
+		start_placed(cpus, nodes, see_memory, nodes);
+}
+
+TEST(cores_of_two_nodes_in_the_other_order_have_so_too)
+{
+	int cpus[2], nodes[2];
+
+	if (cpus_of_two_nodes(cpus, nodes) < 2)
+		SKIP(return, "processors of one memory node only");
+	swap(cpus);
+	swap(nodes);
+	if (can_place(nodes))
+		start_placed(cpus, nodes, see_memory, nodes);
+}
+
+static int see_no_node(struct sl_core *core, void *arg)
+{
+	(void)arg;
+	EXPECT_EQ(-1, sl_core_node(core));
+	EXPECT_EQ(-1, (int64_t)core->metrics->scalars[SL_M_CORE_NODE]);
+	return 0;
+}
+
+TEST(a_core_without_a_processor_has_no_node)
+{
+	static const int nodes[3] = {0, 0, 0};
+	struct sl_cores_conf conf = three;
+	struct sl_cores *cores;
+	char why[200];
+
+	conf.nodes = nodes;
+	ASSERT_EQ(0, sl_cores_start(&conf, see_no_node, NULL, &cores, why, sizeof(why)));
+	sl_cores_stop(cores);
+	sl_cores_join(cores);
+}
+
+/* A buf that is let go on a core of another node goes home, and its memory with it. */
+struct abroad {
+	struct sl_msg msg;
+	struct sl_buf *buf;
+};
+
+static void let_go(struct sl_msg *msg)
+{
+	struct abroad *a = sl_container_of(msg, struct abroad, msg);
+
+	EXPECT_TRUE(a->buf->home != sl_core_self());
+	a->buf->data[0]++;
+	sl_buf_release(a->buf);
+}
+
+static void send_abroad(void *arg)
+{
+	struct sl_core *core = sl_core_self();
+	struct abroad *a = arg;
+	const uint8_t *data;
+
+	a->buf = sl_buf_new(SL_MIB);
+	data = a->buf->data;
+	a->msg.fn = let_go;
+	sl_post(sl_cores_at(sl_core_cores(core), 1), &a->msg);
+	while (sl_buf_bytes_used(core))
+		sl_sleep(sl_now() + SL_MSEC / 10);
+	a->buf = sl_buf_new(SL_MIB);
+	EXPECT_TRUE(data == a->buf->data);
+	a->buf->data[0] = 1;
+	expect_on(sl_core_node(core), a->buf->data, "a buf that was abroad");
+	sl_buf_release(a->buf);
+}
+
+static int start_abroad(struct sl_core *core, void *arg)
+{
+	return sl_core_id(core) ? 0 : sl_fiber_start(SL_STACK_SMALL, send_abroad, arg);
+}
+
+TEST(a_buf_released_on_another_node_returns_to_its_arena)
+{
+	struct abroad a = {.buf = NULL};
+	int cpus[2], nodes[2];
+
+	if (cpus_of_two_nodes(cpus, nodes) < 2)
+		SKIP(return, "processors of one memory node only");
+	if (!can_place(nodes))
+		return;
+	start_placed(cpus, nodes, start_abroad, &a);
+	EXPECT_NOT_NULL(a.buf);
 }
 
 /* ---- stopping --------------------------------------------------------------------------- */

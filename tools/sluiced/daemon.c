@@ -229,6 +229,17 @@ static uint32_t choose_cpus(const struct sl_conf_cpus *c, int cpus[static CPU_SE
 	return n;
 }
 
+/* The nodes of @n processors. Return: whether it matters: there are several, and it is not off. */
+static bool choose_nodes(enum sl_numa_mode mode, const int *cpus, uint32_t n,
+			 int nodes[static CPU_SETSIZE])
+{
+	if (mode == SL_NUMA_OFF || sl_numa_nodes() == 1)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		nodes[i] = sl_numa_node_of_cpu(cpus[i]);
+	return true;
+}
+
 static int start_core(struct sl_core *core, void *arg)
 {
 	struct daemon *d = arg;
@@ -492,7 +503,7 @@ static void run_here(struct sl_msg *msg)
 
 static int start_cores(struct daemon *d, char *why, size_t why_len)
 {
-	int cpus[CPU_SETSIZE];
+	int cpus[CPU_SETSIZE], nodes[CPU_SETSIZE];
 	struct sl_cores_conf conf = {0};
 	struct sl_topics_conf topics;
 	bool pin = false;
@@ -500,6 +511,8 @@ static int start_cores(struct daemon *d, char *why, size_t why_len)
 
 	conf.n = choose_cpus(&d->conf.node.cores, cpus, &pin);
 	conf.cpus = pin ? cpus : NULL;
+	if (pin && choose_nodes((enum sl_numa_mode)d->conf.node.numa, cpus, conf.n, nodes))
+		conf.nodes = nodes;
 	conf.arena_bytes_max = d->conf.node.memory_max_bytes / conf.n;
 	err = make_registry(d, conf.n);
 	if (err)
