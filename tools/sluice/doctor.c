@@ -66,6 +66,9 @@ static void print_text(const struct doctor_report *r, const size_t *counts)
 	       counts[DOCTOR_FAIL] ? "sluiced will not start" : "sluiced can run here");
 }
 
+/* Raised when a member goes or changes its meaning; further members and names may come. */
+enum { JSON_SCHEMA = 1 };
+
 static int print_json(const struct doctor_report *r, const size_t *counts)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
@@ -73,6 +76,7 @@ static int print_json(const struct doctor_report *r, const size_t *counts)
 	char *text;
 
 	yyjson_mut_doc_set_root(doc, root);
+	yyjson_mut_obj_add_int(doc, root, "schema", JSON_SCHEMA);
 	yyjson_mut_obj_add_bool(doc, root, "ok", !counts[DOCTOR_FAIL]);
 	yyjson_mut_obj_add_val(doc, root, "checks", list);
 	for (size_t i = 0; i < r->n; i++) {
@@ -80,6 +84,7 @@ static int print_json(const struct doctor_report *r, const size_t *counts)
 
 		yyjson_mut_obj_add_str(doc, row, "name", r->v[i].name);
 		yyjson_mut_obj_add_str(doc, row, "level", level_names[r->v[i].level]);
+		yyjson_mut_obj_add_str(doc, row, "value", r->v[i].value);
 		yyjson_mut_obj_add_str(doc, row, "text", r->v[i].text);
 		yyjson_mut_obj_add_str(doc, row, "cure", r->v[i].cure);
 	}
@@ -106,13 +111,16 @@ static const struct option_row rows[] = {
 static const struct usage usage = {
 	.name = "doctor",
 	.args = "",
-	.what = "Looks at the kernel, io_uring, limits, the data folder and the listeners'\n"
-		"addresses, changes nothing, and prints one line for each: ok, warn (the daemon\n"
-		"runs, and does something worse than it could) or fail (it does not start), and\n"
-		"below it the cure.",
+	.what = "Looks at the kernel, io_uring, limits, memory, the data folder and the\n"
+		"listeners' addresses, changes nothing, and prints one line for each: ok, warn\n"
+		"(the daemon runs, and does something worse than it could) or fail (it does not\n"
+		"start), and below it the cure.",
 	.rows = rows,
 	.rows_n = SL_ARRAY_SIZE(rows),
-	.more = "Exit status: 0 unless something required is missing (fail), then 1; warnings\n"
+	.more = "--json: {\"schema\": 1, \"ok\": BOOL, \"checks\": [{\"name\", \"level\",\n"
+		"\"value\", \"text\", \"cure\"}]}, all members of a check text. Later releases\n"
+		"add to it, and raise schema when they change it.\n\n"
+		"Exit status: 0 unless something required is missing (fail), then 1; warnings\n"
 		"alone are 0; 2 for wrong usage or settings that cannot be read.",
 };
 

@@ -2,7 +2,8 @@
 /*
  * The checks of `sluice doctor`.
  *
- * Interface: doctor_checks in doctor.h. A check looks, and changes nothing. It fails only for what
+ * Interface: doctor_checks in doctor.h, and what its checks are made of; those of memory are in
+ * doctor_memory.c. A check looks, and changes nothing. It fails only for what
  * keeps the daemon from starting; what costs speed or safety is a warning.
  *
  * Order of parts: helpers; kernel and io_uring; limits; sysctls; the folder; listeners; the table.
@@ -33,7 +34,7 @@ void doctor_add(struct doctor *d, enum doctor_level level, const char *name, con
 
 	SL_ASSERT(d->report->n < DOCTOR_FINDINGS_MAX);
 	f = &d->report->v[d->report->n++];
-	f->level = level;
+	*f = (struct doctor_finding){.level = level};
 	snprintf(f->name, sizeof(f->name), "%s", name);
 	snprintf(f->cure, sizeof(f->cure), "%s", level == DOCTOR_OK ? "" : cure);
 	va_start(args, format);
@@ -41,11 +42,20 @@ void doctor_add(struct doctor *d, enum doctor_level level, const char *name, con
 	va_end(args);
 }
 
-/* A number of /proc. Return: whether there is one. */
-static bool read_number(const struct doctor *d, const char *path, int64_t *ret_v)
+void doctor_value(struct doctor *d, const char *format, ...)
+{
+	struct doctor_finding *f = &d->report->v[d->report->n - 1];
+	va_list args;
+
+	SL_ASSERT(d->report->n > 0);
+	va_start(args, format);
+	vsnprintf(f->value, sizeof(f->value), format, args);
+	va_end(args);
+}
+
+bool doctor_read_line(const struct doctor *d, const char *path, char *ret_line, size_t len)
 {
 	char full[512];
-	long long v;
 	FILE *f;
 	bool got;
 
@@ -53,11 +63,22 @@ static bool read_number(const struct doctor *d, const char *path, int64_t *ret_v
 	f = fopen(full, "re");
 	if (!f)
 		return false;
-	got = fscanf(f, "%lld", &v) == 1;
+	got = fgets(ret_line, (int)len, f);
 	fclose(f);
 	if (got)
-		*ret_v = v;
+		ret_line[strcspn(ret_line, "\n")] = 0;
 	return got;
+}
+
+bool doctor_read_number(const struct doctor *d, const char *path, int64_t *ret_v)
+{
+	char line[64];
+	long long v;
+
+	if (!doctor_read_line(d, path, line, sizeof(line)) || sscanf(line, "%lld", &v) != 1)
+		return false;
+	*ret_v = v;
+	return true;
 }
 
 static void bytes_format(uint64_t n, char *ret_text, size_t len)
@@ -89,6 +110,7 @@ static void check_kernel(struct doctor *d, const char *name)
 	doctor_add(d, good ? DOCTOR_OK : DOCTOR_FAIL, name,
 		   "boot Linux 6.1 or later (on Debian: apt install linux-image-amd64)",
 		   "Linux %s; sluice needs 6.1 or later", d->release);
+	doctor_value(d, "%s", d->release);
 }
 
 static void check_io_uring_disabled(struct doctor *d, const char *name)
@@ -96,9 +118,11 @@ static void check_io_uring_disabled(struct doctor *d, const char *name)
 	static const char cure[] = "sysctl -w kernel.io_uring_disabled=0";
 	int64_t v;
 
-	if (!read_number(d, "/proc/sys/kernel/io_uring_disabled", &v))
+	if (!doctor_read_number(d, "/proc/sys/kernel/io_uring_disabled", &v)) {
 		doctor_add(d, DOCTOR_OK, name, "", "this kernel has no such switch");
-	else if (!v)
+		return;
+	}
+	if (!v)
 		doctor_add(d, DOCTOR_OK, name, "", "kernel.io_uring_disabled=0: allowed to all");
 	else if (v == 1)
 		doctor_add(d, DOCTOR_WARN, name, cure,
@@ -107,6 +131,7 @@ static void check_io_uring_disabled(struct doctor *d, const char *name)
 	else
 		doctor_add(d, DOCTOR_FAIL, name, cure,
 			   "kernel.io_uring_disabled=%" PRId64 ": forbidden to all", v);
+	doctor_value(d, "%" PRId64, v);
 }
 
 static void add_feature(struct doctor *d, const struct sl_ring *ring, enum sl_feature f)
@@ -192,6 +217,7 @@ static void check_memlock(struct doctor *d, const char *name)
 		   : !geteuid() ? ", which root may exceed"
 				: "; with less than 64 MiB buffers are not registered, and reads "
 				  "map their pages each time");
+	doctor_value(d, "%s", now);
 }
 
 static void check_nofile(struct doctor *d, const char *name)
@@ -204,6 +230,7 @@ static void check_nofile(struct doctor *d, const char *name)
 		   "ulimit -Hn 1048576 (as root), or LimitNOFILE=1048576 in the unit",
 		   "at most %s open files; conn.max = %" PRIu64 " and open segments want %" PRIu64,
 		   now, d->conf->conn.max, wanted);
+	doctor_value(d, "%s", now);
 }
 
 /* ---- sysctls ---------------------------------------------------------------------------- */
@@ -220,11 +247,13 @@ static void check_sysctl(struct doctor *d, const char *name, const char *sysctl,
 		path[n++] = *c == '.' ? '/' : *c;
 	path[n] = 0;
 	snprintf(cure, sizeof(cure), "sysctl -w %s=%" PRId64, sysctl, min);
-	if (!read_number(d, path, &v))
+	if (!doctor_read_number(d, path, &v)) {
 		doctor_add(d, DOCTOR_OK, name, "", "%s is not there to be read", sysctl);
-	else
-		doctor_add(d, v >= min || (zero_is_none && !v) ? DOCTOR_OK : DOCTOR_WARN, name,
-			   cure, "%s=%" PRId64 "; %s", sysctl, v, why);
+		return;
+	}
+	doctor_add(d, v >= min || (zero_is_none && !v) ? DOCTOR_OK : DOCTOR_WARN, name, cure,
+		   "%s=%" PRId64 "; %s", sysctl, v, why);
+	doctor_value(d, "%" PRId64, v);
 }
 
 static void check_somaxconn(struct doctor *d, const char *name)
@@ -244,6 +273,33 @@ static void check_map_count(struct doctor *d, const char *name)
 	check_sysctl(d, name, "vm.max_map_count", 65530, false,
 		     "a stack and its guard page take two mappings where the kernel has no "
 		     "lightweight guards (before 6.13)");
+}
+
+static void check_nr_open(struct doctor *d, const char *name)
+{
+	check_sysctl(d, name, "fs.nr_open", (int64_t)d->conf->conn.max + 15536, false,
+		     "no process has more files open than that, whatever its limit: connections "
+		     "beyond are refused");
+}
+
+/* What a socket may send ahead of acknowledgements bounds a path by its delay. */
+static void check_tcp_wmem(struct doctor *d, const char *name)
+{
+	enum { WANTED = 4 << 20, DELAYS_PER_S = 20 };
+	long long least, first, most;
+	char line[128];
+
+	if (!doctor_read_line(d, "/proc/sys/net/ipv4/tcp_wmem", line, sizeof(line)) ||
+	    sscanf(line, "%lld %lld %lld", &least, &first, &most) != 3) {
+		doctor_add(d, DOCTOR_OK, name, "", "net.ipv4.tcp_wmem is not there to be read");
+		return;
+	}
+	doctor_add(d, most >= WANTED ? DOCTOR_OK : DOCTOR_WARN, name,
+		   "sysctl -w net.ipv4.tcp_wmem='4096 16384 4194304'",
+		   "net.ipv4.tcp_wmem=%lld %lld %lld; over a path with 50 ms of delay one "
+		   "connection gets at most %lld Mbit/s", least, first, most,
+		   most * DELAYS_PER_S * 8 / 1000000);
+	doctor_value(d, "%lld", most);
 }
 
 static void check_landlock(struct doctor *d, const char *name)
@@ -406,6 +462,11 @@ const struct doctor_check doctor_checks[] = {
 	{"somaxconn", check_somaxconn},
 	{"pipe_user_pages_soft", check_pipe_pages},
 	{"max_map_count", check_map_count},
+	{"nr_open", check_nr_open},
+	{"tcp_wmem", check_tcp_wmem},
+	{"hugepages", doctor_check_hugepages},
+	{"transparent_hugepages", doctor_check_thp},
+	{"numa", doctor_check_numa},
 	{"landlock", check_landlock},
 	{"datadir", check_datadir},
 	{"listeners", check_listeners},

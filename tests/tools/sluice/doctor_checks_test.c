@@ -105,6 +105,9 @@ TEST_F(doctor, small_sysctls_are_warned_of_with_the_command_that_mends_them)
 		 "sysctl -w fs.pipe-user-pages-soft=16384"},
 		{"max_map_count", "vm/max_map_count", "1000\n", "65530\n",
 		 "sysctl -w vm.max_map_count=65530"},
+		{"nr_open", "fs/nr_open", "65535\n", "65536\n", "sysctl -w fs.nr_open=65536"},
+		{"tcp_wmem", "net/ipv4/tcp_wmem", "4096\t16384\t4194303\n",
+		 "4096\t16384\t4194304\n", "sysctl -w net.ipv4.tcp_wmem='4096 16384 4194304'"},
 	};
 
 	for (size_t i = 0; i < SL_ARRAY_SIZE(rows); i++) {
@@ -116,6 +119,32 @@ TEST_F(doctor, small_sysctls_are_warned_of_with_the_command_that_mends_them)
 		EXPECT_EQ(DOCTOR_OK, run(self, rows[i].check)->level);
 		EXPECT_STREQ("", run(self, rows[i].check)->cure);
 	}
+}
+
+TEST_F(doctor, what_was_found_is_a_value_of_its_own)
+{
+	EXPECT_STREQ("6.1.0-13-amd64", run(self, "kernel")->value);
+	EXPECT_STREQ("", run(self, "somaxconn")->value);
+	set_sysctl("net/core/somaxconn", "128\n");
+	EXPECT_STREQ("128", run(self, "somaxconn")->value);
+	set_sysctl("kernel/io_uring_disabled", "1\n");
+	EXPECT_STREQ("1", run(self, "io_uring_disabled")->value);
+	set_sysctl("net/ipv4/tcp_wmem", "4096\t16384\t1000000\n");
+	EXPECT_STREQ("1000000", run(self, "tcp_wmem")->value);
+	EXPECT_NOT_NULL(strstr(run(self, "tcp_wmem")->text, "at most 160 Mbit/s"));
+	EXPECT_STRNE("", run(self, "limit.nofile")->value);
+	EXPECT_STRNE("", run(self, "limit.memlock")->value);
+}
+
+TEST_F(doctor, damaged_numbers_are_no_findings)
+{
+	set_sysctl("net/core/somaxconn", "many\n");
+	EXPECT_EQ(DOCTOR_OK, run(self, "somaxconn")->level);
+	EXPECT_STREQ("", run(self, "somaxconn")->value);
+	set_sysctl("net/ipv4/tcp_wmem", "4096 16384\n");
+	EXPECT_EQ(DOCTOR_OK, run(self, "tcp_wmem")->level);
+	set_sysctl("net/ipv4/tcp_wmem", "");
+	EXPECT_EQ(DOCTOR_OK, run(self, "tcp_wmem")->level);
 }
 
 TEST_F(doctor, every_feature_of_io_uring_has_its_line)

@@ -60,10 +60,12 @@ TEST(json_says_the_same_as_the_exit_status)
 	size_t i, n, fails = 0;
 
 	ASSERT_NOT_NULL(doc);
+	EXPECT_EQ(1, yyjson_get_int(yyjson_obj_get(root, "schema")));
 	yyjson_arr_foreach(yyjson_obj_get(root, "checks"), i, n, row) {
 		const char *level = yyjson_get_str(yyjson_obj_get(row, "level"));
 
 		EXPECT_NOT_NULL(yyjson_get_str(yyjson_obj_get(row, "name")));
+		EXPECT_NOT_NULL(yyjson_get_str(yyjson_obj_get(row, "value")));
 		EXPECT_NOT_NULL(yyjson_get_str(yyjson_obj_get(row, "text")));
 		ASSERT_NOT_NULL(level);
 		fails += !strcmp(level, "fail");
@@ -74,6 +76,26 @@ TEST(json_says_the_same_as_the_exit_status)
 	EXPECT_EQ(fails != 0, status);
 	EXPECT_EQ(fails == 0, yyjson_get_bool(yyjson_obj_get(root, "ok")));
 	yyjson_doc_free(doc);
+}
+
+/* Programs look checks up by name. */
+TEST(names_of_checks_are_kept)
+{
+	static const char *const names[] = {
+		"kernel", "io_uring_disabled", "io_uring", "limit.memlock", "limit.nofile",
+		"somaxconn", "pipe_user_pages_soft", "max_map_count", "nr_open", "tcp_wmem",
+		"hugepages", "transparent_hugepages", "numa", "landlock", "datadir.filesystem",
+		"datadir.space", "kafka.listen", "http.listen",
+	};
+
+	RUN((char *)"-D", (char *)harness_tmpdir(), (char *)"--json");
+	for (size_t i = 0; i < SL_ARRAY_SIZE(names); i++) {
+		char member[80];
+
+		snprintf(member, sizeof(member), "\"name\": \"%s\"", names[i]);
+		if (!EXPECT_NOT_NULL(strstr(out, member)))
+			TH_LOG("%s", names[i]);
+	}
 }
 
 TEST(folder_without_parent_is_missing_something_required)
