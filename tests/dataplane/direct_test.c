@@ -553,17 +553,20 @@ TEST_F(direct, a_used_up_arena_refuses)
 	over(self, (struct sl_cores_conf){.arena_bytes_max = 16 * SL_MIB}, arena_used_up);
 }
 
+/* Leaves enough for a ring, and less than a chunk of the arena takes. */
 static void forget_memlock(void)
 {
 	cap_value_t lock = CAP_IPC_LOCK;
 	cap_t caps = cap_get_proc();
-	struct rlimit ring_only = {4 << 20, 4 << 20}; /* less than a chunk of the arena */
+	struct rlimit r;
 
 	ASSERT_EQ(0, cap_set_flag(caps, CAP_EFFECTIVE, 1, &lock, CAP_CLEAR));
 	ASSERT_EQ(0, cap_set_flag(caps, CAP_PERMITTED, 1, &lock, CAP_CLEAR));
 	ASSERT_EQ(0, cap_set_proc(caps));
 	cap_free(caps);
-	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &ring_only));
+	ASSERT_EQ(0, getrlimit(RLIMIT_MEMLOCK, &r));
+	r.rlim_cur = r.rlim_max = sl_min(r.rlim_max, (rlim_t)(12 * SL_MIB));
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &r));
 	harness_leaks_unchecked();
 }
 
