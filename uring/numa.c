@@ -21,13 +21,15 @@ enum { MASK_BITS = SL_NUMA_NODES_MAX + 1 };
 
 int sl_numa_nodes(void)
 {
-	int n = 0;
+	struct bitmask *allowed;
+	unsigned n;
 
 	if (numa_available() < 0)
 		return 1;
-	for (int node = 0; node <= numa_max_node() && node < SL_NUMA_NODES_MAX; node++)
-		n += numa_bitmask_isbitset(numa_get_mems_allowed(), (unsigned)node);
-	return sl_max(n, 1);
+	allowed = numa_get_mems_allowed();
+	n = numa_bitmask_weight(allowed);
+	numa_bitmask_free(allowed);
+	return (int)sl_max(n, 1u);
 }
 
 int sl_numa_node_of_cpu(int cpu)

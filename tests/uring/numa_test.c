@@ -44,14 +44,16 @@ static void expect_on(uint8_t *p, int node)
 	munmap(p, PAGES * PAGE);
 }
 
-/* Nodes with memory, in order; the first of them with processors. Return: how many. */
+/* Nodes with memory, in order. Return: how many. */
 static int nodes_of(int nodes[static 64])
 {
+	struct bitmask *allowed = numa_get_mems_allowed();
 	int n = 0;
 
-	for (int i = 0; i < 64 && i <= numa_max_node(); i++)
-		if (numa_bitmask_isbitset(numa_get_mems_allowed(), (unsigned)i))
+	for (int i = 0; i < 64; i++)
+		if (numa_bitmask_isbitset(allowed, (unsigned)i))
 			nodes[n++] = i;
+	numa_bitmask_free(allowed);
 	return n;
 }
 
