@@ -133,8 +133,11 @@ static struct sl_core *core_make(const struct seat *s)
 		node = -1;
 	}
 	core = core_new(s->cores, s->id, s->conf, node, s->why, s->why_len);
-	if (!core)
+	if (!core) {
+		if (node >= 0)
+			sl_numa_restore(&policy);
 		return NULL;
+	}
 	core->pin_res = pin_res;
 	core->policy = policy;
 	return core;
@@ -404,9 +407,15 @@ static bool have_made(struct seat *seat)
 	struct sl_cores *cores = seat->cores;
 	pthread_t thread;
 	struct sl_core *core;
+	int err = pthread_create(&thread, NULL, core_thread, seat);
 
-	/* The barrier at their end counts on all of them: without one there are none. */
-	SL_ASSERT(!pthread_create(&thread, NULL, core_thread, seat));
+	if (err) {
+		snprintf(seat->why, seat->why_len,
+			 "no thread for core %u: %s; raise the limit of threads (ulimit -u, or "
+			 "TasksMax= in the unit)", seat->id, strerror(err));
+		enter_phase(cores, CORES_GIVEN_UP);
+		return false;
+	}
 	pthread_mutex_lock(&cores->lock);
 	while (cores->made <= seat->id)
 		pthread_cond_wait(&cores->cond, &cores->lock);

@@ -516,7 +516,7 @@ static int window_fill(struct window *w, bool wait, int64_t deadline)
 		w->next = p->off + p->want;
 		piece_start(p, 0, deadline);
 		if (!sl_fiber_self())
-			return 0; /* who waits for each gains nothing by reading ahead */
+			break;
 	}
 	return 0;
 }
@@ -625,8 +625,9 @@ int sl_direct_reader_next(struct sl_direct_reader *reader, struct sl_slice *ret_
 	if (res <= 0)
 		return res;
 	grow_ahead(reader);
-	/* A failure is told by the call that needs the piece. */
-	window_fill(&reader->window, false, deadline);
+	/* A failure is told by the call that needs the piece. A plain thread would wait here. */
+	if (sl_fiber_self())
+		window_fill(&reader->window, false, deadline);
 	return 1;
 }
 

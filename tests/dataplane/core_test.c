@@ -106,6 +106,23 @@ TEST(cores_that_cannot_be_made_tell_the_cause)
 	EXPECT_EQ(0, s.seen[0]);
 }
 
+TEST(cores_without_threads_tell_the_cause)
+{
+	struct starts s = {.fail_core = -1};
+	struct sl_cores *cores = NULL;
+	char why[300] = "";
+	struct rlimit r = {1, 1};
+
+	/* The limit is the user's, and root has none. */
+	if (!geteuid())
+		ASSERT_EQ(0, setuid(65534));
+	harness_leaks_unchecked();
+	ASSERT_EQ(0, setrlimit(RLIMIT_NPROC, &r));
+	EXPECT_GT(0, sl_cores_start(&three, note_start, &s, &cores, why, sizeof(why)));
+	EXPECT_NULL(cores);
+	EXPECT_NOT_NULL(strstr(why, "ulimit -u"));
+}
+
 TEST(cores_are_pinned)
 {
 	int cpus[3] = {0, 0, 0};
