@@ -8,8 +8,8 @@ mkdir "$apt/sources.list.d"
 count=0
 failed=0
 
-# The function as the script has it, with another folder for /etc/apt.
-eval "$(sed -n '/^apt_sources()/,/^}/p' "$root/scripts/bootstrap" | sed "s|/etc/apt|$apt|g")"
+# The function as bootstrap has it, with another folder for /etc/apt.
+eval "$(sed "s|/etc/apt|$apt|g" "$root/scripts/apt.sh")"
 
 # reads TITLE EXPECTED FILE: the source list comes from standard input.
 reads() {
