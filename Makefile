@@ -215,7 +215,11 @@ san-env := $(if $(SAN),ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks
 layer-only := $(filter $(addsuffix %,include uring dataplane segments stores proto harness),\
 	$(T:tests/%=%))
 
-check-built: $(if $(layer-only),,$(prog-bins) $(bench-bins)) $(picked-bins) \
+# What the short form of check-kernels takes along.
+vm-bins := $(if $(filter %/vm_test.sh,$(picked-scripts)),$(filter $(B)/tests/uring/% \
+	$(B)/tests/dataplane/%,$(test-bins)))
+
+check-built: $(if $(layer-only),,$(prog-bins) $(bench-bins)) $(picked-bins) $(vm-bins) \
 	$(if $(canary),$(B)/$(canary)) $(B)/tests/runner
 
 ## check: run the tests; T=segments/log picks by path prefix, V=1 shows all
@@ -226,6 +230,16 @@ check: check-built
 ## check-units: run the C tests only (what scripts/check does under each sanitizer)
 check-units: check-built
 	$(Q)SLUICE_BUILD=$(abspath $(B)) $(san-env) $(B)/tests/runner $(runner-flags) $(picked-bins)
+
+# What depends on the kernel: of each of KERNELS (scripts/vm says which there are).
+KERNELS ?= 6.1 6.12 newest
+kernel-tests := $(call pick,$(filter $(addprefix tests/,uring/% dataplane/% segments/% bpf/%),\
+	$(tests)) $(sort $(wildcard tests/kernels/*_test.sh)))
+
+## check-kernels: run what depends on the kernel on Debian's kernels, in QEMU
+check-kernels: $(prog-bins) $(addprefix $(B)/,$(filter-out %.sh,$(kernel-tests)) $(canary)) \
+		$(B)/tests/runner
+	$(Q)SLUICE_BUILD=$(abspath $(B)) KERNELS='$(KERNELS)' scripts/check-kernels $(kernel-tests)
 
 fuzz-bins: $(fuzz-bins) $(B)/tests/runner
 
@@ -308,5 +322,5 @@ help:
 	@sed -n 's/^## \([a-z_.-]*\): /\1|/p' Makefile | \
 		while IFS='|' read -r name text; do printf '  %-22s %s\n' "$$name" "$$text"; done
 
-.PHONY: all programs tests check check-built check-units fuzz fuzz-build fuzz-bins fuzz-short \
-	bench bench-delivery soak man doc install format clean help
+.PHONY: all programs tests check check-built check-units check-kernels fuzz fuzz-build fuzz-bins \
+	fuzz-short bench bench-delivery soak man doc install format clean help
