@@ -355,7 +355,7 @@ struct sleeper {
 	struct sl_ring *ring;
 	pthread_t thread;
 	int woken; /* atomic */
-	int stop; /* atomic */
+	int enabled, stop; /* atomic */
 };
 
 static void woken(void *arg)
@@ -368,6 +368,7 @@ static void *sleeping(void *arg)
 	struct sleeper *s = arg;
 
 	ASSERT_EQ(0, sl_ring_enable(s->ring));
+	__atomic_store_n(&s->enabled, 1, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE))
 		ASSERT_LE(0, sl_ring_turn(s->ring, SL_NEVER));
 	sl_ring_free(s->ring);
@@ -405,10 +406,12 @@ TEST_F(ring, another_ring_wakes_one_that_waits)
 	struct sleeper s = {0};
 
 	start_sleeper(&s);
-	usleep(5000); /* enabled and waiting */
+	while (!__atomic_load_n(&s.enabled, __ATOMIC_ACQUIRE))
+		usleep(1000);
 	for (int i = 1; i <= 50; i++) {
 		ASSERT_EQ(0, sl_ring_wake(self->ring, s.ring));
 		ASSERT_LE(0, sl_ring_turn(self->ring, 0));
+		TH_LOG("wake-up %d", i);
 		ASSERT_TRUE(wakes(&s, i));
 	}
 	stop_sleeper(&s);
