@@ -394,8 +394,8 @@ static void print_step(const struct step *s)
 }
 
 /*
- * A file moved onto "folder/" above it fails twice over; which error comes first, the trailing slash
- * (ENOTDIR) or the folder above (ENOTEMPTY), is not the same in all kernels.
+ * A file moved onto "folder/" above it fails twice over; which error comes first, the trailing
+ * slash (ENOTDIR) or the folder above (ENOTEMPTY), is not the same in all kernels.
  */
 static bool same_result(const struct step *s, int a, int b)
 {
