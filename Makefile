@@ -79,7 +79,7 @@ dirs := uring dataplane segments stores/static stores/topics proto/kafka proto/h
 # Tests run in this order: those that take longest begin first.
 test-dirs := tests $(addprefix tests/,faults include uring dataplane segments stores/static \
 	stores/topics proto/kafka proto/http tools tools/bench tools/sluice tools/sluiced \
-	clients)
+	clients kernels)
 
 # A Kbuild sets, relative to its folder:
 #   obj-y      objects of the layer
@@ -87,12 +87,14 @@ test-dirs := tests $(addprefix tests/,faults include uring dataplane segments st
 #   bench-y    the same for programs of benchmarks, which are not installed
 #   test-y     test programs, each of one source (tests/ only)
 #   helper-y   objects that test programs may use (tests/ only)
+#   tool-y     programs that tests in shell use, each of one source (tests/ only)
 define load-kbuild
 obj-y :=
 prog-y :=
 bench-y :=
 test-y :=
 helper-y :=
+tool-y :=
 include $(1)/Kbuild
 objs += $$(addprefix $(1)/,$$(obj-y))
 progs += $$(prog-y)
@@ -100,12 +102,14 @@ benches += $$(bench-y)
 $$(foreach p,$$(prog-y) $$(bench-y),$$(eval main-$$(p) := $(1)/$$($$(p)-main)))
 tests += $$(addprefix $(1)/,$$(test-y))
 helpers += $$(addprefix $(1)/,$$(helper-y))
+test-tools += $$(addprefix $(1)/,$$(tool-y))
 endef
 objs :=
 progs :=
 benches :=
 tests :=
 helpers :=
+test-tools :=
 kbuilds := $(addsuffix /Kbuild,$(dirs) $(test-dirs))
 $(foreach d,$(dirs) $(test-dirs),$(if $(wildcard $(d)/Kbuild),$(eval $(call load-kbuild,$(d)))))
 
@@ -117,12 +121,13 @@ prog-bins := $(addprefix $(B)/,$(progs))
 bench-bins := $(addprefix $(B)/,$(benches))
 prog-mains := $(foreach p,$(progs) $(benches),$(B)/$(main-$(p)))
 test-bins := $(addprefix $(B)/,$(tests))
+tool-bins := $(addprefix $(B)/,$(test-tools))
 fuzz-names := $(basename $(notdir $(wildcard tests/fuzz/$(T)*_fuzz.c)))
 fuzz-bins := $(addprefix $(B)/tests/fuzz/,$(fuzz-names))
 client-tests := $(sort $(wildcard $(addprefix tests/clients/*_test,.py .sh) tests/clients/*_test))
 script-tests := $(if $(SAN),,scripts/check-layers scripts/tidy \
 	$(sort $(wildcard tests/scripts/*_test.sh)))
-all-objs := $(lib-objs) $(testlib-objs) $(prog-mains) $(addsuffix .o,$(test-bins)) \
+all-objs := $(lib-objs) $(testlib-objs) $(prog-mains) $(addsuffix .o,$(test-bins) $(tool-bins)) \
 	$(if $(FUZZING),$(addsuffix .o,$(fuzz-bins)))
 man-pages := $(patsubst docs/man/%.in,$(B)/man/%,$(wildcard docs/man/*.in)) \
 	$(B)/man/sluice.conf.5
@@ -155,7 +160,7 @@ all: $(prog-bins) $(bench-bins)
 
 programs: $(prog-bins) $(bench-bins)
 ## tests: build every test program
-tests: $(test-bins) $(B)/tests/runner
+tests: $(test-bins) $(tool-bins) $(B)/tests/runner
 
 $(B)/tests/%.o: cpp-flags += -Itests
 
@@ -187,7 +192,7 @@ $(foreach p,$(progs) $(benches),$(eval $(call program-rule,$(p))))
 $(prog-bins) $(bench-bins):
 	$(call say,LD,$(call short,$@)) $(CC) $(ld-flags) -o $@ $< $(lib) $(libs)
 
-$(test-bins): %: %.o $(testlib) $(lib)
+$(test-bins) $(tool-bins): %: %.o $(testlib) $(lib)
 	$(call say,LD,$(call short,$@)) $(CC) $(ld-flags) -o $@ $< $(testlib) $(lib) $(libs)
 
 $(B)/tests/runner: $(B)/tests/runner.o
@@ -237,8 +242,8 @@ kernel-tests := $(call pick,$(filter $(addprefix tests/,uring/% dataplane/% segm
 	$(tests)) $(sort $(wildcard tests/kernels/*_test.sh)))
 
 ## check-kernels: run what depends on the kernel on Debian's kernels, in QEMU
-check-kernels: $(prog-bins) $(addprefix $(B)/,$(filter-out %.sh,$(kernel-tests)) $(canary)) \
-		$(B)/tests/runner
+check-kernels: $(prog-bins) $(tool-bins) $(B)/tests/runner \
+	$(addprefix $(B)/,$(filter-out %.sh,$(kernel-tests)) $(canary))
 	$(Q)SLUICE_BUILD=$(abspath $(B)) KERNELS='$(KERNELS)' scripts/check-kernels $(kernel-tests)
 
 fuzz-bins: $(fuzz-bins) $(B)/tests/runner
