@@ -246,6 +246,11 @@ check-kernels: $(prog-bins) $(tool-bins) $(B)/tests/runner \
 	$(addprefix $(B)/,$(filter-out %.sh,$(kernel-tests)) $(canary))
 	$(Q)SLUICE_BUILD=$(abspath $(B)) KERNELS='$(KERNELS)' scripts/check-kernels $(kernel-tests)
 
+## check-power: cut the power of a daemon on a real kernel, in QEMU
+check-power: $(prog-bins) $(tool-bins) $(B)/tests/runner
+	$(Q)SLUICE_BUILD=$(abspath $(B)) $(B)/tests/runner $(if $(filter-out 0,$(V)),-v) \
+		tests/kernels/power.sh
+
 fuzz-bins: $(fuzz-bins) $(B)/tests/runner
 
 # The fuzzers are built by a make of their own: another compiler, other objects. One that does
@@ -327,5 +332,5 @@ help:
 	@sed -n 's/^## \([a-z_.-]*\): /\1|/p' Makefile | \
 		while IFS='|' read -r name text; do printf '  %-22s %s\n' "$$name" "$$text"; done
 
-.PHONY: all programs tests check check-built check-units check-kernels fuzz fuzz-build fuzz-bins \
-	fuzz-short bench bench-delivery soak man doc install format clean help
+.PHONY: all programs tests check check-built check-units check-kernels check-power fuzz \
+	fuzz-build fuzz-bins fuzz-short bench bench-delivery soak man doc install format clean help
