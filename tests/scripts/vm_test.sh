@@ -37,13 +37,13 @@ status=0
 # shellcheck disable=SC2016
 scripts/vm run --kernel 6.1 --cpus 4 --nodes 2 -- sh -c '
 	uname -r
-	echo "$1|$2"
+	echo "$1|$2|$3"
 	nproc
 	echo /sys/devices/system/node/node*
 	sed -n "s|^/dev/vda / \([a-z0-9]*\).*|\1|p" /proc/mounts
-	shift 2
+	shift 3
 	build/tests/runner -d build -j 4 -x 10 -c build/tests/canary_test "$@"
-	exit 7' sh "it's" 'a  "b" $c' build/tests/uring/ring_test build/tests/uring/ops_test \
+	exit 7' sh "it's" '' 'a  "b" $c' build/tests/uring/ring_test build/tests/uring/ops_test \
 	build/tests/uring/features_test build/tests/uring/bufring_test \
 	build/tests/uring/arena_test build/tests/uring/backend_test \
 	build/tests/dataplane/fiber_test build/tests/dataplane/mailbox_test \
@@ -53,7 +53,7 @@ sed 's/^/# /' "$work/output" "$work/errors"
 
 check 'the kernel is the one that was asked for' is "${release%% *}" "$(line 1)"
 # shellcheck disable=SC2016
-check 'arguments arrive as they are' is "it's|a  \"b\" \$c" "$(line 2)"
+check 'arguments arrive as they are' is "it's||a  \"b\" \$c" "$(line 2)"
 check 'there are 4 processors' is 4 "$(line 3)"
 check 'they are on 2 nodes' \
 	is '/sys/devices/system/node/node0 /sys/devices/system/node/node1' "$(line 4)"
