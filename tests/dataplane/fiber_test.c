@@ -168,7 +168,8 @@ static int use_queue(void *arg)
 	sl_fiber_start(SL_STACK_SMALL, wait_first, q);
 	sl_fiber_start(SL_STACK_SMALL, wait_second, q);
 	sl_fiber_start(SL_STACK_SMALL, wait_third, q);
-	sl_sleep(sl_now() + 30 * SL_MSEC);
+	while (!q->res[1])
+		sl_sleep(sl_now() + SL_MSEC);
 	EXPECT_EQ(1, sl_waitq_wake_one(&q->q, 5));
 	EXPECT_EQ(1, sl_waitq_wake_all(&q->q, 6));
 	EXPECT_EQ(0, sl_waitq_wake_one(&q->q, 7));
