@@ -219,7 +219,8 @@ struct kafka_uuid broker_create(struct broker *b, int fd, const char *name, int3
 {
 	struct kafka_create_topics_request_topic topic = {
 		.name = kafka_str_of(name), .num_partitions = partitions, .replication_factor = 1};
-	struct kafka_create_topics_request req = {.topics = {&topic, 1}, .timeout_ms = 10000};
+	struct kafka_create_topics_request req = {.topics = {&topic, 1},
+						  .timeout_ms = 10000 * harness_time_scale()};
 	struct kafka_create_topics_response res;
 
 	CALL(b, fd, CREATE_TOPICS, create_topics, 7, &req, &res);
@@ -235,7 +236,7 @@ int16_t broker_produce(struct broker *b, int fd, const char *topic, int n, int64
 						.partition_data = {&part, 1}};
 	struct kafka_produce_request req = {.transactional_id = KAFKA_STR_NULL,
 					    .acks = -1,
-					    .timeout_ms = 10000,
+					    .timeout_ms = 10000 * harness_time_scale(),
 					    .topic_data = {&t, 1}};
 	struct kafka_produce_response res;
 	struct sl_batch_builder *builder;

@@ -49,7 +49,8 @@ static struct kafka_produce_response_partition produce(struct broker *b, int fd,
 	struct kafka_produce_request_topic t = {.name = kafka_str_of(topic), .topic_id = id,
 						.partition_data = {&part, 1}};
 	struct kafka_produce_request req = {.transactional_id = KAFKA_STR_NULL, .acks = acks,
-					    .timeout_ms = 10000, .topic_data = {&t, 1}};
+					    .timeout_ms = 10000 * harness_time_scale(),
+					    .topic_data = {&t, 1}};
 	struct kafka_produce_response res;
 
 	CALL(b, fd, PRODUCE, produce, version, &req, &res);
@@ -184,7 +185,8 @@ static void many(struct broker *b)
 	struct kafka_produce_request_topic topics[TOPICS];
 	struct kafka_produce_request_partition parts[TOPICS][PARTITIONS];
 	struct kafka_produce_request req = {.transactional_id = KAFKA_STR_NULL, .acks = -1,
-					    .timeout_ms = 10000, .topic_data = {topics, TOPICS}};
+					    .timeout_ms = 10000 * harness_time_scale(),
+					    .topic_data = {topics, TOPICS}};
 	struct kafka_produce_response res;
 	char names[TOPICS][16];
 	struct batch x = batch_of(2000, 3);
@@ -230,7 +232,8 @@ static void pipelined(struct broker *b)
 	struct kafka_produce_request_topic t = {.name = KAFKA_STR("t"),
 						.partition_data = {&part, 1}};
 	struct kafka_produce_request req = {.transactional_id = KAFKA_STR_NULL, .acks = -1,
-					    .timeout_ms = 10000, .topic_data = {&t, 1}};
+					    .timeout_ms = 10000 * harness_time_scale(),
+					    .topic_data = {&t, 1}};
 	struct kafka_produce_response res;
 	struct batch last;
 	int fd = broker_connect(b);
@@ -274,7 +277,8 @@ static void no_acks_error(struct broker *b)
 	struct kafka_produce_request_topic t = {.name = KAFKA_STR("gone"),
 						.partition_data = {&part, 1}};
 	struct kafka_produce_request req = {.transactional_id = KAFKA_STR_NULL,
-					    .timeout_ms = 10000, .topic_data = {&t, 1}};
+					    .timeout_ms = 10000 * harness_time_scale(),
+					    .topic_data = {&t, 1}};
 	int fd = broker_connect(b);
 
 	broker_send(b, fd, KAFKA_PRODUCE, 8, 1, &req);
