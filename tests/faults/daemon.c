@@ -36,6 +36,7 @@ void daemon_init(struct daemon_kit *d, const char *datadir)
 	daemon_set(d, "kafka.listen=127.0.0.1:0");
 	daemon_set(d, "http.listen=127.0.0.1:0");
 	daemon_set(d, "node.cores=1");
+	daemon_set(d, "log.retention_ms=off"); /* the records of wire.h are of 1970 */
 }
 
 void daemon_set(struct daemon_kit *d, const char *format, ...)

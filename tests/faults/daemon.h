@@ -31,7 +31,7 @@ struct daemon_kit {
 
 /* ---- its life ----------------------------------------------------------------------------- */
 
-/* @datadir: NULL is a folder below harness_tmpdir(). Loopback, ports by the kernel. */
+/* @datadir: NULL is a folder below harness_tmpdir(). Loopback, ports by the kernel; keeps all. */
 void daemon_init(struct daemon_kit *d, const char *datadir);
 
 /* A setting for the next starts ("node.cores=2"); a later one of the same name replaces it. */

@@ -14,7 +14,8 @@ start() { # DISK DURABILITY: a daemon with its data there; sets $daemon and $por
 	folder=/tmp/${1##*/}
 	mkdir -p "$folder" && mount -t ext4 "$1" "$folder" || return 1
 	"$build/sluiced" -D "$folder/data" --set kafka.listen=127.0.0.1:0 --set http.listen=off \
-		--set node.cores=1 --set node.durability="$2" >"$folder.log" 2>&1 &
+		--set node.cores=1 --set node.durability="$2" \
+		--set log.retention_ms=off >"$folder.log" 2>&1 & # acked's records are of 1970
 	daemon=$!
 	until port=$(sed -n 's/.* kafka 127.0.0.1:\([0-9]*\).*/\1/p' "$folder.log") &&
 		[ -n "$port" ]; do
