@@ -256,7 +256,7 @@ fuzz-bins: $(fuzz-bins) $(B)/tests/runner
 # The fuzzers are built by a make of their own: another compiler, other objects. One that does
 # not build is reported by scripts/fuzz and does not keep the others from running.
 fuzz-build:
-	-$(Q)$(MAKE) --no-print-directory -k FUZZING=y CC=$(CLANG) O=$(O) SAN= SUMMARY= fuzz-bins
+	-$(Q)$(MAKE) --no-print-directory -k FUZZING=y CC='$(CLANG)' O=$(O) SAN= SUMMARY= fuzz-bins
 fuzz-run = FUZZ_DIR=$(O)/fuzz/tests/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(JOBS)
 
 ## fuzz: run every fuzzer for FUZZ_SECONDS (600) each; T picks by name

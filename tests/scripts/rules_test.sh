@@ -39,7 +39,7 @@ offence() {
 	mkdir -p "$tree/$(dirname "$3")"
 	cat >"$tree/$3"
 	[ "$3" != uring/global.c ] ||
-		"${CC:-cc}" -c -o "$tree/build/uring/global.o" "$tree/$3"
+		${CC:-cc} -c -o "$tree/build/uring/global.o" "$tree/$3"
 	output=$("$tree/scripts/$2" || :)
 	lines=$(printf '%s\n' "$output" | awk -v rule="$1" '
 		/^#/ { lines = lines $0 "\n"; next }
