@@ -6,6 +6,7 @@
 #ifndef TOOLS_SLUICED_DAEMON_H
 #define TOOLS_SLUICED_DAEMON_H
 
+#include "bpf/bpf.h"
 #include "dataplane/dataplane.h"
 #include "proto/http/http.h"
 #include "proto/kafka/kafka.h"
@@ -18,12 +19,14 @@ enum listener { LISTENER_KAFKA, LISTENER_HTTP, LISTENER_LAST };
  * @source, @conf: where the settings come from, and those in force (replaced by a reload, on core
  *	0 alone). @kafka: what the Kafka listeners' connections are given; a reload makes a new one
  *	and keeps the old ones for those who still look at them.
+ * @bpf: loaded before privileges are given up, read until the end.
  * @listeners: per core, those that it opened.
  */
 struct daemon {
 	struct sl_conf_source source;
 	struct sl_conf conf;
 	struct sl_datadir datadir;
+	struct sl_bpf *bpf;
 	struct sl_registry *registry;
 	const char *rungs[SL_RUNG_LAST]; /* the registry's names */
 	const char *closes[SL_CLOSE_LAST];
