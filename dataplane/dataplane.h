@@ -23,5 +23,6 @@
 #include "notify.h"
 #include "privileges.h"
 #include "signals.h"
+#include "telemetry.h"
 
 #endif

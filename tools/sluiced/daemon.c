@@ -199,6 +199,7 @@ static int make_registry(struct daemon *d, uint32_t cores)
 	sl_registry_dim(d->registry, SL_DIM_CLOSE, d->closes, SL_CLOSE_LAST);
 	sl_registry_dim(d->registry, SL_DIM_FALLBACK, d->fallbacks, SL_FALLBACK_LAST);
 	sl_registry_dim(d->registry, SL_DIM_API, apis, n);
+	sl_telemetry_init(&d->telemetry, d->registry, d->bpf);
 	return 0;
 }
 

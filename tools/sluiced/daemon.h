@@ -19,7 +19,7 @@ enum listener { LISTENER_KAFKA, LISTENER_HTTP, LISTENER_LAST };
  * @source, @conf: where the settings come from, and those in force (replaced by a reload, on core
  *	0 alone). @kafka: what the Kafka listeners' connections are given; a reload makes a new one
  *	and keeps the old ones for those who still look at them.
- * @bpf: loaded before privileges are given up, read until the end.
+ * @bpf: loaded before privileges are given up; @telemetry shows what it counts.
  * @listeners: per core, those that it opened.
  */
 struct daemon {
@@ -27,6 +27,7 @@ struct daemon {
 	struct sl_conf conf;
 	struct sl_datadir datadir;
 	struct sl_bpf *bpf;
+	struct sl_telemetry telemetry;
 	struct sl_registry *registry;
 	const char *rungs[SL_RUNG_LAST]; /* the registry's names */
 	const char *closes[SL_CLOSE_LAST];

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * telemetry: rows of metrics that programs in the kernel count. Interface: telemetry.h.
+ *
+ * The kernel writes, we read mapped memory by relaxed loads: a scrape takes no system call here.
+ * Order of parts: one reader for each row; the table; the source.
+ */
+#include "telemetry.h"
+#include "uring/uring.h"
+
+static uint64_t load(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/* ---- one reader for each row ------------------------------------------------------------ */
+
+static bool read_loaded(const struct sl_bpf *bpf, uint32_t i, uint64_t *ret_value)
+{
+	*ret_value = sl_bpf_status(bpf, (enum sl_bpf_program)i)->state == SL_BPF_LOADED;
+	return true;
+}
+
+static bool read_punts(const struct sl_bpf *bpf, uint32_t i, uint64_t *ret_value)
+{
+	const struct sl_punts *p = sl_bpf_punts(bpf);
+
+	if (!p || i >= SL_BPF_OPCODES)
+		return false;
+	*ret_value = load(&p->ops[i]);
+	return true;
+}
+
+static bool read_overflows(const struct sl_bpf *bpf, uint32_t i, uint64_t *ret_value)
+{
+	const struct sl_punts *p = sl_bpf_punts(bpf);
+
+	if (!p)
+		return false;
+	*ret_value = load(&p->overflows);
+	return true;
+}
+
+/* ---- the table -------------------------------------------------------------------------- */
+
+static const struct {
+	enum sl_metric id;
+	bool (*value)(const struct sl_bpf *bpf, uint32_t i, uint64_t *ret_value);
+} rows[] = {
+	{SL_M_BPF_LOADED, read_loaded},
+	{SL_M_RING_PUNTS, read_punts},
+	{SL_M_RING_CQE_OVERFLOWS, read_overflows},
+};
+
+/* ---- the source ------------------------------------------------------------------------- */
+
+static bool read_row(void *arg, enum sl_metric id, uint32_t i, uint32_t j, uint64_t *ret_value,
+		     struct sl_hist *ret_hist)
+{
+	const struct sl_telemetry *t = arg;
+
+	for (size_t k = 0; k < SL_ARRAY_SIZE(rows); k++)
+		if (rows[k].id == id)
+			return rows[k].value(t->bpf, i, ret_value);
+	return false;
+}
+
+void sl_telemetry_init(struct sl_telemetry *t, struct sl_registry *registry,
+		       const struct sl_bpf *bpf)
+{
+	const char *const *opcodes;
+	uint32_t n;
+
+	*t = (struct sl_telemetry){.bpf = bpf, .source = {.read = read_row, .arg = t}};
+	for (int p = 0; p < SL_BPF_LAST; p++)
+		t->programs[p] = sl_bpf_info((enum sl_bpf_program)p)->name;
+	opcodes = sl_opcode_names(&n);
+	sl_registry_dim(registry, SL_DIM_PROGRAM, t->programs, SL_BPF_LAST);
+	sl_registry_dim(registry, SL_DIM_OPCODE, opcodes, n);
+	for (size_t i = 0; i < SL_ARRAY_SIZE(rows); i++)
+		sl_registry_source(registry, rows[i].id, &t->source);
+}
