@@ -105,3 +105,18 @@ const struct sl_punts *sl_bpf_punts(const struct sl_bpf *bpf)
 {
 	return bpf->slots[SL_BPF_PUNTS].data;
 }
+
+const struct sl_latency *sl_bpf_latency(const struct sl_bpf *bpf)
+{
+	return bpf->slots[SL_BPF_LATENCY].data;
+}
+
+const struct sl_sched *sl_bpf_sched(const struct sl_bpf *bpf)
+{
+	return bpf->slots[SL_BPF_SCHED].data;
+}
+
+const struct sl_pagecache *sl_bpf_pagecache(const struct sl_bpf *bpf)
+{
+	return bpf->slots[SL_BPF_PAGECACHE].data;
+}

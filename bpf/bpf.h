@@ -18,7 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "latency.h"
+#include "pagecache.h"
 #include "punts.h"
+#include "sched.h"
 
 /* ---- the table -------------------------------------------------------------------------- */
 
@@ -58,9 +61,13 @@ struct sl_bpf_status {
 	char why[200];
 };
 
-/* @wanted: bit (1 << program) for each program to load. */
+/**
+ * struct sl_bpf_conf - @wanted: bit (1 << program) for each program to load.
+ * @sample: one of so many operations is timed; 0 is 1, all of them.
+ */
 struct sl_bpf_conf {
 	uint64_t wanted;
+	uint32_t sample;
 };
 
 struct sl_bpf;
@@ -83,5 +90,8 @@ const struct sl_bpf_status *sl_bpf_status(const struct sl_bpf *bpf, enum sl_bpf_
 
 /* Memory that the kernel writes to, to be read by relaxed loads; NULL unless it is loaded. */
 const struct sl_punts *sl_bpf_punts(const struct sl_bpf *bpf);
+const struct sl_latency *sl_bpf_latency(const struct sl_bpf *bpf);
+const struct sl_sched *sl_bpf_sched(const struct sl_bpf *bpf);
+const struct sl_pagecache *sl_bpf_pagecache(const struct sl_bpf *bpf);
 
 #endif

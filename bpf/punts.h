@@ -5,8 +5,7 @@
 
 #include <stdint.h>
 
-/* Opcodes of io_uring that are told apart, a power of two; Linux 6.18 has 63. */
-#define SL_BPF_OPCODES 64
+#include "opcodes.h"
 
 /**
  * struct sl_punts - since the program was loaded, for this process.

@@ -35,10 +35,56 @@ static bool read_overflows(const struct sl_bpf *bpf, uint32_t i, uint64_t *ret_v
 {
 	const struct sl_punts *p = sl_bpf_punts(bpf);
 
-	if (!p)
+	if (p)
+		*ret_value = load(&p->overflows);
+	return p;
+}
+
+static bool read_op_time(const struct sl_bpf *bpf, uint32_t i, struct sl_hist *ret_hist)
+{
+	const struct sl_latency *l = sl_bpf_latency(bpf);
+
+	if (!l || i >= SL_BPF_OPCODES)
 		return false;
-	*ret_value = load(&p->overflows);
+	sl_hist_merge(ret_hist, &l->ops[i]);
 	return true;
+}
+
+static bool read_queued_time(const struct sl_bpf *bpf, uint32_t i, struct sl_hist *ret_hist)
+{
+	const struct sl_sched *s = sl_bpf_sched(bpf);
+
+	if (!s || i >= SL_BPF_CORES)
+		return false;
+	sl_hist_merge(ret_hist, &s->cores[i]);
+	return true;
+}
+
+static bool read_misses(const struct sl_bpf *bpf, uint32_t i, uint64_t *ret_value)
+{
+	const struct sl_pagecache *p = sl_bpf_pagecache(bpf);
+
+	if (p)
+		*ret_value = load(&p->missed);
+	return p;
+}
+
+static bool read_appends(const struct sl_bpf *bpf, uint32_t i, uint64_t *ret_value)
+{
+	const struct sl_pagecache *p = sl_bpf_pagecache(bpf);
+
+	if (p)
+		*ret_value = load(&p->grown);
+	return p;
+}
+
+static bool read_drops(const struct sl_bpf *bpf, uint32_t i, uint64_t *ret_value)
+{
+	const struct sl_pagecache *p = sl_bpf_pagecache(bpf);
+
+	if (p)
+		*ret_value = load(&p->dropped);
+	return p;
 }
 
 /* ---- the table -------------------------------------------------------------------------- */
@@ -46,10 +92,16 @@ static bool read_overflows(const struct sl_bpf *bpf, uint32_t i, uint64_t *ret_v
 static const struct {
 	enum sl_metric id;
 	bool (*value)(const struct sl_bpf *bpf, uint32_t i, uint64_t *ret_value);
+	bool (*hist)(const struct sl_bpf *bpf, uint32_t i, struct sl_hist *ret_hist);
 } rows[] = {
-	{SL_M_BPF_LOADED, read_loaded},
-	{SL_M_RING_PUNTS, read_punts},
-	{SL_M_RING_CQE_OVERFLOWS, read_overflows},
+	{SL_M_BPF_LOADED, read_loaded, NULL},
+	{SL_M_RING_PUNTS, read_punts, NULL},
+	{SL_M_RING_CQE_OVERFLOWS, read_overflows, NULL},
+	{SL_M_RING_OP_TIME, NULL, read_op_time},
+	{SL_M_CORE_QUEUED_TIME, NULL, read_queued_time},
+	{SL_M_PAGECACHE_MISSES, read_misses, NULL},
+	{SL_M_PAGECACHE_APPENDS, read_appends, NULL},
+	{SL_M_PAGECACHE_DROPS, read_drops, NULL},
 };
 
 /* ---- the source ------------------------------------------------------------------------- */
@@ -61,7 +113,8 @@ static bool read_row(void *arg, enum sl_metric id, uint32_t i, uint32_t j, uint6
 
 	for (size_t k = 0; k < SL_ARRAY_SIZE(rows); k++)
 		if (rows[k].id == id)
-			return rows[k].value(t->bpf, i, ret_value);
+			return rows[k].hist ? rows[k].hist(t->bpf, i, ret_hist)
+					    : rows[k].value(t->bpf, i, ret_value);
 	return false;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Telemetry: what the kernel counts is shown beside the rest, and only where it is counted. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -90,6 +91,43 @@ TEST_F(telemetry, punts_are_shown_where_they_are_counted)
 	close(file);
 	close(pipe[0]);
 	close(pipe[1]);
+}
+
+/* What a program counts is shown exactly when it is loaded. */
+TEST_F(telemetry, rows_come_and_go_with_their_programs)
+{
+	static const struct {
+		enum sl_bpf_program program;
+		const char *row;
+	} rows[] = {
+		{SL_BPF_PUNTS, "\nsluice_ring_cqe_overflows_total "},
+		{SL_BPF_LATENCY, "\nsluice_ring_op_seconds_count{op=\"read\"} "},
+		{SL_BPF_SCHED, "\nsluice_core_runqueue_seconds_count{core=\"0\"} "},
+		{SL_BPF_PAGECACHE, "\nsluice_pagecache_misses_total "},
+		{SL_BPF_PAGECACHE, "\nsluice_pagecache_appends_total "},
+		{SL_BPF_PAGECACHE, "\nsluice_pagecache_drops_total "},
+	};
+	int64_t until = sl_clock_ns() + 20 * SL_SEC * harness_time_scale();
+	struct sl_ring *ring = ring_of(&(struct sl_ring_conf){0});
+	int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	ASSERT_LE(0, file);
+	pthread_setname_np(pthread_self(), "sluice/0");
+	for (size_t i = 0; i < SL_ARRAY_SIZE(rows); i++) {
+		bool loaded = sl_bpf_status(self->bpf, rows[i].program)->state == SL_BPF_LOADED;
+		struct sl_io io;
+		char c;
+
+		do {
+			usleep(1);
+			sl_io_read(&io, file, &c, 1, 0);
+			ASSERT_EQ(1, ring_do(ring, &io));
+		} while (loaded && !strstr(render(self), rows[i].row) && sl_clock_ns() < until);
+		if (!EXPECT_EQ(loaded, strstr(render(self), rows[i].row) != NULL))
+			TH_LOG("%s", rows[i].row + 1);
+	}
+	sl_ring_free(ring);
+	close(file);
 }
 
 TEST_HARNESS_MAIN

@@ -106,10 +106,10 @@ static const struct option_row rows[] = {
 static const struct usage usage = {
 	.name = "doctor",
 	.args = "",
-	.what = "Looks at the kernel, io_uring, programs in the kernel, limits, the data folder and\n"
-		"the listeners' addresses, changes nothing, and prints one line for each: ok, warn\n"
-		"(the daemon runs, and does something worse than it could) or fail (it does not\n"
-		"start), and below it the cure.",
+	.what = "Looks at the kernel, io_uring, programs in the kernel, limits, the data folder\n"
+		"and the listeners' addresses, changes nothing, and prints one line for each: ok,\n"
+		"warn (the daemon runs, and does something worse than it could) or fail (it does\n"
+		"not start), and below it the cure.",
 	.rows = rows,
 	.rows_n = SL_ARRAY_SIZE(rows),
 	.more = "Exit status: 0 unless something required is missing (fail), then 1; warnings\n"

@@ -5,7 +5,8 @@
  * Interface: doctor_checks in doctor.h. A check looks, and changes nothing. It fails only for what
  * keeps the daemon from starting; what costs speed or safety is a warning.
  *
- * Order of parts: helpers; kernel and io_uring; kernel programs; limits; sysctls; the folder; listeners; the table.
+ * Order of parts: helpers; kernel and io_uring; kernel programs; limits; sysctls; the folder;
+ * listeners; the table.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -125,6 +125,9 @@ static uint64_t wanted_programs(const struct sl_conf *c)
 {
 	const bool wanted[SL_BPF_LAST] = {
 		[SL_BPF_PUNTS] = c->bpf.punts,
+		[SL_BPF_LATENCY] = c->bpf.latency,
+		[SL_BPF_SCHED] = c->bpf.sched,
+		[SL_BPF_PAGECACHE] = c->bpf.pagecache,
 	};
 	uint64_t mask = 0;
 
@@ -136,7 +139,8 @@ static uint64_t wanted_programs(const struct sl_conf *c)
 /* A program that is refused is told of, and missed by nobody. */
 static int load_programs(struct daemon *d)
 {
-	const struct sl_bpf_conf conf = {.wanted = wanted_programs(&d->conf)};
+	const struct sl_bpf_conf conf = {.wanted = wanted_programs(&d->conf),
+					 .sample = (uint32_t)d->conf.bpf.sample};
 	int err = sl_bpf_load(&conf, &d->bpf);
 
 	for (int p = 0; p < SL_BPF_LAST && !err; p++) {
