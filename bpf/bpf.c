@@ -120,3 +120,17 @@ const struct sl_pagecache *sl_bpf_pagecache(const struct sl_bpf *bpf)
 {
 	return bpf->slots[SL_BPF_PAGECACHE].data;
 }
+
+const struct sl_tcp *sl_bpf_tcp(const struct sl_bpf *bpf)
+{
+	return bpf->slots[SL_BPF_TCP].data;
+}
+
+void sl_bpf_tcp_listens(struct sl_bpf *bpf, uint16_t port, uint32_t which)
+{
+	struct sl_tcp *tcp = bpf->slots[SL_BPF_TCP].data;
+
+	SL_ASSERT(which < SL_BPF_LISTENERS);
+	if (tcp)
+		__atomic_store_n(&tcp->listener_of[port], (uint8_t)(which + 1), __ATOMIC_RELAXED);
+}

@@ -22,6 +22,7 @@
 #include "pagecache.h"
 #include "punts.h"
 #include "sched.h"
+#include "tcp.h"
 
 /* ---- the table -------------------------------------------------------------------------- */
 
@@ -93,5 +94,9 @@ const struct sl_punts *sl_bpf_punts(const struct sl_bpf *bpf);
 const struct sl_latency *sl_bpf_latency(const struct sl_bpf *bpf);
 const struct sl_sched *sl_bpf_sched(const struct sl_bpf *bpf);
 const struct sl_pagecache *sl_bpf_pagecache(const struct sl_bpf *bpf);
+const struct sl_tcp *sl_bpf_tcp(const struct sl_bpf *bpf);
+
+/* Connections to local port @port are of listener @which (< SL_BPF_LISTENERS) from now on. */
+void sl_bpf_tcp_listens(struct sl_bpf *bpf, uint16_t port, uint32_t which);
 
 #endif

@@ -87,6 +87,31 @@ static bool read_drops(const struct sl_bpf *bpf, uint32_t i, uint64_t *ret_value
 	return p;
 }
 
+static const struct sl_tcp_listener *tcp_listener(const struct sl_bpf *bpf, uint32_t i)
+{
+	const struct sl_tcp *tcp = sl_bpf_tcp(bpf);
+
+	return tcp && i < SL_BPF_LISTENERS ? &tcp->listeners[i] : NULL;
+}
+
+static bool read_round_trip(const struct sl_bpf *bpf, uint32_t i, struct sl_hist *ret_hist)
+{
+	const struct sl_tcp_listener *l = tcp_listener(bpf, i);
+
+	if (l)
+		sl_hist_merge(ret_hist, &l->round_trip);
+	return l;
+}
+
+static bool read_retransmits(const struct sl_bpf *bpf, uint32_t i, uint64_t *ret_value)
+{
+	const struct sl_tcp_listener *l = tcp_listener(bpf, i);
+
+	if (l)
+		*ret_value = load(&l->retransmits);
+	return l;
+}
+
 /* ---- the table -------------------------------------------------------------------------- */
 
 static const struct {
@@ -102,6 +127,8 @@ static const struct {
 	{SL_M_PAGECACHE_MISSES, read_misses, NULL},
 	{SL_M_PAGECACHE_APPENDS, read_appends, NULL},
 	{SL_M_PAGECACHE_DROPS, read_drops, NULL},
+	{SL_M_TCP_ROUND_TRIP, NULL, read_round_trip},
+	{SL_M_TCP_RETRANSMITS, read_retransmits, NULL},
 };
 
 /* ---- the source ------------------------------------------------------------------------- */

@@ -181,6 +181,19 @@ TEST_F_TIMEOUT(programs, without_them_the_daemon_serves_and_says_so, 55)
 	EXPECT_LT(0, daemon_log_count(&self->d, "bpf.program-off"));
 }
 
+TEST_F(programs, connections_of_each_listener_tell_their_round_trips)
+{
+	daemon_must_start(&self->d);
+	wire_must_open(&self->w, self->d.kafka_port);
+	ASSERT_EQ(0, wire_ping(&self->w));
+	scrape(self);
+	if (value(self, "sluice_bpf_program_loaded{program=\"tcp\"}") != 1)
+		SKIP(return, "the program tcp is off here (sluice doctor says why)");
+	EXPECT_LE(1, value(self, "sluice_tcp_round_trip_seconds_count{listener=\"kafka\"}"));
+	EXPECT_LE(1, value(self, "sluice_tcp_round_trip_seconds_count{listener=\"http\"}"));
+	EXPECT_LE(0, value(self, "sluice_tcp_retransmits_total{listener=\"kafka\"}"));
+}
+
 TEST_F(programs, switched_off_they_are_not_complained_of)
 {
 	daemon_set(&self->d, "bpf.enabled=no");

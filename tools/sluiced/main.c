@@ -128,6 +128,7 @@ static uint64_t wanted_programs(const struct sl_conf *c)
 		[SL_BPF_LATENCY] = c->bpf.latency,
 		[SL_BPF_SCHED] = c->bpf.sched,
 		[SL_BPF_PAGECACHE] = c->bpf.pagecache,
+		[SL_BPF_TCP] = c->bpf.tcp,
 	};
 	uint64_t mask = 0;
 
