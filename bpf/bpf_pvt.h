@@ -86,6 +86,9 @@ int bpf_fields_find(struct kernel_fields *ret_fields);
 /* The same in a description of @len bytes at @btf. -EBADMSG: it is none. */
 int bpf_fields_parse(const void *btf, size_t len, struct kernel_fields *ret_fields);
 
+/* The same in a file of @len bytes, which need not be mappable. */
+int bpf_fields_read(int fd, size_t len, struct kernel_fields *ret_fields);
+
 /* "io_kiocb" and "opcode", for messages. */
 const char *bpf_field_type(enum kernel_field f);
 const char *bpf_field_name(enum kernel_field f);

@@ -192,8 +192,7 @@ int bpf_fields_parse(const void *btf, size_t len, struct kernel_fields *ret_fiel
 
 /* ---- the file --------------------------------------------------------------------------- */
 
-/* For kernels before 6.16, which do not map it. */
-static int parse_copy(int fd, size_t len, struct kernel_fields *ret_fields)
+int bpf_fields_read(int fd, size_t len, struct kernel_fields *ret_fields)
 {
 	char *copy = malloc(len);
 	size_t got = 0;
@@ -224,7 +223,8 @@ int bpf_fields_find(struct kernel_fields *ret_fields)
 	}
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (map == MAP_FAILED) {
-		err = parse_copy(fd, (size_t)st.st_size, ret_fields);
+		/* before Linux 6.16 */
+		err = bpf_fields_read(fd, (size_t)st.st_size, ret_fields);
 		goto out;
 	}
 	err = bpf_fields_parse(map, (size_t)st.st_size, ret_fields);

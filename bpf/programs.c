@@ -92,8 +92,9 @@ int bpf_need_fields(struct bpf_load *l, const enum kernel_field *needs, size_t n
 	if (s->fields_err == 1)
 		s->fields_err = bpf_fields_find(&s->fields);
 	if (s->fields_err == -ENOENT) {
-		snprintf(l->why, l->why_len, "this kernel does not describe its types; one with "
-					     "CONFIG_DEBUG_INFO_BTF does");
+		snprintf(l->why, l->why_len,
+			 "this kernel does not describe its types; boot one "
+			 "with CONFIG_DEBUG_INFO_BTF");
 		return -ENOENT;
 	}
 	if (s->fields_err)

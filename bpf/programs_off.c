@@ -23,7 +23,8 @@ const struct bpf_loader bpf_loaders[SL_BPF_LAST] = {
 
 int bpf_prepare(struct bpf_shared *ret_shared, char *why, size_t why_len)
 {
-	snprintf(why, why_len, "this sluice was built without its kernel programs; install clang, "
-			       "bpftool and libbpf and build it again");
+	snprintf(why, why_len,
+		 "this sluice was built without its kernel programs; install clang, "
+		 "bpftool and libbpf and build it again");
 	return -EOPNOTSUPP;
 }

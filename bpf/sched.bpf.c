@@ -4,8 +4,9 @@
  * tracepoints sched_wakeup and sched_switch. Its peer, which loads it, is sched.c; both share
  * sched.h.
  *
- * A core's thread is known by its process and its name, sluice/N, which are read when it is first
- * woken; from then on by the address of its task in a table, so that others cost one comparison.
+ * A core's thread is known by its process and its name, sluice/N, which are looked at when it
+ * leaves its processor; from then on by the address of its task in a table. So nothing of any
+ * other task is ever read: it costs a comparison.
  */
 #include "program.h"
 #include "sched.h"
@@ -27,15 +28,15 @@ static inline struct place *place_of(uint64_t task)
 	return &places[(task >> 6 ^ task >> 15) % PLACES];
 }
 
-/* The number in "sluice/N"; SL_BPF_CORES: another name. */
-static inline uint32_t core_of(uint64_t task)
+/* The number in the current thread's name, "sluice/N"; SL_BPF_CORES: another name. */
+static inline uint32_t core_of_current(void)
 {
 	static const char prefix[] = {'s', 'l', 'u', 'i', 'c', 'e', '/'};
 	char name[NAME_BYTES] = {};
 	uint32_t core = 0;
 	int i;
 
-	KERNEL_READ(name, task, fields, TASK_COMM);
+	bpf_get_current_comm(name, sizeof(name));
 	for (i = 0; i < (int)sizeof(prefix); i++)
 		if (name[i] != prefix[i])
 			return SL_BPF_CORES;
@@ -47,18 +48,16 @@ static inline uint32_t core_of(uint64_t task)
 	return i > (int)sizeof(prefix) ? core : SL_BPF_CORES;
 }
 
+/* The current thread, whose task is @task, takes place @p if it is a core's. */
 static inline bool learn(struct place *p, uint64_t task)
 {
-	uint32_t tgid = 0, core;
+	uint32_t core = is_own() ? core_of_current() : SL_BPF_CORES;
 
-	KERNEL_READ(tgid, task, fields, TASK_TGID);
-	if (tgid != own_tgid)
-		return false;
-	core = core_of(task);
 	if (core >= SL_BPF_CORES)
 		return false;
 	p->core = core;
 	p->task = task;
+	p->since_ns = 0;
 	return true;
 }
 
@@ -67,7 +66,7 @@ int BPF_PROG(on_wakeup, uint64_t task)
 {
 	struct place *p = place_of(task);
 
-	if (p->task == task || learn(p, task))
+	if (p->task == task)
 		p->since_ns = bpf_ktime_get_ns();
 	return 0;
 }
@@ -76,18 +75,14 @@ SEC("raw_tp")
 int BPF_PROG(on_switch, bool preempted, uint64_t prev, uint64_t next, uint32_t prev_state)
 {
 	struct place *p = place_of(prev);
-	uint64_t now = 0;
 
 	/* A state of 0 is to go on running; @preempted is not set when a time slice ends so. */
-	if (p->task == prev && !prev_state) {
-		now = bpf_ktime_get_ns();
-		p->since_ns = now;
-	}
+	if ((p->task == prev || learn(p, prev)) && !prev_state)
+		p->since_ns = bpf_ktime_get_ns();
 	p = place_of(next);
 	if (p->task != next || !p->since_ns)
 		return 0;
-	now = now ? now : bpf_ktime_get_ns();
-	count_in(&sched.cores[p->core % SL_BPF_CORES], now - p->since_ns);
+	count_in(&sched.cores[p->core % SL_BPF_CORES], bpf_ktime_get_ns() - p->since_ns);
 	p->since_ns = 0;
 	return 0;
 }

@@ -7,13 +7,9 @@
 
 static int load_and_attach(struct bpf_load *l, struct sched_bpf *skel)
 {
-	static const enum kernel_field needs[] = {KERNEL_TASK_TGID, KERNEL_TASK_COMM};
-	int err = bpf_need_fields(l, needs, SL_ARRAY_SIZE(needs));
+	int err;
 
-	if (err)
-		return err;
 	skel->rodata->own_tgid = l->shared->tgid;
-	skel->rodata->fields = l->shared->fields;
 	err = sched_bpf__load(skel);
 	if (err)
 		return bpf_refuse(l, "the kernel does not load it", err);

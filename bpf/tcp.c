@@ -54,8 +54,9 @@ static int open_cgroup(struct bpf_load *l)
 
 	if (find_line("/proc/self/mountinfo", mount_of, mount) ||
 	    find_line("/proc/self/cgroup", group_of, group)) {
-		snprintf(l->why, l->why_len, "there is no cgroup to attach to; mount -t cgroup2 "
-					     "none /sys/fs/cgroup");
+		snprintf(l->why, l->why_len,
+			 "there is no cgroup to attach to; mount -t cgroup2 "
+			 "none /sys/fs/cgroup");
 		return -ENOENT;
 	}
 	snprintf(path, sizeof(path), "%s%s", mount, group);

@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <sluice/probe.h>
+
 #include "conn_pvt.h"
 #include "file.h"
 #include "log.h"
@@ -287,14 +289,16 @@ static void serve(void *arg)
 	int ready = 1;
 
 	for (int run = 1; ready == 1 && !c->closing; run++) {
-		int64_t began = sl_clock_ns();
+		int64_t began = sl_clock_ns(), took;
 		int err;
 
 		c->idle_at = SL_NEVER;
 		sl_cell_add(c->l->requests, 1);
 		tcp_note_request(c);
 		err = c->l->proto->serve(c);
-		sl_hist_record(c->l->request_time, (uint64_t)(sl_clock_ns() - began));
+		took = sl_clock_ns() - began;
+		sl_hist_record(c->l->request_time, (uint64_t)took);
+		SL_PROBE3(request, c->l->proto->name, c, took);
 		if (err < 0 && !c->closing) {
 			c->serving = false;
 			refused(c, err);

@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <poll.h>
 
+#include <sluice/probe.h>
+
 #include "conn_pvt.h"
 #include "log.h"
 
@@ -183,6 +185,7 @@ static ssize_t send_step(struct sl_conn *c, struct sl_reply *r, size_t bytes_max
 	if (n > 0) {
 		sl_metric_add2(m, SL_M_DELIVER_TRANSFERS, c->l->dim, rung, 1);
 		sl_metric_add2(m, SL_M_DELIVER_BYTES, c->l->dim, rung, (uint64_t)n);
+		SL_PROBE4(deliver, c->l->proto->name, c, rung_at(rung)->name, n);
 	}
 	return n;
 }

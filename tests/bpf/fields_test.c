@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Fields of kernel structs: found in a description made here, in this kernel's, and in no wreck. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/btf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "bpf/bpf_pvt.h"
 #include "harness.h"
@@ -131,6 +134,23 @@ TEST(this_kernel_has_all_fields)
 		       bpf_field_name((enum kernel_field)f), fields.at[f]);
 		EXPECT_NE(KERNEL_NOWHERE, fields.at[f]);
 	}
+}
+
+TEST(a_kernel_that_does_not_map_its_description_is_read)
+{
+	struct kernel_fields mapped, copied;
+	int fd = open("/sys/kernel/btf/vmlinux", O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		SKIP(return, "this kernel does not describe its types");
+	ASSERT_EQ(0, fstat(fd, &st));
+	ASSERT_EQ(0, bpf_fields_find(&mapped));
+	ASSERT_EQ(0, bpf_fields_read(fd, (size_t)st.st_size, &copied));
+	EXPECT_MEMEQ(&mapped, &copied, sizeof(mapped));
+	EXPECT_EQ(-EBADMSG,
+		  bpf_fields_read(fd, (size_t)st.st_size, &copied)); /* it is at its end */
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

@@ -31,8 +31,7 @@ FIXTURE_VARIANT_ADD(latency, some){.sample = 16};
 
 FIXTURE_SETUP(latency)
 {
-	const struct sl_bpf_conf conf = {.wanted = 1u << SL_BPF_LATENCY,
-					 .sample = variant->sample};
+	const struct sl_bpf_conf conf = {.wanted = 1u << SL_BPF_LATENCY, .sample = variant->sample};
 	const struct sl_bpf_status *status;
 
 	ASSERT_EQ(0, sl_bpf_load(&conf, &self->bpf));
@@ -56,7 +55,7 @@ FIXTURE_TEARDOWN(latency)
 	close(self->pipe[1]);
 }
 
-static void read_often(FIXTURE_DATA(latency) *self, int n)
+static void read_often(FIXTURE_DATA(latency) * self, int n)
 {
 	char buf[64];
 	struct sl_io io;

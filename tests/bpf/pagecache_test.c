@@ -46,14 +46,14 @@ FIXTURE_TEARDOWN(pagecache)
 	close(self->file);
 }
 
-static void write_all(FIXTURE_DATA(pagecache) *self)
+static void write_all(FIXTURE_DATA(pagecache) * self)
 {
 	memset(self->buf, 'x', BYTES);
 	ASSERT_EQ(BYTES, pwrite(self->file, self->buf, BYTES, 0));
 	ASSERT_EQ(0, fsync(self->file));
 }
 
-static void read_all(FIXTURE_DATA(pagecache) *self)
+static void read_all(FIXTURE_DATA(pagecache) * self)
 {
 	ASSERT_EQ(BYTES, pread(self->file, self->buf, BYTES, 0));
 }

@@ -63,7 +63,7 @@ static uint64_t all_punts(const struct sl_punts *p)
 	return n;
 }
 
-static int splice_once(FIXTURE_DATA(punts) *self)
+static int splice_once(FIXTURE_DATA(punts) * self)
 {
 	struct sl_io io;
 	int64_t off = 0;

@@ -58,7 +58,7 @@ static void *work(void *arg)
 	struct thread *t = arg;
 
 	pthread_setname_np(pthread_self(), t->name);
-	usleep(1); /* a thread becomes known when it is first woken */
+	usleep(1); /* a thread becomes known when it first leaves its processor */
 	while (!__atomic_load_n(&t->stop, __ATOMIC_RELAXED))
 		if (t->sleeps)
 			usleep(500);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* TCP: connections of our listeners tell their round trips and what was sent again; no others do. */
+/* TCP: connections of our listeners tell their round trips and what was sent again, others not. */
 #include <arpa/inet.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
@@ -50,7 +50,7 @@ FIXTURE_TEARDOWN(tcp)
 	sl_bpf_free(self->bpf);
 }
 
-static void meet(FIXTURE_DATA(tcp) *self)
+static void meet(FIXTURE_DATA(tcp) * self)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET,
 				   .sin_port = htons(self->port),
@@ -63,7 +63,7 @@ static void meet(FIXTURE_DATA(tcp) *self)
 	ASSERT_LE(0, self->server);
 }
 
-static void part(FIXTURE_DATA(tcp) *self)
+static void part(FIXTURE_DATA(tcp) * self)
 {
 	char c;
 
@@ -73,7 +73,7 @@ static void part(FIXTURE_DATA(tcp) *self)
 	close(self->client);
 }
 
-static void talk(FIXTURE_DATA(tcp) *self, int times)
+static void talk(FIXTURE_DATA(tcp) * self, int times)
 {
 	char c = 'x';
 
@@ -132,8 +132,8 @@ TEST_F(tcp, what_is_sent_again_is_counted)
 	meet(self);
 	talk(self, 3);
 	EXPECT_EQ(0, l->retransmits);
-	ASSERT_EQ(0, setsockopt(self->client, SOL_SOCKET, SO_ATTACH_FILTER, &filter,
-				sizeof(filter)));
+	ASSERT_EQ(0,
+		  setsockopt(self->client, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)));
 	ASSERT_EQ(1, send(self->server, &c, 1, 0));
 	while (!__atomic_load_n(&l->retransmits, __ATOMIC_RELAXED) && sl_clock_ns() < until)
 		usleep(1000);

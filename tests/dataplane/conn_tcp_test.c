@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A peer that does not read: the time is told, of a connection that ends and of one that goes on. */
+/* A peer that does not read: the time is told when a connection ends, and while it goes on. */
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -40,8 +40,7 @@ static void expect_told(struct peer *x)
 {
 	/* The window closes a moment after the pause began. */
 	EXPECT_TRUE(peer_metric_reaches(x, SL_M_TCP_RECEIVER_LIMITED, 0, PAUSE_MS / 2 * SL_MSEC));
-	EXPECT_LE(peer_metric(x, SL_M_TCP_RECEIVER_LIMITED, 0),
-		  peer_metric(x, SL_M_TCP_BUSY, 0));
+	EXPECT_LE(peer_metric(x, SL_M_TCP_RECEIVER_LIMITED, 0), peer_metric(x, SL_M_TCP_BUSY, 0));
 }
 
 static void end_it(struct peer *x)

@@ -43,7 +43,7 @@ FIXTURE_TEARDOWN(telemetry)
 	sl_bpf_free(self->bpf);
 }
 
-static const char *render(FIXTURE_DATA(telemetry) *self)
+static const char *render(FIXTURE_DATA(telemetry) * self)
 {
 	self->page.len = 0;
 	ASSERT_EQ(0, sl_metrics_render(self->registry, &self->page));

@@ -47,7 +47,7 @@ FIXTURE_TEARDOWN(programs)
 }
 
 /* Begins @self->page anew. */
-static void scrape(FIXTURE_DATA(programs) *self)
+static void scrape(FIXTURE_DATA(programs) * self)
 {
 	static const char get[] = "GET /metrics HTTP/1.0\r\nHost: x\r\n\r\n";
 	struct wire http;
@@ -65,7 +65,7 @@ static void scrape(FIXTURE_DATA(programs) *self)
 }
 
 /* The value of the metric @name, labels included; -1 if it is not shown. */
-static int64_t value(FIXTURE_DATA(programs) *self, const char *name)
+static int64_t value(FIXTURE_DATA(programs) * self, const char *name)
 {
 	char line[200];
 	const char *at;
@@ -76,7 +76,7 @@ static int64_t value(FIXTURE_DATA(programs) *self, const char *name)
 }
 
 /* All punts of the last page, but those of operations in @but, which are named like "|fsync|". */
-static int64_t punts(FIXTURE_DATA(programs) *self, const char *but)
+static int64_t punts(FIXTURE_DATA(programs) * self, const char *but)
 {
 	static const char name[] = "\nsluice_ring_punts_total{op=\"";
 	int64_t n = 0;
@@ -96,7 +96,7 @@ static int64_t punts(FIXTURE_DATA(programs) *self, const char *but)
 	return n;
 }
 
-static void fetch(FIXTURE_DATA(programs) *self, uint64_t offset, size_t least)
+static void fetch(FIXTURE_DATA(programs) * self, uint64_t offset, size_t least)
 {
 	struct wire_fetched f;
 
@@ -106,7 +106,7 @@ static void fetch(FIXTURE_DATA(programs) *self, uint64_t offset, size_t least)
 }
 
 /* Records of the numbers @from and on, one by one, to a partition that holds so many by now. */
-static void produce_and_fetch(FIXTURE_DATA(programs) *self, uint64_t from)
+static void produce_and_fetch(FIXTURE_DATA(programs) * self, uint64_t from)
 {
 	for (uint64_t i = from; i < from + RECORDS; i++)
 		ASSERT_EQ(0, wire_produce_one(&self->w, topic, 0, i));
@@ -115,7 +115,7 @@ static void produce_and_fetch(FIXTURE_DATA(programs) *self, uint64_t from)
 }
 
 /* Batches of a size that goes by files and not by copies, streamed in and sent out. */
-static void produce_and_fetch_large(FIXTURE_DATA(programs) *self)
+static void produce_and_fetch_large(FIXTURE_DATA(programs) * self)
 {
 	struct wire_batch b = {.n = BATCH, .value_bytes = 20000, .producer_id = -1};
 	int64_t base = 0;
