@@ -289,6 +289,8 @@ install: all man
 	$(Q)install -d $(root)/bin $(root)/include/sluice $(DESTDIR)$(UNITDIR)
 	$(Q)install -m 755 $(prog-bins) $(root)/bin
 	$(Q)install -m 644 $(wildcard include/sluice/*.[hd]*) $(root)/include/sluice
+	$(Q)install -d $(root)/share/sluice/bpftrace
+	$(Q)install -m 644 $(wildcard tools/bpftrace/*.bt) $(root)/share/sluice/bpftrace
 	$(Q)sed 's|@PREFIX@|$(PREFIX)|g' packaging/sluiced.service \
 		>$(DESTDIR)$(UNITDIR)/sluiced.service
 	$(Q)test -e $(DESTDIR)/etc/sluice/sluice.conf || \
