@@ -3,6 +3,8 @@
 #ifndef BPF_BPF_PVT_H
 #define BPF_BPF_PVT_H
 
+#include <errno.h>
+
 #include <sluice/assert.h>
 #include <sluice/util.h>
 
@@ -77,6 +79,29 @@ int bpf_need_fields(struct bpf_load *l, const enum kernel_field *needs, size_t n
  */
 int bpf_attach_raw(struct bpf_load *l, struct bpf_program *prog, const char *name,
 		   const char *older, struct bpf_link **ret_link);
+
+/**
+ * BPF_LOADER() - @name_load() and @name_unload(), of a program that counts in its variable @name:
+ * its skeleton is opened, given to the file's own load_and_attach(), and destroyed if that fails.
+ */
+#define BPF_LOADER(name)                                                                           \
+	int name##_load(struct bpf_load *l)                                                        \
+	{                                                                                          \
+		struct name##_bpf *skel = name##_bpf__open();                                      \
+		int err = skel ? load_and_attach(l, skel)                                          \
+			       : bpf_refuse(l, "it cannot be opened", -errno);                     \
+		if (err) {                                                                         \
+			name##_bpf__destroy(skel);                                                 \
+			return err;                                                                \
+		}                                                                                  \
+		l->skel = skel;                                                                    \
+		l->data = &skel->bss->name;                                                        \
+		return 0;                                                                          \
+	}                                                                                          \
+	void name##_unload(void *skel)                                                             \
+	{                                                                                          \
+		name##_bpf__destroy(skel);                                                         \
+	}
 
 /* ---- fields.c --------------------------------------------------------------------------- */
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* latency: loads latency.bpf.c and attaches its two programs; both or none. */
-#include <errno.h>
-
 #include "bpf_pvt.h"
 #include "latency.skel.h"
 
@@ -26,24 +24,4 @@ static int load_and_attach(struct bpf_load *l, struct latency_bpf *skel)
 			      &skel->links.on_complete);
 }
 
-int latency_load(struct bpf_load *l)
-{
-	struct latency_bpf *skel = latency_bpf__open();
-	int err;
-
-	if (!skel)
-		return bpf_refuse(l, "it cannot be opened", -errno);
-	err = load_and_attach(l, skel);
-	if (err) {
-		latency_bpf__destroy(skel);
-		return err;
-	}
-	l->skel = skel;
-	l->data = &skel->bss->latency;
-	return 0;
-}
-
-void latency_unload(void *skel)
-{
-	latency_bpf__destroy(skel);
-}
+BPF_LOADER(latency)

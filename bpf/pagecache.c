@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* pagecache: loads pagecache.bpf.c and attaches its two programs; both or none. */
-#include <errno.h>
-
 #include "bpf_pvt.h"
 #include "pagecache.skel.h"
 
@@ -26,24 +24,4 @@ static int load_and_attach(struct bpf_load *l, struct pagecache_bpf *skel)
 			      &skel->links.on_delete);
 }
 
-int pagecache_load(struct bpf_load *l)
-{
-	struct pagecache_bpf *skel = pagecache_bpf__open();
-	int err;
-
-	if (!skel)
-		return bpf_refuse(l, "it cannot be opened", -errno);
-	err = load_and_attach(l, skel);
-	if (err) {
-		pagecache_bpf__destroy(skel);
-		return err;
-	}
-	l->skel = skel;
-	l->data = &skel->bss->pagecache;
-	return 0;
-}
-
-void pagecache_unload(void *skel)
-{
-	pagecache_bpf__destroy(skel);
-}
+BPF_LOADER(pagecache)

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* punts: loads punts.bpf.c and attaches its two programs; both or none. */
-#include <errno.h>
-
 #include "bpf_pvt.h"
 #include "punts.skel.h"
 
@@ -25,24 +23,4 @@ static int load_and_attach(struct bpf_load *l, struct punts_bpf *skel)
 			      &skel->links.on_overflow);
 }
 
-int punts_load(struct bpf_load *l)
-{
-	struct punts_bpf *skel = punts_bpf__open();
-	int err;
-
-	if (!skel)
-		return bpf_refuse(l, "it cannot be opened", -errno);
-	err = load_and_attach(l, skel);
-	if (err) {
-		punts_bpf__destroy(skel);
-		return err;
-	}
-	l->skel = skel;
-	l->data = &skel->bss->punts;
-	return 0;
-}
-
-void punts_unload(void *skel)
-{
-	punts_bpf__destroy(skel);
-}
+BPF_LOADER(punts)

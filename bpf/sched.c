@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* sched: loads sched.bpf.c and attaches its two programs; both or none. */
-#include <errno.h>
-
 #include "bpf_pvt.h"
 #include "sched.skel.h"
 
@@ -21,24 +19,4 @@ static int load_and_attach(struct bpf_load *l, struct sched_bpf *skel)
 			      &skel->links.on_switch);
 }
 
-int sched_load(struct bpf_load *l)
-{
-	struct sched_bpf *skel = sched_bpf__open();
-	int err;
-
-	if (!skel)
-		return bpf_refuse(l, "it cannot be opened", -errno);
-	err = load_and_attach(l, skel);
-	if (err) {
-		sched_bpf__destroy(skel);
-		return err;
-	}
-	l->skel = skel;
-	l->data = &skel->bss->sched;
-	return 0;
-}
-
-void sched_unload(void *skel)
-{
-	sched_bpf__destroy(skel);
-}
+BPF_LOADER(sched)

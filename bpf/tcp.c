@@ -81,24 +81,4 @@ static int load_and_attach(struct bpf_load *l, struct tcp_bpf *skel)
 	return err ? bpf_refuse(l, "the daemon's cgroup does not take it", err) : 0;
 }
 
-int tcp_load(struct bpf_load *l)
-{
-	struct tcp_bpf *skel = tcp_bpf__open();
-	int err;
-
-	if (!skel)
-		return bpf_refuse(l, "it cannot be opened", -errno);
-	err = load_and_attach(l, skel);
-	if (err) {
-		tcp_bpf__destroy(skel);
-		return err;
-	}
-	l->skel = skel;
-	l->data = &skel->bss->tcp;
-	return 0;
-}
-
-void tcp_unload(void *skel)
-{
-	tcp_bpf__destroy(skel);
-}
+BPF_LOADER(tcp)
