@@ -12,7 +12,7 @@
 
 struct sl_pagecache pagecache;
 
-enum { PLACES = 4096, PAGE_SHIFT = 12 };
+enum { PLACES = 4096, PAGE_SHIFT = 12, TYPE_MASK = 0170000, REGULAR = 0100000 };
 
 static uint64_t inodes[PLACES];
 
@@ -34,12 +34,15 @@ SEC("raw_tp")
 int BPF_PROG(on_add, uint64_t folio)
 {
 	uint64_t inode, index = 0;
+	uint16_t mode = 0;
 	int64_t size = 0;
 
 	if (!is_own())
 		return 0;
 	inode = inode_of(folio);
-	if (!inode)
+	KERNEL_READ(mode, inode, fields, INODE_MODE);
+	/* The file system's own blocks are cached as pages of its device. */
+	if ((mode & TYPE_MASK) != REGULAR)
 		return 0;
 	*place_of(inode) = inode;
 	KERNEL_READ(size, inode, fields, INODE_SIZE);

@@ -6,7 +6,8 @@
 static int load_and_attach(struct bpf_load *l, struct pagecache_bpf *skel)
 {
 	static const enum kernel_field needs[] = {KERNEL_FOLIO_MAPPING, KERNEL_FOLIO_INDEX,
-						  KERNEL_MAPPING_HOST, KERNEL_INODE_SIZE};
+						  KERNEL_MAPPING_HOST, KERNEL_INODE_MODE,
+						  KERNEL_INODE_SIZE};
 	int err = bpf_need_fields(l, needs, SL_ARRAY_SIZE(needs));
 
 	if (err)

@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 /**
- * struct sl_pagecache - pieces of files (folios: one page or some) since the program was loaded.
+ * struct sl_pagecache - pieces of regular files (folios: one page or some) since the program was
+ * loaded.
  * @missed: brought into the page cache because this process read, or read ahead, what was not
  *	there. @grown: made by what it wrote behind the end of a file. @dropped: taken out again, by
  *	anybody, of files that this process had brought there.

@@ -29,8 +29,10 @@ static const char *cure_of(int err)
 {
 	switch (err) {
 	case -EPERM:
-	case -EACCES:
 		return "; it takes CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, which root has";
+	case -EACCES:
+		return "; its verifier is stricter without CAP_PERFMON; if that is there, report "
+		       "the release of this kernel as a fault of sluice";
 	case -ENOSYS:
 		return "; a kernel with CONFIG_BPF_SYSCALL is needed";
 	default:

@@ -33,9 +33,10 @@ int on_tcp(struct bpf_sock_ops *ops)
 	uint32_t which = tcp.listener_of[ops->local_port & 0xffff];
 	struct sl_tcp_listener *l;
 
-	if (!which || which > SL_BPF_LISTENERS)
+	if (!which)
 		return 1;
-	l = &tcp.listeners[which - 1];
+	/* A bound that the verifier of Linux 6.1 follows, too. */
+	l = &tcp.listeners[(which - 1) % SL_BPF_LISTENERS];
 	switch (ops->op) {
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
 		begin(ops, l);

@@ -5,6 +5,7 @@
 
 #include <sluice/hist.h>
 
+/* A power of two. */
 #define SL_BPF_LISTENERS 16
 
 /**
