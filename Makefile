@@ -16,6 +16,8 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 600
 CLANG ?= clang
 CLANG_FORMAT ?= clang-format
+# Debian keeps bpftool where only root's PATH looks.
+BPFTOOL ?= $(shell PATH="$$PATH:/usr/sbin:/sbin" command -v bpftool)
 
 MAKEFLAGS += --no-builtin-rules --no-builtin-variables
 .SUFFIXES:
@@ -29,6 +31,9 @@ MAKEFLAGS += --no-builtin-rules --no-builtin-variables
 ARCH := $(shell uname -m)
 CONFIG_X86_64 := $(if $(filter x86_64,$(ARCH)),y)
 CONFIG_AARCH64 := $(if $(filter aarch64,$(ARCH)),y)
+# The programs that run in the kernel: y where the tools that make them are there.
+CONFIG_BPF := $(if $(shell command -v $(CLANG)),$(if $(BPFTOOL),$(shell pkg-config \
+	--exists libbpf 2>/dev/null && echo y)))
 -include config.mk
 
 ifneq ($(filter default undefined,$(origin CC)),)
@@ -46,7 +51,7 @@ B := $(O)$(if $(SAN),/san-$(SAN))$(if $(FUZZING),/fuzz)
 
 # ---- flags -------------------------------------------------------------------------------
 packages := liburing libisal libxxhash libzstd liblz4 snappy zlib libllhttp yyjson inih libcap \
-	libsystemd ncurses numa
+	libsystemd ncurses numa $(if $(filter y,$(CONFIG_BPF)),libbpf)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes \
 	-Wno-unused-parameter -Wno-missing-field-initializers
@@ -58,7 +63,7 @@ san-flags := $(strip $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) \
 	-fno-sanitize-recover=all))
 
 cpp-flags := -D_GNU_SOURCE $(if $(SAN)$(FUZZING),-DSL_DEBUG) -DSL_VERSION='"$(VERSION)"' \
-	-Iinclude -I.
+	-Iinclude -iquote .
 c-flags := -std=gnu11 $(arch-flags) -fno-omit-frame-pointer -fno-strict-aliasing -pthread \
 	-fno-common $(CFLAGS) $(WARN) $(san-flags)
 ld-flags := -pthread $(san-flags) $(LDFLAGS)
@@ -74,15 +79,21 @@ endif
 # A program is linked only to the libraries that it calls.
 libs := -Wl,--as-needed $(pkg-libs) -lm
 
+# Freestanding, so that no header of the C library is looked at; the kernel's own ones of Debian
+# are below the architecture's name.
+bpf-flags := -target bpf -mcpu=v3 -g -O2 -ffreestanding -Wall -Wextra -Werror \
+	-Wno-unused-parameter -Iinclude -iquote . -idirafter /usr/include/$(ARCH)-linux-gnu
+
 # ---- the folders and what their Kbuild lists -----------------------------------------------
-dirs := uring dataplane segments stores/static stores/topics proto/kafka proto/http tools
+dirs := uring bpf dataplane segments stores/static stores/topics proto/kafka proto/http tools
 # Tests run in this order: those that take longest begin first.
-test-dirs := tests $(addprefix tests/,faults include uring dataplane segments stores/static \
+test-dirs := tests $(addprefix tests/,faults include uring bpf dataplane segments stores/static \
 	stores/topics proto/kafka proto/http tools tools/bench tools/sluice tools/sluiced \
 	clients kernels)
 
 # A Kbuild sets, relative to its folder:
 #   obj-y      objects of the layer
+#   bpf-y      programs for the kernel: x.bpf.o becomes the x.skel.h that x.c includes (bpf/ only)
 #   prog-y     programs; NAME-main is the object with main() (tools/ only)
 #   bench-y    the same for programs of benchmarks, which are not installed
 #   test-y     test programs, each of one source (tests/ only)
@@ -90,6 +101,7 @@ test-dirs := tests $(addprefix tests/,faults include uring dataplane segments st
 #   tool-y     programs that tests in shell use, each of one source (tests/ only)
 define load-kbuild
 obj-y :=
+bpf-y :=
 prog-y :=
 bench-y :=
 test-y :=
@@ -97,6 +109,7 @@ helper-y :=
 tool-y :=
 include $(1)/Kbuild
 objs += $$(addprefix $(1)/,$$(obj-y))
+bpfs += $$(addprefix $(1)/,$$(bpf-y))
 progs += $$(prog-y)
 benches += $$(bench-y)
 $$(foreach p,$$(prog-y) $$(bench-y),$$(eval main-$$(p) := $(1)/$$($$(p)-main)))
@@ -105,6 +118,7 @@ helpers += $$(addprefix $(1)/,$$(helper-y))
 test-tools += $$(addprefix $(1)/,$$(tool-y))
 endef
 objs :=
+bpfs :=
 progs :=
 benches :=
 tests :=
@@ -116,6 +130,8 @@ $(foreach d,$(dirs) $(test-dirs),$(if $(wildcard $(d)/Kbuild),$(eval $(call load
 lib := $(B)/sluice.a
 testlib := $(B)/tests/tests.a
 lib-objs := $(addprefix $(B)/,$(objs))
+bpf-objs := $(addprefix $(B)/,$(bpfs))
+bpf-loaders := $(bpf-objs:.bpf.o=.o)
 testlib-objs := $(addprefix $(B)/,$(helpers))
 prog-bins := $(addprefix $(B)/,$(progs))
 bench-bins := $(addprefix $(B)/,$(benches))
@@ -143,7 +159,7 @@ endif
 short = $(patsubst $(B)/%,%,$(1))
 
 # Objects are rebuilt when the flags change; the stamp is rewritten only then.
-flags-now := $(CC) $(cpp-flags) $(pkg-flags) $(c-flags) $(ld-flags) $(libs)
+flags-now := $(CC) $(cpp-flags) $(pkg-flags) $(c-flags) $(ld-flags) $(libs) $(bpf-flags)
 ifeq ($(filter help clean format,$(MAKECMDGOALS)),)
 ifneq ($(strip $(file <$(B)/.flags)),$(strip $(flags-now)))
 $(shell mkdir -p $(B))
@@ -175,6 +191,16 @@ $(B)/%.o: %.S $(B)/.flags | $$(@D)/.dir
 # The compiler does not tell of what .incbin takes in.
 $(B)/proto/http/status_files.o: $(wildcard proto/http/status/*)
 
+# -isystem: what bpftool writes is not held to our warnings.
+$(bpf-loaders): cpp-flags += -isystem $(B)/bpf
+$(bpf-loaders): $(B)/%.o: $(B)/%.skel.h
+
+$(B)/%.bpf.o: %.bpf.c $(B)/.flags | $$(@D)/.dir
+	$(call say,BPF,$(call short,$@)) $(CLANG) $(bpf-flags) -MMD -MP -c -o $@ $<
+
+$(B)/%.skel.h: $(B)/%.bpf.o
+	$(call say,SKEL,$(call short,$@)) $(BPFTOOL) gen skeleton $< >$@
+
 %/.dir:
 	@mkdir -p $(@D) && : >$@
 
@@ -202,7 +228,7 @@ $(fuzz-bins): %: %.o $(testlib) $(lib)
 	$(call say,LD,$(call short,$@)) $(CC) $(ld-flags) -fsanitize=fuzzer -o $@ $< $(testlib) \
 		$(lib) $(libs)
 
--include $(patsubst %.o,%.d,$(all-objs) $(B)/tests/runner.o $(B)/docs/man/conf_man.o)
+-include $(patsubst %.o,%.d,$(all-objs) $(bpf-objs) $(B)/tests/runner.o $(B)/docs/man/conf_man.o)
 
 # ---- tests -------------------------------------------------------------------------------
 # T picks tests by a prefix of their path below tests/ (or of scripts/..., clients/...).
@@ -217,8 +243,8 @@ san-env := $(if $(SAN),ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks
 	UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=second_deadlock_stack=1)
 
 # One layer's tests do without the programs; those of the whole daemon need them.
-layer-only := $(filter $(addsuffix %,include uring dataplane segments stores proto harness),\
-	$(T:tests/%=%))
+layer-only := $(if $(filter-out $(addsuffix %,include uring bpf dataplane segments stores proto \
+	harness),$(T:tests/%=%)),,$(T))
 
 # What the short form of check-kernels takes along.
 vm-bins := $(if $(filter %/vm_test.sh,$(picked-scripts)),$(filter $(B)/tests/uring/% \
@@ -302,6 +328,8 @@ install: all man
 	$(Q)install -d $(root)/bin $(root)/include/sluice $(DESTDIR)$(UNITDIR)
 	$(Q)install -m 755 $(prog-bins) $(root)/bin
 	$(Q)install -m 644 $(wildcard include/sluice/*.[hd]*) $(root)/include/sluice
+	$(Q)install -d $(root)/share/sluice/bpftrace
+	$(Q)install -m 644 $(wildcard tools/bpftrace/*.bt) $(root)/share/sluice/bpftrace
 	$(Q)sed 's|@PREFIX@|$(PREFIX)|g' packaging/sluiced.service \
 		>$(DESTDIR)$(UNITDIR)/sluiced.service
 	$(Q)test -e $(DESTDIR)/etc/sluice/sluice.conf || \

@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <sluice/probe.h>
+
 #include "conn_pvt.h"
 #include "file.h"
 #include "log.h"
@@ -43,6 +45,7 @@ void conn_start(struct sl_listener *l, int fd)
 	c->fd = fd;
 	c->head = c->tail = RX_NONE;
 	c->write_at = SL_NEVER;
+	c->until_told = UINT8_MAX;
 	sl_list_init(&c->replies);
 	sl_list_init(&c->starved);
 	sl_list_init(&c->sending);
@@ -136,6 +139,7 @@ bool conn_try_free(struct sl_conn *c)
 	sl_list_remove(&c->sending);
 	sl_list_remove(&c->node);
 	rx_drop(c);
+	tcp_note(c);
 	sl_close(c->fd);
 	sl_metric_add1(l->core->metrics, SL_M_CONNECTIONS, l->dim, (uint64_t)-1);
 	sl_metric_add2(l->core->metrics, SL_M_CONNECTIONS_CLOSED, l->dim, c->why, 1);
@@ -307,13 +311,16 @@ static void serve(void *arg)
 	int ready = 1;
 
 	for (int run = 1; ready == 1 && !c->closing; run++) {
-		int64_t began = sl_clock_ns();
+		int64_t began = sl_clock_ns(), took;
 		int err;
 
 		c->idle_at = SL_NEVER;
 		sl_cell_add(c->l->requests, 1);
+		tcp_note_request(c);
 		err = c->l->proto->serve(c);
-		sl_hist_record(c->l->request_time, (uint64_t)(sl_clock_ns() - began));
+		took = sl_clock_ns() - began;
+		sl_hist_record(c->l->request_time, (uint64_t)took);
+		SL_PROBE3(request, c->l->proto->name, c, took);
 		if (err < 0 && !c->closing) {
 			c->serving = false;
 			refused(c, err);

@@ -123,6 +123,10 @@ struct sl_conn {
 	struct sl_list sending; /* core->sending */
 	struct sl_waitq room;
 
+	/* What the kernel told of it so far (conn_tcp.c). */
+	uint64_t busy_us, limited_us;
+	uint8_t until_told;
+
 	_Alignas(16) uint8_t state[];
 };
 
@@ -142,6 +146,14 @@ void conn_advance(struct sl_conn *c);
 
 /* Makes the timer due when the earliest of the connection's deadlines is. */
 void conn_set_timer(struct sl_conn *c);
+
+/* ---- conn_tcp.c ------------------------------------------------------------------------- */
+
+/* A request was served: asks the kernel now and then. */
+void tcp_note_request(struct sl_conn *c);
+
+/* Asks the kernel how sending went since it was asked last, and counts that. */
+void tcp_note(struct sl_conn *c);
 
 /* ---- conn_read.c ------------------------------------------------------------------------ */
 

@@ -25,5 +25,6 @@
 #include "notify.h"
 #include "privileges.h"
 #include "signals.h"
+#include "telemetry.h"
 
 #endif

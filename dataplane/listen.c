@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <sluice/probe.h>
+
 #include "conn_pvt.h"
 #include "file.h"
 #include "log.h"
@@ -46,6 +48,7 @@ static void accepted(struct sl_io *io)
 			sl_log_warn("connection.refused", SL_KV(listener, l->proto->name),
 				    SL_KV(connections_max, l->limits.conns));
 	} else if (io->res >= 0) {
+		SL_PROBE2(accept, l->proto->name, io->res);
 		conn_start(l, io->res);
 	} else if (io->res != -ECANCELED && !l->draining) {
 		/* Out of descriptors or memory: the queue waits in the kernel meanwhile. */

@@ -36,7 +36,9 @@ static const struct sl_metric_info rows[] = {
 		       .type = SL_METRIC_##t,                                                      \
 		       .unit = SL_METRIC_##u,                                                      \
 		       .dims = labels},
+#define SOURCED X
 #include "metrics.def"
+#undef SOURCED
 #undef X
 #undef L2
 #undef L1
@@ -44,10 +46,20 @@ static const struct sl_metric_info rows[] = {
 };
 _Static_assert(SL_ARRAY_SIZE(rows) == SL_M_LAST, "a row for each metric");
 
+/* Rows that no core counts. */
+static const bool sourced[SL_M_LAST] = {
+#define X(...)
+#define SOURCED(id, ...) [SL_M_##id] = true,
+#include "metrics.def"
+#undef SOURCED
+#undef X
+};
+
 static const char *const dim_labels[] = {
 	[SL_DIM_NONE] = NULL,	[SL_DIM_CORE] = "core",	   [SL_DIM_LISTENER] = "listener",
 	[SL_DIM_RUNG] = "rung", [SL_DIM_CLOSE] = "reason", [SL_DIM_FALLBACK] = "reason",
-	[SL_DIM_API] = "api",	[SL_DIM_DIRECT_FALLBACK] = "reason",
+	[SL_DIM_API] = "api",	[SL_DIM_OPCODE] = "op",	   [SL_DIM_PROGRAM] = "program",
+	[SL_DIM_DIRECT_FALLBACK] = "reason",
 };
 _Static_assert(SL_ARRAY_SIZE(dim_labels) == SL_DIM_LAST, "a label for each dimension");
 
@@ -64,6 +76,7 @@ struct sl_registry {
 		const char *const *names;
 		uint32_t n;
 	} dims[SL_DIM_LAST];
+	const struct sl_metric_source *sources[SL_M_LAST];
 	uint32_t cores_n;
 	struct sl_metrics *cores[]; /* NULL until the core made its slots */
 };
@@ -98,6 +111,13 @@ void sl_registry_dim(struct sl_registry *registry, enum sl_dim dim, const char *
 	registry->dims[dim].n = n;
 }
 
+void sl_registry_source(struct sl_registry *registry, enum sl_metric id,
+			const struct sl_metric_source *source)
+{
+	SL_ASSERT(id < SL_M_LAST && sourced[id]);
+	registry->sources[id] = source;
+}
+
 /* How many values label @k of row @id has: 1 where there is no such label, or each core has one. */
 static uint32_t dim_size(const struct sl_registry *registry, enum sl_metric id, int k)
 {
@@ -117,7 +137,7 @@ static size_t cells_of(const struct sl_registry *registry, enum sl_metric id)
 {
 	size_t n = (size_t)dim_size(registry, id, 0) * dim_size(registry, id, 1);
 
-	if (is_scalar(id))
+	if (is_scalar(id) || sourced[id])
 		return 0;
 	return rows[id].type == SL_METRIC_HISTOGRAM ? n * SL_HIST_SLOTS : n;
 }
@@ -142,7 +162,7 @@ int sl_metrics_new(struct sl_registry *registry, uint32_t core, struct sl_metric
 	for (int i = 0; i < SL_M_LAST; i++) {
 		enum sl_metric id = (enum sl_metric)i;
 
-		if (is_scalar(id))
+		if (is_scalar(id) || sourced[id])
 			continue;
 		m->cells[id] = cell;
 		m->sizes[id][0] = dim_size(registry, id, 0);
@@ -175,25 +195,44 @@ static uint64_t read_slot(const struct sl_metrics *m, enum sl_metric id, uint32_
 	return __atomic_load_n(slot, __ATOMIC_RELAXED);
 }
 
+/* What the row's source says of values @i and @j; nothing is shown of what it does not know. */
+static int walk_source(struct walk *w, struct sl_metric_sample *s, uint32_t i, uint32_t j)
+{
+	const struct sl_metric_source *source = w->registry->sources[s->id];
+	bool is_hist = s->info->type == SL_METRIC_HISTOGRAM;
+
+	s->value = 0;
+	if (is_hist)
+		memset(&w->hist, 0, sizeof(w->hist));
+	if (!source->read(source->arg, s->id, i, j, &s->value, &w->hist))
+		return 0;
+	if (is_hist && s->labels[0] && sl_hist_count(&w->hist) == 0)
+		return 0;
+	s->hist = is_hist ? &w->hist : NULL;
+	return w->each(w->arg, s);
+}
+
 static int walk_by_core(struct walk *w, struct sl_metric_sample *s)
 {
 	char number[16];
+	int rc = 0;
 
 	s->labels[0] = dim_labels[SL_DIM_CORE];
 	s->values[0] = number;
-	for (uint32_t i = 0; i < w->registry->cores_n; i++) {
+	for (uint32_t i = 0; i < w->registry->cores_n && rc == 0; i++) {
 		const struct sl_metrics *m = core_of(w->registry, i);
-		int rc;
 
 		if (!m)
 			continue;
 		snprintf(number, sizeof(number), "%u", i);
+		if (sourced[s->id]) {
+			rc = walk_source(w, s, i, 0);
+			continue;
+		}
 		s->value = read_slot(m, s->id, 0);
 		rc = w->each(w->arg, s);
-		if (rc)
-			return rc;
 	}
-	return 0;
+	return rc;
 }
 
 /* The value of cell @cell over all cores. */
@@ -224,6 +263,8 @@ static int walk_row(struct walk *w, enum sl_metric id)
 	struct sl_metric_sample s = {.id = id, .info = row};
 	uint32_t sizes[2] = {dim_size(w->registry, id, 0), dim_size(w->registry, id, 1)};
 
+	if (sourced[id] && !w->registry->sources[id])
+		return 0;
 	if (row->dims[0] == SL_DIM_CORE)
 		return walk_by_core(w, &s);
 	for (int k = 0; k < 2; k++)
@@ -238,7 +279,8 @@ static int walk_row(struct walk *w, enum sl_metric id)
 				s.values[1] = w->registry->dims[row->dims[1]].names[j];
 			if ((s.labels[0] && !s.values[0]) || (s.labels[1] && !s.values[1]))
 				continue; /* a position without a name is no value */
-			rc = walk_cell(w, &s, i * sizes[1] + j);
+			rc = sourced[id] ? walk_source(w, &s, i, j)
+					  : walk_cell(w, &s, i * sizes[1] + j);
 			if (rc)
 				return rc;
 		}

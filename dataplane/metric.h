@@ -3,7 +3,8 @@
  * metric: counters, gauges and histograms, one row of metrics.def each.
  *
  * Each core has slots of its own, which only its thread writes, by plain relaxed stores: counting
- * is one addition. Anybody may read: a reader adds up the cores.
+ * is one addition. Anybody may read: a reader adds up the cores. Some rows have no slots: what they
+ * show is counted elsewhere, by the kernel for example, and a source is asked for it by who reads.
  *
  * A label's possible values are a dimension: a table of names given to the registry at start,
  * before the first core's slots are made. A cell of a labelled metric is found by the positions
@@ -32,6 +33,8 @@ enum sl_dim {
 	SL_DIM_FALLBACK, /* deliver.h; label `reason` */
 	SL_DIM_API, /* Kafka's APIs */
 	SL_DIM_DIRECT_FALLBACK, /* direct.h; label `reason` */
+	SL_DIM_OPCODE, /* of io_uring, by the kernel's numbers; label `op` */
+	SL_DIM_PROGRAM, /* that runs in the kernel */
 	SL_DIM_LAST
 };
 
@@ -41,7 +44,9 @@ enum sl_metric_unit { SL_METRIC_ONE, SL_METRIC_NS, SL_METRIC_BYTES };
 /* SL_M_CORE_LOOPS and so on. */
 enum sl_metric {
 #define X(id, ...) SL_M_##id,
+#define SOURCED X
 #include "metrics.def"
+#undef SOURCED
 #undef X
 	SL_M_LAST
 };
@@ -74,6 +79,22 @@ void sl_registry_free(struct sl_registry *registry);
  */
 void sl_registry_dim(struct sl_registry *registry, enum sl_dim dim, const char *const *names,
 		     uint32_t n);
+
+/**
+ * struct sl_metric_source - who knows the values of sourced rows.
+ * @read: the value of row @id for values @i and @j of its labels (of `core`: its number), put into
+ *	*ret_value, or added to *ret_hist, which is zero, for a histogram. False: it is not known,
+ *	and not shown. Called by whoever reads, on any thread, several at a time.
+ */
+struct sl_metric_source {
+	bool (*read)(void *arg, enum sl_metric id, uint32_t i, uint32_t j, uint64_t *ret_value,
+		     struct sl_hist *ret_hist);
+	void *arg;
+};
+
+/* Gives the sourced row @id its source, which outlives the registry; one without is not shown. */
+void sl_registry_source(struct sl_registry *registry, enum sl_metric id,
+			const struct sl_metric_source *source);
 
 /**
  * struct sl_metrics - one core's slots. Its fields are for the inline functions below.

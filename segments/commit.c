@@ -14,6 +14,8 @@
  *
  * Order of parts: strategies; where logs wait; one log; rounds; the fiber.
  */
+#include <sluice/probe.h>
+
 #include "segments_pvt.h"
 
 /* ---- strategies ------------------------------------------------------------------------- */
@@ -160,6 +162,7 @@ static int finish_item(struct commit_item *item, int res)
 
 static void count_sync(struct sl_core *core, int64_t ns)
 {
+	SL_PROBE1(commit, ns);
 	if (core)
 		sl_metric_record(sl_core_metrics(core), SL_M_COMMIT_FSYNC_TIME, (uint64_t)ns);
 }

@@ -431,6 +431,9 @@ void sl_random(void *buf, size_t len);
 /* The name of @op as logs and metrics show it. */
 const char *sl_op_name(enum sl_op op);
 
+/* Names of io_uring's opcodes ("recv") by the kernel's numbers, NULL for those never begun. */
+const char *const *sl_opcode_names(uint32_t *ret_n);
+
 /**
  * struct sl_faults - a backend that fails chosen calls of another one.
  * @inner: who carries out what is not failed.

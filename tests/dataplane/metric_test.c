@@ -65,6 +65,38 @@ TEST_F(metrics, values_are_added_up_over_the_cores)
 	EXPECT_TRUE(has(page, "sluice_fibers 2"));
 }
 
+static bool read_punts(void *arg, enum sl_metric id, uint32_t i, uint32_t j, uint64_t *ret_value,
+		       struct sl_hist *ret_hist)
+{
+	EXPECT_EQ(SL_M_RING_PUNTS, id);
+	EXPECT_EQ(0, j);
+	*ret_value = *(uint64_t *)arg + i;
+	return i != 1;
+}
+
+TEST_F(metrics, what_no_core_counts_is_asked_of_its_source)
+{
+	uint64_t base = 40;
+	const struct sl_metric_source source = {.read = read_punts, .arg = &base};
+	static const char *const ops[] = {"nop", "readv", "writev"};
+	struct sl_registry *registry;
+	const char *page;
+
+	EXPECT_NULL(strstr(render(self), "sluice_ring_punts_total"));
+	ASSERT_EQ(0, sl_registry_new(1, &registry));
+	sl_registry_dim(registry, SL_DIM_OPCODE, ops, 3);
+	sl_registry_source(registry, SL_M_RING_PUNTS, &source);
+	self->page.len = 0;
+	ASSERT_EQ(0, sl_metrics_render(registry, &self->page));
+	sl_text_put(&self->page, "", 1);
+	page = self->page.data;
+	EXPECT_TRUE(has(page, "# TYPE sluice_ring_punts_total counter"));
+	EXPECT_TRUE(has(page, "sluice_ring_punts_total{op=\"nop\"} 40"));
+	EXPECT_NULL(strstr(page, "readv")); /* not known to the source */
+	EXPECT_TRUE(has(page, "sluice_ring_punts_total{op=\"writev\"} 42"));
+	sl_registry_free(registry);
+}
+
 TEST_F(metrics, a_gauge_may_be_below_zero)
 {
 	sl_metric_set(self->cores[0], SL_M_FIBERS, (uint64_t)-4);

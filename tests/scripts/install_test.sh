@@ -34,6 +34,7 @@ without_warnings() {
 check 'make install succeeds' install_there
 check 'programs are installed' present usr/bin/sluiced usr/bin/sluice
 check 'headers are installed' present usr/include/sluice/assert.h usr/include/sluice/fault.def
+check 'scripts for bpftrace are installed' present usr/share/sluice/bpftrace/latency.bt
 check 'the unit is installed' present usr/lib/systemd/system/sluiced.service
 check 'alerts and dashboard are installed' present usr/share/sluice/prometheus-rules.yml \
 	usr/share/sluice/grafana-dashboard.json

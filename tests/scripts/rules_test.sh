@@ -88,6 +88,12 @@ X
 offence sluice_headers_exist check-layers uring/gone.c <<'X'
 #include <sluice/gone.h>
 X
+offence bare_names_are_of_the_same_folder check-layers uring/bare.c <<'X'
+#include "bare.skel.h"
+X
+offence only_bpf_knows_libbpf check-layers segments/bpf.c <<'X'
+#include <bpf/libbpf.h>
+X
 offence only_uring_knows_liburing check-layers segments/ring.c <<'X'
 #include <liburing.h>
 X

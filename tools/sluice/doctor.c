@@ -111,10 +111,10 @@ static const struct option_row rows[] = {
 static const struct usage usage = {
 	.name = "doctor",
 	.args = "",
-	.what = "Looks at the kernel, io_uring, limits, memory, the data folder and the\n"
-		"listeners' addresses, changes nothing, and prints one line for each: ok, warn\n"
-		"(the daemon runs, and does something worse than it could) or fail (it does not\n"
-		"start), and below it the cure.",
+	.what = "Looks at the kernel, io_uring, programs in the kernel, limits, memory, the data\n"
+		"folder and the listeners' addresses, changes nothing, and prints one line for\n"
+		"each: ok, warn (the daemon runs, and does something worse than it could) or fail\n"
+		"(it does not start), and below it the cure.",
 	.rows = rows,
 	.rows_n = SL_ARRAY_SIZE(rows),
 	.more = "--json: {\"schema\": 1, \"ok\": BOOL, \"checks\": [{\"name\", \"level\",\n"

@@ -6,7 +6,8 @@
  * doctor_memory.c. A check looks, and changes nothing. It fails only for what
  * keeps the daemon from starting; what costs speed or safety is a warning.
  *
- * Order of parts: helpers; kernel and io_uring; limits; sysctls; the folder; listeners; the table.
+ * Order of parts: helpers; kernel and io_uring; kernel programs; limits; sysctls; the folder;
+ * listeners; the table.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bpf/bpf.h"
 #include "doctor.h"
 #include "uring/uring.h"
 
@@ -184,6 +186,46 @@ static void check_io_uring(struct doctor *d, const char *name)
 	for (int f = 0; f < SL_FEATURE_LAST; f++)
 		add_feature(d, ring, (enum sl_feature)f);
 	sl_ring_free(ring);
+}
+
+/* ---- kernel programs -------------------------------------------------------------------- */
+
+/* Loads @p as the daemon would, were it started by this user, and unloads it. */
+static void check_program(struct doctor *d, enum sl_bpf_program p)
+{
+	const struct sl_bpf_conf conf = {.wanted = UINT64_C(1) << p};
+	const struct sl_bpf_info *info = sl_bpf_info(p);
+	const struct sl_bpf_status *s;
+	char name[sizeof(d->report->v[0].name)];
+	struct sl_bpf *bpf;
+	const char *cure;
+
+	snprintf(name, sizeof(name), "bpf.%s", info->name);
+	if (sl_bpf_load(&conf, &bpf)) {
+		doctor_add(d, DOCTOR_WARN, name, "try again", "out of memory");
+		return;
+	}
+	s = sl_bpf_status(bpf, p);
+	if (s->state == SL_BPF_LOADED) {
+		doctor_add(d, DOCTOR_OK, name, "", "loads, and attaches to %s", info->attach);
+	} else {
+		cure = strchr(s->why, ';');
+		doctor_add(d, DOCTOR_WARN, name, cure ? cure + 2 : "boot another kernel",
+			   "refused: %.*s; without it %s",
+			   cure ? (int)(cure - s->why) : (int)strlen(s->why), s->why,
+			   info->without);
+	}
+	sl_bpf_free(bpf);
+}
+
+static void check_bpf(struct doctor *d, const char *name)
+{
+	if (!d->conf->bpf.enabled) {
+		doctor_add(d, DOCTOR_OK, name, "", "bpf.enabled = no: no program is asked for");
+		return;
+	}
+	for (int p = 0; p < SL_BPF_LAST; p++)
+		check_program(d, (enum sl_bpf_program)p);
 }
 
 /* ---- limits ----------------------------------------------------------------------------- */
@@ -457,6 +499,7 @@ const struct doctor_check doctor_checks[] = {
 	{"kernel", check_kernel},
 	{"io_uring_disabled", check_io_uring_disabled},
 	{"io_uring", check_io_uring},
+	{"bpf", check_bpf},
 	{"limit.memlock", check_memlock},
 	{"limit.nofile", check_nofile},
 	{"somaxconn", check_somaxconn},

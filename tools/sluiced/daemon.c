@@ -272,6 +272,7 @@ static int make_registry(struct daemon *d, uint32_t cores)
 	sl_registry_dim(d->registry, SL_DIM_API, apis, n);
 	sl_registry_dim(d->registry, SL_DIM_DIRECT_FALLBACK, d->direct_fallbacks,
 			SL_DIRECT_FALLBACK_LAST);
+	sl_telemetry_init(&d->telemetry, d->registry, d->bpf);
 	return 0;
 }
 

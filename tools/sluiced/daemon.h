@@ -6,6 +6,7 @@
 #ifndef TOOLS_SLUICED_DAEMON_H
 #define TOOLS_SLUICED_DAEMON_H
 
+#include "bpf/bpf.h"
 #include "dataplane/dataplane.h"
 #include "proto/http/http.h"
 #include "proto/kafka/kafka.h"
@@ -21,6 +22,7 @@ enum listener { LISTENER_KAFKA, LISTENER_HTTP, LISTENER_STATIC, LISTENER_LAST };
  *	and keeps the old ones for those who still look at them.
  * @root, @files, @web: static.root, its files and their server; NULL and zeroed without
  *	static.listen.
+ * @bpf: loaded before privileges are given up; @telemetry shows what it counts.
  * @listeners: per core, those that it opened. @refused: 0, or the -errno that appends get while
  *	the start is not counted in DATADIR; core 0 changes it, all read it.
  */
@@ -29,6 +31,8 @@ struct daemon {
 	struct sl_conf conf;
 	struct sl_datadir datadir;
 	int refused;
+	struct sl_bpf *bpf;
+	struct sl_telemetry telemetry;
 	struct sl_registry *registry;
 	const char *rungs[SL_RUNG_LAST]; /* the registry's names */
 	const char *closes[SL_CLOSE_LAST];

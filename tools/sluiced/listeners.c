@@ -10,6 +10,8 @@
 
 #include "daemon.h"
 
+_Static_assert(LISTENER_LAST <= SL_BPF_LISTENERS, "a place for each listener");
+
 const char *const listener_names[LISTENER_LAST] = {
 	[LISTENER_KAFKA] = "kafka",
 	[LISTENER_HTTP] = "http",
@@ -145,6 +147,11 @@ static int open_here(void *arg, int64_t deadline)
 	return 0;
 }
 
+static uint16_t port_of(const struct sl_conf_addr *a)
+{
+	return ntohs(a->sa.sa_family == AF_INET6 ? a->in6.sin6_port : a->in4.sin_port);
+}
+
 static int open_everywhere(struct opening *o)
 {
 	char reason[200] = "", text[SL_CONF_ADDR_TEXT];
@@ -159,6 +166,8 @@ static int open_everywhere(struct opening *o)
 			      sl_now() + ALONE_NS);
 	for (uint32_t i = 0; i < sl_cores_count(o->d->cores) && !err; i++)
 		err = sl_call(sl_cores_at(o->d->cores, i), open_here, o, SL_NEVER);
+	if (!err)
+		sl_bpf_tcp_listens(o->d->bpf, port_of(&o->addr), o->which);
 	if (err)
 		snprintf(why, why_len, "%s.listen = %s: %s", listener_names[o->which], text,
 			 reason[0] ? reason : strerror(-err));

@@ -3,7 +3,7 @@
  * sluiced: arguments, settings, DATADIR, privileges; then the cores (daemon.c).
  *
  * Everything that must happen while the process has one thread happens here, in this order:
- * signals blocked, settings read, DATADIR locked, privileges given up.
+ * signals blocked, settings read, DATADIR locked, kernel programs loaded, privileges given up.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -122,6 +122,40 @@ static int open_datadir(struct daemon *d, char *why, size_t why_len)
 	return sl_datadir_open(&d->datadir, &conf, why, why_len, SL_NEVER);
 }
 
+static uint64_t wanted_programs(const struct sl_conf *c)
+{
+	const bool wanted[SL_BPF_LAST] = {
+		[SL_BPF_PUNTS] = c->bpf.punts,
+		[SL_BPF_LATENCY] = c->bpf.latency,
+		[SL_BPF_SCHED] = c->bpf.sched,
+		[SL_BPF_PAGECACHE] = c->bpf.pagecache,
+		[SL_BPF_TCP] = c->bpf.tcp,
+	};
+	uint64_t mask = 0;
+
+	for (int p = 0; p < SL_BPF_LAST; p++)
+		mask |= (uint64_t)(c->bpf.enabled && wanted[p]) << p;
+	return mask;
+}
+
+/* A program that is refused is told of, and missed by nobody. */
+static int load_programs(struct daemon *d)
+{
+	const struct sl_bpf_conf conf = {.wanted = wanted_programs(&d->conf),
+					 .sample = (uint32_t)d->conf.bpf.sample};
+	int err = sl_bpf_load(&conf, &d->bpf);
+
+	for (int p = 0; p < SL_BPF_LAST && !err; p++) {
+		const struct sl_bpf_status *s = sl_bpf_status(d->bpf, (enum sl_bpf_program)p);
+
+		if (s->state == SL_BPF_REFUSED)
+			sl_log_debug("bpf.program-off",
+				     SL_KV(program, sl_bpf_info((enum sl_bpf_program)p)->name),
+				     SL_KV(why, s->why));
+	}
+	return err;
+}
+
 static bool has_low_port(const struct sl_conf_addrs *addrs)
 {
 	for (uint32_t i = 0; i < addrs->n; i++)
@@ -175,6 +209,8 @@ static int run(struct daemon *d)
 	int err = open_datadir(d, why, sizeof(why));
 
 	if (!err)
+		err = load_programs(d);
+	if (!err)
 		err = drop_privileges(d, why, sizeof(why));
 	if (err) {
 		fprintf(stderr, "sluiced: %s\n", why[0] ? why : strerror(-err));
@@ -191,6 +227,7 @@ static int run(struct daemon *d)
 		}
 		err = daemon_run(d, &clean);
 	}
+	sl_bpf_free(d->bpf);
 	sl_datadir_close(&d->datadir, clean, SL_NEVER);
 	return err ? 1 : !clean;
 }

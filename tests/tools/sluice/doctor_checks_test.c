@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bpf/bpf.h"
 #include "harness.h"
 #include "tools/sluice/doctor.h"
 #include "uring/uring.h"
@@ -157,6 +159,36 @@ TEST_F(doctor, every_feature_of_io_uring_has_its_line)
 	EXPECT_MEMEQ("io_uring.", last->name, 9);
 	for (size_t i = 0; i < self->report.n; i++)
 		EXPECT_EQ(self->report.v[i].level == DOCTOR_OK, !*self->report.v[i].cure);
+}
+
+TEST_F(doctor, every_program_loads_or_is_warned_of_with_what_is_lost)
+{
+	run(self, "bpf");
+	ASSERT_EQ(SL_BPF_LAST, self->report.n);
+	for (int p = 0; p < SL_BPF_LAST; p++) {
+		const struct doctor_finding *f = &self->report.v[p];
+
+		EXPECT_STREQ(sl_bpf_info((enum sl_bpf_program)p)->name, f->name + strlen("bpf."));
+		EXPECT_EQ(f->level == DOCTOR_OK, !*f->cure);
+		if (f->level == DOCTOR_OK)
+			continue;
+		EXPECT_EQ(DOCTOR_WARN, f->level);
+		EXPECT_NOT_NULL(strstr(f->text, sl_bpf_info((enum sl_bpf_program)p)->without));
+	}
+}
+
+TEST_F(doctor, programs_are_refused_to_who_may_not_load_them)
+{
+	cap_t none = cap_init();
+
+	ASSERT_EQ(0, cap_set_proc(none));
+	cap_free(none);
+	harness_leaks_unchecked();
+	EXPECT_EQ(DOCTOR_WARN, run(self, "bpf")->level);
+	EXPECT_NOT_NULL(strstr(run(self, "bpf")->text, "refused: "));
+	self->conf.bpf.enabled = false;
+	EXPECT_EQ(DOCTOR_OK, run(self, "bpf")->level);
+	EXPECT_EQ(1, self->report.n);
 }
 
 /* A backend cannot stand in for a missing ring: its faults come after set-up. */

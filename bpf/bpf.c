@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The set of programs of this process: loading each by itself, and what became of it.
+ *
+ * Interface: bpf.h. The loaders are rows of programs.c; this file knows no libbpf, so that it is
+ * the same in a build without programs.
+ * Invariants: a slot has an object and counters exactly while its state is SL_BPF_LOADED.
+ * Order of parts: the table; loading; reading.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpf_pvt.h"
+
+/* ---- the table -------------------------------------------------------------------------- */
+
+static const struct sl_bpf_info rows[] = {
+#define X(id, n, a, s, w) [SL_BPF_##id] = {.name = #n, .attach = a, .since = s, .without = w},
+#include "programs.def"
+#undef X
+};
+_Static_assert(SL_ARRAY_SIZE(rows) == SL_BPF_LAST, "a row for each program");
+_Static_assert(SL_BPF_LAST <= 64, "a bit for each program");
+
+const struct sl_bpf_info *sl_bpf_info(enum sl_bpf_program p)
+{
+	SL_ASSERT(p < SL_BPF_LAST);
+	return &rows[p];
+}
+
+/* ---- loading ---------------------------------------------------------------------------- */
+
+struct sl_bpf {
+	struct {
+		struct sl_bpf_status status;
+		void *skel;
+		void *data;
+	} slots[SL_BPF_LAST];
+};
+
+static void load_one(struct sl_bpf *bpf, enum sl_bpf_program p, const struct sl_bpf_conf *conf,
+		     struct bpf_shared *shared)
+{
+	struct sl_bpf_status *status = &bpf->slots[p].status;
+	struct bpf_load l = {
+		.conf = conf, .shared = shared, .why = status->why, .why_len = sizeof(status->why)};
+
+	if (bpf_loaders[p].load(&l)) {
+		status->state = SL_BPF_REFUSED;
+		return;
+	}
+	status->state = SL_BPF_LOADED;
+	status->why[0] = 0;
+	bpf->slots[p].skel = l.skel;
+	bpf->slots[p].data = l.data;
+}
+
+int sl_bpf_load(const struct sl_bpf_conf *conf, struct sl_bpf **ret_bpf)
+{
+	struct sl_bpf *bpf = calloc(1, sizeof(*bpf));
+	char why[sizeof(bpf->slots[0].status.why)] = "";
+	struct bpf_shared shared;
+	int err = 0;
+
+	if (!bpf)
+		return -ENOMEM;
+	if (conf->wanted)
+		err = bpf_prepare(&shared, why, sizeof(why));
+	for (int p = 0; p < SL_BPF_LAST; p++) {
+		struct sl_bpf_status *status = &bpf->slots[p].status;
+
+		if (!(conf->wanted >> p & 1))
+			continue;
+		if (!err) {
+			load_one(bpf, (enum sl_bpf_program)p, conf, &shared);
+			continue;
+		}
+		status->state = SL_BPF_REFUSED;
+		memcpy(status->why, why, sizeof(why));
+	}
+	*ret_bpf = bpf;
+	return 0;
+}
+
+void sl_bpf_free(struct sl_bpf *bpf)
+{
+	if (!bpf)
+		return;
+	for (int p = 0; p < SL_BPF_LAST; p++)
+		if (bpf->slots[p].status.state == SL_BPF_LOADED)
+			bpf_loaders[p].unload(bpf->slots[p].skel);
+	free(bpf);
+}
+
+const struct sl_bpf_status *sl_bpf_status(const struct sl_bpf *bpf, enum sl_bpf_program p)
+{
+	SL_ASSERT(p < SL_BPF_LAST);
+	return &bpf->slots[p].status;
+}
+
+/* ---- reading ---------------------------------------------------------------------------- */
+
+const struct sl_punts *sl_bpf_punts(const struct sl_bpf *bpf)
+{
+	return bpf->slots[SL_BPF_PUNTS].data;
+}
+
+const struct sl_latency *sl_bpf_latency(const struct sl_bpf *bpf)
+{
+	return bpf->slots[SL_BPF_LATENCY].data;
+}
+
+const struct sl_sched *sl_bpf_sched(const struct sl_bpf *bpf)
+{
+	return bpf->slots[SL_BPF_SCHED].data;
+}
+
+const struct sl_pagecache *sl_bpf_pagecache(const struct sl_bpf *bpf)
+{
+	return bpf->slots[SL_BPF_PAGECACHE].data;
+}
+
+const struct sl_tcp *sl_bpf_tcp(const struct sl_bpf *bpf)
+{
+	return bpf->slots[SL_BPF_TCP].data;
+}
+
+void sl_bpf_tcp_listens(struct sl_bpf *bpf, uint16_t port, uint32_t which)
+{
+	struct sl_tcp *tcp = bpf->slots[SL_BPF_TCP].data;
+
+	SL_ASSERT(which < SL_BPF_LISTENERS);
+	if (tcp)
+		__atomic_store_n(&tcp->listener_of[port], (uint8_t)(which + 1), __ATOMIC_RELAXED);
+}
