@@ -172,7 +172,7 @@ TEST_F(limits, memory_of_a_connection_bounds_requests_but_no_produce)
 	EXPECT_EQ(0, wire_ping(&self->w));
 	ASSERT_EQ(0, wire_send(&self->w, head, sizeof(head)));
 	EXPECT_EQ(0, wire_closed(&self->w));
-	EXPECT_EQ(1u, daemon_log_wait(&self->d, "connection.closed", 1, 5000));
+	EXPECT_EQ(1u, daemon_log_wait(&self->d, "connection.closed", 1));
 	wire_close(&self->w);
 	wire_must_open(&self->w, self->d.kafka_port);
 	free(p);
