@@ -64,6 +64,26 @@ TEST_F(ops, access_modes_are_kept)
 	EXPECT_EQ('t', c);
 }
 
+TEST_F(ops, what_is_stored_is_cached)
+{
+	struct sl_cachestat stat = {.cached = 77};
+	char page[4096] = "page";
+	struct sl_io io;
+	int fd;
+
+	ASSERT_EQ(0, call_put("f", "", false));
+	fd = call_open("f", O_RDWR);
+	ASSERT_LE(SL_SIM_FD_BASE, fd);
+	EXPECT_EQ(4096, call_write(fd, page, 4096, 0));
+	EXPECT_EQ(10, call_write(fd, page, 10, 4096));
+	sl_io_cachestat(&io, fd, 0, 3 * 4096, &stat);
+	EXPECT_EQ(0, sl_io_now(&io));
+	EXPECT_EQ(2, stat.cached);
+	sl_io_cachestat(&io, fd, 8192, 4096, &stat);
+	EXPECT_EQ(0, sl_io_now(&io));
+	EXPECT_EQ(0, stat.cached);
+}
+
 TEST_F(ops, paths_resolve_like_linux)
 {
 	char name[300], buf[256];
