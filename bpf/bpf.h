@@ -9,7 +9,7 @@
  * CAP_NET_ADMIN; what a program counts lies in memory mapped from the kernel and is read without
  * any.
  *
- * Order of parts: the table; loading; what the programs count.
+ * Order of parts: the table; loading; what the programs count; steering.
  */
 #ifndef BPF_BPF_H
 #define BPF_BPF_H
@@ -22,6 +22,7 @@
 #include "pagecache.h"
 #include "punts.h"
 #include "sched.h"
+#include "steer.h"
 
 /* ---- the table -------------------------------------------------------------------------- */
 
@@ -64,10 +65,13 @@ struct sl_bpf_status {
 /**
  * struct sl_bpf_conf - @wanted: bit (1 << program) for each program to load.
  * @sample: one of so many operations is timed; 0 is 1, all of them.
+ * @steer_cores, @steer_groups: cores, and addresses on which each of them listens; 0 is 1.
  */
 struct sl_bpf_conf {
 	uint64_t wanted;
 	uint32_t sample;
+	uint32_t steer_cores;
+	uint32_t steer_groups;
 };
 
 struct sl_bpf;
@@ -93,5 +97,30 @@ const struct sl_punts *sl_bpf_punts(const struct sl_bpf *bpf);
 const struct sl_latency *sl_bpf_latency(const struct sl_bpf *bpf);
 const struct sl_sched *sl_bpf_sched(const struct sl_bpf *bpf);
 const struct sl_pagecache *sl_bpf_pagecache(const struct sl_bpf *bpf);
+
+/* ---- steering --------------------------------------------------------------------------- */
+
+/* Memory that the program reads and writes, see steer.h; NULL unless it is loaded. */
+struct sl_steer *sl_bpf_steer(const struct sl_bpf *bpf);
+
+/**
+ * sl_bpf_steer_join() - from now on the program chooses among the sockets of @group, to which @fd
+ * belongs as that of @core. All of a group listen on one address (SO_REUSEPORT); @fd leaves it
+ * when it is closed. Only while the program is loaded; needs no privileges.
+ * Return: 0 or -errno.
+ */
+int sl_bpf_steer_join(const struct sl_bpf *bpf, uint32_t group, uint32_t core, int fd);
+
+/* Connections from addresses of @prefix go to cores of @mask; the longest prefix counts. */
+struct sl_steer_rule {
+	struct sl_steer_prefix prefix;
+	struct sl_steer_mask mask;
+};
+
+/**
+ * sl_bpf_steer_rules() - these @n rules (at most SL_STEER_RULES) instead of the earlier ones; a
+ * connection that arrives meanwhile may meet a part of them. Otherwise as sl_bpf_steer_join().
+ */
+int sl_bpf_steer_rules(const struct sl_bpf *bpf, const struct sl_steer_rule *rules, size_t n);
 
 #endif
