@@ -141,7 +141,7 @@ static int value_store(struct sl_conf *conf, enum sl_conf_id id, const char *tex
 {
 	union {
 		char *string;
-		char bytes[sizeof(struct sl_conf_addrs) + sizeof(struct sl_conf_hostport)];
+		char bytes[sizeof(struct sl_conf_addrs) + sizeof(struct sl_conf_rules)];
 	} value;
 	size_t n = sl_conf_type_bytes(keys[id].type);
 	char *copy;

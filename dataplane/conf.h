@@ -24,6 +24,7 @@
 
 #define SL_CONF_ADDRS_MAX 8
 #define SL_CONF_CPUS_MAX 1024
+#define SL_CONF_RULES_MAX 64
 
 /* node.durability; in the order of its ONEOF. */
 enum sl_durability { SL_DURABILITY_GROUP, SL_DURABILITY_EACH, SL_DURABILITY_NONE };
@@ -57,6 +58,29 @@ struct sl_conf_cpus {
 	uint64_t mask[SL_CONF_CPUS_MAX / 64];
 };
 
+/* node.steering; in the order of its ONEOF. */
+enum sl_steering_choice {
+	SL_STEERING_AUTO,
+	SL_STEERING_HASH,
+	SL_STEERING_LOAD,
+	SL_STEERING_CPU,
+	SL_STEERING_SOURCE,
+	SL_STEERING_RULES
+};
+
+/* One prefix and its cores. IPv4 is ::ffff:a.b.c.d, its @bits 96 more than written. */
+struct sl_conf_rule {
+	uint8_t addr[16]; /* zero behind @bits */
+	uint16_t bits;
+	uint16_t first, last;
+};
+
+/* RULES: "10.1.0.0/16:0-3, [2001:db8::]/32:4"; empty: n is 0. */
+struct sl_conf_rules {
+	uint32_t n;
+	struct sl_conf_rule v[SL_CONF_RULES_MAX];
+};
+
 enum sl_conf_type {
 	SL_CONF_BOOL, /* bool: yes no on off true false 1 0 */
 	SL_CONF_UINT, /* uint64_t */
@@ -68,6 +92,7 @@ enum sl_conf_type {
 	SL_CONF_ADDRS, /* struct sl_conf_addrs */
 	SL_CONF_HOSTPORT, /* struct sl_conf_hostport */
 	SL_CONF_CPUS, /* struct sl_conf_cpus */
+	SL_CONF_RULES, /* struct sl_conf_rules */
 	SL_CONF_TYPE_LAST
 };
 
@@ -81,6 +106,7 @@ typedef char *sl_conf_STRING;
 typedef struct sl_conf_addrs sl_conf_ADDRS;
 typedef struct sl_conf_hostport sl_conf_HOSTPORT;
 typedef struct sl_conf_cpus sl_conf_CPUS;
+typedef struct sl_conf_rules sl_conf_RULES;
 
 enum {
 	SL_CONF_RELOAD = 1 << 0,

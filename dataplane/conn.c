@@ -50,6 +50,7 @@ void conn_start(struct sl_listener *l, int fd)
 	sl_timer_init(&c->timer, timer_due);
 	sl_list_append(&l->conns, &c->node);
 	l->n++;
+	steer_opened(l->core);
 	sl_metric_add1(l->core->metrics, SL_M_CONNECTIONS, l->dim, 1);
 	sl_metric_add1(l->core->metrics, SL_M_CONNECTIONS_TOTAL, l->dim, 1);
 	c->idle_at = after(l->core->now, l->limits.idle_ns);
@@ -134,6 +135,7 @@ bool conn_try_free(struct sl_conn *c)
 	sl_list_remove(&c->node);
 	rx_drop(c);
 	sl_close(c->fd);
+	steer_closed(l->core);
 	sl_metric_add1(l->core->metrics, SL_M_CONNECTIONS, l->dim, (uint64_t)-1);
 	sl_metric_add2(l->core->metrics, SL_M_CONNECTIONS_CLOSED, l->dim, c->why, 1);
 	free(c);

@@ -96,6 +96,14 @@ int sl_listen(const struct sockaddr *addr, socklen_t len, const struct sl_proto 
 int sl_listen_alone(const struct sockaddr *addr, socklen_t len, char *why, size_t why_len,
 		    int64_t deadline);
 
+/**
+ * sl_listener_steer() - from now on new connections are given to this listener, or to those of the
+ * other cores on its address, as @s says. On its core, of every core, for each address the same
+ * @group (from 0) of its own; again after sl_steering_set(). @s outlives the listener.
+ */
+struct sl_steering;
+void sl_listener_steer(struct sl_listener *l, struct sl_steering *s, uint32_t group);
+
 /* Other limits and another @arg, from the next request on. On its core. */
 void sl_listener_configure(struct sl_listener *l, void *arg, const struct sl_conn_limits *limits);
 

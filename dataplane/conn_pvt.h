@@ -22,6 +22,7 @@ struct sl_listener {
 	uint32_t dim;
 	int fd;
 	bool draining;
+	bool joined; /* the program in the kernel chooses (steer.c) */
 };
 
 /* How far the first queued reply is sent. */
@@ -122,6 +123,12 @@ void rx_feed(struct sl_core *core);
 
 /* Whether shared buffers are so scarce that none should be held while a request is served. */
 bool rx_scarce(const struct sl_conn *c);
+
+/* ---- steer.c ---------------------------------------------------------------------------- */
+
+/* A connection more, or less, on @core, the caller's. */
+void steer_opened(struct sl_core *core);
+void steer_closed(struct sl_core *core);
 
 /* ---- deliver.c -------------------------------------------------------------------------- */
 

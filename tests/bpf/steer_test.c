@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Steering: which of the sockets of a group gets a connection, by each policy, and what is counted. */
+/* Steering: which of the sockets of a group gets a connection, and what is counted. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -86,7 +86,7 @@ static void set_policy(FIXTURE_DATA(steer) *self, enum sl_steer_policy policy)
 	__atomic_store_n(&self->steer->policy, policy, __ATOMIC_RELEASE);
 }
 
-/* On loopback the handshake is over when connect() returns; 127.0.0.@last is where it comes from. */
+/* From 127.0.0.@last. On loopback the handshake is over when connect() returns. */
 static void connect_from(FIXTURE_DATA(steer) *self, int group, uint32_t last)
 {
 	struct sockaddr_storage to = self->addrs[group];

@@ -154,21 +154,23 @@ static uint32_t usable_cpus(int cpus[static CPU_SETSIZE])
 }
 
 /* A list is pinned to, and so are all; a mere number of cores goes where there is room. */
-static uint32_t choose_cpus(const struct sl_conf_cpus *c, int cpus[static CPU_SETSIZE],
-			    bool *ret_pin)
+void daemon_choose_cpus(struct daemon *d)
 {
+	const struct sl_conf_cpus *c = &d->conf.node.cores;
 	uint32_t n = 0;
 
+	_Static_assert(CPU_SETSIZE <= SL_CONF_CPUS_MAX, "room for each processor");
 	if (!c->is_list) {
-		n = usable_cpus(cpus);
-		*ret_pin = n && (!c->count || c->count == n);
-		return c->count ? c->count : sl_max(n, 1u);
+		n = usable_cpus(d->cpus);
+		d->pinned = n && (!c->count || c->count == n);
+		d->cores_n = c->count ? (uint32_t)c->count : sl_max(n, 1u);
+		return;
 	}
 	for (int i = 0; i < SL_CONF_CPUS_MAX; i++)
 		if (c->mask[i / 64] >> i % 64 & 1)
-			cpus[n++] = i;
-	*ret_pin = true;
-	return n;
+			d->cpus[n++] = i;
+	d->pinned = true;
+	d->cores_n = n;
 }
 
 static int start_core(struct sl_core *core, void *arg)
@@ -200,6 +202,8 @@ static int make_registry(struct daemon *d, uint32_t cores)
 	sl_registry_dim(d->registry, SL_DIM_FALLBACK, d->fallbacks, SL_FALLBACK_LAST);
 	sl_registry_dim(d->registry, SL_DIM_API, apis, n);
 	sl_telemetry_init(&d->telemetry, d->registry, d->bpf);
+	sl_steering_init(&d->steering, d->bpf, cores, d->pinned ? d->cpus : NULL);
+	sl_steering_register(&d->steering, d->registry);
 	return 0;
 }
 
@@ -386,14 +390,10 @@ static void run_here(struct sl_msg *msg)
 
 static int start_cores(struct daemon *d, char *why, size_t why_len)
 {
-	int cpus[CPU_SETSIZE];
-	struct sl_cores_conf conf = {0};
+	struct sl_cores_conf conf = {.n = d->cores_n, .cpus = d->pinned ? d->cpus : NULL};
 	struct sl_topics_conf topics;
-	bool pin = false;
 	int err;
 
-	conf.n = choose_cpus(&d->conf.node.cores, cpus, &pin);
-	conf.cpus = pin ? cpus : NULL;
 	conf.arena_bytes_max = d->conf.node.memory_max_bytes / conf.n;
 	err = make_registry(d, conf.n);
 	if (err)

@@ -77,6 +77,39 @@ static struct sl_conn_limits limits_of(const struct daemon *d)
 	};
 }
 
+/* ---- steering --------------------------------------------------------------------------- */
+
+static void set_steering(struct daemon *d)
+{
+	enum sl_steering_choice choice = (enum sl_steering_choice)d->conf.node.steering;
+	int res = sl_steering_set(&d->steering, sl_steer_policy_of(choice, d->cores_n),
+				  &d->conf.node.steering_rules);
+
+	if (res < 0)
+		sl_log_warn("steering.rules-not-set", SL_KV_ERRNO(res));
+	else if (res)
+		sl_log_warn("steering.rules-dropped", SL_KV(rules, res), SL_KV(cores, d->cores_n),
+			    SL_KV(why, "they name only cores that there are not"));
+}
+
+/* One line: what was asked for, what does it, and why not more. */
+static void tell_steering(const struct daemon *d)
+{
+	const struct sl_bpf_status *program = sl_bpf_status(d->bpf, SL_BPF_STEER);
+	const char *why = program->state == SL_BPF_OFF	     ? "bpf.steer or bpf.enabled is no"
+			  : program->state == SL_BPF_REFUSED ? program->why
+							     : "no socket could join the program";
+	const char *policy = sl_steer_policy_name((enum sl_steer_policy)d->steering.policy);
+	enum sl_steer_mechanism by = (enum sl_steer_mechanism)d->steering.mechanism;
+
+	if (d->steering.policy == SL_STEER_HASH || by == SL_STEER_BY_EBPF)
+		sl_log_info("steering.chosen", SL_KV(policy, policy),
+			    SL_KV(mechanism, sl_steer_mechanism_name(by)));
+	else
+		sl_log_notice("steering.lessened", SL_KV(policy, policy),
+			      SL_KV(mechanism, sl_steer_mechanism_name(by)), SL_KV(why, why));
+}
+
 /* ---- opening ---------------------------------------------------------------------------- */
 
 struct opening {
@@ -102,6 +135,7 @@ static int open_here(void *arg, int64_t deadline)
 	if (err)
 		return err;
 	at->which = o->which;
+	sl_listener_steer(at->l, &o->d->steering, mine->n);
 	mine->n++;
 	err = sl_listener_addr(at->l, &bound);
 	if (err)
@@ -131,8 +165,18 @@ static int open_everywhere(struct opening *o)
 	return err;
 }
 
+uint32_t listeners_addresses(const struct sl_conf *conf)
+{
+	uint32_t n = 0;
+
+	for (int which = 0; which < LISTENER_LAST; which++)
+		n += rows[which].addrs(conf)->n;
+	return n;
+}
+
 int listeners_open(struct daemon *d, char *why, size_t why_len)
 {
+	set_steering(d);
 	d->listeners = calloc(sl_cores_count(d->cores), sizeof(*d->listeners));
 	if (!d->listeners) {
 		snprintf(why, why_len, "%s", strerror(ENOMEM));
@@ -151,6 +195,7 @@ int listeners_open(struct daemon *d, char *why, size_t why_len)
 				return err;
 		}
 	}
+	tell_steering(d);
 	return 0;
 }
 
@@ -163,15 +208,19 @@ static int configure_here(void *arg, int64_t deadline)
 	struct sl_conn_limits limits = limits_of(d);
 
 	(void)deadline;
-	for (uint32_t i = 0; i < mine->n; i++)
+	for (uint32_t i = 0; i < mine->n; i++) {
 		sl_listener_configure(mine->v[i].l, rows[mine->v[i].which].arg(d), &limits);
+		sl_listener_steer(mine->v[i].l, &d->steering, i);
+	}
 	return 0;
 }
 
 void listeners_configure(struct daemon *d)
 {
+	set_steering(d);
 	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
 		sl_call(sl_cores_at(d->cores, i), configure_here, d, SL_NEVER);
+	tell_steering(d);
 }
 
 const char *listener_address(const struct daemon *d, enum listener which)

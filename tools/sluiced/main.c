@@ -121,13 +121,15 @@ static int open_datadir(struct daemon *d, char *why, size_t why_len)
 	return sl_datadir_open(&d->datadir, &conf, why, why_len, SL_NEVER);
 }
 
-static uint64_t wanted_programs(const struct sl_conf *c)
+static uint64_t wanted_programs(const struct daemon *d)
 {
+	const struct sl_conf *c = &d->conf;
 	const bool wanted[SL_BPF_LAST] = {
 		[SL_BPF_PUNTS] = c->bpf.punts,
 		[SL_BPF_LATENCY] = c->bpf.latency,
 		[SL_BPF_SCHED] = c->bpf.sched,
 		[SL_BPF_PAGECACHE] = c->bpf.pagecache,
+		[SL_BPF_STEER] = c->bpf.steer && d->cores_n > 1,
 	};
 	uint64_t mask = 0;
 
@@ -139,8 +141,10 @@ static uint64_t wanted_programs(const struct sl_conf *c)
 /* A program that is refused is told of, and missed by nobody. */
 static int load_programs(struct daemon *d)
 {
-	const struct sl_bpf_conf conf = {.wanted = wanted_programs(&d->conf),
-					 .sample = (uint32_t)d->conf.bpf.sample};
+	const struct sl_bpf_conf conf = {.wanted = wanted_programs(d),
+					 .sample = (uint32_t)d->conf.bpf.sample,
+					 .steer_cores = d->cores_n,
+					 .steer_groups = listeners_addresses(&d->conf)};
 	int err = sl_bpf_load(&conf, &d->bpf);
 
 	for (int p = 0; p < SL_BPF_LAST && !err; p++) {
@@ -204,6 +208,7 @@ static int run(struct daemon *d)
 	bool clean = false;
 	int err = open_datadir(d, why, sizeof(why));
 
+	daemon_choose_cpus(d);
 	if (!err)
 		err = load_programs(d);
 	if (!err)
