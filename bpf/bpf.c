@@ -5,7 +5,7 @@
  * Interface: bpf.h. The loaders are rows of programs.c; this file knows no libbpf, so that it is
  * the same in a build without programs.
  * Invariants: a slot has an object and counters exactly while its state is SL_BPF_LOADED.
- * Order of parts: the table; loading; reading; steering.
+ * Order of parts: the table; loading; reading; steering; ports of cores.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -139,4 +139,18 @@ int sl_bpf_steer_rules(const struct sl_bpf *bpf, const struct sl_steer_rule *rul
 	SL_ASSERT(bpf->slots[SL_BPF_STEER].skel);
 	SL_ASSERT(n <= SL_STEER_RULES);
 	return steer_rules(bpf->slots[SL_BPF_STEER].skel, rules, n);
+}
+
+/* ---- ports of cores --------------------------------------------------------------------- */
+
+struct sl_ports *sl_bpf_ports(const struct sl_bpf *bpf)
+{
+	return bpf->slots[SL_BPF_PORTS].data;
+}
+
+int sl_bpf_ports_join(const struct sl_bpf *bpf, uint32_t at, uint32_t core, int fd)
+{
+	SL_ASSERT(bpf->slots[SL_BPF_PORTS].skel);
+	SL_ASSERT(at < SL_PORTS_ADDRS);
+	return ports_join(bpf->slots[SL_BPF_PORTS].skel, at, core, fd);
 }

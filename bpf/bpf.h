@@ -9,7 +9,7 @@
  * CAP_NET_ADMIN; what a program counts lies in memory mapped from the kernel and is read without
  * any.
  *
- * Order of parts: the table; loading; what the programs count; steering.
+ * Order of parts: the table; loading; what the programs count; steering; ports of cores.
  */
 #ifndef BPF_BPF_H
 #define BPF_BPF_H
@@ -20,6 +20,7 @@
 
 #include "latency.h"
 #include "pagecache.h"
+#include "ports.h"
 #include "punts.h"
 #include "sched.h"
 #include "steer.h"
@@ -65,7 +66,8 @@ struct sl_bpf_status {
 /**
  * struct sl_bpf_conf - @wanted: bit (1 << program) for each program to load.
  * @sample: one of so many operations is timed; 0 is 1, all of them.
- * @steer_cores, @steer_groups: cores, and addresses on which each of them listens; 0 is 1.
+ * @steer_cores, @steer_groups: cores, and addresses on which each of them listens; 0 is 1. The
+ *	program ports, too, is for so many cores.
  */
 struct sl_bpf_conf {
 	uint64_t wanted;
@@ -122,5 +124,17 @@ struct sl_steer_rule {
  * connection that arrives meanwhile may meet a part of them. Otherwise as sl_bpf_steer_join().
  */
 int sl_bpf_steer_rules(const struct sl_bpf *bpf, const struct sl_steer_rule *rules, size_t n);
+
+/* ---- ports of cores --------------------------------------------------------------------- */
+
+/* Memory that the program reads and writes, see ports.h; NULL unless it is loaded. */
+struct sl_ports *sl_bpf_ports(const struct sl_bpf *bpf);
+
+/**
+ * sl_bpf_ports_join() - the listening socket @fd is that of @core on address @at of
+ * sl_bpf_ports()->addrs; until it is closed. Only while the program is loaded; needs no privileges.
+ * Return: 0 or -errno.
+ */
+int sl_bpf_ports_join(const struct sl_bpf *bpf, uint32_t at, uint32_t core, int fd);
 
 #endif

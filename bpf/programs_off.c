@@ -31,6 +31,11 @@ int steer_rules(void *skel, const struct sl_steer_rule *rules, size_t n)
 	return -EOPNOTSUPP;
 }
 
+int ports_join(void *skel, uint32_t at, uint32_t core, int fd)
+{
+	return -EOPNOTSUPP;
+}
+
 int bpf_prepare(struct bpf_shared *ret_shared, char *why, size_t why_len)
 {
 	snprintf(why, why_len, "this sluice was built without its kernel programs; install clang, "
