@@ -81,6 +81,11 @@ struct sl_conf_rules {
 	struct sl_conf_rule v[SL_CONF_RULES_MAX];
 };
 
+/* PORTS: "9100-9163", or "off": both 0. */
+struct sl_conf_ports {
+	uint16_t first, last;
+};
+
 enum sl_conf_type {
 	SL_CONF_BOOL, /* bool: yes no on off true false 1 0 */
 	SL_CONF_UINT, /* uint64_t */
@@ -93,6 +98,7 @@ enum sl_conf_type {
 	SL_CONF_HOSTPORT, /* struct sl_conf_hostport */
 	SL_CONF_CPUS, /* struct sl_conf_cpus */
 	SL_CONF_RULES, /* struct sl_conf_rules */
+	SL_CONF_PORTS, /* struct sl_conf_ports */
 	SL_CONF_TYPE_LAST
 };
 
@@ -107,6 +113,7 @@ typedef struct sl_conf_addrs sl_conf_ADDRS;
 typedef struct sl_conf_hostport sl_conf_HOSTPORT;
 typedef struct sl_conf_cpus sl_conf_CPUS;
 typedef struct sl_conf_rules sl_conf_RULES;
+typedef struct sl_conf_ports sl_conf_PORTS;
 
 enum {
 	SL_CONF_RELOAD = 1 << 0,

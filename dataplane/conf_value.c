@@ -5,8 +5,8 @@
  * Interface: conf_pvt.h, and of conf.h sl_conf_allowed() and the two about addresses.
  * Invariants: a parser reads the whole text or refuses it; a field is zeroed before it is filled,
  * so that equal values are equal bytes (but for STRING).
- * Order of parts: numbers with units; words and strings; addresses; processors; rules; the table
- * of types; what is allowed, in words.
+ * Order of parts: numbers with units; words and strings; addresses; processors; rules and
+ * ports; the table of types; what is allowed, in words.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -400,7 +400,7 @@ static int parse_cpus(const struct sl_conf_key *key, const char *text, void *ret
 	}
 }
 
-/* ---- rules ------------------------------------------------------------------------------ */
+/* ---- rules and ports -------------------------------------------------------------------- */
 
 /* "10.1.0.0/16" or "[2001:db8::]/32"; advances *text past it. Bits behind the prefix are cut. */
 static int parse_prefix(const char **text, struct sl_conf_rule *rule)
@@ -473,6 +473,23 @@ static int parse_rules(const struct sl_conf_key *key, const char *text, void *re
 	return 0;
 }
 
+static int parse_ports(const struct sl_conf_key *key, const char *text, void *ret_field)
+{
+	struct sl_conf_ports *ports = ret_field;
+	int64_t first, last;
+
+	(void)key;
+	if (strcasecmp(text, "off") == 0)
+		return 0;
+	if (parse_digits(text, &first, &text) || *text++ != '-' ||
+	    parse_digits(text, &last, &text) || *text || first < 1 || last < first)
+		return -EINVAL;
+	if (last > UINT16_MAX)
+		return -ERANGE;
+	*ports = (struct sl_conf_ports){(uint16_t)first, (uint16_t)last};
+	return 0;
+}
+
 /* ---- the table of types ----------------------------------------------------------------- */
 
 static const struct {
@@ -484,6 +501,7 @@ static const struct {
 	ROW(TIME_NS, parse_time_ns), ROW(TIME_MS, parse_time_ms), ROW(CHOICE, parse_choice),
 	ROW(STRING, parse_string),   ROW(ADDRS, parse_addrs),	  ROW(HOSTPORT, parse_hostport),
 	ROW(CPUS, parse_cpus),	     ROW(RULES, parse_rules),
+	ROW(PORTS, parse_ports),
 #undef ROW
 };
 _Static_assert(SL_ARRAY_SIZE(types) == SL_CONF_TYPE_LAST, "a parser for each type");
@@ -496,6 +514,7 @@ union any {
 	sl_conf_HOSTPORT hostport;
 	sl_conf_CPUS cpus;
 	sl_conf_RULES rules;
+	sl_conf_PORTS ports;
 };
 
 size_t sl_conf_type_bytes(enum sl_conf_type type)
@@ -621,6 +640,9 @@ void sl_conf_allowed(const struct sl_conf_key *key, char *ret_text, size_t size)
 			 "up to %d of PREFIX/BITS:CORE or PREFIX/BITS:FIRST-LAST, IPv6 prefixes in "
 			 "brackets, separated by commas; or empty",
 			 SL_CONF_RULES_MAX);
+		return;
+	case SL_CONF_PORTS:
+		snprintf(ret_text, size, "FIRST-LAST, ports from 1 to 65535, or off");
 		return;
 	case SL_CONF_TYPE_LAST:
 		break;

@@ -104,6 +104,10 @@ int sl_listen_alone(const struct sockaddr *addr, socklen_t len, char *why, size_
 struct sl_steering;
 void sl_listener_steer(struct sl_listener *l, struct sl_steering *s, uint32_t group);
 
+/* As sl_bpf_ports_join(), for this listener. Return: 0 or -errno. On its core. */
+struct sl_bpf;
+int sl_listener_join_ports(const struct sl_listener *l, const struct sl_bpf *bpf, uint32_t at);
+
 /* Other limits and another @arg, from the next request on. On its core. */
 void sl_listener_configure(struct sl_listener *l, void *arg, const struct sl_conn_limits *limits);
 

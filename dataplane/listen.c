@@ -148,6 +148,12 @@ void sl_listener_configure(struct sl_listener *l, void *arg, const struct sl_con
 	l->limits = *limits;
 }
 
+int sl_listener_join_ports(const struct sl_listener *l, const struct sl_bpf *bpf, uint32_t at)
+{
+	SL_ON_CORE(l->core);
+	return sl_bpf_ports_join(bpf, at, l->core->id, l->fd);
+}
+
 int sl_listener_addr(const struct sl_listener *l, struct sockaddr_storage *ret_addr)
 {
 	socklen_t len = sizeof(*ret_addr);

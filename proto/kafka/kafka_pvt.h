@@ -102,4 +102,17 @@ int64_t kafka_deadline(int32_t ms);
 /* The address that clients of @rq's connection are told. */
 struct kafka_str kafka_advertised(struct kafka_request *rq, int32_t *ret_port);
 
+/* ---- brokers.c -------------------------------------------------------------------------- */
+
+uint32_t kafka_brokers_count(const struct kafka_server *s);
+
+/* The node id under which clients find what lives on @core. */
+int32_t kafka_broker_of(const struct kafka_server *s, const struct sl_core *core);
+
+/* Whether @node_id is one of this node's. */
+bool kafka_broker_is(const struct kafka_server *s, int64_t node_id);
+
+/* Where clients of @rq's connection find the broker @node_id, one of this node's. */
+struct kafka_str kafka_broker_address(struct kafka_request *rq, int32_t node_id, int32_t *ret_port);
+
 #endif

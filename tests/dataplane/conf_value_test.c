@@ -236,6 +236,22 @@ TEST(rules_are_prefixes_and_cores)
 	EXPECT_EQ(-ERANGE, sl_conf_value_parse(&key, many, &r));
 }
 
+TEST(ports_are_a_range)
+{
+	static const char *const rows[] = {"", "9100", "9100-", "0-3", "9-8", "1-2-3", "a-b"};
+	struct sl_conf_key key = {.type = SL_CONF_PORTS};
+	struct sl_conf_ports p;
+
+	ASSERT_EQ(0, sl_conf_value_parse(&key, "9100-9163", &p));
+	EXPECT_EQ(9100, p.first);
+	EXPECT_EQ(9163, p.last);
+	ASSERT_EQ(0, sl_conf_value_parse(&key, "OFF", &p));
+	EXPECT_EQ(0, p.first);
+	for (size_t i = 0; i < SL_ARRAY_SIZE(rows); i++)
+		EXPECT_EQ(-EINVAL, sl_conf_value_parse(&key, rows[i], &p));
+	EXPECT_EQ(-ERANGE, sl_conf_value_parse(&key, "9100-65536", &p));
+}
+
 TEST(strings_hold_no_control_characters)
 {
 	struct sl_conf_key key = {.type = SL_CONF_STRING, .min = 1, .max = 3};

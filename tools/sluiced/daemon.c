@@ -123,6 +123,8 @@ int daemon_configure_kafka(struct daemon *d)
 		.topics = d->topics,
 		.port = c->kafka.advertised.port,
 		.node_id = (int32_t)c->kafka.node_id,
+		.core_port = c->kafka.core_ports.first,
+		.cores = d->cores_n,
 		.epoch = (uint32_t)d->datadir.incarnation,
 		.default_partitions = (uint32_t)c->kafka.default_partitions,
 		.auto_create_topics = c->kafka.auto_create_topics,

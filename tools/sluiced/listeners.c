@@ -44,16 +44,23 @@ static const struct {
 	[LISTENER_HTTP] = {&http_proto, http_addrs, http_arg},
 };
 
-/* One address of a listener, as one core has it. */
+/*
+ * One address of a listener, as one core has it. @group: of steering; UNSTEERED: the core's own
+ * port.
+ */
 struct open_listener {
 	struct sl_listener *l;
 	enum listener which;
+	uint32_t group;
 	char text[SL_CONF_ADDR_TEXT];
 };
 
+#define UNSTEERED UINT32_MAX
+
+/* @groups: how many of @n are steered. */
 struct core_listeners {
-	struct open_listener v[LISTENER_LAST * SL_CONF_ADDRS_MAX];
-	uint32_t n;
+	struct open_listener v[(LISTENER_LAST + 1) * SL_CONF_ADDRS_MAX];
+	uint32_t n, groups;
 };
 
 /* How long a predecessor that was killed may take to let go of its port. */
@@ -110,15 +117,98 @@ static void tell_steering(const struct daemon *d)
 			      SL_KV(mechanism, sl_steer_mechanism_name(by)), SL_KV(why, why));
 }
 
-/* ---- opening ---------------------------------------------------------------------------- */
-
 struct opening {
 	struct daemon *d;
 	enum listener which;
+	uint32_t at; /* which of the listener's addresses */
 	struct sl_conf_addr addr; /* its port is filled in by the first core */
 	char *why;
 	size_t why_len;
 };
+
+/* ---- ports of cores --------------------------------------------------------------------- */
+
+static uint16_t *port_of(struct sl_conf_addr *addr)
+{
+	return addr->sa.sa_family == AF_INET6 ? &addr->in6.sin6_port : &addr->in4.sin_port;
+}
+
+/* The core's own port: mapped to its listener @l by the program, or else a listener, too. */
+static int open_core_port(struct opening *o, const struct sl_listener *l)
+{
+	const struct sl_bpf *bpf = o->d->bpf;
+	uint32_t core = sl_core_id(sl_core_self());
+	struct core_listeners *mine = &o->d->listeners[core];
+	struct open_listener *own = &mine->v[mine->n];
+	struct sl_conn_limits limits = limits_of(o->d);
+	struct sl_conf_addr addr = o->addr;
+	int err;
+
+	if (sl_bpf_ports(bpf) && !sl_listener_join_ports(l, bpf, o->at))
+		return 0;
+	*port_of(&addr) = htons((uint16_t)(o->d->conf.kafka.core_ports.first + core));
+	err = sl_listen(&addr.sa, addr.sa_bytes, rows[o->which].proto, rows[o->which].arg(o->d),
+			o->which, &limits, &own->l, o->why, o->why_len);
+	if (err)
+		return err;
+	own->which = o->which;
+	own->group = UNSTEERED;
+	sl_conf_addr_format(&addr, own->text);
+	mine->n++;
+	return 0;
+}
+
+/* Tells the program an address, before the cores join. */
+static void map_address(const struct daemon *d, const struct opening *o)
+{
+	struct sl_ports *ports = sl_bpf_ports(d->bpf);
+	struct sl_ports_addr *a = &ports->addrs[o->at];
+
+	a->is_ipv6 = o->addr.sa.sa_family == AF_INET6;
+	if (a->is_ipv6) {
+		memcpy(a->addr, &o->addr.in6.sin6_addr, sizeof(a->addr));
+		a->any = IN6_IS_ADDR_UNSPECIFIED(&o->addr.in6.sin6_addr);
+	} else {
+		a->addr[10] = a->addr[11] = 0xff;
+		memcpy(a->addr + 12, &o->addr.in4.sin_addr, sizeof(o->addr.in4.sin_addr));
+		a->any = o->addr.in4.sin_addr.s_addr == htonl(INADDR_ANY);
+	}
+	ports->addrs_n = o->at + 1;
+}
+
+/* That nobody else has one of the ports, for which the program would take them from him. */
+static int core_ports_free(const struct opening *o)
+{
+	const struct sl_conf_ports *p = &o->d->conf.kafka.core_ports;
+	uint32_t n = o->d->cores_n;
+
+	if (p->last - p->first + 1u < n) {
+		snprintf(o->why, o->why_len, "%u ports are too few for %u cores",
+			 p->last - p->first + 1u, n);
+		return -ERANGE;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		struct sl_conf_addr addr = o->addr;
+		char reason[200];
+		int err;
+
+		*port_of(&addr) = htons((uint16_t)(p->first + i));
+		err = sl_listen_alone(&addr.sa, addr.sa_bytes, reason, sizeof(reason),
+				      sl_now() + ALONE_NS);
+		if (err) {
+			snprintf(o->why, o->why_len, "port %u: %s", p->first + i, reason);
+			return err;
+		}
+	}
+	return 0;
+}
+
+static bool with_core_ports(const struct opening *o)
+{
+	return o->which == LISTENER_KAFKA && o->d->conf.kafka.core_ports.first;
+}
+
+/* ---- opening ---------------------------------------------------------------------------- */
 
 static int open_here(void *arg, int64_t deadline)
 {
@@ -135,19 +225,21 @@ static int open_here(void *arg, int64_t deadline)
 	if (err)
 		return err;
 	at->which = o->which;
-	sl_listener_steer(at->l, &o->d->steering, mine->n);
+	at->group = mine->groups++;
+	sl_listener_steer(at->l, &o->d->steering, at->group);
 	mine->n++;
 	err = sl_listener_addr(at->l, &bound);
 	if (err)
 		return err;
 	memcpy(&o->addr, &bound, o->addr.sa_bytes);
 	sl_conf_addr_format(&o->addr, at->text);
-	return 0;
+	return with_core_ports(o) ? open_core_port(o, at->l) : 0;
 }
 
 static int open_everywhere(struct opening *o)
 {
-	char reason[200] = "", text[SL_CONF_ADDR_TEXT];
+	char reason[300] = "", text[SL_CONF_ADDR_TEXT];
+	const char *setting = "listen";
 	char *why = o->why;
 	size_t why_len = o->why_len;
 	int err;
@@ -157,12 +249,31 @@ static int open_everywhere(struct opening *o)
 	o->why_len = sizeof(reason);
 	err = sl_listen_alone(&o->addr.sa, o->addr.sa_bytes, reason, sizeof(reason),
 			      sl_now() + ALONE_NS);
+	if (!err && with_core_ports(o)) {
+		err = core_ports_free(o);
+		setting = err ? "core_ports" : setting;
+		if (sl_bpf_ports(o->d->bpf))
+			map_address(o->d, o);
+	}
 	for (uint32_t i = 0; i < sl_cores_count(o->d->cores) && !err; i++)
 		err = sl_call(sl_cores_at(o->d->cores, i), open_here, o, SL_NEVER);
 	if (err)
-		snprintf(why, why_len, "%s.listen = %s: %s", listener_names[o->which], text,
+		snprintf(why, why_len, "%s.%s = %s: %s", listener_names[o->which], setting, text,
 			 reason[0] ? reason : strerror(-err));
 	return err;
+}
+
+/* From now on the program maps, if it is there. */
+static void open_ports(struct daemon *d)
+{
+	struct sl_ports *ports = sl_bpf_ports(d->bpf);
+	uint32_t first = d->conf.kafka.core_ports.first;
+
+	if (ports)
+		__atomic_store_n(&ports->first, first, __ATOMIC_RELEASE);
+	if (first)
+		sl_log_info("core-ports.open", SL_KV(first_port, first), SL_KV(cores, d->cores_n),
+			    SL_KV(mechanism, ports ? "ebpf" : "listeners"));
 }
 
 uint32_t listeners_addresses(const struct sl_conf *conf)
@@ -186,7 +297,7 @@ int listeners_open(struct daemon *d, char *why, size_t why_len)
 		const struct sl_conf_addrs *addrs = rows[which].addrs(&d->conf);
 
 		for (uint32_t i = 0; i < addrs->n; i++) {
-			struct opening o = {.d = d, .which = (enum listener)which,
+			struct opening o = {.d = d, .which = (enum listener)which, .at = i,
 					    .addr = addrs->addrs[i], .why = why,
 					    .why_len = why_len};
 			int err = open_everywhere(&o);
@@ -196,6 +307,7 @@ int listeners_open(struct daemon *d, char *why, size_t why_len)
 		}
 	}
 	tell_steering(d);
+	open_ports(d);
 	return 0;
 }
 
@@ -210,7 +322,8 @@ static int configure_here(void *arg, int64_t deadline)
 	(void)deadline;
 	for (uint32_t i = 0; i < mine->n; i++) {
 		sl_listener_configure(mine->v[i].l, rows[mine->v[i].which].arg(d), &limits);
-		sl_listener_steer(mine->v[i].l, &d->steering, i);
+		if (mine->v[i].group != UNSTEERED)
+			sl_listener_steer(mine->v[i].l, &d->steering, mine->v[i].group);
 	}
 	return 0;
 }

@@ -130,6 +130,7 @@ static uint64_t wanted_programs(const struct daemon *d)
 		[SL_BPF_SCHED] = c->bpf.sched,
 		[SL_BPF_PAGECACHE] = c->bpf.pagecache,
 		[SL_BPF_STEER] = c->bpf.steer && d->cores_n > 1,
+		[SL_BPF_PORTS] = c->bpf.ports && c->kafka.core_ports.first,
 	};
 	uint64_t mask = 0;
 
@@ -179,7 +180,8 @@ static int drop_privileges(struct daemon *d, char *why, size_t why_len)
 	};
 	struct sl_privileges_conf conf = {
 		.user = c->node.user,
-		.low_ports = has_low_port(&c->kafka.listen) || has_low_port(&c->http.listen),
+		.low_ports = has_low_port(&c->kafka.listen) || has_low_port(&c->http.listen) ||
+			     (c->kafka.core_ports.first && c->kafka.core_ports.first < 1024),
 		.core_dumps = c->node.core_dumps,
 		.confine = c->node.confine,
 		.paths = paths,
