@@ -286,7 +286,7 @@ static void serve(void *arg)
 	struct sl_conn *c = arg;
 	int ready = 1;
 
-	for (int run = 1; ready == 1 && !c->closing; run++) {
+	for (int run = 1; ready == 1 && !c->closing && !c->move.to; run++) {
 		int64_t began = sl_clock_ns();
 		int err;
 
@@ -303,7 +303,7 @@ static void serve(void *arg)
 			sl_fiber_yield(SL_NEVER);
 		rx_note_request(c);
 		ready = c->closing ? 0 : request_ready(c);
-		if (!ready && !c->closing && rx_try(c))
+		if (!ready && !c->closing && !c->move.to && rx_try(c))
 			ready = request_ready(c);
 	}
 	c->serving = false;
@@ -371,6 +371,8 @@ void conn_advance(struct sl_conn *c)
 			rx_arm(c);
 		return;
 	}
+	if (conn_move_try(c))
+		return;
 	ready = request_ready(c);
 	if (ready < 0) {
 		refused(c, ready);

@@ -174,6 +174,15 @@ uint32_t sl_conn_dim(const struct sl_conn *conn);
 bool sl_conn_ending(const struct sl_conn *conn);
 
 /**
+ * sl_conn_move() - from the next request on @conn is served on core @to, by the listener there of
+ * the same protocol and dimension; sl_conn_core() and sl_conn_arg() change with it. To be called
+ * in serve(), of which the protocol's state may then point at nothing that belongs to a core. The
+ * first call counts, later ones do nothing. Replies are sent from here before it goes; a
+ * connection that ends or drains meanwhile stays.
+ */
+void sl_conn_move(struct sl_conn *conn, struct sl_core *to);
+
+/**
  * sl_conn_wait() - park a fiber that serves @conn until it is woken by sl_waitq_wake_*(@q), the
  * connection ends, or @deadline. Return: the wake-up's value, -ECONNRESET, or -ETIME.
  */

@@ -7,6 +7,7 @@
 #include "core_pvt.h"
 
 struct sl_listener {
+	struct sl_list node; /* core->listeners */
 	struct sl_core *core;
 	const struct sl_proto *proto;
 	void *arg;
@@ -77,6 +78,15 @@ struct sl_conn {
 	struct sl_list sending; /* core->sending */
 	struct sl_waitq room;
 
+	/* Moving: the rest is set while it is on its way. */
+	struct {
+		struct sl_msg msg;
+		struct sl_core *to; /* NULL: it stays */
+		const struct sl_proto *proto;
+		uint32_t dim;
+		bool asked;
+	} move;
+
 	_Alignas(16) uint8_t state[];
 };
 
@@ -96,6 +106,14 @@ void conn_advance(struct sl_conn *c);
 
 /* Makes the timer due when the earliest of the connection's deadlines is. */
 void conn_set_timer(struct sl_conn *c);
+
+/* ---- conn_move.c ------------------------------------------------------------------------ */
+
+/**
+ * conn_move_try() - go on with the move that @c was asked for, if there is one. Not while a request
+ * is served. Return: whether nothing else is to be done with @c, which may be gone.
+ */
+bool conn_move_try(struct sl_conn *c);
 
 /* ---- conn_read.c ------------------------------------------------------------------------ */
 

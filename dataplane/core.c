@@ -60,6 +60,7 @@ static struct sl_core *core_new(struct sl_cores *cores, uint32_t id,
 	core->cpu = conf->cpus ? conf->cpus[id] : -1;
 	core->backend = conf->backend;
 	fibers_init(&core->fibers);
+	sl_list_init(&core->listeners);
 	sl_list_init(&core->sending);
 	sl_list_init(&core->file_notes);
 	sl_list_init(&core->rx.starved);

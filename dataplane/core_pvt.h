@@ -108,6 +108,7 @@ struct sl_core {
 	struct mailbox mailbox;
 	struct bufs bufs;
 	struct rx rx;
+	struct sl_list listeners;
 	struct sl_list sending;	   /* connections that used up their turn of sending */
 	struct sl_list file_notes; /* spare; extent.c */
 	struct sl_backend *backend;

@@ -230,6 +230,8 @@ void conn_flush(struct sl_conn *c)
 	}
 	if (c->closing && sl_list_empty(&c->replies))
 		conn_end(c, c->why, true);
+	else if (c->move.to && !c->serving && sl_list_empty(&c->replies))
+		conn_advance(c);
 }
 
 int sl_deliver(struct sl_reply *reply, int64_t deadline)

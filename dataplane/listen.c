@@ -130,6 +130,7 @@ int sl_listen(const struct sockaddr *addr, socklen_t len, const struct sl_proto 
 		free(l);
 		return err;
 	}
+	sl_list_append(&core->listeners, &l->node);
 	sl_list_init(&l->conns);
 	sl_waitq_init(&l->gone);
 	sl_timer_init(&l->retry, retry_due);
@@ -213,6 +214,7 @@ void sl_listener_free(struct sl_listener *l)
 	if (!l)
 		return;
 	SL_ASSERT(!l->n && !l->accept.inflight);
+	sl_list_remove(&l->node);
 	sl_timer_clear(&l->retry);
 	sl_close(l->fd);
 	free(l);

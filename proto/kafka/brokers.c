@@ -4,7 +4,7 @@
  * core: node id kafka.node_id + core, port the first one + core, so that a client goes straight to
  * the core on which a partition or group lives. Whoever comes to another core is served as well.
  *
- * Interface: kafka_broker*() of kafka_pvt.h.
+ * Interface: kafka_broker*(), kafka_note_home(), kafka_settle() of kafka_pvt.h.
  */
 #include "kafka_pvt.h"
 
@@ -32,4 +32,23 @@ struct kafka_str kafka_broker_address(struct kafka_request *rq, int32_t node_id,
 	if (s->core_port)
 		*ret_port = s->core_port + (node_id - s->node_id);
 	return host;
+}
+
+void kafka_note_home(struct kafka_request *rq, const struct sl_topic *topic, uint32_t partition)
+{
+	struct sl_core *home = sl_topic_home(topic, partition);
+
+	rq->homes_differ |= rq->home && rq->home != home;
+	rq->home = home;
+}
+
+void kafka_settle(struct kafka_request *rq)
+{
+	struct kafka_conn *state = sl_conn_state(rq->conn);
+
+	if (state->settled || !rq->home)
+		return;
+	state->settled = true;
+	if (rq->server->move_conns && !rq->homes_differ)
+		sl_conn_move(rq->conn, rq->home);
 }

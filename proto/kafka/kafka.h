@@ -29,6 +29,7 @@ struct kafka_server {
 	uint32_t epoch;
 	uint32_t default_partitions;
 	bool auto_create_topics;
+	bool move_conns; /* node.steering_move */
 	uint64_t request_bytes_max;
 	uint64_t fetch_bytes_max;
 };

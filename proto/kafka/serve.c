@@ -244,6 +244,8 @@ static int serve(struct sl_conn *conn)
 		err = serve_whole(&rq, size);
 	}
 	sl_bump_done(&mem);
+	if (!err)
+		kafka_settle(&rq);
 	count(&rq, key, began, err);
 	return err;
 }

@@ -128,6 +128,7 @@ int daemon_configure_kafka(struct daemon *d)
 		.epoch = (uint32_t)d->datadir.incarnation,
 		.default_partitions = (uint32_t)c->kafka.default_partitions,
 		.auto_create_topics = c->kafka.auto_create_topics,
+		.move_conns = c->node.steering_move,
 		.request_bytes_max = c->kafka.max_request_bytes,
 		.fetch_bytes_max = c->kafka.fetch_max_bytes,
 	};
