@@ -47,6 +47,12 @@ struct {
 
 /* ---- loads ------------------------------------------------------------------------------ */
 
+static inline uint64_t *selected_of(uint32_t core)
+{
+	barrier_var(core); /* the bound stays, as older verifiers want to see */
+	return &steer.cores[core % SL_STEER_CORES].selected;
+}
+
 /* The search for the least loaded core of a set. */
 struct search {
 	struct sl_steer_mask mask;
@@ -74,21 +80,16 @@ static long look_at(uint32_t i, struct search *s)
 static inline uint32_t least_loaded(struct search *s)
 {
 	for (int i = 0; i < RACES_MAX; i++) {
-		uint64_t *selected;
-
 		s->best = SL_STEER_CORES;
 		s->load = INT64_MAX;
 		bpf_loop(cores, look_at, s, 0);
 		if (s->best >= SL_STEER_CORES)
 			return SL_STEER_CORES;
-		selected = &steer.cores[s->best].selected;
-		if (__sync_val_compare_and_swap(selected, s->selected, s->selected + 1) ==
-		    s->selected)
+		if (__sync_val_compare_and_swap(selected_of(s->best), s->selected,
+						s->selected + 1) == s->selected)
 			return s->best;
 	}
-	if (s->best >= SL_STEER_CORES) /* as the verifier wants to see */
-		return SL_STEER_CORES;
-	count(&steer.cores[s->best].selected);
+	count(selected_of(s->best));
 	return s->best;
 }
 
@@ -166,9 +167,9 @@ int choose_core(struct sk_reuseport_md *ctx)
 	key = *group * cores + core;
 	if (bpf_sk_select_reuseport(ctx, &sockets, &key, 0)) {
 		if (is_load)
-			__sync_fetch_and_add(&steer.cores[core].selected, -1);
+			__sync_fetch_and_add(selected_of(core), -1);
 	} else if (!is_load) {
-		count(&steer.cores[core].selected);
+		count(selected_of(core));
 	}
 	return SK_PASS;
 }
