@@ -5,7 +5,7 @@
  * Interface: bpf.h. The loaders are rows of programs.c; this file knows no libbpf, so that it is
  * the same in a build without programs.
  * Invariants: a slot has an object and counters exactly while its state is SL_BPF_LOADED.
- * Order of parts: the table; loading; reading.
+ * Order of parts: the table; loading; reading; steering; ports of cores.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -133,4 +133,38 @@ void sl_bpf_tcp_listens(struct sl_bpf *bpf, uint16_t port, uint32_t which)
 	SL_ASSERT(which < SL_BPF_LISTENERS);
 	if (tcp)
 		__atomic_store_n(&tcp->listener_of[port], (uint8_t)(which + 1), __ATOMIC_RELAXED);
+}
+
+/* ---- steering --------------------------------------------------------------------------- */
+
+struct sl_steer *sl_bpf_steer(const struct sl_bpf *bpf)
+{
+	return bpf->slots[SL_BPF_STEER].data;
+}
+
+int sl_bpf_steer_join(const struct sl_bpf *bpf, uint32_t group, uint32_t core, int fd)
+{
+	SL_ASSERT(bpf->slots[SL_BPF_STEER].skel);
+	return steer_join(bpf->slots[SL_BPF_STEER].skel, group, core, fd);
+}
+
+int sl_bpf_steer_rules(const struct sl_bpf *bpf, const struct sl_steer_rule *rules, size_t n)
+{
+	SL_ASSERT(bpf->slots[SL_BPF_STEER].skel);
+	SL_ASSERT(n <= SL_STEER_RULES);
+	return steer_rules(bpf->slots[SL_BPF_STEER].skel, rules, n);
+}
+
+/* ---- ports of cores --------------------------------------------------------------------- */
+
+struct sl_ports *sl_bpf_ports(const struct sl_bpf *bpf)
+{
+	return bpf->slots[SL_BPF_PORTS].data;
+}
+
+int sl_bpf_ports_join(const struct sl_bpf *bpf, uint32_t at, uint32_t core, int fd)
+{
+	SL_ASSERT(bpf->slots[SL_BPF_PORTS].skel);
+	SL_ASSERT(at < SL_PORTS_ADDRS);
+	return ports_join(bpf->slots[SL_BPF_PORTS].skel, at, core, fd);
 }

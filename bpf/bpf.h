@@ -9,7 +9,7 @@
  * CAP_NET_ADMIN; what a program counts lies in memory mapped from the kernel and is read without
  * any.
  *
- * Order of parts: the table; loading; what the programs count.
+ * Order of parts: the table; loading; what the programs count; steering; ports of cores.
  */
 #ifndef BPF_BPF_H
 #define BPF_BPF_H
@@ -20,8 +20,10 @@
 
 #include "latency.h"
 #include "pagecache.h"
+#include "ports.h"
 #include "punts.h"
 #include "sched.h"
+#include "steer.h"
 #include "tcp.h"
 
 /* ---- the table -------------------------------------------------------------------------- */
@@ -65,10 +67,14 @@ struct sl_bpf_status {
 /**
  * struct sl_bpf_conf - @wanted: bit (1 << program) for each program to load.
  * @sample: one of so many operations is timed; 0 is 1, all of them.
+ * @steer_cores, @steer_groups: cores, and addresses on which each of them listens; 0 is 1. The
+ *	program ports, too, is for so many cores.
  */
 struct sl_bpf_conf {
 	uint64_t wanted;
 	uint32_t sample;
+	uint32_t steer_cores;
+	uint32_t steer_groups;
 };
 
 struct sl_bpf;
@@ -98,5 +104,42 @@ const struct sl_tcp *sl_bpf_tcp(const struct sl_bpf *bpf);
 
 /* Connections to local port @port are of listener @which (< SL_BPF_LISTENERS) from now on. */
 void sl_bpf_tcp_listens(struct sl_bpf *bpf, uint16_t port, uint32_t which);
+
+/* ---- steering --------------------------------------------------------------------------- */
+
+/* Memory that the program reads and writes, see steer.h; NULL unless it is loaded. */
+struct sl_steer *sl_bpf_steer(const struct sl_bpf *bpf);
+
+/**
+ * sl_bpf_steer_join() - from now on the program chooses among the sockets of @group, to which @fd
+ * belongs as that of @core. All of a group listen on one address (SO_REUSEPORT); @fd leaves it
+ * when it is closed. Only while the program is loaded; needs no privileges.
+ * Return: 0 or -errno.
+ */
+int sl_bpf_steer_join(const struct sl_bpf *bpf, uint32_t group, uint32_t core, int fd);
+
+/* Connections from addresses of @prefix go to cores of @mask; the longest prefix counts. */
+struct sl_steer_rule {
+	struct sl_steer_prefix prefix;
+	struct sl_steer_mask mask;
+};
+
+/**
+ * sl_bpf_steer_rules() - these @n rules (at most SL_STEER_RULES) instead of the earlier ones; a
+ * connection that arrives meanwhile may meet a part of them. Otherwise as sl_bpf_steer_join().
+ */
+int sl_bpf_steer_rules(const struct sl_bpf *bpf, const struct sl_steer_rule *rules, size_t n);
+
+/* ---- ports of cores --------------------------------------------------------------------- */
+
+/* Memory that the program reads and writes, see ports.h; NULL unless it is loaded. */
+struct sl_ports *sl_bpf_ports(const struct sl_bpf *bpf);
+
+/**
+ * sl_bpf_ports_join() - the listening socket @fd is that of @core on address @at of
+ * sl_bpf_ports()->addrs; until it is closed. Only while the program is loaded; needs no privileges.
+ * Return: 0 or -errno.
+ */
+int sl_bpf_ports_join(const struct sl_bpf *bpf, uint32_t at, uint32_t core, int fd);
 
 #endif

@@ -54,6 +54,13 @@ struct bpf_loader {
 #include "programs.def"
 #undef X
 
+/* steer.c, on what steer_load() left in @skel: see sl_bpf_steer_join(), sl_bpf_steer_rules(). */
+int steer_join(void *skel, uint32_t group, uint32_t core, int fd);
+int steer_rules(void *skel, const struct sl_steer_rule *rules, size_t n);
+
+/* ports.c, on what ports_load() left in @skel: see sl_bpf_ports_join(). */
+int ports_join(void *skel, uint32_t at, uint32_t core, int fd);
+
 /* By enum sl_bpf_program: programs.c, or programs_off.c in a build without CONFIG_BPF. */
 extern const struct bpf_loader bpf_loaders[SL_BPF_LAST];
 

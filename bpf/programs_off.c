@@ -21,6 +21,21 @@ const struct bpf_loader bpf_loaders[SL_BPF_LAST] = {
 #undef X
 };
 
+int steer_join(void *skel, uint32_t group, uint32_t core, int fd)
+{
+	return -EOPNOTSUPP;
+}
+
+int steer_rules(void *skel, const struct sl_steer_rule *rules, size_t n)
+{
+	return -EOPNOTSUPP;
+}
+
+int ports_join(void *skel, uint32_t at, uint32_t core, int fd)
+{
+	return -EOPNOTSUPP;
+}
+
 int bpf_prepare(struct bpf_shared *ret_shared, char *why, size_t why_len)
 {
 	snprintf(why, why_len,

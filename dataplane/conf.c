@@ -152,7 +152,7 @@ static int value_store(struct sl_conf *conf, enum sl_conf_id id, const char *tex
 {
 	union {
 		char *string;
-		char bytes[sizeof(struct sl_conf_addrs) + sizeof(struct sl_conf_hostport)];
+		char bytes[sizeof(struct sl_conf_addrs) + sizeof(struct sl_conf_rules)];
 	} value;
 	size_t n = sl_conf_type_bytes(keys[id].type);
 	char *copy;
@@ -562,6 +562,26 @@ static int check_root(const struct sl_conf *conf, struct sl_conf_report *report)
 	return -EINVAL;
 }
 
+/* The program that maps a core's port would take it from whoever listens there. */
+static int check_core_ports(const struct sl_conf *conf, enum sl_conf_id id,
+			    struct sl_conf_report *report)
+{
+	const struct sl_conf_addrs *list = field_of(conf, id);
+	const struct sl_conf_ports *p = &conf->kafka.core_ports;
+
+	for (uint32_t i = 0; p->first && i < list->n; i++) {
+		uint16_t port = ntohs(addr_port(&list->addrs[i]));
+
+		if (port < p->first || port > p->last)
+			continue;
+		tell(report, SL_CONF_ERROR, &conf->origin[id],
+		     "%s.%s has port %u, which is among kafka.core_ports = %s", keys[id].section,
+		     keys[id].key, port, conf->text[SL_CONF_ID_kafka_core_ports]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* Reports that @small is above @large; both are sizes or times in the same unit. */
 static int check_order(const struct sl_conf *conf, enum sl_conf_id small, enum sl_conf_id large,
 		       struct sl_conf_report *report)
@@ -591,6 +611,7 @@ int sl_conf_check(const struct sl_conf *conf, struct sl_conf_report *report)
 		if (!(keys[a].flags & SL_CONF_LISTEN))
 			continue;
 		rc |= check_loopback(conf, (enum sl_conf_id)a, report);
+		rc |= check_core_ports(conf, (enum sl_conf_id)a, report);
 		for (int b = a; b < SL_CONF_LAST; b++)
 			if (keys[b].flags & SL_CONF_LISTEN)
 				rc |= check_shared(conf, (enum sl_conf_id)a, (enum sl_conf_id)b,

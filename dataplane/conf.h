@@ -24,6 +24,7 @@
 
 #define SL_CONF_ADDRS_MAX 8
 #define SL_CONF_CPUS_MAX 1024
+#define SL_CONF_RULES_MAX 64
 
 /* node.durability; in the order of its ONEOF. */
 enum sl_durability { SL_DURABILITY_GROUP, SL_DURABILITY_EACH, SL_DURABILITY_NONE };
@@ -57,6 +58,34 @@ struct sl_conf_cpus {
 	uint64_t mask[SL_CONF_CPUS_MAX / 64];
 };
 
+/* node.steering; in the order of its ONEOF. */
+enum sl_steering_choice {
+	SL_STEERING_AUTO,
+	SL_STEERING_HASH,
+	SL_STEERING_LOAD,
+	SL_STEERING_CPU,
+	SL_STEERING_SOURCE,
+	SL_STEERING_RULES
+};
+
+/* One prefix and its cores. IPv4 is ::ffff:a.b.c.d, its @bits 96 more than written. */
+struct sl_conf_rule {
+	uint8_t addr[16]; /* zero behind @bits */
+	uint16_t bits;
+	uint16_t first, last;
+};
+
+/* RULES: "10.1.0.0/16:0-3, [2001:db8::]/32:4"; empty: n is 0. */
+struct sl_conf_rules {
+	uint32_t n;
+	struct sl_conf_rule v[SL_CONF_RULES_MAX];
+};
+
+/* PORTS: "9100-9163", or "off": both 0. */
+struct sl_conf_ports {
+	uint16_t first, last;
+};
+
 enum sl_conf_type {
 	SL_CONF_BOOL, /* bool: yes no on off true false 1 0 */
 	SL_CONF_UINT, /* uint64_t */
@@ -68,6 +97,8 @@ enum sl_conf_type {
 	SL_CONF_ADDRS, /* struct sl_conf_addrs */
 	SL_CONF_HOSTPORT, /* struct sl_conf_hostport */
 	SL_CONF_CPUS, /* struct sl_conf_cpus */
+	SL_CONF_RULES, /* struct sl_conf_rules */
+	SL_CONF_PORTS, /* struct sl_conf_ports */
 	SL_CONF_TYPE_LAST
 };
 
@@ -81,6 +112,8 @@ typedef char *sl_conf_STRING;
 typedef struct sl_conf_addrs sl_conf_ADDRS;
 typedef struct sl_conf_hostport sl_conf_HOSTPORT;
 typedef struct sl_conf_cpus sl_conf_CPUS;
+typedef struct sl_conf_rules sl_conf_RULES;
+typedef struct sl_conf_ports sl_conf_PORTS;
 
 enum {
 	SL_CONF_RELOAD = 1 << 0,

@@ -5,8 +5,8 @@
  * Interface: conf_pvt.h, and of conf.h sl_conf_allowed() and the two about addresses.
  * Invariants: a parser reads the whole text or refuses it; a field is zeroed before it is filled,
  * so that equal values are equal bytes (but for STRING).
- * Order of parts: numbers with units; words and strings; addresses; processors; the table of
- * types; what is allowed, in words.
+ * Order of parts: numbers with units; words and strings; addresses; processors; rules and
+ * ports; the table of types; what is allowed, in words.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -400,6 +400,96 @@ static int parse_cpus(const struct sl_conf_key *key, const char *text, void *ret
 	}
 }
 
+/* ---- rules and ports -------------------------------------------------------------------- */
+
+/* "10.1.0.0/16" or "[2001:db8::]/32"; advances *text past it. Bits behind the prefix are cut. */
+static int parse_prefix(const char **text, struct sl_conf_rule *rule)
+{
+	bool is_ipv6 = **text == '[';
+	const char *from = *text + is_ipv6, *to = from + strcspn(from, is_ipv6 ? "]" : "/");
+	char name[INET6_ADDRSTRLEN];
+	int64_t bits;
+
+	if (!*to || (size_t)(to - from) >= sizeof(name))
+		return -EINVAL;
+	memcpy(name, from, (size_t)(to - from));
+	name[to - from] = '\0';
+	to += is_ipv6;
+	if (*to++ != '/' || parse_digits(to, &bits, text))
+		return -EINVAL;
+	rule->addr[10] = rule->addr[11] = is_ipv6 ? 0 : 0xff;
+	if (inet_pton(is_ipv6 ? AF_INET6 : AF_INET, name, rule->addr + (is_ipv6 ? 0 : 12)) != 1)
+		return -EINVAL;
+	if (bits > (is_ipv6 ? 128 : 32))
+		return -ERANGE;
+	rule->bits = (uint16_t)(bits + (is_ipv6 ? 0 : 96));
+	for (unsigned i = rule->bits; i < 128; i++)
+		rule->addr[i / 8] &= (uint8_t)~(0x80 >> i % 8);
+	return 0;
+}
+
+/* One "PREFIX/BITS:FIRST-LAST" or "PREFIX/BITS:CORE"; advances *text past it. */
+static int parse_rule(const char **text, struct sl_conf_rule *rule)
+{
+	int64_t first, last;
+	int rc = parse_prefix(text, rule);
+
+	if (rc)
+		return rc;
+	if (*(*text)++ != ':' || parse_digits(*text, &first, text))
+		return -EINVAL;
+	last = first;
+	if (**text == '-' && parse_digits(*text + 1, &last, text))
+		return -EINVAL;
+	if (last < first)
+		return -EINVAL;
+	if (last >= SL_CONF_CPUS_MAX)
+		return -ERANGE;
+	rule->first = (uint16_t)first;
+	rule->last = (uint16_t)last;
+	return 0;
+}
+
+static int parse_rules(const struct sl_conf_key *key, const char *text, void *ret_field)
+{
+	static const char separators[] = ", \t";
+	struct sl_conf_rules *rules = ret_field;
+
+	(void)key;
+	text += strspn(text, separators);
+	while (*text) {
+		int rc;
+
+		if (rules->n == SL_CONF_RULES_MAX)
+			return -ERANGE;
+		rc = parse_rule(&text, &rules->v[rules->n]);
+		if (rc)
+			return rc;
+		if (*text && !strchr(separators, *text))
+			return -EINVAL;
+		rules->n++;
+		text += strspn(text, separators);
+	}
+	return 0;
+}
+
+static int parse_ports(const struct sl_conf_key *key, const char *text, void *ret_field)
+{
+	struct sl_conf_ports *ports = ret_field;
+	int64_t first, last;
+
+	(void)key;
+	if (strcasecmp(text, "off") == 0)
+		return 0;
+	if (parse_digits(text, &first, &text) || *text++ != '-' ||
+	    parse_digits(text, &last, &text) || *text || first < 1 || last < first)
+		return -EINVAL;
+	if (last > UINT16_MAX)
+		return -ERANGE;
+	*ports = (struct sl_conf_ports){(uint16_t)first, (uint16_t)last};
+	return 0;
+}
+
 /* ---- the table of types ----------------------------------------------------------------- */
 
 static const struct {
@@ -410,7 +500,8 @@ static const struct {
 	ROW(BOOL, parse_bool),	     ROW(UINT, parse_uint),	  ROW(BYTES, parse_bytes),
 	ROW(TIME_NS, parse_time_ns), ROW(TIME_MS, parse_time_ms), ROW(CHOICE, parse_choice),
 	ROW(STRING, parse_string),   ROW(ADDRS, parse_addrs),	  ROW(HOSTPORT, parse_hostport),
-	ROW(CPUS, parse_cpus),
+	ROW(CPUS, parse_cpus),	     ROW(RULES, parse_rules),
+	ROW(PORTS, parse_ports),
 #undef ROW
 };
 _Static_assert(SL_ARRAY_SIZE(types) == SL_CONF_TYPE_LAST, "a parser for each type");
@@ -422,6 +513,8 @@ union any {
 	sl_conf_ADDRS addrs;
 	sl_conf_HOSTPORT hostport;
 	sl_conf_CPUS cpus;
+	sl_conf_RULES rules;
+	sl_conf_PORTS ports;
 };
 
 size_t sl_conf_type_bytes(enum sl_conf_type type)
@@ -541,6 +634,15 @@ void sl_conf_allowed(const struct sl_conf_key *key, char *ret_text, size_t size)
 	case SL_CONF_CPUS:
 		snprintf(ret_text, size, "a count (0: all), or a list such as 0-3,6 below %d",
 			 SL_CONF_CPUS_MAX);
+		return;
+	case SL_CONF_RULES:
+		snprintf(ret_text, size,
+			 "up to %d of PREFIX/BITS:CORE or PREFIX/BITS:FIRST-LAST, IPv6 prefixes in "
+			 "brackets, separated by commas; or empty",
+			 SL_CONF_RULES_MAX);
+		return;
+	case SL_CONF_PORTS:
+		snprintf(ret_text, size, "FIRST-LAST, ports from 1 to 65535, or off");
 		return;
 	case SL_CONF_TYPE_LAST:
 		break;

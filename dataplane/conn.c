@@ -53,6 +53,7 @@ void conn_start(struct sl_listener *l, int fd)
 	sl_timer_init(&c->timer, timer_due);
 	sl_list_append(&l->conns, &c->node);
 	l->n++;
+	steer_opened(l->core);
 	sl_metric_add1(l->core->metrics, SL_M_CONNECTIONS, l->dim, 1);
 	sl_metric_add1(l->core->metrics, SL_M_CONNECTIONS_TOTAL, l->dim, 1);
 	c->idle_at = after(l->core->now, l->limits.idle_ns);
@@ -141,6 +142,7 @@ bool conn_try_free(struct sl_conn *c)
 	rx_drop(c);
 	tcp_note(c);
 	sl_close(c->fd);
+	steer_closed(l->core);
 	sl_metric_add1(l->core->metrics, SL_M_CONNECTIONS, l->dim, (uint64_t)-1);
 	sl_metric_add2(l->core->metrics, SL_M_CONNECTIONS_CLOSED, l->dim, c->why, 1);
 	free(c);
@@ -310,7 +312,7 @@ static void serve(void *arg)
 	struct sl_conn *c = arg;
 	int ready = 1;
 
-	for (int run = 1; ready == 1 && !c->closing; run++) {
+	for (int run = 1; ready == 1 && !c->closing && !c->move.to; run++) {
 		int64_t began = sl_clock_ns(), took;
 		int err;
 
@@ -330,7 +332,7 @@ static void serve(void *arg)
 			sl_fiber_yield(SL_NEVER);
 		rx_note_request(c);
 		ready = c->closing ? 0 : request_ready(c);
-		if (!ready && !c->closing && rx_try(c))
+		if (!ready && !c->closing && !c->move.to && rx_try(c))
 			ready = request_ready(c);
 	}
 	c->serving = false;
@@ -398,6 +400,8 @@ void conn_advance(struct sl_conn *c)
 			rx_arm(c);
 		return;
 	}
+	if (conn_move_try(c))
+		return;
 	ready = request_ready(c);
 	if (ready < 0) {
 		refused(c, ready);

@@ -105,6 +105,18 @@ int sl_listen(const struct sockaddr *addr, socklen_t len, const struct sl_proto 
 int sl_listen_alone(const struct sockaddr *addr, socklen_t len, char *why, size_t why_len,
 		    int64_t deadline);
 
+/**
+ * sl_listener_steer() - from now on new connections are given to this listener, or to those of the
+ * other cores on its address, as @s says. On its core, of every core, for each address the same
+ * @group (from 0) of its own; again after sl_steering_set(). @s outlives the listener.
+ */
+struct sl_steering;
+void sl_listener_steer(struct sl_listener *l, struct sl_steering *s, uint32_t group);
+
+/* As sl_bpf_ports_join(), for this listener. Return: 0 or -errno. On its core. */
+struct sl_bpf;
+int sl_listener_join_ports(const struct sl_listener *l, const struct sl_bpf *bpf, uint32_t at);
+
 /* Other limits and another @arg, from the next request on. On its core. */
 void sl_listener_configure(struct sl_listener *l, void *arg, const struct sl_conn_limits *limits);
 
@@ -178,6 +190,15 @@ size_t sl_conn_memory_max(const struct sl_conn *conn);
 
 /* True once the peer has closed or reset, or the listener drains: long waits should end. */
 bool sl_conn_ending(const struct sl_conn *conn);
+
+/**
+ * sl_conn_move() - from the next request on @conn is served on core @to, by the listener there of
+ * the same protocol and dimension; sl_conn_core() and sl_conn_arg() change with it. To be called
+ * in serve(), of which the protocol's state may then point at nothing that belongs to a core. The
+ * first call counts, later ones do nothing. Replies are sent from here before it goes; a
+ * connection that ends or drains meanwhile stays.
+ */
+void sl_conn_move(struct sl_conn *conn, struct sl_core *to);
 
 /**
  * sl_conn_wait() - park a fiber that serves @conn until it is woken by sl_waitq_wake_*(@q),

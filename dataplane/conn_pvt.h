@@ -18,6 +18,7 @@ struct learnt {
 };
 
 struct sl_listener {
+	struct sl_list node; /* core->listeners */
 	struct sl_core *core;
 	const struct sl_proto *proto;
 	void *arg;
@@ -34,6 +35,7 @@ struct sl_listener {
 	uint32_t dim;
 	int fd;
 	bool draining;
+	bool joined; /* the program in the kernel chooses (steer.c) */
 };
 
 /*
@@ -127,6 +129,15 @@ struct sl_conn {
 	uint64_t busy_us, limited_us;
 	uint8_t until_told;
 
+	/* Moving: the rest is set while it is on its way. */
+	struct {
+		struct sl_msg msg;
+		struct sl_core *to; /* NULL: it stays */
+		const struct sl_proto *proto;
+		uint32_t dim;
+		bool asked;
+	} move;
+
 	_Alignas(16) uint8_t state[];
 };
 
@@ -155,6 +166,14 @@ void tcp_note_request(struct sl_conn *c);
 /* Asks the kernel how sending went since it was asked last, and counts that. */
 void tcp_note(struct sl_conn *c);
 
+/* ---- conn_move.c ------------------------------------------------------------------------ */
+
+/**
+ * conn_move_try() - go on with the move that @c was asked for, if there is one. Not while a request
+ * is served. Return: whether nothing else is to be done with @c, which may be gone.
+ */
+bool conn_move_try(struct sl_conn *c);
+
 /* ---- conn_read.c ------------------------------------------------------------------------ */
 
 /* Begins to receive, unless it does already. */
@@ -181,6 +200,12 @@ void rx_feed(struct sl_core *core);
 
 /* Whether shared buffers are so scarce that none should be held while a request is served. */
 bool rx_scarce(const struct sl_conn *c);
+
+/* ---- steer.c ---------------------------------------------------------------------------- */
+
+/* A connection more, or less, on @core, the caller's. */
+void steer_opened(struct sl_core *core);
+void steer_closed(struct sl_core *core);
 
 /* ---- deliver.c -------------------------------------------------------------------------- */
 

@@ -72,6 +72,7 @@ static struct sl_core *core_new(struct sl_cores *cores, uint32_t id,
 	core->backend = conf->backend;
 	fibers_init(&core->fibers);
 	direct_init(&core->direct, conf->direct_ops_max, conf->direct_bytes_max);
+	sl_list_init(&core->listeners);
 	sl_list_init(&core->sending);
 	sl_list_init(&core->file_notes);
 	sl_list_init(&core->transfers);
@@ -364,6 +365,13 @@ static bool report_made(struct sl_cores *cores, uint32_t id, struct sl_core *cor
 	return core && phase == CORES_RUNNING;
 }
 
+/* A core that saw the stop by itself must not free the ring that is yet to be woken. */
+static void wait_for_stopper(struct sl_cores *cores)
+{
+	pthread_mutex_lock(&cores->lock);
+	pthread_mutex_unlock(&cores->lock);
+}
+
 static void *core_thread(void *arg)
 {
 	struct seat *seat = arg;
@@ -388,6 +396,7 @@ static void *core_thread(void *arg)
 	else
 		__atomic_store_n(&core->resting, 1, __ATOMIC_SEQ_CST);
 	settle(core);
+	wait_for_stopper(core->cores);
 	leave_core(core);
 	return NULL;
 }
@@ -485,10 +494,15 @@ int sl_cores_start(const struct sl_cores_conf *conf, int (*start)(struct sl_core
 
 void sl_cores_stop(struct sl_cores *cores)
 {
-	__atomic_store_n(&cores->stop, 1, __ATOMIC_RELEASE);
-	for (uint32_t i = 0; i < cores->n; i++)
+	bool again;
+
+	pthread_mutex_lock(&cores->lock);
+	/* Cores that were asked before may have ended. */
+	again = __atomic_exchange_n(&cores->stop, 1, __ATOMIC_ACQ_REL);
+	for (uint32_t i = 0; i < cores->n && !again; i++)
 		if (cores->core[i]->has_thread)
 			sl_ring_wake_from_outside(cores->core[i]->ring);
+	pthread_mutex_unlock(&cores->lock);
 }
 
 void sl_cores_join(struct sl_cores *cores)

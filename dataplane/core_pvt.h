@@ -8,6 +8,7 @@
 #include "buf.h"
 #include "core.h"
 #include "metric.h"
+#include "steer.h"
 
 /* ---- fibers (fiber.c) ------------------------------------------------------------------- */
 
@@ -148,6 +149,7 @@ struct sl_core {
 	struct bufs bufs;
 	struct rx rx;
 	struct direct direct;
+	struct sl_list listeners;
 	struct sl_list sending;	   /* connections that used up their turn of sending */
 	struct sl_list file_notes; /* spare; extent.c */
 	struct pipes pipes;
@@ -155,6 +157,7 @@ struct sl_core {
 	struct sl_list zerocopies; /* spare; rung_send_zc.c */
 	struct sl_backend *backend;
 	struct sl_metrics *metrics;
+	struct sl_steer_count steer;
 	struct sl_ring_stats counted; /* of the ring, as last added to the metrics */
 	uint32_t resting;	      /* atomic: nothing left to do, and the cores are to stop */
 	pthread_t thread;

@@ -25,6 +25,7 @@
 #include "notify.h"
 #include "privileges.h"
 #include "signals.h"
+#include "steer.h"
 #include "telemetry.h"
 
 #endif

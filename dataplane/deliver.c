@@ -258,6 +258,8 @@ void conn_flush(struct sl_conn *c)
 	}
 	if (c->closing && sl_list_empty(&c->replies))
 		conn_end(c, c->why, true);
+	else if (c->move.to && !c->serving && sl_list_empty(&c->replies))
+		conn_advance(c);
 }
 
 /* Extents keep no memory: what they name lies in the page cache. */

@@ -133,6 +133,7 @@ int sl_listen(const struct sockaddr *addr, socklen_t len, const struct sl_proto 
 		free(l);
 		return err;
 	}
+	sl_list_append(&core->listeners, &l->node);
 	sl_list_init(&l->conns);
 	sl_waitq_init(&l->gone);
 	sl_timer_init(&l->retry, retry_due);
@@ -149,6 +150,12 @@ void sl_listener_configure(struct sl_listener *l, void *arg, const struct sl_con
 	SL_ON_CORE(l->core);
 	l->arg = arg;
 	l->limits = *limits;
+}
+
+int sl_listener_join_ports(const struct sl_listener *l, const struct sl_bpf *bpf, uint32_t at)
+{
+	SL_ON_CORE(l->core);
+	return sl_bpf_ports_join(bpf, at, l->core->id, l->fd);
 }
 
 int sl_listener_addr(const struct sl_listener *l, struct sockaddr_storage *ret_addr)
@@ -210,6 +217,7 @@ void sl_listener_free(struct sl_listener *l)
 	if (!l)
 		return;
 	SL_ASSERT(!l->n && !l->accept.inflight);
+	sl_list_remove(&l->node);
 	sl_timer_clear(&l->retry);
 	sl_close(l->fd);
 	free(l);

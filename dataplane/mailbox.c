@@ -120,6 +120,7 @@ int sl_call(struct sl_core *to, int (*fn)(void *arg, int64_t deadline), void *ar
 	if (to == c.from)
 		return fn(arg, deadline);
 	SL_ASSERT(c.caller);
+	sl_metric_add(c.from->metrics, SL_M_CORE_CALLS, 1);
 	sl_post(to, &c.msg);
 	return sl_fiber_park(SL_NEVER);
 }

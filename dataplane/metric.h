@@ -35,6 +35,8 @@ enum sl_dim {
 	SL_DIM_DIRECT_FALLBACK, /* direct.h; label `reason` */
 	SL_DIM_OPCODE, /* of io_uring, by the kernel's numbers; label `op` */
 	SL_DIM_PROGRAM, /* that runs in the kernel */
+	SL_DIM_POLICY, /* of steering; bpf/steer.h */
+	SL_DIM_MECHANISM, /* of steering; steer.h */
 	SL_DIM_LAST
 };
 

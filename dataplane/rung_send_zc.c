@@ -122,6 +122,8 @@ static void zerocopy_done(struct sl_io *io)
 		c->zerocopy = NULL;
 	if (c->dead)
 		conn_try_free(c);
+	else
+		conn_move_try(c); /* which waits for the last of them */
 }
 
 static ssize_t send_slice(struct sl_conn *c, struct sl_reply *r, size_t bytes_max)

@@ -197,9 +197,10 @@ static const struct {
 	{"socket.request.max.bytes", request_bytes_max, TYPE_INT},
 };
 
-static struct kafka_str node_text(struct kafka_request *rq, unsigned row)
+static struct kafka_str node_text(struct kafka_request *rq, const struct kafka_server *s,
+				  unsigned row)
 {
-	int64_t v = node_rows[row].value(rq->server);
+	int64_t v = node_rows[row].value(s);
 	char text[24];
 
 	if (node_rows[row].type == TYPE_BOOLEAN)
@@ -207,27 +208,34 @@ static struct kafka_str node_text(struct kafka_request *rq, unsigned row)
 	return kafka_strdup(rq, text, (size_t)snprintf(text, sizeof(text), "%" PRId64, v));
 }
 
-/* Whether a resource's name means this node: its id, or nothing for the whole cluster. */
-static bool is_this_node(const struct kafka_request *rq, struct kafka_str name)
+/* The broker that a resource's name means, one of this node's; nothing is the first. -1: none. */
+static int64_t broker_named(const struct kafka_server *s, struct kafka_str name)
 {
-	char text[16];
-	int n = snprintf(text, sizeof(text), "%" PRId32, rq->server->node_id);
+	for (uint32_t i = 0; i < kafka_brokers_count(s); i++) {
+		char text[16];
+		int n = snprintf(text, sizeof(text), "%" PRId64, s->node_id + (int64_t)i);
 
-	return name.n <= 0 || kafka_str_eq(name, (struct kafka_str){text, n});
+		if (name.n <= 0 || kafka_str_eq(name, (struct kafka_str){text, n}))
+			return s->node_id + (int64_t)i;
+	}
+	return -1;
 }
 
 static int describe_node(struct describe *d)
 {
+	int64_t id = broker_named(d->rq->server, d->resource->resource_name);
+	struct kafka_server as = *d->rq->server;
 	int err;
 
-	if (!is_this_node(d->rq, d->resource->resource_name)) {
+	if (id < 0) {
 		refuse(d, KAFKA_ERR_INVALID_REQUEST, "this is not the node's id");
 		return 0;
 	}
+	as.node_id = (int32_t)id;
 	err = put_room(d, SL_ARRAY_SIZE(node_rows));
 	for (unsigned i = 0; !err && i < SL_ARRAY_SIZE(node_rows); i++)
-		err = put(d, kafka_str_of(node_rows[i].name), node_text(d->rq, i), CONFIG_OF_NODE,
-			  node_rows[i].type, true);
+		err = put(d, kafka_str_of(node_rows[i].name), node_text(d->rq, &as, i),
+			  CONFIG_OF_NODE, node_rows[i].type, true);
 	return err;
 }
 

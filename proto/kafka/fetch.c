@@ -316,6 +316,7 @@ static int look(struct fetch *x, struct sl_topics_view *view)
 			missing = true;
 			continue;
 		}
+		kafka_note_home(x->rq, topic, (uint32_t)a->partition);
 		x->parts[x->f.n++] = (struct sl_fetch_part){
 			.topic = topic,
 			.partition = (uint32_t)a->partition,

@@ -84,23 +84,34 @@ static int16_t find_error(int8_t key_type)
 	return key_type == KEY_GROUP || key_type == KEY_TRANSACTION ? 0 : KAFKA_ERR_INVALID_REQUEST;
 }
 
+static void find(struct kafka_request *rq, int8_t key_type, struct kafka_str key,
+		 struct kafka_find_coordinator_response_coordinator *c)
+{
+	int16_t error = find_error(key_type);
+
+	*c = (struct kafka_find_coordinator_response_coordinator){
+		.key = key,
+		.node_id = -1,
+		.port = -1,
+		.error_code = error,
+		.error_message = error ? KAFKA_STR("this kind of coordinator is not served")
+				       : KAFKA_STR_NULL,
+	};
+	if (error)
+		return;
+	c->node_id = key_type == KEY_GROUP
+			     ? kafka_broker_of(rq->server, sl_group_home(kafka_to_sl(key)))
+			     : rq->server->node_id;
+	c->host = kafka_broker_address(rq, c->node_id, &c->port);
+}
+
 int kafka_find_coordinator_handle(struct kafka_request *rq,
 				  const struct kafka_find_coordinator_request *req,
 				  struct kafka_find_coordinator_response *res)
 {
-	struct kafka_find_coordinator_response_coordinator c = {
-		.node_id = -1,
-		.port = -1,
-		.error_code = find_error(req->key_type),
-		.error_message = KAFKA_STR_NULL,
-	};
+	struct kafka_find_coordinator_response_coordinator c;
 
-	if (c.error_code) {
-		c.error_message = KAFKA_STR("this kind of coordinator is not served");
-	} else {
-		c.node_id = rq->server->node_id;
-		c.host = kafka_advertised(rq, &c.port);
-	}
+	find(rq, req->key_type, req->key, &c);
 	res->error_code = c.error_code;
 	res->error_message = c.error_message;
 	res->node_id = c.node_id;
@@ -111,10 +122,8 @@ int kafka_find_coordinator_handle(struct kafka_request *rq,
 		kafka_alloc(rq, (size_t)req->coordinator_keys.n, sizeof(*res->coordinators.v));
 	if (!res->coordinators.v)
 		return -ENOMEM;
-	for (int32_t i = 0; i < req->coordinator_keys.n; i++) {
-		res->coordinators.v[i] = c;
-		res->coordinators.v[i].key = req->coordinator_keys.v[i];
-	}
+	for (int32_t i = 0; i < req->coordinator_keys.n; i++)
+		find(rq, req->key_type, req->coordinator_keys.v[i], &res->coordinators.v[i]);
 	return 0;
 }
 

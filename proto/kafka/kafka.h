@@ -15,6 +15,7 @@
  * struct kafka_server - what the connections of a Kafka listener need (sl_conn_arg()); the same
  * for all cores and not changed while they serve.
  * @host, @port: as advertised to clients; an empty host: the address that the client reached.
+ * @core_port: 0; or core i of @cores is a broker of its own, node @node_id + i at @core_port + i.
  * @cluster_id: as DATADIR has it. @epoch: leader epoch of this start of the node.
  */
 struct kafka_server {
@@ -23,9 +24,12 @@ struct kafka_server {
 	char cluster_id[64];
 	int32_t port;
 	int32_t node_id;
+	int32_t core_port;
+	uint32_t cores;
 	uint32_t epoch;
 	uint32_t default_partitions;
 	bool auto_create_topics;
+	bool move_conns; /* node.steering_move */
 	uint64_t request_bytes_max;
 	uint64_t fetch_bytes_max;
 };

@@ -24,6 +24,7 @@ enum { KAFKA_REPLIED = 1 };
 /**
  * struct kafka_request - a request that is being served.
  * @frame_left: bytes of its frame that are still to be consumed from the connection (Produce).
+ * @home, @homes_differ: of the partitions that it names (kafka_note_home()).
  * @unhold: called once the reply is encoded, to let go what the response borrows; may be NULL.
  */
 struct kafka_request {
@@ -38,11 +39,14 @@ struct kafka_request {
 	size_t frame_left;
 	void (*unhold)(void *arg);
 	void *unhold_arg;
+	struct sl_core *home;
+	bool homes_differ;
 };
 
-/* Per connection: fetch sessions belong to fetch.c. */
+/* Per connection: fetch sessions belong to fetch.c. @settled: it moves no more (brokers.c). */
 struct kafka_conn {
 	struct fetch_session *session;
+	bool settled;
 };
 
 /* One handler for each row of apis.def. */
@@ -135,5 +139,24 @@ int64_t kafka_deadline(int32_t ms);
 
 /* The address that clients of @rq's connection are told. */
 struct kafka_str kafka_advertised(struct kafka_request *rq, int32_t *ret_port);
+
+/* ---- brokers.c -------------------------------------------------------------------------- */
+
+uint32_t kafka_brokers_count(const struct kafka_server *s);
+
+/* The node id under which clients find what lives on @core. */
+int32_t kafka_broker_of(const struct kafka_server *s, const struct sl_core *core);
+
+/* Whether @node_id is one of this node's. */
+bool kafka_broker_is(const struct kafka_server *s, int64_t node_id);
+
+/* A Produce or Fetch names a partition. */
+void kafka_note_home(struct kafka_request *rq, const struct sl_topic *topic, uint32_t partition);
+
+/* It was served: the first one that named any decides whether its connection moves. */
+void kafka_settle(struct kafka_request *rq);
+
+/* Where clients of @rq's connection find the broker @node_id, one of this node's. */
+struct kafka_str kafka_broker_address(struct kafka_request *rq, int32_t node_id, int32_t *ret_port);
 
 #endif

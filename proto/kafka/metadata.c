@@ -3,7 +3,7 @@
  * Metadata and DescribeCluster: which topics there are, and who serves them.
  *
  * Interface: kafka_metadata_handle(), kafka_describe_cluster_handle() of kafka_pvt.h.
- * There is one broker, this one, which leads every partition. A topic that is asked for by name
+ * Who leads a partition: brokers.c. A topic that is asked for by name
  * and is missing is created, if the client allows it and kafka.auto_create_topics is on; it is in
  * the same answer. Names in the answer are slices of the request or of the view, which is held
  * until the answer is encoded.
@@ -69,16 +69,20 @@ static void create_missing(struct kafka_request *rq, const struct kafka_metadata
 
 /* ---- partitions ------------------------------------------------------------------------- */
 
-/* Every partition has one replica, in sync: the broker, whose id @node holds. */
-static int fill_partitions(struct kafka_request *rq, uint32_t n, int32_t *node,
+/* Every partition has one replica, in sync: its home's. @nodes: the ids of all brokers. */
+static int fill_partitions(struct kafka_request *rq, const struct sl_topic *topic, int32_t *nodes,
 			   struct kafka_metadata_response_topic *o)
 {
+	uint32_t n = topic->partitions;
+
 	o->partitions.v = kafka_alloc(rq, n, sizeof(*o->partitions.v));
 	if (!o->partitions.v)
 		return -ENOMEM;
 	o->partitions.n = (int32_t)n;
 	for (uint32_t i = 0; i < n; i++) {
 		struct kafka_metadata_response_partition *p = &o->partitions.v[i];
+		int32_t leader = kafka_broker_of(rq->server, sl_topic_home(topic, i));
+		int32_t *node = &nodes[leader - rq->server->node_id];
 
 		kafka_init(&kafka_metadata_response_partition_schema, p);
 		p->partition_index = (int32_t)i;
@@ -92,12 +96,12 @@ static int fill_partitions(struct kafka_request *rq, uint32_t n, int32_t *node,
 
 /* ---- topics ----------------------------------------------------------------------------- */
 
-static int fill_known(struct kafka_request *rq, const struct sl_topic *topic, int32_t *node,
+static int fill_known(struct kafka_request *rq, const struct sl_topic *topic, int32_t *nodes,
 		      struct kafka_metadata_response_topic *o)
 {
 	o->name = (struct kafka_str){topic->name, (int32_t)topic->name_len};
 	o->topic_id = kafka_uuid_from_sl(&topic->id);
-	return fill_partitions(rq, topic->partitions, node, o);
+	return fill_partitions(rq, topic, nodes, o);
 }
 
 /* What a missing topic is called by: a name that is null is told as such from version 12. */
@@ -116,7 +120,7 @@ static void fill_unknown(struct kafka_request *rq, const struct kafka_metadata_r
 }
 
 static int fill_asked(struct kafka_request *rq, const struct kafka_metadata_request *req,
-		      const struct sl_topics_view *view, const int16_t *errors, int32_t *node,
+		      const struct sl_topics_view *view, const int16_t *errors, int32_t *nodes,
 		      struct kafka_metadata_response *res)
 {
 	for (int32_t i = 0; i < req->topics.n; i++) {
@@ -129,7 +133,7 @@ static int fill_asked(struct kafka_request *rq, const struct kafka_metadata_requ
 		int err = 0;
 
 		if (topic)
-			err = fill_known(rq, topic, node, o);
+			err = fill_known(rq, topic, nodes, o);
 		else
 			fill_unknown(rq, t, errors[i], o);
 		if (err)
@@ -138,11 +142,11 @@ static int fill_asked(struct kafka_request *rq, const struct kafka_metadata_requ
 	return 0;
 }
 
-static int fill_all(struct kafka_request *rq, const struct sl_topics_view *view, int32_t *node,
+static int fill_all(struct kafka_request *rq, const struct sl_topics_view *view, int32_t *nodes,
 		    struct kafka_metadata_response *res)
 {
 	for (int32_t i = 0; i < res->topics.n; i++) {
-		int err = fill_known(rq, sl_topics_view_at(view, (uint32_t)i), node,
+		int err = fill_known(rq, sl_topics_view_at(view, (uint32_t)i), nodes,
 				     &res->topics.v[i]);
 
 		if (err)
@@ -152,7 +156,7 @@ static int fill_all(struct kafka_request *rq, const struct sl_topics_view *view,
 }
 
 static int fill_topics(struct kafka_request *rq, const struct kafka_metadata_request *req,
-		       int32_t *node, struct kafka_metadata_response *res)
+		       int32_t *nodes, struct kafka_metadata_response *res)
 {
 	bool all = req->topics.n < 0 || (req->topics.n == 0 && rq->version == 0);
 	size_t asked = all ? 0 : (size_t)req->topics.n;
@@ -172,7 +176,7 @@ static int fill_topics(struct kafka_request *rq, const struct kafka_metadata_req
 		return -ENOMEM;
 	for (int32_t i = 0; i < res->topics.n; i++)
 		kafka_init(&kafka_metadata_response_topic_schema, &res->topics.v[i]);
-	return all ? fill_all(rq, view, node, res) : fill_asked(rq, req, view, errors, node, res);
+	return all ? fill_all(rq, view, nodes, res) : fill_asked(rq, req, view, errors, nodes, res);
 }
 
 static void fill_operations(const struct kafka_metadata_request *req,
@@ -190,21 +194,24 @@ static void fill_operations(const struct kafka_metadata_request *req,
 int kafka_metadata_handle(struct kafka_request *rq, const struct kafka_metadata_request *req,
 			  struct kafka_metadata_response *res)
 {
-	struct kafka_metadata_response_broker *broker = kafka_alloc(rq, 1, sizeof(*broker));
-	int32_t *node = kafka_alloc(rq, 1, sizeof(*node));
+	uint32_t n = kafka_brokers_count(rq->server);
+	struct kafka_metadata_response_broker *brokers = kafka_alloc(rq, n, sizeof(*brokers));
+	int32_t *nodes = kafka_alloc(rq, n, sizeof(*nodes));
 	int err;
 
-	if (!broker || !node)
+	if (!brokers || !nodes)
 		return -ENOMEM;
-	*node = rq->server->node_id;
-	kafka_init(&kafka_metadata_response_broker_schema, broker);
-	broker->node_id = *node;
-	broker->host = kafka_advertised(rq, &broker->port);
-	res->brokers.v = broker;
-	res->brokers.n = 1;
+	for (uint32_t i = 0; i < n; i++) {
+		nodes[i] = rq->server->node_id + (int32_t)i;
+		kafka_init(&kafka_metadata_response_broker_schema, &brokers[i]);
+		brokers[i].node_id = nodes[i];
+		brokers[i].host = kafka_broker_address(rq, nodes[i], &brokers[i].port);
+	}
+	res->brokers.v = brokers;
+	res->brokers.n = (int32_t)n;
 	res->cluster_id = kafka_str_of(rq->server->cluster_id);
-	res->controller_id = *node;
-	err = fill_topics(rq, req, node, res);
+	res->controller_id = nodes[0];
+	err = fill_topics(rq, req, nodes, res);
 	if (!err)
 		fill_operations(req, res);
 	return err;
@@ -216,7 +223,8 @@ int kafka_describe_cluster_handle(struct kafka_request *rq,
 				  const struct kafka_describe_cluster_request *req,
 				  struct kafka_describe_cluster_response *res)
 {
-	struct kafka_describe_cluster_response_broker *broker;
+	struct kafka_describe_cluster_response_broker *brokers;
+	uint32_t n = kafka_brokers_count(rq->server);
 
 	res->endpoint_type = req->endpoint_type;
 	if (req->endpoint_type != ENDPOINT_BROKERS) {
@@ -226,14 +234,16 @@ int kafka_describe_cluster_handle(struct kafka_request *rq,
 		res->error_message = kafka_str_of(kafka_error_text(res->error_code));
 		return 0;
 	}
-	broker = kafka_alloc(rq, 1, sizeof(*broker));
-	if (!broker)
+	brokers = kafka_alloc(rq, n, sizeof(*brokers));
+	if (!brokers)
 		return -ENOMEM;
-	kafka_init(&kafka_describe_cluster_response_broker_schema, broker);
-	broker->broker_id = rq->server->node_id;
-	broker->host = kafka_advertised(rq, &broker->port);
-	res->brokers.v = broker;
-	res->brokers.n = 1;
+	for (uint32_t i = 0; i < n; i++) {
+		kafka_init(&kafka_describe_cluster_response_broker_schema, &brokers[i]);
+		brokers[i].broker_id = rq->server->node_id + (int32_t)i;
+		brokers[i].host = kafka_broker_address(rq, brokers[i].broker_id, &brokers[i].port);
+	}
+	res->brokers.v = brokers;
+	res->brokers.n = (int32_t)n;
 	res->cluster_id = kafka_str_of(rq->server->cluster_id);
 	res->controller_id = rq->server->node_id;
 	if (req->include_cluster_authorized_operations)

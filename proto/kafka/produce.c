@@ -350,6 +350,7 @@ static int serve_partition(struct produce *p, struct topic_result *t, struct par
 		p->failed = true;
 		err = skip_records(&p->s, h.len < 0 ? 0 : (size_t)h.len);
 	} else {
+		kafka_note_home(p->s.rq, t->topic, (uint32_t)h.index);
 		err = append_records(p, t->topic, r, h.len, p->partitions_n);
 	}
 	p->partitions_n++;

@@ -256,6 +256,8 @@ static int serve(struct sl_conn *conn)
 	if (err && mem.refused)
 		sl_conn_blame(conn, "a request or its answer takes more than 64 MiB in memory");
 	sl_bump_done(&mem);
+	if (!err)
+		kafka_settle(&rq);
 	count(&rq, key, began, err);
 	return err;
 }

@@ -34,7 +34,7 @@ static struct kafka_str explain(int16_t error, const char *text)
 
 static bool only_here(const struct kafka_request *rq, const int32_t *brokers, int32_t n)
 {
-	return n == 1 && brokers[0] == rq->server->node_id;
+	return n == 1 && kafka_broker_is(rq->server, brokers[0]);
 }
 
 /* Whether each partition from 0 on is assigned once, to this node. */

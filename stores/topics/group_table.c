@@ -25,6 +25,11 @@ uint32_t shard_index(struct sl_str group)
 	return (uint32_t)(group_hash(group) % SL_GROUP_SHARDS);
 }
 
+struct sl_core *sl_group_home(struct sl_str group)
+{
+	return shard_home(shard_index(group));
+}
+
 struct sl_core *shard_home(uint32_t index)
 {
 	struct sl_cores *cores = sl_core_cores(sl_core_self());

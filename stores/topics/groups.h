@@ -21,6 +21,9 @@
 /* Never changes: files depend on it. */
 #define SL_GROUP_SHARDS 16
 
+/* The core of @group's shard: calls made there need no hop. From a core. */
+struct sl_core *sl_group_home(struct sl_str group);
+
 /* ---- membership ------------------------------------------------------------------------- */
 
 /**

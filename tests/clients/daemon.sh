@@ -13,11 +13,11 @@ daemon=
 count=0
 failed=0
 
-daemon_gone() { # within 10 s
+daemon_gone() { # within a minute
 	tries=0
 	while kill -0 "$daemon" 2>/dev/null && [ "$(ps -o stat= -p "$daemon")" != Z ]; do
 		tries=$((tries + 1))
-		[ $tries -lt 100 ] || return 1
+		[ $tries -lt 600 ] || return 1
 		sleep 0.1
 	done
 }
@@ -34,6 +34,7 @@ trap daemon_end EXIT
 trap 'exit 1' HUP INT TERM
 
 daemon_start() {
+	: >"$work/log" # here, or the address of an earlier daemon might be read below
 	"$build/sluiced" -D "$work/data" --set kafka.listen=127.0.0.1:0 --set http.listen=off \
 		--set kafka.group_initial_rebalance_delay_ms=200ms "$@" >"$work/log" 2>&1 &
 	daemon=$!
@@ -41,7 +42,7 @@ daemon_start() {
 	until broker=$(sed -n 's/.* kafka \(127.0.0.1:[0-9]*\).*/\1/p' "$work/log") &&
 		[ -n "$broker" ]; do
 		tries=$((tries + 1))
-		if [ $tries -eq 100 ] || ! kill -0 "$daemon" 2>/dev/null; then
+		if [ $tries -eq 600 ] || ! kill -0 "$daemon" 2>/dev/null; then
 			cat "$work/log"
 			return 1
 		fi
@@ -51,7 +52,7 @@ daemon_start() {
 
 daemon_stop() {
 	kill "$daemon"
-	daemon_gone || { echo 'sluiced did not end within 10 s'; return 1; }
+	daemon_gone || { echo 'sluiced did not end within a minute'; return 1; }
 	wait "$daemon"
 	status=$?
 	daemon=

@@ -262,6 +262,16 @@ TEST_F(conf, static_files_need_their_folder)
 	EXPECT_STREQ("/srv", self->conf.statics.root);
 }
 
+TEST_F(conf, a_listener_cannot_have_the_port_of_a_core)
+{
+	ASSERT_EQ(0, parse(self, "[kafka]\ncore_ports = 9090-9095\nlisten = 127.0.0.1:9092\n"));
+	EXPECT_EQ(-EINVAL, sl_conf_check(&self->conf, &self->heard.report));
+	EXPECT_STREQ("a.conf:3: kafka.listen has port 9092, which is among kafka.core_ports = "
+		     "9090-9095", self->heard.text[0]);
+	ASSERT_EQ(0, parse(self, "[kafka]\ncore_ports = 9093-9095\n"));
+	EXPECT_EQ(0, sl_conf_check(&self->conf, &self->heard.report));
+}
+
 TEST_F(conf, limits_that_contradict_each_other_are_refused)
 {
 	ASSERT_EQ(0, parse(self, "[kafka]\nmax_batch_bytes = 200M\n"));

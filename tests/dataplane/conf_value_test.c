@@ -201,6 +201,57 @@ TEST(cpus_are_a_count_or_a_list)
 	EXPECT_EQ(-ERANGE, sl_conf_value_parse(&key, "1025", &c));
 }
 
+TEST(rules_are_prefixes_and_cores)
+{
+	static const uint8_t ipv4[16] = {[10] = 0xff, [11] = 0xff, [12] = 10, [13] = 1};
+	static const char *const rows[] = {"10.0.0.0",	   "10.0.0.0/8",  "10.0.0.0/8:",
+					   "10.0.0.0/8:x", "10.0/8:1",	  "10.0.0.0/8:2-1",
+					   "::1/128:1",	   "[::1]:1",	  "[::1/128:1",
+					   "10.0.0.0/8:1;10.1.0.0/16:2", "10.0.0.0/:1"};
+	struct sl_conf_key key = {.type = SL_CONF_RULES};
+	struct sl_conf_rules r;
+	char many[65 * 12 + 1];
+
+	ASSERT_EQ(0, sl_conf_value_parse(&key, "10.1.2.3/16:0-3, [2001:db8::]/32:4", &r));
+	ASSERT_EQ(2, r.n);
+	EXPECT_MEMEQ(ipv4, r.v[0].addr, 16);
+	EXPECT_EQ(96 + 16, r.v[0].bits);
+	EXPECT_EQ(0, r.v[0].first);
+	EXPECT_EQ(3, r.v[0].last);
+	EXPECT_EQ(32, r.v[1].bits);
+	EXPECT_EQ(0x20, r.v[1].addr[0]);
+	EXPECT_EQ(4, r.v[1].first);
+	EXPECT_EQ(4, r.v[1].last);
+	ASSERT_EQ(0, sl_conf_value_parse(&key, "", &r));
+	EXPECT_EQ(0, r.n);
+	ASSERT_EQ(0, sl_conf_value_parse(&key, "0.0.0.0/0:1", &r));
+	EXPECT_EQ(96, r.v[0].bits);
+	for (size_t i = 0; i < SL_ARRAY_SIZE(rows); i++)
+		if (!EXPECT_EQ(-EINVAL, sl_conf_value_parse(&key, rows[i], &r)))
+			TH_LOG("for '%s'", rows[i]);
+	EXPECT_EQ(-ERANGE, sl_conf_value_parse(&key, "10.0.0.0/33:1", &r));
+	EXPECT_EQ(-ERANGE, sl_conf_value_parse(&key, "10.0.0.0/8:1024", &r));
+	for (size_t i = 0; i < sizeof(many) - 1; i += 12)
+		memcpy(many + i, "1.0.0.0/8:1,", 13);
+	EXPECT_EQ(-ERANGE, sl_conf_value_parse(&key, many, &r));
+}
+
+TEST(ports_are_a_range)
+{
+	static const char *const rows[] = {"", "9100", "9100-", "0-3", "9-8", "1-2-3", "a-b"};
+	struct sl_conf_key key = {.type = SL_CONF_PORTS};
+	struct sl_conf_ports p;
+
+	ASSERT_EQ(0, sl_conf_value_parse(&key, "9100-9163", &p));
+	EXPECT_EQ(9100, p.first);
+	EXPECT_EQ(9163, p.last);
+	ASSERT_EQ(0, sl_conf_value_parse(&key, "OFF", &p));
+	EXPECT_EQ(0, p.first);
+	for (size_t i = 0; i < SL_ARRAY_SIZE(rows); i++)
+		EXPECT_EQ(-EINVAL, sl_conf_value_parse(&key, rows[i], &p));
+	EXPECT_EQ(-ERANGE, sl_conf_value_parse(&key, "9100-65536", &p));
+}
+
 TEST(strings_hold_no_control_characters)
 {
 	struct sl_conf_key key = {.type = SL_CONF_STRING, .min = 1, .max = 3};

@@ -165,11 +165,14 @@ TEST_F_TIMEOUT(programs, without_them_the_daemon_serves_and_says_so, 55)
 	for (size_t i = 0; i < SL_ARRAY_SIZE(needed); i++)
 		if (prctl(PR_CAPBSET_DROP, (unsigned long)needed[i], 0L, 0L, 0L))
 			ASSERT_EQ(EPERM, errno); /* has none of them anyway */
+	daemon_set(&self->d, "node.cores=2");
 	daemon_must_start(&self->d);
 	wire_must_open(&self->w, self->d.kafka_port);
 	ASSERT_EQ(0, wire_topic_create(&self->w, topic, 1, NULL));
 	produce_and_fetch(self, 0);
 	scrape(self);
+	EXPECT_EQ(1, value(self, "sluice_steering{policy=\"load\",mechanism=\"kernel\"}"));
+	EXPECT_EQ(1, daemon_log_count(&self->d, "steering.lessened"));
 	for (int p = 0; p < SL_BPF_LAST; p++) {
 		const char *program = sl_bpf_info((enum sl_bpf_program)p)->name;
 		char name[120];

@@ -6,12 +6,13 @@
  * doctor_memory.c. A check looks, and changes nothing. It fails only for what
  * keeps the daemon from starting; what costs speed or safety is a warning.
  *
- * Order of parts: helpers; kernel and io_uring; kernel programs; limits; sysctls; the folder;
- * listeners; the table.
+ * Order of parts: helpers; kernel and io_uring; kernel programs; steering; limits; sysctls; the
+ * folder; listeners; the table.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,6 +227,63 @@ static void check_bpf(struct doctor *d, const char *name)
 	}
 	for (int p = 0; p < SL_BPF_LAST; p++)
 		check_program(d, (enum sl_bpf_program)p);
+}
+
+/* ---- steering --------------------------------------------------------------------------- */
+
+/* A listener as the daemon has it, on a port of the kernel's choice. Return: it, or -1. */
+static int listen_somewhere(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int one = 1;
+
+	if (fd < 0)
+		return -1;
+	if (!setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) &&
+	    !bind(fd, (struct sockaddr *)&a, sizeof(a)) && !listen(fd, 1))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* By what the policy @s would be carried out. Not bound: no listener is no news about steering. */
+static enum sl_steer_mechanism try_steering(const struct sl_steering *s)
+{
+	enum sl_steer_mechanism by = SL_STEER_BY_KERNEL;
+	int fd = listen_somewhere();
+
+	if (fd >= 0) {
+		by = sl_steer_apply(s, 0, 0, fd);
+		close(fd);
+	}
+	return by;
+}
+
+static void check_steering(struct doctor *d, const char *name)
+{
+	const struct sl_bpf_conf conf = {
+		.wanted = (uint64_t)(d->conf->bpf.enabled && d->conf->bpf.steer) << SL_BPF_STEER};
+	uint32_t cores = d->conf->node.cores.count;
+	enum sl_steer_mechanism by;
+	enum sl_steer_policy policy;
+	struct sl_steering s;
+	struct sl_bpf *bpf;
+
+	cores = cores ? cores : (uint32_t)sl_max(sysconf(_SC_NPROCESSORS_ONLN), 1L);
+	policy = sl_steer_policy_of((enum sl_steering_choice)d->conf->node.steering, cores);
+	if (sl_bpf_load(&conf, &bpf)) {
+		doctor_add(d, DOCTOR_WARN, name, "try again", "out of memory");
+		return;
+	}
+	sl_steering_init(&s, bpf, cores, NULL);
+	sl_steering_set(&s, policy, &d->conf->node.steering_rules);
+	by = try_steering(&s);
+	doctor_add(d, policy == SL_STEER_HASH || by == SL_STEER_BY_EBPF ? DOCTOR_OK : DOCTOR_WARN,
+		   name, "see bpf.steer", "%s on %u core%s, by %s", sl_steer_policy_name(policy),
+		   cores, cores > 1 ? "s" : "",
+		   by == SL_STEER_BY_KERNEL ? "the kernel's hash" : sl_steer_mechanism_name(by));
+	sl_bpf_free(bpf);
 }
 
 /* ---- limits ----------------------------------------------------------------------------- */
@@ -500,6 +558,7 @@ const struct doctor_check doctor_checks[] = {
 	{"io_uring_disabled", check_io_uring_disabled},
 	{"io_uring", check_io_uring},
 	{"bpf", check_bpf},
+	{"steering", check_steering},
 	{"limit.memlock", check_memlock},
 	{"limit.nofile", check_nofile},
 	{"somaxconn", check_somaxconn},

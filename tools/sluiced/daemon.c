@@ -128,9 +128,12 @@ int daemon_configure_kafka(struct daemon *d)
 		.topics = d->topics,
 		.port = c->kafka.advertised.port,
 		.node_id = (int32_t)c->kafka.node_id,
+		.core_port = c->kafka.core_ports.first,
+		.cores = d->cores_n,
 		.epoch = (uint32_t)d->datadir.incarnation,
 		.default_partitions = (uint32_t)c->kafka.default_partitions,
 		.auto_create_topics = c->kafka.auto_create_topics,
+		.move_conns = c->node.steering_move,
 		.request_bytes_max = c->kafka.max_request_bytes,
 		.fetch_bytes_max = c->kafka.fetch_max_bytes,
 	};
@@ -212,21 +215,23 @@ static uint32_t usable_cpus(int cpus[static CPU_SETSIZE])
 }
 
 /* A list is pinned to, and so are all; a mere number of cores goes where there is room. */
-static uint32_t choose_cpus(const struct sl_conf_cpus *c, int cpus[static CPU_SETSIZE],
-			    bool *ret_pin)
+void daemon_choose_cpus(struct daemon *d)
 {
+	const struct sl_conf_cpus *c = &d->conf.node.cores;
 	uint32_t n = 0;
 
+	_Static_assert(CPU_SETSIZE <= SL_CONF_CPUS_MAX, "room for each processor");
 	if (!c->is_list) {
-		n = usable_cpus(cpus);
-		*ret_pin = n && (!c->count || c->count == n);
-		return c->count ? c->count : sl_max(n, 1u);
+		n = usable_cpus(d->cpus);
+		d->pinned = n && (!c->count || c->count == n);
+		d->cores_n = c->count ? (uint32_t)c->count : sl_max(n, 1u);
+		return;
 	}
 	for (int i = 0; i < SL_CONF_CPUS_MAX; i++)
 		if (c->mask[i / 64] >> i % 64 & 1)
-			cpus[n++] = i;
-	*ret_pin = true;
-	return n;
+			d->cpus[n++] = i;
+	d->pinned = true;
+	d->cores_n = n;
 }
 
 /* The nodes of @n processors. Return: whether it matters: there are several, and it is not off. */
@@ -273,6 +278,8 @@ static int make_registry(struct daemon *d, uint32_t cores)
 	sl_registry_dim(d->registry, SL_DIM_DIRECT_FALLBACK, d->direct_fallbacks,
 			SL_DIRECT_FALLBACK_LAST);
 	sl_telemetry_init(&d->telemetry, d->registry, d->bpf);
+	sl_steering_init(&d->steering, d->bpf, cores, d->pinned ? d->cpus : NULL);
+	sl_steering_register(&d->steering, d->registry);
 	return 0;
 }
 
@@ -504,15 +511,13 @@ static void run_here(struct sl_msg *msg)
 
 static int start_cores(struct daemon *d, char *why, size_t why_len)
 {
-	int cpus[CPU_SETSIZE], nodes[CPU_SETSIZE];
-	struct sl_cores_conf conf = {0};
+	int nodes[CPU_SETSIZE];
+	struct sl_cores_conf conf = {.n = d->cores_n, .cpus = d->pinned ? d->cpus : NULL};
 	struct sl_topics_conf topics;
-	bool pin = false;
 	int err;
 
-	conf.n = choose_cpus(&d->conf.node.cores, cpus, &pin);
-	conf.cpus = pin ? cpus : NULL;
-	if (pin && choose_nodes((enum sl_numa_mode)d->conf.node.numa, cpus, conf.n, nodes))
+	if (d->pinned &&
+	    choose_nodes((enum sl_numa_mode)d->conf.node.numa, d->cpus, conf.n, nodes))
 		conf.nodes = nodes;
 	conf.arena_bytes_max = d->conf.node.memory_max_bytes / conf.n;
 	err = make_registry(d, conf.n);

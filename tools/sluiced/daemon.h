@@ -22,7 +22,8 @@ enum listener { LISTENER_KAFKA, LISTENER_HTTP, LISTENER_STATIC, LISTENER_LAST };
  *	and keeps the old ones for those who still look at them.
  * @root, @files, @web: static.root, its files and their server; NULL and zeroed without
  *	static.listen.
- * @bpf: loaded before privileges are given up; @telemetry shows what it counts.
+ * @bpf: loaded before privileges are given up; @telemetry shows what it counts, @steering is what
+ *	it and its like do for new connections. @cpus: where cores are pinned, if @pinned.
  * @listeners: per core, those that it opened. @refused: 0, or the -errno that appends get while
  *	the start is not counted in DATADIR; core 0 changes it, all read it.
  */
@@ -33,6 +34,10 @@ struct daemon {
 	int refused;
 	struct sl_bpf *bpf;
 	struct sl_telemetry telemetry;
+	struct sl_steering steering;
+	int cpus[SL_CONF_CPUS_MAX];
+	uint32_t cores_n;
+	bool pinned;
 	struct sl_registry *registry;
 	const char *rungs[SL_RUNG_LAST]; /* the registry's names */
 	const char *closes[SL_CLOSE_LAST];
@@ -63,6 +68,9 @@ extern const char *const listener_names[LISTENER_LAST];
 /* Opens every configured listener on every core; from core 0. @why as usual. */
 int listeners_open(struct daemon *d, char *why, size_t why_len);
 
+/* How many addresses the settings name, of all listeners. */
+uint32_t listeners_addresses(const struct sl_conf *conf);
+
 /* Gives every listener the settings in force; from core 0. */
 void listeners_configure(struct daemon *d);
 
@@ -75,6 +83,9 @@ const char *listener_address(const struct daemon *d, enum listener which);
 void listeners_free(struct daemon *d);
 
 /* ---- daemon.c --------------------------------------------------------------------------- */
+
+/* How many cores there will be, and on which processors: @d->cores_n, cpus and pinned. */
+void daemon_choose_cpus(struct daemon *d);
 
 /* Makes @d->kafka from the settings in force. Return: 0 or -ENOMEM. */
 int daemon_configure_kafka(struct daemon *d);

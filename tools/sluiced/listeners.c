@@ -58,16 +58,23 @@ static const struct {
 	[LISTENER_STATIC] = {&http_proto, static_addrs, static_arg},
 };
 
-/* One address of a listener, as one core has it. */
+/*
+ * One address of a listener, as one core has it. @group: of steering; UNSTEERED: the core's own
+ * port.
+ */
 struct open_listener {
 	struct sl_listener *l;
 	enum listener which;
+	uint32_t group;
 	char text[SL_CONF_ADDR_TEXT];
 };
 
+#define UNSTEERED UINT32_MAX
+
+/* @groups: how many of @n are steered. */
 struct core_listeners {
-	struct open_listener v[LISTENER_LAST * SL_CONF_ADDRS_MAX];
-	uint32_t n;
+	struct open_listener v[(LISTENER_LAST + 1) * SL_CONF_ADDRS_MAX];
+	uint32_t n, groups;
 };
 
 /* How long a predecessor that was killed may take to let go of its port. */
@@ -112,15 +119,131 @@ static void tell_limit(const struct core_listeners *mine, uint32_t conns_max)
 	}
 }
 
-/* ---- opening ---------------------------------------------------------------------------- */
+/* ---- steering --------------------------------------------------------------------------- */
+
+static void set_steering(struct daemon *d)
+{
+	enum sl_steering_choice choice = (enum sl_steering_choice)d->conf.node.steering;
+	int res = sl_steering_set(&d->steering, sl_steer_policy_of(choice, d->cores_n),
+				  &d->conf.node.steering_rules);
+
+	if (res < 0)
+		sl_log_warn("steering.rules-not-set", SL_KV_ERRNO(res));
+	else if (res)
+		sl_log_warn("steering.rules-dropped", SL_KV(rules, res), SL_KV(cores, d->cores_n),
+			    SL_KV(why, "they name only cores that there are not"));
+}
+
+/* One line: what was asked for, what does it, and why not more. */
+static void tell_steering(const struct daemon *d)
+{
+	const struct sl_bpf_status *program = sl_bpf_status(d->bpf, SL_BPF_STEER);
+	const char *why = program->state == SL_BPF_OFF	     ? "bpf.steer or bpf.enabled is no"
+			  : program->state == SL_BPF_REFUSED ? program->why
+							     : "no socket could join the program";
+	const char *policy = sl_steer_policy_name((enum sl_steer_policy)d->steering.policy);
+	enum sl_steer_mechanism by = (enum sl_steer_mechanism)d->steering.mechanism;
+
+	if (d->steering.policy == SL_STEER_HASH || by == SL_STEER_BY_EBPF)
+		sl_log_info("steering.chosen", SL_KV(policy, policy),
+			    SL_KV(mechanism, sl_steer_mechanism_name(by)));
+	else
+		sl_log_notice("steering.lessened", SL_KV(policy, policy),
+			      SL_KV(mechanism, sl_steer_mechanism_name(by)), SL_KV(why, why));
+}
 
 struct opening {
 	struct daemon *d;
 	enum listener which;
+	uint32_t at; /* which of the listener's addresses */
 	struct sl_conf_addr addr; /* its port is filled in by the first core */
 	char *why;
 	size_t why_len;
 };
+
+/* ---- ports of cores --------------------------------------------------------------------- */
+
+static uint16_t *port_of(struct sl_conf_addr *addr)
+{
+	return addr->sa.sa_family == AF_INET6 ? &addr->in6.sin6_port : &addr->in4.sin_port;
+}
+
+/* The core's own port: mapped to its listener @l by the program, or else a listener, too. */
+static int open_core_port(struct opening *o, const struct sl_listener *l)
+{
+	const struct sl_bpf *bpf = o->d->bpf;
+	uint32_t core = sl_core_id(sl_core_self());
+	struct core_listeners *mine = &o->d->listeners[core];
+	struct open_listener *own = &mine->v[mine->n];
+	struct sl_conn_limits limits = limits_of(o->d);
+	struct sl_conf_addr addr = o->addr;
+	int err;
+
+	if (sl_bpf_ports(bpf) && !sl_listener_join_ports(l, bpf, o->at))
+		return 0;
+	*port_of(&addr) = htons((uint16_t)(o->d->conf.kafka.core_ports.first + core));
+	err = sl_listen(&addr.sa, addr.sa_bytes, rows[o->which].proto, rows[o->which].arg(o->d),
+			o->which, &limits, &own->l, o->why, o->why_len);
+	if (err)
+		return err;
+	own->which = o->which;
+	own->group = UNSTEERED;
+	sl_conf_addr_format(&addr, own->text);
+	mine->n++;
+	return 0;
+}
+
+/* Tells the program an address, before the cores join. */
+static void map_address(const struct daemon *d, const struct opening *o)
+{
+	struct sl_ports *ports = sl_bpf_ports(d->bpf);
+	struct sl_ports_addr *a = &ports->addrs[o->at];
+
+	a->is_ipv6 = o->addr.sa.sa_family == AF_INET6;
+	if (a->is_ipv6) {
+		memcpy(a->addr, &o->addr.in6.sin6_addr, sizeof(a->addr));
+		a->any = IN6_IS_ADDR_UNSPECIFIED(&o->addr.in6.sin6_addr);
+	} else {
+		a->addr[10] = a->addr[11] = 0xff;
+		memcpy(a->addr + 12, &o->addr.in4.sin_addr, sizeof(o->addr.in4.sin_addr));
+		a->any = o->addr.in4.sin_addr.s_addr == htonl(INADDR_ANY);
+	}
+	ports->addrs_n = o->at + 1;
+}
+
+/* That nobody else has one of the ports, for which the program would take them from him. */
+static int core_ports_free(const struct opening *o)
+{
+	const struct sl_conf_ports *p = &o->d->conf.kafka.core_ports;
+	uint32_t n = o->d->cores_n;
+
+	if (p->last - p->first + 1u < n) {
+		snprintf(o->why, o->why_len, "%u ports are too few for %u cores",
+			 p->last - p->first + 1u, n);
+		return -ERANGE;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		struct sl_conf_addr addr = o->addr;
+		char reason[200];
+		int err;
+
+		*port_of(&addr) = htons((uint16_t)(p->first + i));
+		err = sl_listen_alone(&addr.sa, addr.sa_bytes, reason, sizeof(reason),
+				      sl_now() + ALONE_NS);
+		if (err) {
+			snprintf(o->why, o->why_len, "port %u: %s", p->first + i, reason);
+			return err;
+		}
+	}
+	return 0;
+}
+
+static bool with_core_ports(const struct opening *o)
+{
+	return o->which == LISTENER_KAFKA && o->d->conf.kafka.core_ports.first;
+}
+
+/* ---- opening ---------------------------------------------------------------------------- */
 
 static int open_here(void *arg, int64_t deadline)
 {
@@ -137,6 +260,8 @@ static int open_here(void *arg, int64_t deadline)
 	if (err)
 		return err;
 	at->which = o->which;
+	at->group = mine->groups++;
+	sl_listener_steer(at->l, &o->d->steering, at->group);
 	mine->n++;
 	tell_limit(mine, limits.conns);
 	err = sl_listener_addr(at->l, &bound);
@@ -144,17 +269,13 @@ static int open_here(void *arg, int64_t deadline)
 		return err;
 	memcpy(&o->addr, &bound, o->addr.sa_bytes);
 	sl_conf_addr_format(&o->addr, at->text);
-	return 0;
-}
-
-static uint16_t port_of(const struct sl_conf_addr *a)
-{
-	return ntohs(a->sa.sa_family == AF_INET6 ? a->in6.sin6_port : a->in4.sin_port);
+	return with_core_ports(o) ? open_core_port(o, at->l) : 0;
 }
 
 static int open_everywhere(struct opening *o)
 {
-	char reason[200] = "", text[SL_CONF_ADDR_TEXT];
+	char reason[300] = "", text[SL_CONF_ADDR_TEXT];
+	const char *setting = "listen";
 	char *why = o->why;
 	size_t why_len = o->why_len;
 	int err;
@@ -164,18 +285,47 @@ static int open_everywhere(struct opening *o)
 	o->why_len = sizeof(reason);
 	err = sl_listen_alone(&o->addr.sa, o->addr.sa_bytes, reason, sizeof(reason),
 			      sl_now() + ALONE_NS);
+	if (!err && with_core_ports(o)) {
+		err = core_ports_free(o);
+		setting = err ? "core_ports" : setting;
+		if (sl_bpf_ports(o->d->bpf))
+			map_address(o->d, o);
+	}
 	for (uint32_t i = 0; i < sl_cores_count(o->d->cores) && !err; i++)
 		err = sl_call(sl_cores_at(o->d->cores, i), open_here, o, SL_NEVER);
 	if (!err)
-		sl_bpf_tcp_listens(o->d->bpf, port_of(&o->addr), o->which);
+		sl_bpf_tcp_listens(o->d->bpf, ntohs(*port_of(&o->addr)), o->which);
 	if (err)
-		snprintf(why, why_len, "%s.listen = %s: %s", listener_names[o->which], text,
+		snprintf(why, why_len, "%s.%s = %s: %s", listener_names[o->which], setting, text,
 			 reason[0] ? reason : strerror(-err));
 	return err;
 }
 
+/* From now on the program maps, if it is there. */
+static void open_ports(struct daemon *d)
+{
+	struct sl_ports *ports = sl_bpf_ports(d->bpf);
+	uint32_t first = d->conf.kafka.core_ports.first;
+
+	if (ports)
+		__atomic_store_n(&ports->first, first, __ATOMIC_RELEASE);
+	if (first)
+		sl_log_info("core-ports.open", SL_KV(first_port, first), SL_KV(cores, d->cores_n),
+			    SL_KV(mechanism, ports ? "ebpf" : "listeners"));
+}
+
+uint32_t listeners_addresses(const struct sl_conf *conf)
+{
+	uint32_t n = 0;
+
+	for (int which = 0; which < LISTENER_LAST; which++)
+		n += rows[which].addrs(conf)->n;
+	return n;
+}
+
 int listeners_open(struct daemon *d, char *why, size_t why_len)
 {
+	set_steering(d);
 	d->listeners = calloc(sl_cores_count(d->cores), sizeof(*d->listeners));
 	if (!d->listeners) {
 		snprintf(why, why_len, "%s", strerror(ENOMEM));
@@ -185,7 +335,7 @@ int listeners_open(struct daemon *d, char *why, size_t why_len)
 		const struct sl_conf_addrs *addrs = rows[which].addrs(&d->conf);
 
 		for (uint32_t i = 0; i < addrs->n; i++) {
-			struct opening o = {.d = d, .which = (enum listener)which,
+			struct opening o = {.d = d, .which = (enum listener)which, .at = i,
 					    .addr = addrs->addrs[i], .why = why,
 					    .why_len = why_len};
 			int err = open_everywhere(&o);
@@ -194,6 +344,8 @@ int listeners_open(struct daemon *d, char *why, size_t why_len)
 				return err;
 		}
 	}
+	tell_steering(d);
+	open_ports(d);
 	return 0;
 }
 
@@ -206,16 +358,21 @@ static int configure_here(void *arg, int64_t deadline)
 	struct sl_conn_limits limits = limits_of(d);
 
 	(void)deadline;
-	for (uint32_t i = 0; i < mine->n; i++)
+	for (uint32_t i = 0; i < mine->n; i++) {
 		sl_listener_configure(mine->v[i].l, rows[mine->v[i].which].arg(d), &limits);
+		if (mine->v[i].group != UNSTEERED)
+			sl_listener_steer(mine->v[i].l, &d->steering, mine->v[i].group);
+	}
 	tell_limit(mine, limits.conns);
 	return 0;
 }
 
 void listeners_configure(struct daemon *d)
 {
+	set_steering(d);
 	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
 		sl_call(sl_cores_at(d->cores, i), configure_here, d, SL_NEVER);
+	tell_steering(d);
 }
 
 const char *listener_address(const struct daemon *d, enum listener which)

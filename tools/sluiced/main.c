@@ -122,14 +122,17 @@ static int open_datadir(struct daemon *d, char *why, size_t why_len)
 	return sl_datadir_open(&d->datadir, &conf, why, why_len, SL_NEVER);
 }
 
-static uint64_t wanted_programs(const struct sl_conf *c)
+static uint64_t wanted_programs(const struct daemon *d)
 {
+	const struct sl_conf *c = &d->conf;
 	const bool wanted[SL_BPF_LAST] = {
 		[SL_BPF_PUNTS] = c->bpf.punts,
 		[SL_BPF_LATENCY] = c->bpf.latency,
 		[SL_BPF_SCHED] = c->bpf.sched,
 		[SL_BPF_PAGECACHE] = c->bpf.pagecache,
 		[SL_BPF_TCP] = c->bpf.tcp,
+		[SL_BPF_STEER] = c->bpf.steer && d->cores_n > 1,
+		[SL_BPF_PORTS] = c->bpf.ports && c->kafka.core_ports.first,
 	};
 	uint64_t mask = 0;
 
@@ -141,8 +144,10 @@ static uint64_t wanted_programs(const struct sl_conf *c)
 /* A program that is refused is told of, and missed by nobody. */
 static int load_programs(struct daemon *d)
 {
-	const struct sl_bpf_conf conf = {.wanted = wanted_programs(&d->conf),
-					 .sample = (uint32_t)d->conf.bpf.sample};
+	const struct sl_bpf_conf conf = {.wanted = wanted_programs(d),
+					 .sample = (uint32_t)d->conf.bpf.sample,
+					 .steer_cores = d->cores_n,
+					 .steer_groups = listeners_addresses(&d->conf)};
 	int err = sl_bpf_load(&conf, &d->bpf);
 
 	for (int p = 0; p < SL_BPF_LAST && !err; p++) {
@@ -179,7 +184,9 @@ static int drop_privileges(struct daemon *d, char *why, size_t why_len)
 	struct sl_privileges_conf conf = {
 		.user = c->node.user,
 		.low_ports = has_low_port(&c->kafka.listen) || has_low_port(&c->http.listen) ||
-			     has_low_port(&c->statics.listen),
+			     has_low_port(&c->statics.listen) ||
+
+			     (c->kafka.core_ports.first && c->kafka.core_ports.first < 1024),
 		.core_dumps = c->node.core_dumps,
 		.confine = c->node.confine,
 		.paths = paths,
@@ -208,6 +215,7 @@ static int run(struct daemon *d)
 	bool clean = false;
 	int err = open_datadir(d, why, sizeof(why));
 
+	daemon_choose_cpus(d);
 	if (!err)
 		err = load_programs(d);
 	if (!err)

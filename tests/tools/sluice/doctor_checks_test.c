@@ -191,6 +191,25 @@ TEST_F(doctor, programs_are_refused_to_who_may_not_load_them)
 	EXPECT_EQ(1, self->report.n);
 }
 
+TEST_F(doctor, steering_says_what_carries_it_out)
+{
+	const struct doctor_finding *f;
+
+	self->conf.node.cores.count = 1;
+	f = run(self, "steering");
+	EXPECT_EQ(DOCTOR_OK, f->level);
+	EXPECT_STREQ("hash on 1 core, by the kernel's hash", f->text);
+	self->conf.node.cores.count = 4;
+	f = run(self, "steering");
+	EXPECT_MEMEQ("load on 4 cores, by ", f->text, 20);
+	EXPECT_EQ(f->level == DOCTOR_OK, !strcmp(f->text + 20, "ebpf"));
+	self->conf.bpf.steer = false;
+	self->conf.node.steering = SL_STEERING_SOURCE;
+	f = run(self, "steering");
+	EXPECT_EQ(DOCTOR_WARN, f->level);
+	EXPECT_STREQ("source on 4 cores, by classic-bpf", f->text);
+}
+
 /* A backend cannot stand in for a missing ring: its faults come after set-up. */
 TEST_F(doctor, folder_that_cannot_be_made_fails)
 {

@@ -157,4 +157,77 @@ TEST(readiness_and_limits_are_in_metrics)
 	EXPECT_EQ(0, daemon_stop(&d));
 }
 
+FIXTURE(core_ports)
+{
+	struct daemon_kit d;
+};
+
+FIXTURE_VARIANT(core_ports)
+{
+	const char *program;
+};
+
+FIXTURE_VARIANT_ADD(core_ports, by_program){.program = "yes"};
+FIXTURE_VARIANT_ADD(core_ports, by_listeners){.program = "no"};
+
+FIXTURE_SETUP(core_ports)
+{
+	daemon_init(&self->d, NULL);
+	daemon_set(&self->d, "node.cores=4");
+	daemon_set(&self->d, "bpf.ports=%s", variant->program);
+}
+
+FIXTURE_TEARDOWN(core_ports)
+{
+}
+
+TEST_F(core_ports, too_few_are_refused)
+{
+	daemon_set(&self->d, "kafka.core_ports=20000-20001");
+	EXPECT_EQ(1, daemon_start(&self->d));
+	EXPECT_EQ(1, daemon_log_count(&self->d, "2 ports are too few for 4 cores"));
+}
+
+TEST_F(core_ports, a_taken_one_is_named)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	char text[40];
+	uint16_t port;
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	do {
+		port = (uint16_t)(10000 + harness_random() % 20000);
+		a.sin_port = htons(port);
+	} while (bind(fd, (struct sockaddr *)&a, sizeof(a)));
+	ASSERT_EQ(0, listen(fd, 1));
+	daemon_set(&self->d, "kafka.core_ports=%u-%u", port, port + 3);
+	EXPECT_EQ(1, daemon_start(&self->d));
+	snprintf(text, sizeof(text), "port %u: ", port);
+	EXPECT_EQ(1, daemon_log_count(&self->d, text));
+	EXPECT_EQ(1, daemon_log_count(&self->d, "kafka.core_ports = "));
+	close(fd);
+}
+
+TEST_F(core_ports, each_core_has_one)
+{
+	uint16_t first;
+
+	for (int tries = 0; tries < 5; tries++) {
+		first = (uint16_t)(10000 + harness_random() % 20000);
+		daemon_set(&self->d, "kafka.core_ports=%u-%u", first, first + 3);
+		if (!daemon_start(&self->d))
+			break;
+	}
+	for (int i = 0; i < 4; i++) {
+		int fd = connect_to((uint16_t)(first + i));
+
+		EXPECT_LE(0, fd);
+		close(fd);
+	}
+	EXPECT_GT(0, connect_to((uint16_t)(first + 4)));
+	EXPECT_EQ(0, daemon_stop(&self->d));
+	EXPECT_GT(0, connect_to(first));
+}
+
 TEST_HARNESS_MAIN
