@@ -249,6 +249,24 @@ static void states_start(struct peer *x)
 	sl_waitq_init(&((struct states *)x->arg)->q);
 }
 
+/* "file": all of it. "last": an echo, and the connection's end. */
+static int answer_file(struct peer *x, struct sl_conn *c, const char *body, uint32_t len)
+{
+	struct sl_reply *r;
+
+	if (!strcmp(body, "file")) {
+		r = peer_reply(c, 1, 0, PEER_FILE_BYTES, "", 0);
+		peer_add_extent(x, r, 0, PEER_FILE_BYTES);
+		return sl_deliver(r, SL_NEVER);
+	}
+	if (!strcmp(body, "last")) {
+		r = peer_reply(c, 0, 0, len, body, len);
+		r->close = true;
+		return sl_deliver(r, SL_NEVER);
+	}
+	return peer_echo(x, c, body, len);
+}
+
 /*
  * "wait": until something ends it. "slow": until after draining has begun. "body": reads what
  * never comes.
@@ -257,7 +275,6 @@ static int answer_states(struct peer *x, struct sl_conn *c, const char *body, ui
 {
 	struct states *s = x->arg;
 	const uint8_t *p;
-	struct sl_reply *r;
 
 	__atomic_fetch_add(&s->begun, 1, __ATOMIC_RELEASE);
 	if (!strcmp(body, "wait")) {
@@ -269,16 +286,8 @@ static int answer_states(struct peer *x, struct sl_conn *c, const char *body, ui
 		sl_sleep(sl_now() + 10 * SL_MSEC);
 	} else if (!strcmp(body, "body")) {
 		return sl_conn_peek(c, 100, &p, SL_NEVER);
-	} else if (!strcmp(body, "file")) {
-		r = peer_reply(c, 1, 0, PEER_FILE_BYTES, "", 0);
-		peer_add_extent(x, r, 0, PEER_FILE_BYTES);
-		return sl_deliver(r, SL_NEVER);
-	} else if (!strcmp(body, "last")) {
-		r = peer_reply(c, 0, 0, len, body, len);
-		r->close = true;
-		return sl_deliver(r, SL_NEVER);
 	}
-	return peer_echo(x, c, body, len);
+	return answer_file(x, c, body, len);
 }
 
 static void every_state(struct peer *x)
@@ -468,7 +477,7 @@ static void each_call_fails(struct peer *x)
 TEST_F_TIMEOUT(socket_faults, harm_one_connection_at_most, 120)
 {
 	struct peer x = {.client = each_call_fails,
-			 .answer = answer_states,
+			 .answer = answer_file,
 			 .backend = &self->f.backend,
 			 .arg = &self->f};
 
