@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,33 +170,41 @@ static bool has_low_port(const struct sl_conf_addrs *addrs)
 	return false;
 }
 
-/* What Landlock leaves accessible; the settings' own files come last, if there are any. */
+/* The folder of @file, in @copy. */
+static const char *folder_of(const char *file, char *copy, size_t copy_len)
+{
+	snprintf(copy, copy_len, "%s", file);
+	return dirname(copy);
+}
+
+/*
+ * What Landlock leaves accessible. Of the settings it is the folder, because an editor replaces the
+ * file by another one, and a reload is to read that; it comes last, if there is one.
+ */
 static int drop_privileges(struct daemon *d, char *why, size_t why_len)
 {
 	const struct sl_conf *c = &d->conf;
-	const char *file = d->source.file ? d->source.file : "";
 	const char *root = c->statics.listen.n ? c->statics.root : ""; /* missing, so left out */
-	char dropins[4200];
+	char copy[4200];
+	const char *settings = folder_of(d->source.file ? d->source.file : "", copy, sizeof(copy));
 	const struct sl_privileges_path paths[] = {
 		{c->node.datadir, true, false}, {"/proc", false, true}, {"/sys", false, true},
 		{"/etc", false, true},		{"/usr", false, true},	{root, false, true},
-		{file, false, true},		{dropins, false, true},
+		{settings, false, true},
 	};
 	struct sl_privileges_conf conf = {
 		.user = c->node.user,
 		.low_ports = has_low_port(&c->kafka.listen) || has_low_port(&c->http.listen) ||
 			     has_low_port(&c->statics.listen) ||
-
 			     (c->kafka.core_ports.first && c->kafka.core_ports.first < 1024),
 		.core_dumps = c->node.core_dumps,
 		.confine = c->node.confine,
 		.paths = paths,
-		.paths_n = SL_ARRAY_SIZE(paths) - (d->source.file ? 0 : 2),
+		.paths_n = SL_ARRAY_SIZE(paths) - (d->source.file ? 0 : 1),
 	};
 	struct sl_privileges_report done;
 	int err;
 
-	snprintf(dropins, sizeof(dropins), "%s.d", file);
 	err = sl_privileges_drop(&conf, &done, why, why_len);
 	if (!err && c->node.confine &&
 	    done.steps[SL_PRIVILEGE_LANDLOCK].state == SL_PRIVILEGE_SKIPPED)
