@@ -286,6 +286,10 @@ static inline bool transfer_waits(const struct sl_conn *c)
 	return c->transfer && c->transfer->pending;
 }
 
+/* Bytes of c->transfer leave by @io, a send or splice; the last of them end it. Return: as a
+ * rung's send(). */
+ssize_t transfer_send(struct sl_conn *c, struct sl_io *io);
+
 /* Ends c->transfer, whatever it holds. Nothing of it may be in flight. */
 void transfer_drop(struct sl_conn *c);
 

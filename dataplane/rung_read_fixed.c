@@ -89,17 +89,10 @@ static ssize_t send_step(struct sl_conn *c, const struct sl_reply *r)
 	struct transfer *t = c->transfer;
 	uint32_t left = t->have - t->sent;
 	struct sl_io io;
-	int n;
 
 	sl_io_send(&io, c->fd, t->buf->data + t->sent, left,
 		   MSG_NOSIGNAL | MSG_DONTWAIT | (rung_more(c, r, left) ? MSG_MORE : 0));
-	n = sl_io_now(&io);
-	if (n <= 0)
-		return n;
-	t->sent += (uint32_t)n;
-	if (t->sent == t->have)
-		transfer_drop(c);
-	return n;
+	return transfer_send(c, &io);
 }
 
 static ssize_t send_extent(struct sl_conn *c, struct sl_reply *r, size_t bytes_max)

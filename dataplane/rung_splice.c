@@ -113,17 +113,10 @@ static ssize_t empty(struct sl_conn *c, const struct sl_reply *r)
 	struct transfer *t = c->transfer;
 	uint32_t left = t->have - t->sent;
 	struct sl_io io;
-	int n;
 
 	sl_io_splice(&io, c->fd, t->pipe->out, NULL, left,
 		     SPLICE_F_NONBLOCK | (rung_more(c, r, left) ? SPLICE_F_MORE : 0));
-	n = sl_io_now(&io);
-	if (n <= 0)
-		return n ? n : -EIO;
-	t->sent += (uint32_t)n;
-	if (t->sent == t->have)
-		transfer_drop(c);
-	return n;
+	return transfer_send(c, &io);
 }
 
 static ssize_t send_extent(struct sl_conn *c, struct sl_reply *r, size_t bytes_max)

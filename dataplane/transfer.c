@@ -6,6 +6,7 @@
  * Interface: transfer_*() of conn_pvt.h. Invariant: a connection has at most one, whose bytes are
  * those at its cursor.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "conn_pvt.h"
@@ -38,6 +39,19 @@ void transfer_drop(struct sl_conn *c)
 	sl_buf_release(t->buf);
 	sl_list_push(&c->l->core->transfers, &t->node);
 	c->transfer = NULL;
+}
+
+ssize_t transfer_send(struct sl_conn *c, struct sl_io *io)
+{
+	struct transfer *t = c->transfer;
+	int n = sl_io_now(io);
+
+	if (n <= 0)
+		return n ? n : -EIO;
+	t->sent += (uint32_t)n;
+	if (t->sent == t->have)
+		transfer_drop(c);
+	return n;
 }
 
 void transfers_done(struct sl_core *core)

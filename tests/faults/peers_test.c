@@ -368,7 +368,7 @@ TEST_F(peers, thousand_silent_connections_cost_little)
 			EXPECT_EQ(0, wire_ping(&silent[i]));
 		wire_close(&silent[i]);
 	}
-	expect_descriptors(&self->d, 1, 60);
+	expect_descriptors(&self->d, 1, descriptors);
 	EXPECT_EQ(0u, daemon_log_count(&self->d, "connection.closed"));
 }
 
