@@ -35,6 +35,7 @@
 #define KEPT_BYTES_MAX (64 * 1024)
 #define JOBS_WAITING 4 /* programs at most for each of JOBS, if the others wait */
 #define LOOK_S 0.5 /* how often to look whether they do */
+#define EXIT_SKIP 4
 #define SILENCE_S 10 /* a heavy test may be as silent: one more beside it does no harm */
 
 struct counts {
@@ -50,6 +51,7 @@ struct job {
 	double started_s, result_s; /* when it began, and when it told its last result */
 	bool overtime;
 	int planned; /* -1 until the plan is read */
+	char skipped[256]; /* why the program as a whole is: "1..0 # SKIP why", and exit status 4 */
 	struct counts counts;
 	char *kept; /* lines since the last result, shown when a test fails */
 	size_t kept_bytes;
@@ -240,6 +242,15 @@ static void result_count(struct job *job, bool ok, char *rest)
 	job->kept_bytes = 0;
 }
 
+static void plan_read(struct job *job, const char *plan)
+{
+	const char *skip = strstr(plan, "# SKIP");
+
+	job->planned = atoi(plan);
+	if (!job->planned && skip)
+		snprintf(job->skipped, sizeof(job->skipped), "%s", skip);
+}
+
 static void line_read(struct job *job, char *line)
 {
 	if (opt.verbose && strncmp(line, "ok ", 3) && strncmp(line, "not ok ", 7))
@@ -249,7 +260,7 @@ static void line_read(struct job *job, char *line)
 	else if (!strncmp(line, "not ok ", 7))
 		result_count(job, false, line + 7);
 	else if (!strncmp(line, "1..", 3))
-		job->planned = atoi(line + 3);
+		plan_read(job, line + 3);
 	else if (strncmp(line, "TAP version", 11))
 		keep(job, line);
 }
@@ -295,15 +306,15 @@ static void canary_judge(struct job *job)
 static void job_end(struct job *job)
 {
 	struct counts *c = &job->counts;
-	int seen = c->passed + c->failed + c->skipped;
 	char why[128] = "";
 	struct rusage used = {0};
-	int status = 0;
+	int status = 0, seen;
 
 	if (job->line_bytes) {
 		job->line[job->line_bytes] = '\0';
 		line_read(job, job->line);
 	}
+	seen = c->passed + c->failed + c->skipped;
 	close(job->fd);
 	wait4(job->pid, &status, 0, &used);
 	kill(-job->pid, SIGKILL);
@@ -321,11 +332,15 @@ static void job_end(struct job *job)
 		snprintf(why, sizeof(why), "printed no plan, exit status %d", WEXITSTATUS(status));
 	else if (seen != job->planned)
 		snprintf(why, sizeof(why), "planned %d tests and reported %d", job->planned, seen);
-	else if (WEXITSTATUS(status) && !c->failed)
+	else if (*job->skipped && WEXITSTATUS(status) == EXIT_SKIP)
+		c->skipped++;
+	else if (*job->skipped || (WEXITSTATUS(status) && !c->failed))
 		snprintf(why, sizeof(why), "exit status %d", WEXITSTATUS(status));
 	if (*why) {
 		c->failed++;
 		report(job, "FAIL", why);
+	} else if (*job->skipped) {
+		report(job, "SKIP", job->skipped);
 	}
 	total.passed += c->passed;
 	total.failed += c->failed;

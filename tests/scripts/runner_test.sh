@@ -51,12 +51,21 @@ X
 program yellow <<'X'
 echo 1..2; echo not ok 1 a; echo not ok 2 b; exit 1
 X
+program absent <<'X'
+echo '1..0 # SKIP it cannot be had'; exit 4
+X
+program empty <<'X'
+echo '1..0 # SKIP it cannot be had'
+X
 program late <<'X'
 echo ok 1 a; echo 1..1
 X
 
 expect 'passes and skips are counted' '2 passed, 0 failed, 1 skipped' 0 "$folder/good"
 expect 'a failure fails the run' '1 passed, 1 failed, 0 skipped' 1 "$folder/bad"
+expect 'a program may be skipped as a whole' '2 passed, 0 failed, 2 skipped' 0 \
+	"$folder/good" "$folder/absent"
+expect 'but only if its status says so, too' '0 passed, 1 failed, 0 skipped' 1 "$folder/empty"
 expect 'a short run is a failure' '1 passed, 1 failed, 0 skipped' 1 "$folder/short"
 expect 'no output is a failure' '0 passed, 1 failed, 0 skipped' 1 "$folder/silent"
 expect 'death by a signal is a failure' '1 passed, 1 failed, 0 skipped' 1 "$folder/killed"

@@ -332,7 +332,7 @@ static int run_until(struct run *r, int64_t until)
 {
 	int err = 0;
 
-	for (unsigned i = 0; !err; i++) {
+	while (!err) {
 		if (is_over(r, until))
 			return 0;
 		err = turn(r, until);
