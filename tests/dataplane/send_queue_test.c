@@ -58,20 +58,34 @@ static void ask(struct peer *x, int fd, size_t len)
 	peer_expect(fd, x->bytes, len);
 }
 
+static void copy(struct peer *x, void *ret_seen)
+{
+	*(struct seen *)ret_seen = *(struct seen *)x->arg;
+}
+
+/* What the connection of @fd is bound to now. */
+static struct seen bound_of(struct peer *x, int fd)
+{
+	struct seen s;
+
+	peer_ping(fd, "look");
+	peer_do(x, copy, &s);
+	return s;
+}
+
 static void by_size(struct peer *x)
 {
-	struct seen *s = x->arg;
+	struct seen s;
 	int fd = peer_connect(x);
 
 	ask(x, fd, 100000);
-	peer_ping(fd, "look");
-	EXPECT_EQ(0, s->bound);
+	EXPECT_EQ(0, bound_of(x, fd).bound);
 	ask(x, fd, 1000000);
-	peer_ping(fd, "look");
-	EXPECT_LE(128 << 10, s->bound);
-	EXPECT_LE(2 * (128 << 10), s->queue);
-	EXPECT_LE(32 << 10, s->unsent);
-	EXPECT_GE(s->queue, s->unsent);
+	s = bound_of(x, fd);
+	EXPECT_LE(128 << 10, s.bound);
+	EXPECT_LE(2 * (128 << 10), s.queue);
+	EXPECT_LE(32 << 10, s.unsent);
+	EXPECT_GE(s.queue, s.unsent);
 	close(fd);
 }
 
@@ -84,13 +98,13 @@ TEST(the_first_large_part_bounds_the_queue)
 
 static void left_alone(struct peer *x)
 {
-	struct seen *s = x->arg;
 	int fd = peer_connect(x);
+	struct seen s;
 
 	ask(x, fd, 4000000);
-	peer_ping(fd, "look");
-	EXPECT_EQ(0, s->bound);
-	EXPECT_FALSE(s->unlocked);
+	s = bound_of(x, fd);
+	EXPECT_EQ(0, s.bound);
+	EXPECT_FALSE(s.unlocked);
 	close(fd);
 }
 
@@ -109,8 +123,8 @@ TEST(the_setting_leaves_the_queue_to_the_kernel)
 /* A reader that takes its time fills the queue, which is looked at and stays within reason. */
 static void slow(struct peer *x)
 {
-	struct seen *s = x->arg;
 	int fd = peer_connect(x);
+	struct seen s;
 
 	for (int i = 0; i < 5; i++) {
 		char text[] = "4000000";
@@ -119,9 +133,9 @@ static void slow(struct peer *x)
 		usleep(30000);
 		peer_expect(fd, x->bytes, 4000000);
 	}
-	peer_ping(fd, "look");
-	EXPECT_LE(128 << 10, s->bound);
-	EXPECT_GE(64 << 20, s->bound);
+	s = bound_of(x, fd);
+	EXPECT_LE(128 << 10, s.bound);
+	EXPECT_GE(64 << 20, s.bound);
 	close(fd);
 }
 
