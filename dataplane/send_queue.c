@@ -98,11 +98,24 @@ void send_queue_bound(struct sl_conn *c, uint64_t left)
 	c->queue_at = c->l->core->now + LOOK_NS;
 }
 
+/*
+ * sendfile says MSG_MORE by itself while it has more, so what the socket took last may wait for the
+ * rest of a segment (64 KiB on loopback) that is not to come before there is room: a standstill
+ * until the kernel's probe timer, 200 ms later. Setting TCP_NODELAY anew sends it.
+ */
+static void push(const struct sl_conn *c)
+{
+	int one = 1;
+
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+}
+
 void send_queue_full(struct sl_conn *c)
 {
 	struct path path;
 	uint64_t need, unsent;
 
+	push(c);
 	if (!c->queue_bytes || c->l->core->now < c->queue_at || !path_of(c, &path))
 		return;
 	c->queue_at = c->l->core->now +

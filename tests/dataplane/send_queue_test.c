@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a socket may hold queued: bounded from the first large part on, and only then. */
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -144,6 +146,38 @@ TEST(a_full_queue_is_held_against_the_path)
 	struct seen s = {0};
 
 	peer_run(&(struct peer){.answer = answer, .client = slow, .arg = &s});
+}
+
+/* Bytes of the socket that TCP has not sent. */
+static int unsent(int fd)
+{
+	int bytes = -1;
+
+	EXPECT_EQ(0, ioctl(fd, SIOCOUTQNSD, &bytes));
+	return bytes;
+}
+
+/* sendfile leaves the end of what fitted for a segment to be filled: a standstill of 200 ms. */
+TEST(what_waits_for_the_rest_of_a_segment_is_sent_before_the_wait_for_room)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	socklen_t len = sizeof(a);
+	struct sl_core core = {0};
+	struct sl_listener l = {.core = &core};
+	struct sl_conn c = {.fd = socket(AF_INET, SOCK_STREAM, 0), .l = &l};
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ASSERT_EQ(0, bind(listener, (struct sockaddr *)&a, sizeof(a)));
+	ASSERT_EQ(0, listen(listener, 1));
+	ASSERT_EQ(0, getsockname(listener, (struct sockaddr *)&a, &len));
+	ASSERT_EQ(0, connect(c.fd, (struct sockaddr *)&a, sizeof(a)));
+	ASSERT_EQ(1000, send(c.fd, (char[1000]){0}, 1000, MSG_MORE));
+	EXPECT_EQ(1000, unsent(c.fd));
+	send_queue_full(&c);
+	EXPECT_EQ(0, unsent(c.fd));
+	close(c.fd);
+	close(listener);
 }
 
 TEST_HARNESS_MAIN
