@@ -26,7 +26,7 @@ static void round_of(struct peer *x, int fd, bool cold)
 
 	for (unsigned i = 0; i < SL_ARRAY_SIZE(lens); i++) {
 		if (cold)
-			peer_drop_cache(x, 0, PEER_FILE_BYTES);
+			peer_drop_once(x, 0, PEER_FILE_BYTES);
 		snprintf(text, sizeof(text), "%u %zu", i * 100000, lens[i]);
 		peer_request(fd, text);
 		peer_expect(fd, x->bytes + i * 100000, lens[i]);

@@ -377,14 +377,18 @@ static bool is_cached(struct peer *x, uint64_t off, uint64_t len)
 	return cached;
 }
 
+bool peer_drop_once(struct peer *x, uint64_t off, uint64_t len)
+{
+	ASSERT_EQ(0, fdatasync(x->file.fd));
+	ASSERT_EQ(0, posix_fadvise(x->file.fd, (off_t)off, (off_t)len, POSIX_FADV_DONTNEED));
+	return !is_cached(x, off, len);
+}
+
 bool peer_drop_cache(struct peer *x, uint64_t off, uint64_t len)
 {
 	/* Pages that a processor or a socket still has in hand stay for a moment. */
 	for (int i = 0; i < 500 * harness_time_scale(); i++) {
-		ASSERT_EQ(0, fdatasync(x->file.fd));
-		ASSERT_EQ(0, posix_fadvise(x->file.fd, (off_t)off, (off_t)len,
-					   POSIX_FADV_DONTNEED));
-		if (!is_cached(x, off, len))
+		if (peer_drop_once(x, off, len))
 			return true;
 		usleep(10000);
 	}

@@ -111,6 +111,9 @@ uint64_t peer_metric(struct peer *x, enum sl_metric id, uint32_t j);
  */
 bool peer_drop_cache(struct peer *x, uint64_t off, uint64_t len);
 
+/* The same, tried once: for who goes on in either case. */
+bool peer_drop_once(struct peer *x, uint64_t off, uint64_t len);
+
 /* Waits up to 10 s (scaled) until the metric's cell is at least @value. Return: whether it is. */
 bool peer_metric_reaches(struct peer *x, enum sl_metric id, uint32_t j, uint64_t value);
 

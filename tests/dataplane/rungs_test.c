@@ -258,7 +258,7 @@ static void gone_meanwhile(struct peer *x)
 	for (int i = 0; i < 50; i++) {
 		int fd = peer_connect(x);
 
-		peer_drop_cache(x, 0, PEER_FILE_BYTES);
+		peer_drop_once(x, 0, PEER_FILE_BYTES);
 		snprintf(text, sizeof(text), "%s%d 1000000", i % 2 ? "s" : "", i * 10000);
 		peer_request(fd, text);
 		if (i % 3)
