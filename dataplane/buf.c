@@ -220,6 +220,19 @@ void sl_buf_release(struct sl_buf *buf)
 	free(buf);
 }
 
+int bufs_fixed_index(struct sl_core *core, const struct sl_buf *buf)
+{
+	struct bufs *b = &core->bufs;
+	int index;
+
+	if (b->unregistered)
+		return b->unregistered;
+	index = sl_arena_register(&b->arena, core->ring, buf->data);
+	if (index < 0)
+		b->unregistered = index;
+	return index;
+}
+
 uint64_t sl_buf_bytes_used(const struct sl_core *core)
 {
 	return core->bufs.used_bytes;

@@ -68,17 +68,26 @@ bool mailbox_empty(const struct mailbox *m);
 
 enum { BUF_CLASSES = 8 }; /* 1 KiB × 4^i, the last 16 MiB */
 
+struct sl_buf;
+
 struct bufs {
 	struct sl_arena arena;
 	struct sl_list free[BUF_CLASSES];
 	struct sl_list slabs; /* of descriptors */
 	struct sl_list spare; /* descriptors without memory */
 	uint64_t used_bytes;
+	int unregistered; /* -errno: the ring refused to register its memory */
 };
 
 /* @node: where the arena is to lie, or -1. */
 int bufs_init(struct bufs *b, uint64_t bytes_max, int node);
 void bufs_done(struct bufs *b);
+
+/**
+ * bufs_fixed_index() - the registered buffer of @core's ring around @buf, for fixed reads.
+ * Return: its index; or -errno, which stays once it was so: plain reads into @buf are left.
+ */
+int bufs_fixed_index(struct sl_core *core, const struct sl_buf *buf);
 
 /* ---- receive buffers (conn.c) ----------------------------------------------------------- */
 

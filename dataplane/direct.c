@@ -220,13 +220,10 @@ static void give_up_registering(struct sl_core *core, int err)
 static int fixed_index(struct sl_core *core, const struct sl_buf *buf)
 {
 	struct direct *d = &core->direct;
-	int index = -ENOMEM;
+	int index = bufs_fixed_index(core, buf);
 
-	if (!d->gave_up) {
-		index = sl_arena_register(&core->bufs.arena, core->ring, buf->data);
-		if (index < 0)
-			give_up_registering(core, index);
-	}
+	if (index < 0 && !d->gave_up)
+		give_up_registering(core, index);
 	if (index < 0)
 		count_fallback(core, (enum sl_direct_fallback)d->unregistered);
 	return index;

@@ -70,7 +70,7 @@ static ssize_t read_step(struct sl_conn *c, const struct sl_extent *e, size_t by
 	}
 	t->buf = buf;
 	send_queue_bound(c, left);
-	index = sl_arena_register(&core->bufs.arena, core->ring, buf->data);
+	index = bufs_fixed_index(core, buf);
 	if (index >= 0) {
 		sl_io_read_fixed(&c->tx, e->file->fd, buf->data, len, e->off + c->cursor.off,
 				 index);
