@@ -4,5 +4,6 @@
 #define VECTORS_VECTORS_H
 
 #include "distance.h"
+#include "index.h"
 
 #endif
