@@ -20,18 +20,18 @@
 
 /* Smaller is nearer, with each of them. */
 enum sl_metric {
-	SL_METRIC_L2,	     /* the sum of squared differences */
-	SL_METRIC_DOT,	     /* minus the inner product */
-	SL_METRIC_COSINE,    /* 1 minus the cosine of the angle, 0 to 2; 1 if a vector is zero */
+	SL_METRIC_L2, /* the sum of squared differences */
+	SL_METRIC_DOT, /* minus the inner product */
+	SL_METRIC_COSINE, /* 1 minus the cosine of the angle, 0 to 2; 1 if a vector is zero */
 	SL_METRIC_MANHATTAN, /* the sum of absolute differences */
-	SL_METRIC_HAMMING,   /* how many components differ */
+	SL_METRIC_HAMMING, /* how many components differ */
 	SL_METRIC_LAST
 };
 
 enum sl_component {
 	SL_F32,
-	SL_F16,	 /* IEEE 754 binary16, as uint16_t */
-	SL_I8,	 /* -128 to 127 */
+	SL_F16, /* IEEE 754 binary16, as uint16_t */
+	SL_I8, /* -128 to 127 */
 	SL_BITS, /* 0 or 1, eight a byte from the lowest bit on; the last byte's others are 0 */
 	SL_COMPONENT_LAST
 };

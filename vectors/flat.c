@@ -24,7 +24,8 @@ int flat_scan(const struct sl_index *index, const struct sl_query *query, struct
 			uint32_t row = word * 64 + (uint32_t)__builtin_ctzll(left);
 
 			nearest_put(&nearest,
-				    (struct sl_hit){index_distance(index, query->vector, row), row});
+				    (struct sl_hit){index_distance(index, query->vector, row),
+						    row});
 		}
 	}
 	return (int)nearest_sort(&nearest);

@@ -142,14 +142,14 @@ typedef int (*sl_write_fn)(void *arg, const void *data, size_t n);
 typedef int (*sl_read_fn)(void *arg, void *ret_data, size_t n);
 
 /**
- * sl_index_save() - all that the index needs to be as it is, by calls of @write(@arg, data, n), which
- * return 0 or -errno. Return: 0 or what @write returned.
+ * sl_index_save() - all that the index needs to be as it is, by calls of @write(@arg, data, n),
+ * which return 0 or -errno. Return: 0 or what @write returned.
  */
 int sl_index_save(struct sl_index *index, sl_write_fn write, void *arg);
 
 /**
- * sl_index_load() - the index that was saved, by calls of @read(@arg, data, n), which fill all n bytes
- * or return -errno. @rows hold what they held. Any bytes may come.
+ * sl_index_load() - the index that was saved, by calls of @read(@arg, data, n), which fill all n
+ * bytes or return -errno. @rows hold what they held. Any bytes may come.
  * Return: 0; -EBADMSG: it does not verify; -ENOMEM; or what @read returned.
  */
 int sl_index_load(const struct sl_index_conf *conf, const struct sl_rows *rows, sl_read_fn read,

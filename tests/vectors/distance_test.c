@@ -19,8 +19,8 @@
 static uint8_t *guarded(void)
 {
 	size_t room = (ROOM + 4095) / 4096 * 4096;
-	uint8_t *p = mmap(NULL, room + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			  -1, 0);
+	uint8_t *p =
+		mmap(NULL, room + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	ASSERT_NE(MAP_FAILED, (void *)p);
 	ASSERT_EQ(0, mprotect(p + room, 4096, PROT_NONE));
@@ -181,10 +181,9 @@ static bool agrees(enum sl_distance_set set, enum sl_metric metric, enum sl_comp
 	bool whole = component == SL_I8 || component == SL_BITS || metric == SL_METRIC_HAMMING;
 	double off = fabs(got - want);
 
-	if (whole && metric != SL_METRIC_COSINE ? off == 0
-						: off <= SL_DISTANCE_TOLERANCE *
-								 magnitude(metric, component, a, b,
-									   dim, want))
+	if (whole && metric != SL_METRIC_COSINE
+		    ? off == 0
+		    : off <= SL_DISTANCE_TOLERANCE * magnitude(metric, component, a, b, dim, want))
 		return true;
 	TH_LOG("%s, %s, %zu components: %.9g, not %.9g", sl_metric_name(metric),
 	       sl_component_name(component), dim, got, want);

@@ -140,8 +140,7 @@ static int by_nearness(const void *a, const void *b)
 }
 
 /* Return: how many of @ret_hits there should be. */
-static uint32_t expected(FIXTURE_DATA(index) * self, const struct asked *a,
-			 struct sl_hit *ret_hits)
+static uint32_t expected(FIXTURE_DATA(index) * self, const struct asked *a, struct sl_hit *ret_hits)
 {
 	static struct sl_hit all[ROWS];
 	uint32_t n = 0;
@@ -182,7 +181,8 @@ static bool search_is_right(FIXTURE_DATA(index) * self)
 	struct asked a;
 
 	ask(&a);
-	return is_right(self, &a, hits, sl_index_search(self->index, &a.query, hits, self->scratch));
+	return is_right(self, &a, hits,
+			sl_index_search(self->index, &a.query, hits, self->scratch));
 }
 
 TEST_F(index, what_is_added_is_found_until_it_is_removed)
