@@ -336,12 +336,12 @@ static int remove_object(void *arg, int64_t deadline)
 {
 	struct removal *r = arg;
 	struct forgets f = {0};
-	int err = shard_take(r->s, r->hash, 0, JOURNAL_GONE, &f, deadline);
+	int err = shard_take(r->s, r->hash, 0, JOURNAL_GONE, &f);
 
 	if (err == -ENOENT)
 		return err;
 	forgets_tell(&f, r->s->c);
-	if (!err && CONF(r->s->c, durability) != SL_DURABILITY_NONE)
+	if (!err)
 		err = journal_sync(&r->s->journal, deadline);
 	count_up(&r->s->n.removed, 1);
 	return err;
@@ -370,7 +370,7 @@ static int ban(void *arg, int64_t deadline)
 	if (!err)
 		err = journal_add(&s->journal, prefix ? JOURNAL_PREFIX : JOURNAL_TAG, NULL, below,
 				  r->key.p, (uint32_t)r->key.n, deadline);
-	if (!err && CONF(s->c, durability) != SL_DURABILITY_NONE)
+	if (!err)
 		err = journal_sync(&s->journal, deadline);
 	return err;
 }
