@@ -30,5 +30,6 @@
 #include "steer.h"
 #include "stream.h"
 #include "telemetry.h"
+#include "tls.h"
 
 #endif
