@@ -144,8 +144,8 @@ static inline struct sl_part sl_part_extent(struct sl_extent e)
 void sl_part_release(struct sl_part *p);
 
 /**
- * sl_part_borrow() - a part for [@off, @off + @len) of @p, which keeps its reference and must outlive
- * it: for parts that leave in pieces, on whichever core. Bounds are asserted.
+ * sl_part_borrow() - a part for [@off, @off + @len) of @p, which keeps its reference and must
+ * outlive it: for parts that leave in pieces, on whichever core. Bounds are asserted.
  */
 struct sl_part sl_part_borrow(const struct sl_part *p, uint64_t off, uint64_t len);
 

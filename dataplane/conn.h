@@ -168,7 +168,7 @@ int sl_conn_read_all(struct sl_conn *conn, void *dst, size_t n, int64_t deadline
  * requests. Only the fiber in serve() reads and delivers; the others poke it.
  */
 
-/* The first bytes received and not consumed, in one piece. Return: how many; 0: none. Never parks. */
+/* The first bytes received and not consumed, in one piece. Return: how many; 0: none. */
 size_t sl_conn_next(const struct sl_conn *conn, const uint8_t **ret_p);
 
 /**
