@@ -112,6 +112,10 @@ struct sl_conn {
 	size_t wanted;	     /* what the reader waits for */
 	struct sl_fiber *reader; /* parked for bytes */
 	struct sl_fiber *waiter; /* parked in sl_conn_wait() */
+	bool poked;	     /* sl_conn_poke() since sl_conn_wait_event() returned */
+	bool pokable;	     /* the reader is parked in that */
+	bool wants_sent;     /* and waits for replies to be sent */
+	bool noted;	     /* sl_conn_note_request() counts its requests */
 
 	/* Sending. */
 	struct sl_list replies;

@@ -145,6 +145,8 @@ static void sent(struct sl_conn *c, struct sl_reply *r)
 	c->cursor = (struct cursor){0};
 	sl_reply_free(r);
 	sl_waitq_wake_all(&c->room, 0);
+	if (c->wants_sent)
+		sl_conn_poke(c);
 	if (close) {
 		c->closing = true;
 		if (!c->why)

@@ -173,6 +173,8 @@ static void end_conns(struct sl_listener *l, bool all)
 
 		if (all || !c->serving)
 			conn_end(c, SL_CLOSE_DRAIN, !all && !(c->tls && !c->tls->ready));
+		else if (c->pokable)
+			sl_conn_poke(c);
 		else if (c->waiter) {
 			struct sl_fiber *waiter = c->waiter;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http: HTTP/1.1 for metrics, health, the APIs and static files. The one header that tools include.
+ * http: HTTP/1.1 and HTTP/2 for metrics, health, the APIs and static files. The one header that
+ * tools include.
  *
  * tools/sluiced makes one struct http_server for each kind of listener, gives it to sl_listen() of
  * every core as the connections' argument together with http_proto, and tells it when every

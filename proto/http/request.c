@@ -8,7 +8,8 @@
  * line is exactly "METHOD SP target SP HTTP/1.x"; no control character stands in target, name or
  * value; the body's length is told once and in one way.
  *
- * Order of parts: methods; strings; the parser's callbacks; the request line; fields; the whole.
+ * Order of parts: methods; strings; the parser's callbacks; the request line; fields; other
+ * readers; the whole.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,35 +20,29 @@
 
 /* ---- methods ---------------------------------------------------------------------------- */
 
-static const struct {
-	const char *name;
-	uint8_t llhttp;
-} methods[] = {
-	[HTTP_M_GET] = {"GET", HTTP_GET},
-	[HTTP_M_HEAD] = {"HEAD", HTTP_HEAD},
-	[HTTP_M_POST] = {"POST", HTTP_POST},
-	[HTTP_M_PUT] = {"PUT", HTTP_PUT},
-	[HTTP_M_DELETE] = {"DELETE", HTTP_DELETE},
-	[HTTP_M_PATCH] = {"PATCH", HTTP_PATCH},
-	[HTTP_M_OPTIONS] = {"OPTIONS", HTTP_OPTIONS},
+static const char *const methods[] = {
+	[HTTP_M_GET] = "GET",
+	[HTTP_M_HEAD] = "HEAD",
+	[HTTP_M_POST] = "POST",
+	[HTTP_M_PUT] = "PUT",
+	[HTTP_M_DELETE] = "DELETE",
+	[HTTP_M_PATCH] = "PATCH",
+	[HTTP_M_OPTIONS] = "OPTIONS",
 };
-_Static_assert(SL_ARRAY_SIZE(methods) == HTTP_M_LAST, "one row for each method");
+_Static_assert(SL_ARRAY_SIZE(methods) == HTTP_M_OTHER, "one row for each method");
 
 const char *http_method_name(enum http_method m)
 {
-	SL_ASSERT(m < HTTP_M_LAST);
-	return methods[m].name;
+	SL_ASSERT(m < HTTP_M_OTHER);
+	return methods[m];
 }
 
-static bool find_method(uint8_t llhttp, enum http_method *ret_m)
+static enum http_method find_method(const char *p, size_t n)
 {
-	for (int m = 0; m < HTTP_M_LAST; m++) {
-		if (methods[m].llhttp != llhttp)
-			continue;
-		*ret_m = (enum http_method)m;
-		return true;
-	}
-	return false;
+	for (int m = 0; m < HTTP_M_OTHER; m++)
+		if (strlen(methods[m]) == n && !memcmp(methods[m], p, n))
+			return (enum http_method)m;
+	return HTTP_M_OTHER;
 }
 
 /* ---- strings ---------------------------------------------------------------------------- */
@@ -67,6 +62,26 @@ bool http_request_field(const struct http_request *rq, const char *name,
 		return true;
 	}
 	return false;
+}
+
+static struct http_span span_of(const struct http_request *rq, const char *p, const char *end)
+{
+	return (struct http_span){(uint32_t)(p - rq->head), (uint32_t)(end - p)};
+}
+
+/* A host and a port, by its characters: what separates hosts, users and paths is not among them. */
+static bool host_is_sound(struct http_str v)
+{
+	static const char others[] = "-._~:[]%!$&'()*+;=";
+
+	for (size_t i = 0; i < v.n; i++) {
+		char letter = v.p[i] | 0x20;
+
+		if (!(letter >= 'a' && letter <= 'z') && !(v.p[i] >= '0' && v.p[i] <= '9') &&
+		    !memchr(others, v.p[i], sizeof(others) - 1))
+			return false;
+	}
+	return true;
 }
 
 /* ---- the parser's callbacks ------------------------------------------------------------- */
@@ -160,14 +175,18 @@ const llhttp_settings_t http_parser_settings = {
 
 /* ---- the request line ------------------------------------------------------------------- */
 
-/* What the parser calls a bad method may be one that it does not know: a token and a space. */
-static enum http_refusal bad_method(const char *line, const char *end)
+/* A token and a space. CONNECT asks for a tunnel, which is not to be had. */
+static enum http_refusal take_method(struct http_request *rq, const char *line, const char *end)
 {
 	const char *p = line;
 
 	while (p < end && http_is_token((uint8_t)*p))
 		p++;
-	return p > line && p < end && *p == ' ' ? HTTP_REFUSE_METHOD : HTTP_REFUSE_REQUEST_LINE;
+	if (p == line || p == end || *p != ' ')
+		return HTTP_REFUSE_REQUEST_LINE;
+	rq->method_text = span_of(rq, line, p);
+	rq->method = find_method(line, (size_t)(p - line));
+	return p - line == 7 && !memcmp(line, "CONNECT", 7) ? HTTP_REFUSE_METHOD : HTTP_REFUSE_NONE;
 }
 
 /* The line ends with " HTTP/d.d", whose version is not ours. */
@@ -185,7 +204,7 @@ static enum http_refusal bad_version(const char *line, const char *end)
 static enum http_refusal check_line(struct http_request *rq, const char *line, const char *end)
 {
 	const char *target = rq->head + rq->target.at;
-	size_t method_n = strlen(methods[rq->method].name);
+	size_t method_n = rq->method_text.n;
 	const char *v = target + rq->target.n;
 
 	if (target != line + method_n + 1 || line[method_n] != ' ')
@@ -194,12 +213,13 @@ static enum http_refusal check_line(struct http_request *rq, const char *line, c
 		return HTTP_REFUSE_REQUEST_LINE;
 	if (rq->parser.http_major != 1 || v[6] != '1' || v[7] != '.')
 		return bad_version(line, end);
+	rq->major = 1;
 	rq->minor = rq->parser.http_minor ? 1 : 0;
 	return HTTP_REFUSE_NONE;
 }
 
-/* "http://host:80/path" as a proxy would be asked; only its path is ours to look at. */
-static const char *skip_authority(const char *p, const char *end)
+/* "http://host:80/path" as a proxy would be asked. Its host counts, not that of the field. */
+static const char *take_authority(struct http_request *rq, const char *p, const char *end)
 {
 	const char *s = memmem(p, (size_t)(end - p), "://", 3);
 
@@ -209,12 +229,8 @@ static const char *skip_authority(const char *p, const char *end)
 	p = s;
 	while (s < end && *s != '/' && *s != '?')
 		s++;
-	return s > p ? s : NULL;
-}
-
-static struct http_span span_of(const struct http_request *rq, const char *p, const char *end)
-{
-	return (struct http_span){(uint32_t)(p - rq->head), (uint32_t)(end - p)};
+	rq->authority = span_of(rq, p, s);
+	return s > p && host_is_sound((struct http_str){p, (size_t)(s - p)}) ? s : NULL;
 }
 
 static enum http_refusal split_target(struct http_request *rq)
@@ -230,7 +246,7 @@ static enum http_refusal split_target(struct http_request *rq)
 		return rq->method == HTTP_M_OPTIONS ? HTTP_REFUSE_NONE : HTTP_REFUSE_TARGET;
 	}
 	if (p < end && *p != '/')
-		p = skip_authority(p, end);
+		p = rq->major == 1 ? take_authority(rq, p, end) : NULL;
 	if (!p || (p < end && *p != '/' && *p != '?'))
 		return HTTP_REFUSE_TARGET;
 	question = memchr(p, '?', (size_t)(end - p));
@@ -246,21 +262,6 @@ static enum http_refusal split_target(struct http_request *rq)
 struct once {
 	uint32_t host, length, coding;
 };
-
-/* A host and a port, by its characters: what separates hosts, users and paths is not among them. */
-static bool host_is_sound(struct http_str v)
-{
-	static const char others[] = "-._~:[]%!$&'()*+;=";
-
-	for (size_t i = 0; i < v.n; i++) {
-		char letter = v.p[i] | 0x20;
-
-		if (!(letter >= 'a' && letter <= 'z') && !(v.p[i] >= '0' && v.p[i] <= '9') &&
-		    !memchr(others, v.p[i], sizeof(others) - 1))
-			return false;
-	}
-	return true;
-}
 
 /* Without chunked at its end nobody knows where the body ends; before it, codings are unknown. */
 static enum http_refusal check_coding(struct http_str v)
@@ -281,11 +282,36 @@ static enum http_refusal check_coding(struct http_str v)
 	return http_str_is(last, "chunked") ? HTTP_REFUSE_CODING_UNKNOWN : HTTP_REFUSE_CODING;
 }
 
+static bool is_authority(const struct http_request *rq, struct http_str v)
+{
+	struct http_str a = http_request_str(rq, rq->authority);
+
+	return a.n == v.n && !strncasecmp(a.p, v.p, v.n);
+}
+
+/* Fields that speak of an HTTP/1.1 connection (RFC 9113, section 8.2.2). */
+static bool is_of_connection(struct http_str name)
+{
+	static const char *const names[] = {"connection", "proxy-connection", "keep-alive",
+					    "transfer-encoding", "upgrade"};
+
+	for (size_t i = 0; i < SL_ARRAY_SIZE(names); i++)
+		if (http_str_is(name, names[i]))
+			return true;
+	return false;
+}
+
 static enum http_refusal on_known_field(struct http_request *rq, struct http_str name,
 					struct http_str v, struct once *once)
 {
+	if (rq->major > 1 && is_of_connection(name))
+		return HTTP_REFUSE_FIELD;
 	if (http_str_is(name, "host")) {
 		once->host++;
+		if (rq->major > 1 && rq->authority.n && !is_authority(rq, v))
+			return HTTP_REFUSE_HOST;
+		if (!rq->authority.n)
+			rq->authority = span_of(rq, v.p, v.p + v.n);
 		return host_is_sound(v) ? HTTP_REFUSE_NONE : HTTP_REFUSE_HOST;
 	}
 	if (http_str_is(name, "content-length")) {
@@ -299,7 +325,7 @@ static enum http_refusal on_known_field(struct http_request *rq, struct http_str
 		once->coding++;
 		return check_coding(v);
 	}
-	if (http_str_is(name, "expect") && rq->minor) {
+	if (http_str_is(name, "expect") && (rq->major > 1 || rq->minor)) {
 		rq->body.expects = true;
 		return http_str_is(v, "100-continue") ? HTTP_REFUSE_NONE : HTTP_REFUSE_EXPECT;
 	}
@@ -370,6 +396,60 @@ static void frame_body(struct http_request *rq)
 	b->expects &= !b->done;
 }
 
+/* ---- other readers ----------------------------------------------------------------------- */
+
+void http_request_reset(struct http_request *rq, const char *head, size_t n)
+{
+	rq->head = head;
+	rq->head_bytes = n;
+	rq->fields_n = 0;
+	rq->whole = rq->star = false;
+	rq->refusal = HTTP_REFUSE_NONE;
+	rq->scheme = "http";
+	rq->method_text = rq->authority = rq->target = rq->path = rq->query = (struct http_span){0};
+	rq->body = (struct http_body){.max = UINT64_MAX};
+	rq->out = (struct http_out){0};
+	rq->fields[0] = (struct http_field){0};
+}
+
+/* A length of digits alone, as check_fields() has seen; none: as long as the peer likes. */
+static enum http_refusal frame_by_length(struct http_request *rq, bool ended)
+{
+	struct http_body *b = &rq->body;
+	struct http_str v;
+
+	b->left = HTTP_BYTES_UNKNOWN;
+	b->done = ended;
+	b->expects &= !ended;
+	if (!http_request_field(rq, "content-length", &v))
+		return HTTP_REFUSE_NONE;
+	b->left = 0;
+	for (size_t i = 0; i < v.n; i++)
+		if (__builtin_mul_overflow(b->left, 10, &b->left) ||
+		    __builtin_add_overflow(b->left, (uint64_t)(v.p[i] - '0'), &b->left))
+			return HTTP_REFUSE_LENGTH;
+	return ended && b->left ? HTTP_REFUSE_LENGTH : HTTP_REFUSE_NONE;
+}
+
+enum http_refusal http_request_check(struct http_request *rq, bool ended)
+{
+	struct http_str method = http_request_str(rq, rq->method_text);
+	enum http_refusal why;
+
+	for (size_t i = 0; i < method.n; i++)
+		if (!http_is_token((uint8_t)method.p[i]))
+			return HTTP_REFUSE_REQUEST_LINE;
+	rq->method = find_method(method.p, method.n);
+	if (!method.n || (method.n == 7 && !memcmp(method.p, "CONNECT", 7)))
+		return HTTP_REFUSE_METHOD;
+	if (!host_is_sound(http_request_str(rq, rq->authority)))
+		return HTTP_REFUSE_HOST;
+	why = split_target(rq);
+	if (!why)
+		why = check_fields(rq);
+	return why ? why : frame_by_length(rq, ended);
+}
+
 /* ---- the whole -------------------------------------------------------------------------- */
 
 static enum http_refusal refusal_of(const struct http_request *rq, llhttp_errno_t err,
@@ -378,8 +458,6 @@ static enum http_refusal refusal_of(const struct http_request *rq, llhttp_errno_
 	switch (err) {
 	case HPE_USER:
 		return rq->refusal;
-	case HPE_INVALID_METHOD:
-		return bad_method(line, end);
 	case HPE_INVALID_VERSION:
 		return bad_version(line, end);
 	case HPE_OK: /* wants more: the rest of HTTP/2's preface */
@@ -387,6 +465,7 @@ static enum http_refusal refusal_of(const struct http_request *rq, llhttp_errno_
 		return rq->parser.method == HTTP_PRI ? HTTP_REFUSE_VERSION : HTTP_REFUSE_FIELD;
 	case HPE_INVALID_URL:
 		return HTTP_REFUSE_TARGET;
+	case HPE_INVALID_METHOD:
 	case HPE_INVALID_CONSTANT:
 	case HPE_STRICT:
 		return HTTP_REFUSE_REQUEST_LINE;
@@ -400,6 +479,21 @@ static enum http_refusal refusal_of(const struct http_request *rq, llhttp_errno_
 	}
 }
 
+/* The parser knows some methods only: to it, a request by another one is a POST. */
+static llhttp_errno_t execute(struct http_request *rq, const char *line, const char *end)
+{
+	static const char stand_in[] = "POST ";
+	llhttp_errno_t err = HPE_OK;
+
+	llhttp_init(&rq->parser, HTTP_REQUEST, &http_parser_settings);
+	rq->parser.data = rq;
+	if (rq->method == HTTP_M_OTHER && memcmp(line, "PRI ", 4)) {
+		err = llhttp_execute(&rq->parser, stand_in, sizeof(stand_in) - 1);
+		line += rq->method_text.n + 1;
+	}
+	return err ? err : llhttp_execute(&rq->parser, line, (size_t)(end - line));
+}
+
 enum http_refusal http_request_parse(struct http_request *rq, const uint8_t *head, size_t n,
 				     size_t begin)
 {
@@ -409,23 +503,15 @@ enum http_refusal http_request_parse(struct http_request *rq, const uint8_t *hea
 	llhttp_errno_t err;
 
 	SL_ASSERT(line_end && n - begin >= 4 && !memcmp(end - 4, "\r\n\r\n", 4));
-	rq->head = (const char *)head;
-	rq->head_bytes = n;
-	rq->fields_n = 0;
-	rq->whole = rq->star = false;
-	rq->refusal = HTTP_REFUSE_NONE;
-	rq->target = rq->path = rq->query = (struct http_span){0};
-	rq->body = (struct http_body){.max = UINT64_MAX};
-	rq->fields[0] = (struct http_field){0};
-	llhttp_init(&rq->parser, HTTP_REQUEST, &http_parser_settings);
-	rq->parser.data = rq;
-	err = llhttp_execute(&rq->parser, line, n - begin);
+	http_request_reset(rq, (const char *)head, n);
+	why = take_method(rq, line, line_end);
+	if (why)
+		return why;
+	err = execute(rq, line, end);
 	if (err != HPE_PAUSED)
 		return refusal_of(rq, err, line, line_end);
 	if (!rq->whole || llhttp_get_error_pos(&rq->parser) != end)
 		return HTTP_REFUSE_FIELD;
-	if (!find_method(rq->parser.method, &rq->method))
-		return HTTP_REFUSE_METHOD;
 	why = check_line(rq, line, line_end);
 	if (!why)
 		why = split_target(rq);
