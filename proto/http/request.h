@@ -74,7 +74,9 @@ struct http_body {
  * @minor: of the version HTTP/1.minor: 0 or 1. @keep_alive: the client does not ask for closing.
  * @path: of the target, as sent (percent-encoding is not undone), @query: behind its "?".
  * @star: the target is "*", which asks about the server as a whole.
- * @params: what the route's pattern left open.
+ * @params: what the route's pattern left open. @refusal: why it is not served, if it is not.
+ * @began_ns: when its head was there, as sl_now() told. @peer: as sl_conn_peer(), if it is
+ * logged.
  */
 struct http_request {
 	struct sl_conn *conn;
@@ -89,6 +91,8 @@ struct http_request {
 	struct http_field fields[HTTP_FIELDS_MAX];
 	uint32_t fields_n;
 	enum http_refusal refusal;
+	int64_t began_ns;
+	const char *peer;
 	struct http_body body;
 	llhttp_t parser;
 };
@@ -98,7 +102,7 @@ struct http_request {
 /**
  * http_request_parse() - parse the head [@head, @head + @n), of which the request line begins at
  * @begin and whose last bytes are CRLF CRLF, as http_head_scan() found it. Every field of @rq but
- * conn, server and params is set; what is returned as a refusal leaves them in any state.
+ * conn, server, began_ns, peer and params is set; what is returned as a refusal leaves them in any state.
  */
 enum http_refusal http_request_parse(struct http_request *rq, const uint8_t *head, size_t n,
 				     size_t begin);

@@ -102,6 +102,15 @@ void http_response_error(struct http_response *rs, int status, const char *text)
 	rs->small_n = sizeof(before) - 1 + n + sizeof(after) - 1;
 }
 
+uint64_t http_response_bytes(const struct http_response *rs)
+{
+	uint64_t n = rs->small_n;
+
+	for (uint32_t i = 0; i < rs->n; i++)
+		n += sl_part_len(&rs->parts[i]);
+	return n;
+}
+
 /* ---- the head --------------------------------------------------------------------------- */
 
 struct out {
@@ -131,15 +140,6 @@ static void put_number(struct out *o, uint64_t v)
 	put(o, digits + sizeof(digits) - n, n);
 }
 
-static uint64_t body_bytes(const struct http_response *rs)
-{
-	uint64_t n = rs->small_n;
-
-	for (uint32_t i = 0; i < rs->n; i++)
-		n += sl_part_len(&rs->parts[i]);
-	return n;
-}
-
 /* Statuses whose responses end with their head, whatever was filled in (RFC 9110, 6.4.1). */
 static bool has_no_body(int status)
 {
@@ -164,7 +164,7 @@ size_t http_response_head(const struct http_response *rs, const struct http_fram
 	}
 	if (!has_no_body(rs->status)) {
 		put_string(&o, "\r\nContent-Length: ");
-		put_number(&o, body_bytes(rs));
+		put_number(&o, http_response_bytes(rs));
 	}
 	if (rs->close)
 		put_string(&o, "\r\nConnection: close");

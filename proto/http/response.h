@@ -56,6 +56,9 @@ int http_response_body(struct http_response *rs, const char *content_type, const
 /* Drops what was filled in but its fields; the body is {"error": "@text"}. */
 void http_response_error(struct http_response *rs, int status, const char *text);
 
+/* The length of the body. */
+uint64_t http_response_bytes(const struct http_response *rs);
+
 /* ---- sending it ------------------------------------------------------------------------- */
 
 /**

@@ -11,18 +11,24 @@
  * Order of parts: the connection; refusing; answering; the body that is left; serving.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "access_log.h"
 #include "head.h"
 #include "route.h"
 
 /* ---- the connection --------------------------------------------------------------------- */
 
-/* @head_bytes: the length found by need(). @ended: the last response was sent or is on its way. */
+/*
+ * @head_bytes: the length found by need(). @ended: the last response was sent or is on its way.
+ * @peer: for the access log, as of the first request: when a client has reset, nobody knows it.
+ */
 struct http_conn {
 	struct http_scan scan;
 	size_t head_bytes;
 	bool ended;
+	char peer[56];
 };
 
 static ssize_t need(struct sl_conn *conn, const uint8_t *p, size_t have)
@@ -52,12 +58,16 @@ static int deliver(struct http_request *rq, struct http_response *rs, bool head_
 		.head_only = head_only,
 		.keep_alive = keep_alive,
 	};
+	uint64_t bytes = head_only ? 0 : http_response_bytes(rs);
 	struct sl_reply *reply = http_response_reply(rs, &frame, rq->conn);
+	int err;
 
 	if (!reply)
 		return -ENOMEM;
 	c->ended |= rs->close;
-	return sl_deliver(reply, SL_NEVER);
+	err = sl_deliver(reply, SL_NEVER);
+	http_log_request(rq, err ? 0 : rs->status, bytes);
+	return err;
 }
 
 /* What came behind is not looked at any more. */
@@ -67,6 +77,7 @@ static int refuse(struct http_request *rq, enum http_refusal why)
 	struct http_response rs;
 	int err;
 
+	rq->refusal = why;
 	http_response_init(&rs);
 	http_response_error(&rs, e->status, e->text);
 	rs.close = true;
@@ -142,8 +153,10 @@ static int answer(struct http_request *rq, size_t head_left)
 
 	http_response_init(&rs);
 	err = call_route(rq, &rs);
-	if (err == -ECONNRESET || err == -EPIPE)
+	if (err == -ECONNRESET || err == -EPIPE) {
+		http_log_request(rq, 0, 0);
 		goto out;
+	}
 	if (err) {
 		const struct http_error *e = http_errno_error(err);
 
@@ -187,6 +200,10 @@ static int serve(struct sl_conn *conn)
 
 	rq.conn = conn;
 	rq.server = sl_conn_arg(conn);
+	rq.began_ns = sl_now();
+	rq.peer = c->peer;
+	if (rq.server->log && !c->peer[0])
+		snprintf(c->peer, sizeof(c->peer), "%s", sl_conn_peer(conn));
 	c->scan = (struct http_scan){0};
 	c->head_bytes = 0;
 	if (c->ended) {

@@ -186,11 +186,16 @@ static int drop_privileges(struct daemon *d, char *why, size_t why_len)
 	const struct sl_conf *c = &d->conf;
 	const char *root = c->statics.listen.n ? c->statics.root : ""; /* missing, so left out */
 	char copy[4200];
+	char log_copy[4200];
 	const char *settings = folder_of(d->source.file ? d->source.file : "", copy, sizeof(copy));
+	/* The log's folder: the file is made again when it was renamed. Missing if it is off. */
+	const char *logs = c->http.access_log[0]
+				   ? folder_of(c->http.access_log, log_copy, sizeof(log_copy))
+				   : "";
 	const struct sl_privileges_path paths[] = {
 		{c->node.datadir, true, false}, {"/proc", false, true}, {"/sys", false, true},
 		{"/etc", false, true},		{"/usr", false, true},	{root, false, true},
-		{settings, false, true},
+		{logs, true, true},		{settings, false, true},
 	};
 	struct sl_privileges_conf conf = {
 		.user = c->node.user,
