@@ -26,7 +26,7 @@ enum { BUFFER_BYTES = 256 << 10, WRITE_BYTES = 64 << 10 };
 #define WRITE_NS (5 * SL_SEC)
 
 /* So much of what clients write into their fields. */
-enum { TARGET_BYTES = 1024, AGENT_BYTES = 256 };
+enum { METHOD_BYTES = 32, TARGET_BYTES = 1024, AGENT_BYTES = 256 };
 
 /**
  * struct log_core - one core's lines.
@@ -187,6 +187,11 @@ static struct sl_log_field client_field(const struct http_request *rq, const cha
 				     .len = sl_min(v.n, (size_t)AGENT_BYTES)};
 }
 
+static const char *version_of(const struct http_request *rq)
+{
+	return rq->major == 2 ? "2" : rq->minor ? "1.1" : "1.0";
+}
+
 /* What may be long comes last: a line that is too long loses its end. */
 static size_t put_line(const struct http_log *log, const struct http_request *rq, int status,
 		       uint64_t bytes, char *ret_line)
@@ -202,10 +207,11 @@ static size_t put_line(const struct http_log *log, const struct http_request *rq
 	if (rq->refusal) {
 		f[n++] = SL_KV(refused, http_refusal_error(rq->refusal)->text);
 	} else {
+		struct http_str method = http_request_str(rq, rq->method_text);
 		struct http_str target = http_request_str(rq, rq->target);
 
-		f[n++] = SL_KV(version, rq->minor ? "1.1" : "1.0");
-		f[n++] = SL_KV(method, http_method_name(rq->method));
+		f[n++] = SL_KV(version, version_of(rq));
+		f[n++] = SL_KV_BYTES(method, method.p, sl_min(method.n, (size_t)METHOD_BYTES));
 		f[n++] = SL_KV_BYTES(target, target.p, sl_min(target.n, (size_t)TARGET_BYTES));
 		f[n++] = client_field(rq, "User-Agent", "agent");
 		f[n++] = client_field(rq, "Referer", "referer");
