@@ -44,17 +44,10 @@ static size_t step(size_t max)
 /* Not when the body is on its way already: then the client did not wait. */
 static int send_continue(struct http_request *rq, int64_t deadline)
 {
-	static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	struct sl_reply *reply;
-
 	rq->body.expects = false;
-	if (sl_conn_buffered(rq->conn))
+	if (sl_conn_buffered(rq->conn) || rq->out.begun)
 		return 0;
-	reply = sl_reply_new(rq->conn, 1, 0, 0);
-	if (!reply)
-		return -ENOMEM;
-	sl_reply_add(reply, sl_part_slice(sl_slice_borrow(line, sizeof(line) - 1)));
-	return sl_deliver(reply, deadline);
+	return http_interim(rq, 100, NULL, 0, deadline);
 }
 
 /* ---- chunks ----------------------------------------------------------------------------- */

@@ -6,9 +6,10 @@
  * of unknown length is a chunk, its framing in the reply's own memory. Invariant: the reply that
  * ends the connection is the last one, so that a body that is not whole never ends as if it were.
  *
- * Order of parts: when a connection ends; whole responses; pieces.
+ * Order of parts: when a connection ends; whole responses; pieces; interim ones.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "wire.h"
@@ -133,9 +134,34 @@ static int h1_end(struct http_request *rq, int64_t deadline)
 	return sl_deliver(reply, deadline);
 }
 
+/* ---- interim ones ----------------------------------------------------------------------- */
+
+static int h1_interim(struct http_request *rq, int status, const char *lines, size_t n,
+		      int64_t deadline)
+{
+	struct sl_reply *reply;
+	char *p;
+	int k;
+
+	if (!rq->minor)
+		return 0;
+	reply = sl_reply_new(rq->conn, 1, 0, n + HTTP_HEAD_OWN_BYTES);
+	if (!reply)
+		return -ENOMEM;
+	p = (char *)reply->bytes;
+	k = snprintf(p, HTTP_HEAD_OWN_BYTES, "HTTP/1.1 %d %s\r\n", status,
+		     http_status_reason(status));
+	if (n)
+		memcpy(p + k, lines, n);
+	memcpy(p + k + n, "\r\n", 2);
+	sl_reply_add(reply, text(p, (size_t)k + n + 2));
+	return sl_deliver(reply, deadline);
+}
+
 const struct http_wire http_h1_wire = {
 	.read = http_h1_body_read,
 	.begin = h1_begin,
 	.send = h1_send,
 	.end = h1_end,
+	.interim = h1_interim,
 };

@@ -95,6 +95,15 @@ int http_stream_send(struct http_request *rq, struct sl_part *parts, uint32_t n,
 /* The body is whole. Return: 0; -EPROTO: less than was promised; or -errno as above. */
 int http_stream_end(struct http_request *rq, int64_t deadline);
 
+/**
+ * http_interim() - a response before the response: 103 with @lines, @n bytes of header lines, each
+ * with its CRLF, sound as http_response_field_str() checks them. Before anything else is sent; an
+ * HTTP/1.0 client, which would not understand, gets nothing. @status: 100 to 199, not 101.
+ * Return: 0; -ENOMEM; -ECONNRESET.
+ */
+int http_interim(struct http_request *rq, int status, const char *lines, size_t n,
+		 int64_t deadline);
+
 /* ---- making the reply ------------------------------------------------------------------- */
 
 /**

@@ -66,3 +66,10 @@ int http_stream_end(struct http_request *rq, int64_t deadline)
 	o->ended = !o->err;
 	return o->err;
 }
+
+int http_interim(struct http_request *rq, int status, const char *lines, size_t n,
+		 int64_t deadline)
+{
+	SL_ASSERT(status >= 100 && status <= 199 && status != 101 && !rq->out.begun);
+	return rq->wire->interim(rq, status, lines, n, deadline);
+}

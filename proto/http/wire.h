@@ -16,6 +16,7 @@
  * @send: parts of which some have bytes, as many as rq->out allows; takes their references in any
  *	case.
  * @end: the body was sent in full.
+ * @interim: as http_interim().
  */
 struct http_wire {
 	ssize_t (*read)(struct http_request *rq, void *dst, size_t max, int64_t deadline);
@@ -23,6 +24,8 @@ struct http_wire {
 		     int64_t deadline);
 	int (*send)(struct http_request *rq, struct sl_part *parts, uint32_t n, int64_t deadline);
 	int (*end)(struct http_request *rq, int64_t deadline);
+	int (*interim)(struct http_request *rq, int status, const char *lines, size_t n,
+		       int64_t deadline);
 };
 
 /**

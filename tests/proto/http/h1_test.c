@@ -106,11 +106,20 @@ static int get_fields(struct http_request *rq, struct http_response *rs, int64_t
 	return err ? err : http_response_body(rs, "text/plain", "many", 4);
 }
 
+static int get_hints(struct http_request *rq, struct http_response *rs, int64_t deadline)
+{
+	static const char hints[] = "Link: </a.css>\r\nLink: </b.css>\r\n";
+	int err = http_interim(rq, 103, hints, sizeof(hints) - 1, deadline);
+
+	return err ? err : http_response_body(rs, "text/plain", "page", 4);
+}
+
 static const struct http_route routes[] = {
 	{HTTP_ON(GET), "/known", get_known, 0},	    {HTTP_ON(GET), "/unknown", get_unknown, 0},
 	{HTTP_ON(GET), "/empty", get_empty, 0},	    {HTTP_ON(GET), "/cut", get_cut, 0},
 	{HTTP_ON(GET), "/short", get_short, 0},	    {HTTP_ON(GET), "/endless", get_endless, 0},
 	{HTTP_ON(ANY), "/any", any_method, 0},	    {HTTP_ON(GET), "/fields", get_fields, 0},
+	{HTTP_ON(GET), "/hints", get_hints, 0},
 };
 
 static void run(void (*client)(struct web *w))
@@ -314,6 +323,31 @@ static void ask_for_fields(struct web *w)
 TEST(head_may_be_large)
 {
 	run(ask_for_fields);
+}
+
+static void ask_for_hints(struct web *w)
+{
+	int fd = web_connect(w);
+	struct web_answer a;
+
+	web_send_text(fd, ASK("GET", "/hints", "1.1") "\r\n" ASK("GET", "/hints", "1.0") "\r\n");
+	ASSERT_TRUE(web_read(fd, true, &a));
+	EXPECT_STREQ("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nLink: </b.css>\r\n\r\n", a.head);
+	web_answer_done(&a);
+	for (int i = 0; i < 2; i++) {
+		ASSERT_TRUE(web_read(fd, false, &a));
+		EXPECT_EQ(200, a.status);
+		EXPECT_STREQ("page", a.body);
+		web_answer_done(&a);
+	}
+	EXPECT_TRUE(serving_ended(fd));
+	close(fd);
+}
+
+/* RFC 9110, section 15.2: not to an HTTP/1.0 client. */
+TEST(hints_come_before_the_answer)
+{
+	run(ask_for_hints);
 }
 
 TEST_HARNESS_MAIN

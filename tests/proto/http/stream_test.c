@@ -38,7 +38,14 @@ static int note_end(struct http_request *r, int64_t deadline)
 	return note('e');
 }
 
-static const struct http_wire wire = {.begin = note_begin, .send = note_send, .end = note_end};
+static int note_interim(struct http_request *r, int status, const char *lines, size_t n,
+			int64_t deadline)
+{
+	return note('i');
+}
+
+static const struct http_wire wire = {
+	.begin = note_begin, .send = note_send, .end = note_end, .interim = note_interim};
 
 static int begin(enum http_method m, int status, uint64_t bytes)
 {
@@ -131,6 +138,16 @@ TEST(failure_is_told_by_each_later_call)
 	EXPECT_EQ(-ENOMEM, begin(HTTP_M_GET, 200, 100));
 	EXPECT_EQ(-ENOMEM, send_bytes(1));
 	EXPECT_STREQ("b", calls);
+}
+
+TEST(interim_response_is_the_wires)
+{
+	memset(calls, 0, sizeof(calls));
+	rq = (struct http_request){.wire = &wire};
+	EXPECT_EQ(0, http_interim(&rq, 103, "", 0, SL_NEVER));
+	next_err = -ENOMEM;
+	EXPECT_EQ(-ENOMEM, http_interim(&rq, 100, NULL, 0, SL_NEVER));
+	EXPECT_STREQ("ii", calls);
 }
 
 TEST_HARNESS_MAIN
