@@ -40,6 +40,7 @@ void http_log_free(struct http_log *log);
 /* ---- the server ------------------------------------------------------------------------- */
 
 struct http_core;
+struct cache;
 struct http_route;
 struct sl_static;
 
@@ -50,6 +51,7 @@ struct sl_static;
  * @head_bytes_max: http.max_head_bytes; more than the connection's window (256 KiB) counts as that.
  * @body_bytes_max: http.max_body_bytes.
  * @files: what lies below static.root, which is then all that is served; outlives the server.
+ * @cache: what /cache/ is about, or NULL; outlives the server.
  * @index: static.index, at most 255 bytes. @max_age_s: static.max_age, 0: off.
  * @routes, @routes_n: the table of routes; NULL: that of static.c with @files, else of routes.c.
  */
@@ -60,6 +62,7 @@ struct http_server_conf {
 	const struct sl_registry *registry;
 	uint64_t head_bytes_max, body_bytes_max;
 	struct sl_static *files;
+	struct cache *cache;
 	const char *index;
 	uint64_t max_age_s;
 	const struct http_route *routes;
@@ -78,6 +81,7 @@ struct http_server {
 	size_t routes_n;
 	uint64_t head_bytes_max, body_bytes_max, max_age_s;
 	struct sl_static *files;
+	struct cache *cache;
 	char index[256];
 	const char *not_ready; /* NULL: /readyz says 200 */
 	struct http_core *cores;

@@ -72,7 +72,7 @@ __attribute__((format(printf, 2, 3))) static struct sl_slice put_text(struct htt
 	return sl_slice_of(m->buf, at, (size_t)n);
 }
 
-int http_multipart_make(struct http_response *rs, const char *type, uint64_t bytes,
+int http_multipart_make(struct http_response *rs, struct http_str type, uint64_t bytes,
 			const struct http_range *ranges, int n, struct http_multipart *ret_m)
 {
 	struct http_multipart m = {.n = n};
@@ -81,7 +81,7 @@ int http_multipart_make(struct http_response *rs, const char *type, uint64_t byt
 	uint64_t random;
 
 	SL_ASSERT(n > 1 && n <= HTTP_RANGES_MAX);
-	m.buf = sl_buf_new((size_t)(n + 2) * (PART_HEAD_BYTES + strlen(type)));
+	m.buf = sl_buf_new((size_t)(n + 2) * (PART_HEAD_BYTES + type.n));
 	if (!m.buf)
 		return -ENOMEM;
 	/* No body can hold a boundary that is not known before. */
@@ -92,9 +92,9 @@ int http_multipart_make(struct http_response *rs, const char *type, uint64_t byt
 	rs->content_type = (const char *)media.data;
 	sl_slice_release(&media);
 	for (int i = 0; i < n; i++) {
-		m.heads[i] = put_text(&m, "\r\n--%s\r\nContent-Type: %s\r\nContent-Range: "
-				      CONTENT_RANGE "\r\n\r\n", boundary, type, ranges[i].off,
-				      ranges[i].off + ranges[i].len - 1, bytes);
+		m.heads[i] = put_text(&m, "\r\n--%s\r\nContent-Type: %.*s\r\nContent-Range: "
+				      CONTENT_RANGE "\r\n\r\n", boundary, (int)type.n, type.p,
+				      ranges[i].off, ranges[i].off + ranges[i].len - 1, bytes);
 		m.bytes += m.heads[i].len + ranges[i].len;
 	}
 	m.heads[n] = put_text(&m, "\r\n--%s--\r\n", boundary);

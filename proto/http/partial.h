@@ -39,7 +39,7 @@ struct http_multipart {
  * heads[0], the first range, heads[1], …, heads[@n], and the caller's to add.
  * @type: of the whole. Return: 0, or -ENOMEM.
  */
-int http_multipart_make(struct http_response *rs, const char *type, uint64_t bytes,
+int http_multipart_make(struct http_response *rs, struct http_str type, uint64_t bytes,
 			const struct http_range *ranges, int n, struct http_multipart *ret_m);
 
 /* The next head, whose reference the caller takes. */

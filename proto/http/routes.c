@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cache.h"
 #include "route.h"
 #include "status.h"
 
@@ -55,5 +56,10 @@ const struct http_route http_routes[] = {
 	{HTTP_ON(GET), "/metrics", get_metrics, HTTP_ROUTE_NO_STORE},
 	{HTTP_ON(GET), "/healthz", get_healthz, HTTP_ROUTE_NO_STORE},
 	{HTTP_ON(GET), "/readyz", get_readyz, HTTP_ROUTE_NO_STORE},
+	{HTTP_ON(GET), "/cache/", http_cache_stat_get, HTTP_ROUTE_NO_STORE},
+	{HTTP_ON(GET), "/cache/{*}", http_cache_get, 0},
+	{HTTP_ON(PUT), "/cache/{*}", http_cache_put, 0},
+	{HTTP_ON(DELETE), "/cache/{*}", http_cache_delete, 0},
+	{HTTP_ON(POST), "/cache-purge", http_cache_purge, 0},
 };
 const size_t http_routes_n = SL_ARRAY_SIZE(http_routes);

@@ -48,6 +48,7 @@ int http_server_init(struct http_server *s, const struct http_server_conf *conf)
 		.log = conf->log,
 		.registry = conf->registry,
 		.files = conf->files,
+		.cache = conf->cache,
 		.not_ready = "starting",
 		.cores = cores,
 		.cores_n = conf->cores,

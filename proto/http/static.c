@@ -97,7 +97,8 @@ static int put_ranges(struct http_response *rs, const struct found *f, const str
 		      int n)
 {
 	struct http_multipart m;
-	int err = http_multipart_make(rs, f->type, f->file.bytes, r, n, &m);
+	int err = http_multipart_make(rs, (struct http_str){f->type, strlen(f->type)},
+				      f->file.bytes, r, n, &m);
 
 	if (err)
 		return err;

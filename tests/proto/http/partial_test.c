@@ -65,6 +65,7 @@ TEST(one_range_and_none_name_the_length_of_the_whole)
 static int make_many(void *arg)
 {
 	static const char type[] = "text/plain";
+	const struct http_str type_str = {type, sizeof(type) - 1};
 	struct http_range ranges[HTTP_RANGES_MAX];
 	struct http_multipart m;
 	struct http_response rs;
@@ -74,7 +75,7 @@ static int make_many(void *arg)
 	for (int i = 0; i < HTTP_RANGES_MAX; i++)
 		ranges[i] = (struct http_range){UINT64_MAX - 100 + (uint64_t)i, 1};
 	http_response_init(&rs);
-	ASSERT_EQ(0, http_multipart_make(&rs, type, UINT64_MAX, ranges, HTTP_RANGES_MAX, &m));
+	ASSERT_EQ(0, http_multipart_make(&rs, type_str, UINT64_MAX, ranges, HTTP_RANGES_MAX, &m));
 	EXPECT_EQ(206, rs.status);
 	ASSERT_EQ(1, sscanf(rs.content_type, "multipart/byteranges; boundary=%60s", boundary));
 	for (int i = 0; i <= HTTP_RANGES_MAX; i++) {
@@ -97,7 +98,7 @@ static int make_many(void *arg)
 	http_multipart_done(&m);
 	http_response_done(&rs);
 	/* Nobody takes the heads. */
-	ASSERT_EQ(0, http_multipart_make(&rs, type, 100, ranges, 2, &m));
+	ASSERT_EQ(0, http_multipart_make(&rs, type_str, 100, ranges, 2, &m));
 	http_multipart_done(&m);
 	EXPECT_EQ(0, sl_buf_bytes_used(sl_core_self()));
 	http_response_done(&rs);

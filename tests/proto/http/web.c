@@ -32,6 +32,8 @@ static int run_core(void *arg)
 				  .arg = w,
 				  .ret_port = &w->port};
 
+	if (w->begin)
+		w->begin(w);
 	serving_run(&serving);
 	if (w->end)
 		w->end(w);
