@@ -250,9 +250,10 @@ static bool choose_nodes(enum sl_numa_mode mode, const int *cpus, uint32_t n,
 static int start_core(struct sl_core *core, void *arg)
 {
 	struct daemon *d = arg;
+	int err = sl_topics_start(d->topics, SL_NEVER);
 
 	(void)core;
-	return sl_topics_start(d->topics, SL_NEVER);
+	return err ? err : cache_start_core(d, SL_NEVER);
 }
 
 static int make_registry(struct daemon *d, uint32_t cores)
@@ -341,6 +342,7 @@ static void apply(struct daemon *d)
 	http_server_set_max_age(&d->web, max_age_s(d));
 	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
 		sl_call(sl_cores_at(d->cores, i), configure_topics, d, SL_NEVER);
+	cache_apply(d);
 	if (!daemon_configure_kafka(d))
 		listeners_configure(d);
 }
@@ -489,6 +491,7 @@ static int end(struct daemon *d)
 	listeners_close(d, sl_now() + DRAIN_NS);
 	on_every_core(d, stop_access_log);
 	on_every_core(d, stop_files);
+	on_every_core(d, cache_stop_core);
 	err = on_every_core(d, stop_topics);
 	if (err)
 		sl_log_err("daemon.stopped-unclean", SL_KV_ERRNO(err));
@@ -531,6 +534,29 @@ static void run_here(struct sl_msg *msg)
 	SL_ASSERT(!sl_fiber_start(SL_STACK_LARGE, run_fiber, r));
 }
 
+static int open_access_log(struct daemon *d, uint32_t cores, char *why, size_t why_len)
+{
+	const char *path = d->conf.http.access_log;
+
+	if (!path[0])
+		return 0;
+	return http_log_open(path, (enum sl_log_format)d->conf.node.log_format, cores,
+			     &d->access_log, why, why_len);
+}
+
+static int open_http(struct daemon *d, uint32_t cores)
+{
+	return http_server_init(&d->http, &(struct http_server_conf){
+						  .name = listener_names[LISTENER_HTTP],
+						  .log = d->access_log,
+						  .cores = cores,
+						  .registry = d->registry,
+						  .head_bytes_max = d->conf.http.max_head_bytes,
+						  .body_bytes_max = d->conf.http.max_body_bytes,
+						  .cache = d->cache,
+					  });
+}
+
 static int start_cores(struct daemon *d, char *why, size_t why_len)
 {
 	int nodes[CPU_SETSIZE];
@@ -555,21 +581,11 @@ static int start_cores(struct daemon *d, char *why, size_t why_len)
 						 : strerror(-err));
 		return err;
 	}
-	if (d->conf.http.access_log[0]) {
-		err = http_log_open(d->conf.http.access_log,
-				    (enum sl_log_format)d->conf.node.log_format, conf.n,
-				    &d->access_log, why, why_len);
-		if (err)
-			return err;
-	}
-	err = http_server_init(&d->http, &(struct http_server_conf){
-						 .name = listener_names[LISTENER_HTTP],
-						 .log = d->access_log,
-						 .cores = conf.n,
-						 .registry = d->registry,
-						 .head_bytes_max = d->conf.http.max_head_bytes,
-						 .body_bytes_max = d->conf.http.max_body_bytes,
-					 });
+	err = open_access_log(d, conf.n, why, why_len);
+	if (!err)
+		err = cache_begin(d, conf.n, why, why_len);
+	if (!err)
+		err = open_http(d, conf.n);
 	if (!err && d->conf.statics.listen.n)
 		err = open_files(d, conf.n, why, why_len);
 	if (!err)
@@ -585,6 +601,7 @@ static void free_all(struct daemon *d)
 
 	listeners_free(d);
 	sl_topics_close(d->topics);
+	cache_free(d->cache);
 	http_server_done(&d->http);
 	close_files(d);
 	http_log_free(d->access_log);
