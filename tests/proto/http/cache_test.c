@@ -380,8 +380,8 @@ static void ask_several_ranges(struct web *w)
 		} r[] = {{N - 3, 3}, {0, 9437184}, {5, 2}};
 		char head[300];
 		int n = snprintf(head, sizeof(head), "\r\n--%s\r\nContent-Type: video/x\r\n"
-				 "Content-Range: bytes %zu-%zu/12582912\r\n\r\n", boundary, r[i].off,
-				 r[i].off + r[i].n - 1);
+				 "Content-Range: bytes %zu-%zu/12582912\r\n\r\n", boundary,
+				 r[i].off, r[i].off + r[i].n - 1);
 
 		EXPECT_MEMEQ(head, p, (size_t)n);
 		EXPECT_TRUE(!memcmp(body + r[i].off, p + n, r[i].n));
