@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "proto/http/cache.h"
 #include "proto/http/route.h"
 #include "stores/cache/cache.h"
 #include "web.h"
@@ -37,7 +38,35 @@ static void end(struct web *w)
 	cache_stop(cache, SL_NEVER);
 }
 
-static void run(void (*client)(struct web *w))
+static struct sl_faults faults;
+
+/* A full disk refuses what takes space, another one everything. */
+static uint64_t ops_of(int err)
+{
+	return err == ENOSPC ? 1ull << SL_OP_WRITE | 1ull << SL_OP_WRITEV |
+				       1ull << SL_OP_FALLOCATE | 1ull << SL_OP_FTRUNCATE
+			     : sl_ops_file_mask();
+}
+
+/* "/faults/NTH/ERR/1": from the NTH operation on files on (0: none) all fail; /0: that one. */
+static int set_faults(struct http_request *rq, struct http_response *rs, int64_t deadline)
+{
+	faults.count = 0;
+	faults.nth = strtoull(rq->params[0].p, NULL, 10);
+	faults.err = atoi(rq->params[1].p);
+	faults.ops = ops_of(faults.err);
+	faults.sticky = rq->params[2].p[0] == '1';
+	return 0;
+}
+
+static const struct http_route failing_routes[] = {
+	{HTTP_ON(GET), "/faults/{}/{}/{}", set_faults, 0},
+	{HTTP_ON(GET), "/cache/{*}", http_cache_get, 0},
+	{HTTP_ON(PUT), "/cache/{*}", http_cache_put, 0},
+	{HTTP_ON(DELETE), "/cache/{*}", http_cache_delete, 0},
+};
+
+static void run_with(void (*client)(struct web *w), bool failing)
 {
 	struct cache_conf conf = {
 		.path = "cache",
@@ -49,6 +78,12 @@ static void run(void (*client)(struct web *w))
 	char why[300] = "";
 	int err;
 
+	if (failing) {
+		sl_faults_init(&faults, NULL);
+		w.backend = &faults.backend;
+		w.conf.routes = failing_routes;
+		w.conf.routes_n = SL_ARRAY_SIZE(failing_routes);
+	}
 	conf.dir = open(harness_tmpdir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ASSERT_LE(0, conf.dir);
 	err = cache_open(1, &conf, &cache, why, sizeof(why), SL_NEVER);
@@ -59,6 +94,11 @@ static void run(void (*client)(struct web *w))
 	web_run(&w);
 	cache_free(cache);
 	close(conf.dir);
+}
+
+static void run(void (*client)(struct web *w))
+{
+	run_with(client, false);
 }
 
 /* The bytes of a body, of which no two stretches are alike. */
@@ -630,6 +670,128 @@ static void find_damage(struct web *w)
 TEST(an_object_that_went_bad_is_not_there)
 {
 	run(find_damage);
+}
+
+static void fail(int fd, unsigned nth, int err, bool sticky)
+{
+	char text[100];
+
+	snprintf(text, sizeof(text), GET("/faults/%u/%d/%d"), nth, err, sticky);
+	expect_status(fd, text, 200);
+}
+
+/* A new connection for each: one whose body was not taken ends. */
+static int put_anew(struct web *w, const char *path, const void *body, size_t n)
+{
+	int fd = web_connect(w), status = put(fd, path, "", body, n);
+
+	close(fd);
+	return status;
+}
+
+static void fill_disk(struct web *w)
+{
+	enum { N = 1 << 20 };
+	uint8_t *body = body_of(N, 1);
+	int fd = web_connect(w);
+
+	EXPECT_EQ(201, put(fd, "/cache/before", "", "b", 1));
+	fail(fd, 1, ENOSPC, true);
+	EXPECT_EQ(507, put_anew(w, "/cache/large", body, N));
+	EXPECT_EQ(507, put_anew(w, "/cache/small", "s", 1));
+	expect_status(fd, GET("/cache/large"), 404);
+	expect_status(fd, GET("/cache/small"), 404);
+	expect_body(fd, GET("/cache/before"), 200, "b", 1);
+	fail(fd, 0, 0, false);
+	EXPECT_EQ(201, put_anew(w, "/cache/large", body, N));
+	EXPECT_EQ(201, put_anew(w, "/cache/small", "s", 1));
+	expect_body(fd, GET("/cache/large"), 200, body, N);
+	free(body);
+	close(fd);
+}
+
+TEST(a_full_disk_is_told_by_507_until_it_has_space)
+{
+	run_with(fill_disk, true);
+}
+
+static void fail_disk(struct web *w)
+{
+	int fd = web_connect(w);
+
+	EXPECT_EQ(201, put(fd, "/cache/before", "", "b", 1));
+	expect_body(fd, GET("/cache/before"), 200, "b", 1);
+	fail(fd, 1, EIO, true);
+	EXPECT_EQ(503, put_anew(w, "/cache/after", "a", 1));
+	expect_status(fd, GET("/cache/after"), 404);
+	close(fd);
+}
+
+TEST(a_failed_disk_is_told_by_503)
+{
+	run_with(fail_disk, true);
+}
+
+/* Whatever is there is one of the two, whole. */
+static void expect_either(struct web *w, const void *a, const void *b, size_t n, bool stored)
+{
+	int fd = web_connect(w);
+	struct web_answer got;
+	int status = ask(fd, GET("/cache/k"), &got);
+
+	if (status == 200 && EXPECT_EQ(n, got.n))
+		EXPECT_TRUE((!stored && !memcmp(a, got.body, n)) || !memcmp(b, got.body, n));
+	else
+		EXPECT_EQ(404, status);
+	web_answer_done(&got);
+	close(fd);
+}
+
+static void fail_each(struct web *w, size_t n, int err)
+{
+	uint8_t *old = body_of(n, 100);
+
+	EXPECT_EQ(2, put_anew(w, "/cache/k", old, n) / 100);
+	for (unsigned nth = 1; nth <= 24; nth++) {
+		uint8_t *new = body_of(n, 100 + nth);
+		int fd = web_connect(w), status;
+
+		fail(fd, nth, err, false);
+		status = put_anew(w, "/cache/k", new, n);
+		fail(fd, 0, 0, false);
+		EXPECT_TRUE(status == 201 || status == 204 || status == 503 || status == 507);
+		expect_either(w, old, new, n, status < 300);
+		close(fd);
+		if (status < 300) {
+			free(old);
+			old = new;
+		} else {
+			free(new);
+		}
+	}
+	free(old);
+}
+
+static void fail_each_of_small(struct web *w)
+{
+	fail_each(w, 3000, ENOSPC);
+	fail_each(w, 3000, EIO);
+}
+
+TEST_TIMEOUT(an_operation_that_fails_leaves_the_old_or_the_new, 60)
+{
+	run_with(fail_each_of_small, true);
+}
+
+static void fail_each_of_large(struct web *w)
+{
+	fail_each(w, 700000, ENOSPC);
+	fail_each(w, 700000, EIO);
+}
+
+TEST_TIMEOUT(an_operation_that_fails_leaves_the_old_or_the_new_of_a_large_object, 60)
+{
+	run_with(fail_each_of_large, true);
 }
 
 TEST_HARNESS_MAIN
