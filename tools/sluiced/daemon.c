@@ -296,7 +296,7 @@ static void greet(const struct daemon *d)
 	       kafka ? kafka : "off", http ? http : "off", statics ? ", static " : "",
 	       statics ? statics : "", d->conf.node.datadir,
 	       (double)(sl_clock_ns() - d->began_ns) / 1e6);
-	if (kafka)
+	if (kafka && !sl_conf_encrypts(&d->conf, listener_names[LISTENER_KAFKA]))
 		printf("  echo hello | kcat -P -b %s -t greetings\n"
 		       "  kcat -C -b %s -t greetings -e\n", kafka, kafka);
 	fflush(stdout);
@@ -335,6 +335,8 @@ static void reopen_access_log(struct daemon *d)
 
 static void apply(struct daemon *d)
 {
+	char why[400];
+
 	sl_log_setup((enum sl_log_level)d->conf.node.log_level,
 		     (enum sl_log_format)d->conf.node.log_format);
 	http_server_set_limits(&d->http, d->conf.http.max_head_bytes, d->conf.http.max_body_bytes);
@@ -343,6 +345,10 @@ static void apply(struct daemon *d)
 	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
 		sl_call(sl_cores_at(d->cores, i), configure_topics, d, SL_NEVER);
 	cache_apply(d);
+	if (daemon_tls_load(d, why, sizeof(why)))
+		sl_log_err("tls.kept", SL_KV(why, why));
+	if (sl_keyring_load(&d->keys, d->conf.http.keys, why, sizeof(why), SL_NEVER))
+		sl_log_err("keys.kept", SL_KV(why, why));
 	if (!daemon_configure_kafka(d))
 		listeners_configure(d);
 }
@@ -511,9 +517,11 @@ static void run_fiber(void *arg)
 {
 	struct run *r = arg;
 	struct daemon *d = r->d;
-	char why[256];
+	char why[400];
 
-	r->res = listeners_open(d, why, sizeof(why));
+	r->res = sl_keyring_load(&d->keys, d->conf.http.keys, why, sizeof(why), SL_NEVER);
+	if (!r->res)
+		r->res = listeners_open(d, why, sizeof(why));
 	if (r->res) {
 		sl_log_err("daemon.cannot-listen", SL_KV(why, why));
 	} else {
@@ -600,6 +608,8 @@ static void free_all(struct daemon *d)
 	struct kafka_config *k;
 
 	listeners_free(d);
+	daemon_tls_free(d);
+	sl_keyring_done(&d->keys);
 	sl_topics_close(d->topics);
 	cache_free(d->cache);
 	http_server_done(&d->http);
