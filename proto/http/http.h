@@ -51,6 +51,7 @@ struct sl_static;
  * @head_bytes_max: http.max_head_bytes; more than the connection's window (256 KiB) counts as that.
  * @body_bytes_max: http.max_body_bytes.
  * @files: what lies below static.root, which is then all that is served; outlives the server.
+ * @keys: who may use the routes, or NULL: everybody; outlives the server.
  * @cache: what /cache/ is about, or NULL; outlives the server.
  * @index: static.index, at most 255 bytes. @max_age_s: static.max_age, 0: off.
  * @routes, @routes_n: the table of routes; NULL: that of static.c with @files, else of routes.c.
@@ -63,6 +64,7 @@ struct http_server_conf {
 	uint64_t head_bytes_max, body_bytes_max;
 	struct sl_static *files;
 	struct cache *cache;
+	const struct sl_keyring *keys;
 	const char *index;
 	uint64_t max_age_s;
 	const struct http_route *routes;
@@ -82,6 +84,7 @@ struct http_server {
 	uint64_t head_bytes_max, body_bytes_max, max_age_s;
 	struct sl_static *files;
 	struct cache *cache;
+	const struct sl_keyring *keys;
 	char index[256];
 	const char *not_ready; /* NULL: /readyz says 200 */
 	struct http_core *cores;

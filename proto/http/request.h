@@ -96,6 +96,7 @@ struct http_wire;
  * @path: of the target, as sent (percent-encoding is not undone), @query: behind its "?".
  * @star: the target is "*", which asks about the server as a whole.
  * @params: what the route's pattern left open. @refusal: why it is not served, if it is not.
+ * @key: the name of the key that it was let in with; "": none.
  * @began_ns: when its head was there, as sl_now() told. @peer: as sl_conn_peer(), if it is
  * logged.
  */
@@ -118,6 +119,7 @@ struct http_request {
 	enum http_refusal refusal;
 	int64_t began_ns;
 	const char *peer;
+	char key[SL_KEY_NAME_BYTES];
 	struct http_body body;
 	struct http_out out;
 	llhttp_t parser;

@@ -100,6 +100,31 @@ static int no_route(struct http_request *rq, struct http_response *rs, uint32_t 
 	return http_response_field(rs, "Allow", allow);
 }
 
+/* Whether the key that came with @rq is good for @route. Return: 0; 1: @rs refuses; -errno. */
+static int check_key(struct http_request *rq, struct http_response *rs,
+		     const struct http_route *route)
+{
+	uint32_t scope = route->flags & HTTP_ROUTE_ADMIN   ? SL_SCOPE_ADMIN
+			 : route->flags & HTTP_ROUTE_WRITE ? SL_SCOPE_WRITE
+							   : SL_SCOPE_READ;
+	struct http_str v = {0};
+	int err;
+
+	if (!rq->server->keys || route->flags & HTTP_ROUTE_OPEN)
+		return 0;
+	http_request_field(rq, "Authorization", &v);
+	err = sl_keys_check(rq->server->keys, v.p, v.n, scope, rq->key);
+	if (!err)
+		return 0;
+	if (err == -EACCES) {
+		http_response_error(rs, 403, "this key is not good for that");
+		return 1;
+	}
+	http_response_error(rs, 401, "a key is needed: Authorization: Bearer KEY");
+	err = http_response_field(rs, "WWW-Authenticate", "Bearer");
+	return err ? err : 1;
+}
+
 static int call_route(struct http_request *rq, struct http_response *rs)
 {
 	const struct http_server *s = rq->server;
@@ -107,12 +132,16 @@ static int call_route(struct http_request *rq, struct http_response *rs)
 	uint32_t allowed;
 	int err;
 
+	rq->key[0] = 0;
 	if (rq->star)
 		return no_route(rq, rs, HTTP_ON(GET) | HTTP_ON(HEAD) | HTTP_ON(OPTIONS));
 	route = http_route_find(s->routes, s->routes_n, rq->method,
 				http_request_str(rq, rq->path), rq->params, &allowed);
 	if (!route)
 		return no_route(rq, rs, allowed);
+	err = check_key(rq, rs, route);
+	if (err)
+		return sl_min(err, 0);
 	err = route->fn(rq, rs, SL_NEVER);
 	if (!err && !rq->out.begun && route->flags & HTTP_ROUTE_NO_STORE)
 		err = http_response_field(rs, "Cache-Control", "no-store");

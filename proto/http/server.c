@@ -49,6 +49,7 @@ int http_server_init(struct http_server *s, const struct http_server_conf *conf)
 		.registry = conf->registry,
 		.files = conf->files,
 		.cache = conf->cache,
+		.keys = conf->keys,
 		.not_ready = "starting",
 		.cores = cores,
 		.cores_n = conf->cores,

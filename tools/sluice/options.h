@@ -103,6 +103,9 @@ const char *bootstrap_default(void);
 /* The same of http.listen: SLUICE_HTTP or 127.0.0.1:8080. */
 const char *http_default(void);
 
+/* The key for daemons that ask for one: SLUICE_KEY, or NULL. Command lines are for all to see. */
+const char *key_default(void);
+
 /* The port of an address without one. */
 enum { HTTP_PORT = 8080 };
 

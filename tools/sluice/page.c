@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "dataplane/dataplane.h"
+#include "options.h"
 
 /* Paths of pages are words of this program. */
 enum { PATH_BYTES_MAX = 900 };
@@ -144,12 +145,15 @@ static int send_head(int fd, const struct net_addr *addr, const struct page_requ
 		     int64_t body_bytes, int64_t deadline)
 {
 	bool v6 = strchr(addr->host, ':');
+	const char *key = key_default();
 	struct sl_text t = {0};
 	int err;
 
 	sl_text_printf(&t, "%s %s HTTP/1.1\r\nHost: %s%s%s:%u\r\nUser-Agent: sluice/" SL_VERSION
 		       "\r\nConnection: close\r\n%s", q->method, q->path, v6 ? "[" : "", addr->host,
 		       v6 ? "]" : "", addr->port, q->fields);
+	if (key)
+		sl_text_printf(&t, "Authorization: Bearer %s\r\n", key);
 	if (q->body >= 0 && body_bytes >= 0)
 		sl_text_printf(&t, "Content-Length: %" PRId64 "\r\n", body_bytes);
 	else if (q->body >= 0)

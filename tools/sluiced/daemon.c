@@ -562,6 +562,7 @@ static int open_http(struct daemon *d, uint32_t cores)
 						  .head_bytes_max = d->conf.http.max_head_bytes,
 						  .body_bytes_max = d->conf.http.max_body_bytes,
 						  .cache = d->cache,
+						  .keys = &d->keys,
 					  });
 }
 

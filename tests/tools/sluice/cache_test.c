@@ -162,6 +162,35 @@ TEST_F(cache, a_refusal_is_told_while_the_body_is_sent)
 	EXPECT_NOT_NULL(strstr(r->err, "(status 413)"));
 }
 
+/* SHA-256 of "secret". */
+#define SECRET "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+
+TEST(a_key_is_shown_to_who_asks_for_one)
+{
+	struct daemon_kit d;
+	char http[32], path[300];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/keys", harness_tmpdir());
+	f = fopen(path, "w");
+	ASSERT_NOT_NULL(f);
+	fputs("writer " SECRET " read,write\n", f);
+	fclose(f);
+	daemon_init(&d, NULL);
+	daemon_set(&d, "cache.path=%s/cache", harness_tmpdir());
+	daemon_set(&d, "http.keys=%s", path);
+	start(&d, http, sizeof(http));
+	unsetenv("SLUICE_KEY");
+	EXPECT_NOT_NULL(strstr(RUN(0, "x", "cache", "put", "a", "--http", http)->err,
+			       "Authorization: Bearer KEY (status 401)"));
+	setenv("SLUICE_KEY", "secret", 1);
+	EXPECT_EQ(0, RUN(0, "x", "cache", "put", "a", "--http", http)->status);
+	EXPECT_STREQ("x", RUN(0, NULL, "cache", "get", "a", "--http", http)->out);
+	EXPECT_EQ(0, RUN(0, NULL, "cache", "bench", "--http", http, "--objects", "3",
+			 "--connections", "1", "--seconds", "10ms")->status);
+	EXPECT_EQ(0, daemon_stop(&d));
+}
+
 TEST(without_a_cache_the_setting_is_named)
 {
 	struct daemon_kit d;
