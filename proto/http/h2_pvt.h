@@ -30,7 +30,7 @@ enum {
 
 /**
  * struct h2 - in the frame of serve().
- * @streams: all; @waiting: those whose handler is not begun yet. @fibers: handlers that run; @gone
+ * @peer: for the access log. @streams: all; @waiting: those whose handler is not begun yet. @fibers: handlers that run; @gone
  * is woken when the last of them ends.
  * @out_bytes: of responses, not yet in frames.
  * @held: memory that requests' bodies and responses keep here, which bounds how many are begun.
@@ -43,6 +43,7 @@ enum {
 struct h2 {
 	struct sl_conn *conn;
 	struct http_server *server;
+	const char *peer;
 	nghttp2_session *ng;
 	struct sl_list streams, waiting;
 	uint32_t fibers;
