@@ -196,7 +196,7 @@ static int drop_privileges(struct daemon *d, char *why, size_t why_len)
 	struct sl_privileges_conf conf = {
 		.user = c->node.user,
 		.low_ports = has_low_port(&c->kafka.listen) || has_low_port(&c->http.listen) ||
-			     has_low_port(&c->statics.listen) ||
+			     has_low_port(&c->statics.listen) || has_low_port(&c->proxy.listen) ||
 			     (c->kafka.core_ports.first && c->kafka.core_ports.first < 1024),
 		.core_dumps = c->node.core_dumps,
 		.confine = c->node.confine,
