@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "flight_pvt.h"
+#include "lend.h"
 
 /* ---- keys ------------------------------------------------------------------------------- */
 
@@ -298,6 +299,7 @@ static int copy_ask(struct flight *f, const struct flight_ask *ask)
 {
 	f->kind = ask->kind;
 	f->slice = ask->slice;
+	f->seen = ask->seen;
 	f->authorized = ask->authorized;
 	copy_str(f, ask->base, &f->base);
 	copy_str(f, ask->host, &f->host);
@@ -308,8 +310,7 @@ static int copy_ask(struct flight *f, const struct flight_ask *ask)
 	if (ask->old) {
 		f->has_old = true;
 		f->old = *ask->old;
-		f->old_version = ask->old_version;
-		sl_text_put(&f->old_fields, ask->old->fields.p, ask->old->fields.n);
+				sl_text_put(&f->old_fields, ask->old->fields.p, ask->old->fields.n);
 		f->old.fields = http_lines_of(&f->old_fields);
 	}
 	if (f->asked.err || f->key.err || f->stored_key.err || f->old_fields.err)
@@ -446,7 +447,8 @@ struct take {
 	uint64_t off, len;
 	struct sl_part *parts;
 	uint32_t n;
-	struct sl_core *to;
+	bool away;
+	struct http_lent *lent[CACHE_PARTS_MAX];
 };
 
 static int take_queued(struct flight *f, struct take *t)
@@ -503,19 +505,43 @@ static int take_parts(struct flight *f, struct take *t, int64_t deadline)
 			   t->n, deadline);
 }
 
-/* References to files that another core will hold are granted to it; bufs find home by themselves. */
+/* To a reader on another core; what cannot be lent is released. */
+static int lend(struct take *t, int n)
+{
+	int err = 0;
+
+	for (int i = 0; i < n; i++) {
+		t->lent[i] = http_lend(t->parts[i]);
+		err = t->lent[i] ? err : -ENOMEM;
+	}
+	for (int i = 0; i < n && err; i++)
+		if (t->lent[i])
+			http_lent_return(t->lent[i]);
+	return err ? err : n;
+}
+
 static int take_here(void *arg, int64_t deadline)
 {
 	struct take *t = arg;
 	int n = take_parts(t->f, t, deadline);
 
-	for (int i = 0; i < n && t->to != t->f->home; i++) {
-		if (t->parts[i].kind != SL_PART_EXTENT)
-			continue;
-		sl_file_grant(t->parts[i].extent.file, t->to);
-		sl_file_release(t->parts[i].extent.file);
+	return n > 0 && t->away ? lend(t, n) : n;
+}
+
+static int borrow(struct take *t, int n)
+{
+	int err = 0, got = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (err)
+			http_lent_return(t->lent[i]);
+		else
+			err = http_borrow(t->lent[i], &t->parts[i]);
+		got += !err;
 	}
-	return n;
+	for (int i = 0; i < got && err; i++)
+		sl_part_release(&t->parts[i]);
+	return err ? err : n;
 }
 
 /* So much at once: a cache's window. */
@@ -524,13 +550,17 @@ static int take_here(void *arg, int64_t deadline)
 int flight_parts(struct flight *f, uint64_t off, uint64_t len, struct sl_part *ret_parts,
 		 uint32_t n, int64_t deadline)
 {
-	struct take t = {f, off, sl_min(len, TAKE_BYTES_MAX), ret_parts, n, sl_core_self()};
+	struct take t = {
+		.f = f,
+		.off = off,
+		.len = sl_min(len, TAKE_BYTES_MAX),
+		.parts = ret_parts,
+		.n = sl_min(n, (uint32_t)CACHE_PARTS_MAX),
+		.away = sl_core_self() != f->home,
+	};
 	int got = sl_call(f->home, take_here, &t, deadline);
 
-	for (int i = 0; i < got && t.to != f->home; i++)
-		if (ret_parts[i].kind == SL_PART_EXTENT)
-			sl_file_held(ret_parts[i].extent.file);
-	return got;
+	return got > 0 && t.away ? borrow(&t, got) : got;
 }
 
 /* ---- leaving ---------------------------------------------------------------------------- */

@@ -21,14 +21,15 @@ enum flight_kind {
  * struct flight_ask - what is wanted.
  * @key: to store it under; @base: the key without what Vary or slices add to it.
  * @host, @path, @lines: of the request; @authorized: with Authorization.
- * @old: what is stored and to be validated, of version @old_version; or, for FLIGHT_SLICE, whose
- *	slice it is; NULL: nothing. @slice: its number.
+ * @old: what is stored and to be validated; or, for FLIGHT_SLICE, whose slice it is; NULL: nothing.
+ * @seen: the version that was found under @key, 0: none. Another one that is there by the time the
+ *	flight begins is the answer. @slice: the number of the slice.
  */
 struct flight_ask {
 	enum flight_kind kind;
 	struct http_str key, base, host, path, lines;
 	const struct stored *old;
-	uint64_t old_version, slice;
+	uint64_t seen, slice;
 	bool authorized;
 };
 

@@ -497,7 +497,7 @@ static int update_stored(struct flight *f, const struct stored *s)
 		err = -EMSGSIZE;
 	if (!err)
 		err = cache_update(f->proxy->cache, proxy_key(http_str_text(&f->key)),
-				   f->old_version, meta.data, (uint32_t)meta.len,
+				   f->seen, meta.data, (uint32_t)meta.len,
 				   expiry_ms(&s->caching), SL_NEVER);
 	sl_text_done(&meta);
 	return err;
@@ -611,9 +611,22 @@ static void take(struct flight *f, struct origin_exchange *x, const struct origi
 		take_new(f, x, h, asked_ms, bytes > 0, bytes);
 }
 
-void flight_fly(void *arg)
+/* What was stored since the request looked, by a flight that has just ended. */
+static bool is_there(struct flight *f)
 {
-	struct flight *f = arg;
+	struct cache_object *o;
+	bool other;
+
+	if (cache_lookup(f->proxy->cache, proxy_key(http_str_text(&f->key)), CACHE_STALE, &o,
+			 SL_NEVER))
+		return false;
+	other = o->version != f->seen;
+	cache_release(o);
+	return other;
+}
+
+static void fly(struct flight *f)
+{
 	struct origin_exchange *x = NULL;
 	struct origin_head h = {0};
 	struct sl_text head = {0};
@@ -633,5 +646,15 @@ void flight_fly(void *arg)
 	origin_head_done(&h);
 	origin_end(x);
 	sl_text_done(&head);
+}
+
+void flight_fly(void *arg)
+{
+	struct flight *f = arg;
+
+	if (is_there(f))
+		end(f, 0, FLIGHT_DONE);
+	else
+		fly(f);
 	flight_release(f);
 }

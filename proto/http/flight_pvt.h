@@ -53,7 +53,7 @@ struct flight {
 	struct http_str base, host, path, lines;
 	struct stored old;
 	struct sl_text old_fields;
-	uint64_t old_version, slice;
+	uint64_t seen, slice;
 
 	uint32_t status;
 	uint64_t bytes;

@@ -449,13 +449,12 @@ static int ask_of(struct get *g, struct flight_ask *ret_ask)
 		.host = http_str_text(&g->host),
 		.path = http_str_text(&g->path),
 		.lines = http_str_text(&g->lines),
+		.seen = g->object ? g->object->version : 0,
 		.authorized = http_request_field(g->rq, "Authorization", &any),
 	};
 	if (g->object && (http_lines_find(g->stored.fields, "ETag", &any) ||
-			  http_lines_find(g->stored.fields, "Last-Modified", &any))) {
+			  http_lines_find(g->stored.fields, "Last-Modified", &any)))
 		ret_ask->old = &g->stored;
-		ret_ask->old_version = g->object->version;
-	}
 	/* What is stored as a whole is fetched again as a whole. */
 	if ((!g->object || g->stored.kind == STORED_SLICED) && wants_slice(g, &ret_ask->slice))
 		ret_ask->kind = FLIGHT_FIRST_SLICE;
