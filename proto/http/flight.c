@@ -202,8 +202,7 @@ static bool selects_this(const struct flight *f, struct http_lines lines)
 
 	if (!f->names.len)
 		return true;
-	flight_vary_key(f->base, f->generation,
-			http_str_text(&f->names), lines, &key);
+	flight_vary_key(f->base, f->generation, http_str_text(&f->names), lines, &key);
 	same = !key.err && key.len == f->stored_key.len &&
 	       !memcmp(key.data, f->stored_key.data, key.len);
 	sl_text_done(&key);
@@ -310,7 +309,7 @@ static int copy_ask(struct flight *f, const struct flight_ask *ask)
 	if (ask->old) {
 		f->has_old = true;
 		f->old = *ask->old;
-				sl_text_put(&f->old_fields, ask->old->fields.p, ask->old->fields.n);
+		sl_text_put(&f->old_fields, ask->old->fields.p, ask->old->fields.n);
 		f->old.fields = http_lines_of(&f->old_fields);
 	}
 	if (f->asked.err || f->key.err || f->stored_key.err || f->old_fields.err)
@@ -420,6 +419,29 @@ void flight_begin(struct http_proxy *p, const struct flight_ask *ask)
 	(void)join(&j, SL_NEVER);
 }
 
+static int forget_here(void *arg, int64_t deadline)
+{
+	struct join *j = arg;
+	struct flight *f = find(flights_here(j->p), j->hash, j->ask->key);
+
+	(void)deadline;
+	if (!f)
+		return 0;
+	f->forgotten = true;
+	flight_unlist(f);
+	return 0;
+}
+
+void flight_forget(struct http_proxy *p, struct http_str key)
+{
+	const struct flight_ask ask = {.key = key};
+	struct join j = {.p = p, .ask = &ask, .hash = hash_of(key)};
+	struct sl_cores *cores = sl_core_cores(sl_core_self());
+
+	/* Without memory for the call it is stored, as if it had come a moment earlier. */
+	(void)sl_call(sl_core_home(cores, j.hash), forget_here, &j, SL_NEVER);
+}
+
 struct wait {
 	struct flight *f;
 	struct flight_view *view;
@@ -490,8 +512,8 @@ static int take_parts(struct flight *f, struct take *t, int64_t deadline)
 		return take_queued(f, t);
 	if (f->state == FLIGHT_STORING)
 		return cache_put_parts(f->put, t->off,
-				       sl_min(t->len, cache_put_written(f->put) - t->off),
-				       t->parts, t->n);
+				       sl_min(t->len, cache_put_written(f->put) - t->off), t->parts,
+				       t->n);
 	if (f->state == FLIGHT_FLOP)
 		return f->err;
 	if (f->passed)

@@ -2,8 +2,8 @@
 /*
  * What a flight does: asks the origin, and stores what comes if it may be stored.
  *
- * Interface: flight_fly() of flight_pvt.h. Invariant: what becomes visible in the cache came whole, as
- * its length, its chunks or its end told; what did not is given up, and its readers see a cut.
+ * Interface: flight_fly() of flight_pvt.h. Invariant: what becomes visible in the cache came whole,
+ * as its length, its chunks or its end told; what did not is given up, and its readers see a cut.
  *
  * Order of parts: asking; the response's head; storing; passing; slices; validating; the fiber.
  */
@@ -286,6 +286,9 @@ static void store(struct flight *f, struct origin_exchange *x, struct cache_put 
 	f->put = put;
 	flight_news(f, FLIGHT_STORING);
 	err = fill(f, x, put, f->bytes);
+	/* Who waits for the last bytes takes them before their turn to be synced. */
+	if (!err)
+		sl_fiber_yield(SL_NEVER);
 	if (err) {
 		f->err = err;
 		flight_news(f, FLIGHT_FLOP);
@@ -293,14 +296,15 @@ static void store(struct flight *f, struct origin_exchange *x, struct cache_put 
 		cache_put_abort(put);
 		return;
 	}
-	/* Who waits for the last bytes takes them before their turn to be synced. */
-	sl_fiber_yield(SL_NEVER);
 	flight_news(f, FLIGHT_COMMITTING);
 	f->put = NULL;
 	err = cache_put_commit(put, SL_NEVER);
 	if (!err)
 		err = cache_lookup(f->proxy->cache, proxy_key(http_str_text(&f->stored_key)),
 				   CACHE_STALE, &f->object, SL_NEVER);
+	/* Its readers have it still. */
+	if (!err && f->forgotten)
+		cache_remove(f->proxy->cache, proxy_key(http_str_text(&f->stored_key)), SL_NEVER);
 	f->err = err == -ENOENT ? 0 : err;
 	flight_news(f, f->err ? FLIGHT_FLOP : FLIGHT_DONE);
 }
@@ -369,8 +373,9 @@ static bool parse_content_range(struct http_lines fields, uint64_t *ret_first, u
 		return false;
 	memcpy(text, v.p, v.n);
 	text[v.n] = 0;
-	return sscanf(text, "bytes %20" SCNu64 "-%20" SCNu64 "/%20" SCNu64 "%n", ret_first, ret_last,
-		      ret_bytes, &n) == 3 && (size_t)n == v.n;
+	return sscanf(text, "bytes %20" SCNu64 "-%20" SCNu64 "/%20" SCNu64 "%n", ret_first,
+		      ret_last, ret_bytes, &n) == 3 &&
+	       (size_t)n == v.n;
 }
 
 /* A 206 of exactly the slice that was asked for, with the object's length. */
@@ -496,9 +501,8 @@ static int update_stored(struct flight *f, const struct stored *s)
 	if (!err && meta.len > CACHE_META_BYTES_MAX)
 		err = -EMSGSIZE;
 	if (!err)
-		err = cache_update(f->proxy->cache, proxy_key(http_str_text(&f->key)),
-				   f->seen, meta.data, (uint32_t)meta.len,
-				   expiry_ms(&s->caching), SL_NEVER);
+		err = cache_update(f->proxy->cache, proxy_key(http_str_text(&f->key)), f->seen,
+				   meta.data, (uint32_t)meta.len, expiry_ms(&s->caching), SL_NEVER);
 	sl_text_done(&meta);
 	return err;
 }

@@ -2,7 +2,8 @@
 /*
  * Parts on another core than the one that holds them.
  *
- * Interface: lend.h. Invariant: the keeper's reference goes after the last one of the reader's core.
+ * Interface: lend.h. Invariant: the keeper's reference goes after the last one of the reader's
+ * core.
  */
 #include "lend.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Parts that a reader on another core is to send. What holds them may belong to a third core and can
- * be away from there only once, so the core that has them keeps its reference, and the reader gets
- * one of its own kind, whose end tells the keeper.
+ * Parts that a reader on another core is to send. What holds them may belong to a third core and
+ * can be away from there only once, so the core that has them keeps its reference, and the reader
+ * gets one of its own kind, whose end tells the keeper.
  */
 #ifndef PROTO_HTTP_LEND_H
 #define PROTO_HTTP_LEND_H

@@ -67,7 +67,8 @@ CUTS = {
 }
 GARBAGE = [
     b"", b"\0\1\2\3", b"<html></html>", b"HTTP/1.1\r\n\r\n", b"HTTP/3.0 200 OK\r\n\r\n",
-    b"HTTP/1.1 999 No\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+    b"HTTP/1.1 999 No\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
     b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
@@ -287,7 +288,7 @@ def body_streams_while_it_is_stored(daemon):
                 text += data
             assert text.endswith(b"\r\n\r\n" + b"a" * 200000 + b"b" * 200000)
     assert ORIGIN.count("/halves") == 1
-    assert "hit" in ask(daemon, "/halves")["Cache-Status"]
+    until(lambda: "hit" in ask(daemon, "/halves")["Cache-Status"], "stored")
 
 
 def range_fetches_its_slices_only(daemon):
@@ -386,7 +387,8 @@ def changes_make_the_cache_forget(daemon):
 
 
 def origin_is_told_who_asks(daemon):
-    ask(daemon, "/fresh/told", Connection="X-Hop", X_Hop="1", X_End="2", Proxy_Authorization="secret", TE="trailers")
+    ask(daemon, "/fresh/told", Connection="X-Hop", X_Hop="1", X_End="2",
+        Proxy_Authorization="secret", TE="trailers")
     fields = ORIGIN.of("/fresh/told")[0].fields
     known = dict(fields)
     assert known["x-end"] == "2" and known["host"] == "h"

@@ -18,8 +18,9 @@
 static const char usage[] =
 	"Usage: sluiced [-c FILE] [-D DATADIR] [--set SECTION.KEY=VALUE]... [--check]\n"
 	"\n"
-	"Serves the event log in DATADIR to Kafka clients, and static files by HTTP if\n"
-	"static.listen says so, until SIGTERM or SIGINT.\n"
+	"Serves the event log in DATADIR to Kafka clients, static files by HTTP if\n"
+	"static.listen says so, and a cache in front of another HTTP server if\n"
+	"proxy.listen does, until SIGTERM or SIGINT.\n"
 	"\n"
 	"  -c, --config FILE          settings, see sluice.conf(5); also FILE.d/*.conf\n"
 	"  -D, --datadir DATADIR      the folder that holds everything stored (./data)\n"
