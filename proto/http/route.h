@@ -35,6 +35,10 @@ struct http_route {
 extern const struct http_route http_routes[];
 extern const size_t http_routes_n;
 
+/* proxy.c: what a listener in front of another server answers. */
+extern const struct http_route http_proxy_routes[];
+extern const size_t http_proxy_routes_n;
+
 /* static.c: what a listener of static files answers. */
 extern const struct http_route http_static_routes[];
 extern const size_t http_static_routes_n;
