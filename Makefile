@@ -51,7 +51,7 @@ B := $(O)$(if $(SAN),/san-$(SAN))$(if $(FUZZING),/fuzz)
 
 # ---- flags -------------------------------------------------------------------------------
 packages := liburing libisal libxxhash libzstd liblz4 snappy zlib libllhttp yyjson inih libcap \
-	libsystemd ncurses numa $(if $(filter y,$(CONFIG_BPF)),libbpf)
+	libsystemd ncurses numa libcares $(if $(filter y,$(CONFIG_BPF)),libbpf)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes \
 	-Wno-unused-parameter -Wno-missing-field-initializers
@@ -85,11 +85,12 @@ bpf-flags := -target bpf -mcpu=v3 -g -O2 -ffreestanding -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Iinclude -iquote . -idirafter /usr/include/$(ARCH)-linux-gnu
 
 # ---- the folders and what their Kbuild lists -----------------------------------------------
-dirs := uring bpf dataplane segments stores/static stores/topics proto/kafka proto/http tools
+dirs := uring bpf dataplane segments stores/static stores/topics stores/cache proto/kafka \
+	proto/http tools
 # Tests run in this order: those that take longest begin first.
 test-dirs := tests $(addprefix tests/,faults include uring bpf dataplane segments stores/static \
-	stores/topics proto/kafka proto/http tools tools/bench tools/sluice tools/sluiced \
-	clients kernels)
+	stores/topics stores/cache proto/kafka proto/http tools tools/bench tools/sluice \
+	tools/sluiced clients kernels)
 
 # A Kbuild sets, relative to its folder:
 #   obj-y      objects of the layer

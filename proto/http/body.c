@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "request.h"
+#include "wire.h"
 
 /* ---- time and steps --------------------------------------------------------------------- */
 
@@ -44,17 +44,10 @@ static size_t step(size_t max)
 /* Not when the body is on its way already: then the client did not wait. */
 static int send_continue(struct http_request *rq, int64_t deadline)
 {
-	static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	struct sl_reply *reply;
-
 	rq->body.expects = false;
-	if (sl_conn_buffered(rq->conn))
+	if (sl_conn_buffered(rq->conn) || rq->out.begun)
 		return 0;
-	reply = sl_reply_new(rq->conn, 1, 0, 0);
-	if (!reply)
-		return -ENOMEM;
-	sl_reply_add(reply, sl_part_slice(sl_slice_borrow(line, sizeof(line) - 1)));
-	return sl_deliver(reply, deadline);
+	return http_interim(rq, 100, NULL, 0, deadline);
 }
 
 /* ---- chunks ----------------------------------------------------------------------------- */
@@ -145,19 +138,26 @@ static ssize_t read_known(struct http_request *rq, uint8_t *dst, size_t max, int
 
 /* ---- the calls -------------------------------------------------------------------------- */
 
+ssize_t http_h1_body_read(struct http_request *rq, void *dst, size_t max, int64_t deadline)
+{
+	struct http_body *b = &rq->body;
+	int err = b->expects ? send_continue(rq, deadline) : 0;
+
+	if (err)
+		return err;
+	return b->chunked ? read_chunked(rq, dst, max, deadline)
+			  : read_known(rq, dst, max, deadline);
+}
+
 ssize_t http_body_read(struct http_request *rq, void *dst, size_t max, int64_t deadline)
 {
 	struct http_body *b = &rq->body;
-	ssize_t n = 0;
+	ssize_t n;
 
 	SL_ASSERT(max > 0);
 	if (b->err || b->done)
 		return b->err;
-	if (b->expects)
-		n = send_continue(rq, deadline);
-	if (!n)
-		n = b->chunked ? read_chunked(rq, dst, max, deadline)
-			       : read_known(rq, dst, max, deadline);
+	n = rq->wire->read(rq, dst, max, deadline);
 	if (n < 0)
 		b->err = (int)n;
 	return n;

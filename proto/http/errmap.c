@@ -20,6 +20,7 @@ static const struct {
 	const char *reason;
 } reasons[] = {
 	{100, "Continue"},
+	{103, "Early Hints"},
 	{200, "OK"},
 	{201, "Created"},
 	{202, "Accepted"},

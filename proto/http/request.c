@@ -19,35 +19,29 @@
 
 /* ---- methods ---------------------------------------------------------------------------- */
 
-static const struct {
-	const char *name;
-	uint8_t llhttp;
-} methods[] = {
-	[HTTP_M_GET] = {"GET", HTTP_GET},
-	[HTTP_M_HEAD] = {"HEAD", HTTP_HEAD},
-	[HTTP_M_POST] = {"POST", HTTP_POST},
-	[HTTP_M_PUT] = {"PUT", HTTP_PUT},
-	[HTTP_M_DELETE] = {"DELETE", HTTP_DELETE},
-	[HTTP_M_PATCH] = {"PATCH", HTTP_PATCH},
-	[HTTP_M_OPTIONS] = {"OPTIONS", HTTP_OPTIONS},
+static const char *const methods[] = {
+	[HTTP_M_GET] = "GET",
+	[HTTP_M_HEAD] = "HEAD",
+	[HTTP_M_POST] = "POST",
+	[HTTP_M_PUT] = "PUT",
+	[HTTP_M_DELETE] = "DELETE",
+	[HTTP_M_PATCH] = "PATCH",
+	[HTTP_M_OPTIONS] = "OPTIONS",
 };
-_Static_assert(SL_ARRAY_SIZE(methods) == HTTP_M_LAST, "one row for each method");
+_Static_assert(SL_ARRAY_SIZE(methods) == HTTP_M_OTHER, "one row for each method");
 
 const char *http_method_name(enum http_method m)
 {
-	SL_ASSERT(m < HTTP_M_LAST);
-	return methods[m].name;
+	SL_ASSERT(m < HTTP_M_OTHER);
+	return methods[m];
 }
 
-static bool find_method(uint8_t llhttp, enum http_method *ret_m)
+static enum http_method find_method(const char *p, size_t n)
 {
-	for (int m = 0; m < HTTP_M_LAST; m++) {
-		if (methods[m].llhttp != llhttp)
-			continue;
-		*ret_m = (enum http_method)m;
-		return true;
-	}
-	return false;
+	for (int m = 0; m < HTTP_M_OTHER; m++)
+		if (strlen(methods[m]) == n && !memcmp(methods[m], p, n))
+			return (enum http_method)m;
+	return HTTP_M_OTHER;
 }
 
 /* ---- strings ---------------------------------------------------------------------------- */
@@ -67,6 +61,26 @@ bool http_request_field(const struct http_request *rq, const char *name,
 		return true;
 	}
 	return false;
+}
+
+static struct http_span span_of(const struct http_request *rq, const char *p, const char *end)
+{
+	return (struct http_span){(uint32_t)(p - rq->head), (uint32_t)(end - p)};
+}
+
+/* A host and a port, by its characters: what separates hosts, users and paths is not among them. */
+static bool host_is_sound(struct http_str v)
+{
+	static const char others[] = "-._~:[]%!$&'()*+;=";
+
+	for (size_t i = 0; i < v.n; i++) {
+		char letter = v.p[i] | 0x20;
+
+		if (!(letter >= 'a' && letter <= 'z') && !(v.p[i] >= '0' && v.p[i] <= '9') &&
+		    !memchr(others, v.p[i], sizeof(others) - 1))
+			return false;
+	}
+	return true;
 }
 
 /* ---- the parser's callbacks ------------------------------------------------------------- */
@@ -160,14 +174,18 @@ const llhttp_settings_t http_parser_settings = {
 
 /* ---- the request line ------------------------------------------------------------------- */
 
-/* What the parser calls a bad method may be one that it does not know: a token and a space. */
-static enum http_refusal bad_method(const char *line, const char *end)
+/* A token and a space. CONNECT asks for a tunnel, which is not to be had. */
+static enum http_refusal take_method(struct http_request *rq, const char *line, const char *end)
 {
 	const char *p = line;
 
 	while (p < end && http_is_token((uint8_t)*p))
 		p++;
-	return p > line && p < end && *p == ' ' ? HTTP_REFUSE_METHOD : HTTP_REFUSE_REQUEST_LINE;
+	if (p == line || p == end || *p != ' ')
+		return HTTP_REFUSE_REQUEST_LINE;
+	rq->method_text = span_of(rq, line, p);
+	rq->method = find_method(line, (size_t)(p - line));
+	return p - line == 7 && !memcmp(line, "CONNECT", 7) ? HTTP_REFUSE_METHOD : HTTP_REFUSE_NONE;
 }
 
 /* The line ends with " HTTP/d.d", whose version is not ours. */
@@ -185,7 +203,7 @@ static enum http_refusal bad_version(const char *line, const char *end)
 static enum http_refusal check_line(struct http_request *rq, const char *line, const char *end)
 {
 	const char *target = rq->head + rq->target.at;
-	size_t method_n = strlen(methods[rq->method].name);
+	size_t method_n = rq->method_text.n;
 	const char *v = target + rq->target.n;
 
 	if (target != line + method_n + 1 || line[method_n] != ' ')
@@ -194,12 +212,13 @@ static enum http_refusal check_line(struct http_request *rq, const char *line, c
 		return HTTP_REFUSE_REQUEST_LINE;
 	if (rq->parser.http_major != 1 || v[6] != '1' || v[7] != '.')
 		return bad_version(line, end);
+	rq->major = 1;
 	rq->minor = rq->parser.http_minor ? 1 : 0;
 	return HTTP_REFUSE_NONE;
 }
 
-/* "http://host:80/path" as a proxy would be asked; only its path is ours to look at. */
-static const char *skip_authority(const char *p, const char *end)
+/* "http://host:80/path" as a proxy would be asked. Its host counts, not that of the field. */
+static const char *take_authority(struct http_request *rq, const char *p, const char *end)
 {
 	const char *s = memmem(p, (size_t)(end - p), "://", 3);
 
@@ -209,12 +228,8 @@ static const char *skip_authority(const char *p, const char *end)
 	p = s;
 	while (s < end && *s != '/' && *s != '?')
 		s++;
-	return s > p ? s : NULL;
-}
-
-static struct http_span span_of(const struct http_request *rq, const char *p, const char *end)
-{
-	return (struct http_span){(uint32_t)(p - rq->head), (uint32_t)(end - p)};
+	rq->authority = span_of(rq, p, s);
+	return s > p && host_is_sound((struct http_str){p, (size_t)(s - p)}) ? s : NULL;
 }
 
 static enum http_refusal split_target(struct http_request *rq)
@@ -230,7 +245,7 @@ static enum http_refusal split_target(struct http_request *rq)
 		return rq->method == HTTP_M_OPTIONS ? HTTP_REFUSE_NONE : HTTP_REFUSE_TARGET;
 	}
 	if (p < end && *p != '/')
-		p = skip_authority(p, end);
+		p = take_authority(rq, p, end);
 	if (!p || (p < end && *p != '/' && *p != '?'))
 		return HTTP_REFUSE_TARGET;
 	question = memchr(p, '?', (size_t)(end - p));
@@ -246,21 +261,6 @@ static enum http_refusal split_target(struct http_request *rq)
 struct once {
 	uint32_t host, length, coding;
 };
-
-/* A host and a port, by its characters: what separates hosts, users and paths is not among them. */
-static bool host_is_sound(struct http_str v)
-{
-	static const char others[] = "-._~:[]%!$&'()*+;=";
-
-	for (size_t i = 0; i < v.n; i++) {
-		char letter = v.p[i] | 0x20;
-
-		if (!(letter >= 'a' && letter <= 'z') && !(v.p[i] >= '0' && v.p[i] <= '9') &&
-		    !memchr(others, v.p[i], sizeof(others) - 1))
-			return false;
-	}
-	return true;
-}
 
 /* Without chunked at its end nobody knows where the body ends; before it, codings are unknown. */
 static enum http_refusal check_coding(struct http_str v)
@@ -286,6 +286,8 @@ static enum http_refusal on_known_field(struct http_request *rq, struct http_str
 {
 	if (http_str_is(name, "host")) {
 		once->host++;
+		if (!rq->authority.n)
+			rq->authority = span_of(rq, v.p, v.p + v.n);
 		return host_is_sound(v) ? HTTP_REFUSE_NONE : HTTP_REFUSE_HOST;
 	}
 	if (http_str_is(name, "content-length")) {
@@ -378,8 +380,6 @@ static enum http_refusal refusal_of(const struct http_request *rq, llhttp_errno_
 	switch (err) {
 	case HPE_USER:
 		return rq->refusal;
-	case HPE_INVALID_METHOD:
-		return bad_method(line, end);
 	case HPE_INVALID_VERSION:
 		return bad_version(line, end);
 	case HPE_OK: /* wants more: the rest of HTTP/2's preface */
@@ -387,6 +387,7 @@ static enum http_refusal refusal_of(const struct http_request *rq, llhttp_errno_
 		return rq->parser.method == HTTP_PRI ? HTTP_REFUSE_VERSION : HTTP_REFUSE_FIELD;
 	case HPE_INVALID_URL:
 		return HTTP_REFUSE_TARGET;
+	case HPE_INVALID_METHOD:
 	case HPE_INVALID_CONSTANT:
 	case HPE_STRICT:
 		return HTTP_REFUSE_REQUEST_LINE;
@@ -398,6 +399,21 @@ static enum http_refusal refusal_of(const struct http_request *rq, llhttp_errno_
 	default:
 		return HTTP_REFUSE_FIELD;
 	}
+}
+
+/* The parser knows some methods only: to it, a request by another one is a POST. */
+static llhttp_errno_t execute(struct http_request *rq, const char *line, const char *end)
+{
+	static const char stand_in[] = "POST ";
+	llhttp_errno_t err = HPE_OK;
+
+	llhttp_init(&rq->parser, HTTP_REQUEST, &http_parser_settings);
+	rq->parser.data = rq;
+	if (rq->method == HTTP_M_OTHER && memcmp(line, "PRI ", 4)) {
+		err = llhttp_execute(&rq->parser, stand_in, sizeof(stand_in) - 1);
+		line += rq->method_text.n + 1;
+	}
+	return err ? err : llhttp_execute(&rq->parser, line, (size_t)(end - line));
 }
 
 enum http_refusal http_request_parse(struct http_request *rq, const uint8_t *head, size_t n,
@@ -414,18 +430,19 @@ enum http_refusal http_request_parse(struct http_request *rq, const uint8_t *hea
 	rq->fields_n = 0;
 	rq->whole = rq->star = false;
 	rq->refusal = HTTP_REFUSE_NONE;
-	rq->target = rq->path = rq->query = (struct http_span){0};
+	rq->scheme = "http";
+	rq->authority = rq->target = rq->path = rq->query = (struct http_span){0};
 	rq->body = (struct http_body){.max = UINT64_MAX};
+	rq->out = (struct http_out){0};
 	rq->fields[0] = (struct http_field){0};
-	llhttp_init(&rq->parser, HTTP_REQUEST, &http_parser_settings);
-	rq->parser.data = rq;
-	err = llhttp_execute(&rq->parser, line, n - begin);
+	why = take_method(rq, line, line_end);
+	if (why)
+		return why;
+	err = execute(rq, line, end);
 	if (err != HPE_PAUSED)
 		return refusal_of(rq, err, line, line_end);
 	if (!rq->whole || llhttp_get_error_pos(&rq->parser) != end)
 		return HTTP_REFUSE_FIELD;
-	if (!find_method(rq->parser.method, &rq->method))
-		return HTTP_REFUSE_METHOD;
 	why = check_line(rq, line, line_end);
 	if (!why)
 		why = split_target(rq);

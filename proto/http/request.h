@@ -24,12 +24,15 @@ enum http_method {
 	HTTP_M_DELETE,
 	HTTP_M_PATCH,
 	HTTP_M_OPTIONS,
-	HTTP_M_LAST
+	HTTP_M_OTHER, /* any other token: rq->method_text has it */
+	HTTP_M_LAST,
+	HTTP_M_ANY = 31 /* in masks only: all of them, OTHER too */
 };
 
 /* For masks of methods. */
 #define HTTP_ON(method) (1u << HTTP_M_##method)
 
+/* Not of OTHER. */
 const char *http_method_name(enum http_method m);
 
 /* ---- the request ------------------------------------------------------------------------ */
@@ -70,8 +73,25 @@ struct http_body {
 };
 
 /**
+ * struct http_out - how far a response was sent that leaves in pieces (http_stream_begin()).
+ * @left: bytes to come, or HTTP_BYTES_UNKNOWN. @silent: none of them leaves: HEAD, or the status
+ * has no body. @chunked, @close: of HTTP/1.1. @err: the first failure, given to every later call.
+ */
+struct http_out {
+	uint64_t left;
+	int err;
+	bool begun, ended, silent, chunked, close;
+};
+
+struct http_wire;
+
+/**
  * struct http_request - one request, on its fiber's stack.
- * @minor: of the version HTTP/1.minor: 0 or 1. @keep_alive: the client does not ask for closing.
+ * @wire, @stream: how its version of HTTP carries bodies (wire.h).
+ * @head_left: bytes of the head that still lie in the connection.
+ * @major, @minor: of the version: 1.0, 1.1, 2.0. @keep_alive: the client does not ask for closing.
+ * @scheme: "http" or "https", as the connection is. @authority: whom it is for, of the target or
+ * of Host; empty: not told.
  * @path: of the target, as sent (percent-encoding is not undone), @query: behind its "?".
  * @star: the target is "*", which asks about the server as a whole.
  * @params: what the route's pattern left open.
@@ -79,17 +99,22 @@ struct http_body {
 struct http_request {
 	struct sl_conn *conn;
 	struct http_server *server;
+	const struct http_wire *wire;
+	void *stream;
 	const char *head;
-	size_t head_bytes;
+	size_t head_bytes, head_left;
 	enum http_method method;
-	uint8_t minor;
+	uint8_t major, minor;
 	bool keep_alive, star, whole;
+	const char *scheme;
+	struct http_span method_text, authority;
 	struct http_span target, path, query;
 	struct http_str params[HTTP_PARAMS_MAX];
 	struct http_field fields[HTTP_FIELDS_MAX];
 	uint32_t fields_n;
 	enum http_refusal refusal;
 	struct http_body body;
+	struct http_out out;
 	llhttp_t parser;
 };
 
@@ -97,8 +122,8 @@ struct http_request {
 
 /**
  * http_request_parse() - parse the head [@head, @head + @n), of which the request line begins at
- * @begin and whose last bytes are CRLF CRLF, as http_head_scan() found it. Every field of @rq but
- * conn, server and params is set; what is returned as a refusal leaves them in any state.
+ * @begin and whose last bytes are CRLF CRLF, as http_head_scan() found it. Every field of @rq that
+ * the head tells of is set; what is returned as a refusal leaves them in any state.
  */
 enum http_refusal http_request_parse(struct http_request *rq, const uint8_t *head, size_t n,
 				     size_t begin);

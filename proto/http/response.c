@@ -2,7 +2,7 @@
 /*
  * Responses.
  *
- * Interface: response.h. The head and a small body are one slice in the reply's own memory, so
+ * Interface: response.h but http_stream_*(). The head and a small body are one slice in the reply's own memory, so
  * that they leave in one send; a body of parts follows without being copied. Invariant: the
  * Content-Length is that of the body, sent or, to HEAD, left out.
  *
@@ -21,9 +21,10 @@ void http_response_init(struct http_response *rs)
 {
 	rs->status = 200;
 	rs->content_type = NULL;
-	rs->close = false;
+	rs->close = rs->forwarded = false;
 	rs->n = 0;
 	rs->extra_n = rs->small_n = 0;
+	rs->extra_buf = NULL;
 }
 
 static void drop_body(struct http_response *rs)
@@ -38,29 +39,58 @@ static void drop_body(struct http_response *rs)
 void http_response_done(struct http_response *rs)
 {
 	drop_body(rs);
+	sl_buf_release(rs->extra_buf);
 	http_response_init(rs);
 }
 
-static bool breaks_line(const char *s)
+static bool breaks_line(struct http_str s)
 {
-	return s[strcspn(s, "\r\n")] != 0;
+	return memchr(s.p, '\r', s.n) || memchr(s.p, '\n', s.n) || memchr(s.p, 0, s.n);
+}
+
+/* Room for @n more bytes of header lines. */
+static int reserve_extra(struct http_response *rs, size_t n)
+{
+	size_t room = rs->extra_buf ? rs->extra_buf->bytes : sizeof(rs->extra_own);
+	struct sl_buf *buf;
+
+	if (n > HTTP_EXTRA_BYTES_MAX - rs->extra_n)
+		return -ENOSPC;
+	if (n <= room - rs->extra_n)
+		return 0;
+	buf = sl_buf_new(sl_max(rs->extra_n + n, 2 * room));
+	if (!buf)
+		return -ENOMEM;
+	memcpy(buf->data, http_response_extra(rs), rs->extra_n);
+	sl_buf_release(rs->extra_buf);
+	rs->extra_buf = buf;
+	return 0;
+}
+
+int http_response_field_str(struct http_response *rs, struct http_str name, struct http_str value)
+{
+	size_t n = name.n + value.n + 4;
+	char *p;
+	int err;
+
+	if (!name.n || breaks_line(name) || breaks_line(value))
+		return -EINVAL;
+	err = reserve_extra(rs, n);
+	if (err)
+		return err;
+	p = (rs->extra_buf ? (char *)rs->extra_buf->data : rs->extra_own) + rs->extra_n;
+	memcpy(p, name.p, name.n);
+	memcpy(p + name.n, ": ", 2);
+	memcpy(p + name.n + 2, value.p, value.n);
+	memcpy(p + name.n + 2 + value.n, "\r\n", 2);
+	rs->extra_n += n;
+	return 0;
 }
 
 int http_response_field(struct http_response *rs, const char *name, const char *value)
 {
-	size_t name_n = strlen(name), value_n = strlen(value);
-	char *p = rs->extra + rs->extra_n;
-
-	if (!name_n || breaks_line(name) || breaks_line(value))
-		return -EINVAL;
-	if (name_n + value_n + 4 > HTTP_EXTRA_BYTES - rs->extra_n)
-		return -ENOSPC;
-	memcpy(p, name, name_n);
-	memcpy(p + name_n, ": ", 2);
-	memcpy(p + name_n + 2, value, value_n);
-	memcpy(p + name_n + 2 + value_n, "\r\n", 2);
-	rs->extra_n += name_n + value_n + 4;
-	return 0;
+	return http_response_field_str(rs, (struct http_str){name, strlen(name)},
+				       (struct http_str){value, strlen(value)});
 }
 
 int http_response_body(struct http_response *rs, const char *content_type, const void *data,
@@ -131,7 +161,7 @@ static void put_number(struct out *o, uint64_t v)
 	put(o, digits + sizeof(digits) - n, n);
 }
 
-static uint64_t body_bytes(const struct http_response *rs)
+uint64_t http_response_bytes(const struct http_response *rs)
 {
 	uint64_t n = rs->small_n;
 
@@ -140,38 +170,52 @@ static uint64_t body_bytes(const struct http_response *rs)
 	return n;
 }
 
-/* Statuses whose responses end with their head, whatever was filled in (RFC 9110, 6.4.1). */
-static bool has_no_body(int status)
+size_t http_response_head_bytes(const struct http_response *rs)
 {
-	return status < 200 || status == 204 || status == 304;
+	return HTTP_HEAD_OWN_BYTES + rs->extra_n +
+	       (rs->content_type ? strlen(rs->content_type) : 0);
+}
+
+static void put_length(struct out *o, const struct http_response *rs,
+		       const struct http_frame *frame)
+{
+	uint64_t bytes = frame->streamed ? frame->bytes : http_response_bytes(rs);
+
+	if (http_status_ends_head(rs->status))
+		return;
+	if (bytes != HTTP_BYTES_UNKNOWN) {
+		put_string(o, "\r\nContent-Length: ");
+		put_number(o, bytes);
+	} else if (frame->chunked) {
+		put_string(o, "\r\nTransfer-Encoding: chunked");
+	}
 }
 
 size_t http_response_head(const struct http_response *rs, const struct http_frame *frame,
 			  uint8_t *ret_head)
 {
-	struct out o = {ret_head, ret_head + HTTP_HEAD_OWN_BYTES + rs->extra_n};
+	struct out o = {ret_head, ret_head + http_response_head_bytes(rs)};
 
 	SL_ASSERT(rs->status >= 200 && rs->status <= 599);
 	put_string(&o, "HTTP/1.1 ");
 	put_number(&o, (uint64_t)rs->status);
 	put_string(&o, " ");
 	put_string(&o, http_status_reason(rs->status));
-	put_string(&o, "\r\nServer: sluice/" SL_VERSION "\r\nDate: ");
-	put_string(&o, frame->date);
+	if (!rs->forwarded) {
+		put_string(&o, "\r\nServer: sluice/" SL_VERSION "\r\nDate: ");
+		put_string(&o, frame->date);
+	}
 	if (rs->content_type) {
 		put_string(&o, "\r\nContent-Type: ");
 		put_string(&o, rs->content_type);
 	}
-	if (!has_no_body(rs->status)) {
-		put_string(&o, "\r\nContent-Length: ");
-		put_number(&o, body_bytes(rs));
-	}
+	put_length(&o, rs, frame);
 	if (rs->close)
 		put_string(&o, "\r\nConnection: close");
 	else if (frame->keep_alive)
 		put_string(&o, "\r\nConnection: keep-alive");
 	put_string(&o, "\r\n");
-	put(&o, rs->extra, rs->extra_n);
+	put(&o, http_response_extra(rs), rs->extra_n);
 	put_string(&o, "\r\n");
 	return (size_t)(o.p - ret_head);
 }
@@ -186,12 +230,12 @@ struct sl_reply *http_response_reply(struct http_response *rs, const struct http
 
 	SL_ASSERT(!rs->n || !rs->small_n);
 	/* As small as can be: of a thousand replies each takes its place in the cache. */
-	reply = sl_reply_new(conn, 1 + rs->n, 0, HTTP_HEAD_OWN_BYTES + rs->extra_n + rs->small_n);
+	reply = sl_reply_new(conn, 1 + rs->n, 0, http_response_head_bytes(rs) + rs->small_n);
 	if (!reply)
 		return NULL;
 	n = http_response_head(rs, frame, reply->bytes);
-	reply->close = rs->close;
-	if (frame->head_only || has_no_body(rs->status)) {
+	reply->close = rs->close && !frame->streamed;
+	if (frame->head_only || http_status_ends_head(rs->status)) {
 		drop_body(rs);
 	} else {
 		memcpy(reply->bytes + n, rs->small, rs->small_n);

@@ -61,7 +61,7 @@ const struct http_route *http_route_find(const struct http_route *routes, size_t
 			continue;
 		if (methods & HTTP_ON(GET))
 			methods |= HTTP_ON(HEAD);
-		if (methods & 1u << method) {
+		if (methods & (1u << method | HTTP_ON(ANY))) {
 			memcpy(ret_params, params, sizeof(params));
 			return &routes[i];
 		}
@@ -75,7 +75,7 @@ void http_allow_format(uint32_t methods, char *ret_text)
 {
 	size_t n = 0;
 
-	for (int m = 0; m < HTTP_M_LAST; m++) {
+	for (int m = 0; m < HTTP_M_OTHER; m++) {
 		const char *name = http_method_name((enum http_method)m);
 		size_t len = strlen(name);
 

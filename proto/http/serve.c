@@ -8,13 +8,14 @@
  * begin is not known. A head without a body stays where it was received while it is served; one
  * with a body is moved, because reading the body gives that memory back.
  *
- * Order of parts: the connection; refusing; answering; the body that is left; serving.
+ * Order of parts: the connection; refusing; answering; serving.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "head.h"
 #include "route.h"
+#include "wire.h"
 
 /* ---- the connection --------------------------------------------------------------------- */
 
@@ -43,34 +44,24 @@ static ssize_t need(struct sl_conn *conn, const uint8_t *p, size_t have)
 
 /* ---- refusing --------------------------------------------------------------------------- */
 
-static int deliver(struct http_request *rq, struct http_response *rs, bool head_only,
-		   bool keep_alive)
-{
-	struct http_conn *c = sl_conn_state(rq->conn);
-	struct http_frame frame = {
-		.date = http_server_date(rq->server, sl_core_id(sl_conn_core(rq->conn))),
-		.head_only = head_only,
-		.keep_alive = keep_alive,
-	};
-	struct sl_reply *reply = http_response_reply(rs, &frame, rq->conn);
-
-	if (!reply)
-		return -ENOMEM;
-	c->ended |= rs->close;
-	return sl_deliver(reply, SL_NEVER);
-}
-
 /* What came behind is not looked at any more. */
 static int refuse(struct http_request *rq, enum http_refusal why)
 {
 	const struct http_error *e = http_refusal_error(why);
+	struct http_conn *c = sl_conn_state(rq->conn);
 	struct http_response rs;
-	int err;
+	struct sl_reply *reply;
+	struct http_frame frame = {
+		.date = http_server_date(rq->server, sl_core_id(sl_conn_core(rq->conn))),
+	};
+	int err = -ENOMEM;
 
 	http_response_init(&rs);
 	http_response_error(&rs, e->status, e->text);
-	rs.close = true;
-	err = deliver(rq, &rs, false, false);
+	rs.close = c->ended = true;
+	reply = http_response_reply(&rs, &frame, rq->conn);
+	if (reply)
+		err = sl_deliver(reply, SL_NEVER);
 	http_response_done(&rs);
 	sl_conn_skip(rq->conn, sl_conn_buffered(rq->conn));
 	return err;
@@ -82,6 +73,13 @@ static int no_route(struct http_request *rq, struct http_response *rs, uint32_t 
 {
 	char allow[HTTP_ALLOW_BYTES];
 
+	if (rq->method == HTTP_M_OTHER) {
+		const struct http_error *e = http_refusal_error(HTTP_REFUSE_METHOD);
+
+		http_response_error(rs, e->status, e->text);
+		rs->close = true;
+		return 0;
+	}
 	if (!allowed) {
 		http_response_error(rs, 404, "no such path");
 		return 0;
@@ -108,53 +106,46 @@ static int call_route(struct http_request *rq, struct http_response *rs)
 	if (!route)
 		return no_route(rq, rs, allowed);
 	err = route->fn(rq, rs, SL_NEVER);
-	if (!err && route->flags & HTTP_ROUTE_NO_STORE)
+	if (!err && !rq->out.begun && route->flags & HTTP_ROUTE_NO_STORE)
 		err = http_response_field(rs, "Cache-Control", "no-store");
 	return err;
 }
 
-/* ---- the body that is left -------------------------------------------------------------- */
-
-/* Reading so much is cheaper, for both ends, than another connection. */
-enum { DRAIN_BYTES = 64 << 10 };
-
-/* A client that waits for 100 Continue may send its body or not: only closing is clear to both. */
-static bool cannot_go_on(const struct http_request *rq)
+int http_respond(struct http_request *rq, struct http_response *rs)
 {
-	const struct http_body *b = &rq->body;
+	const struct http_out *o = &rq->out;
+	int err = call_route(rq, rs);
+	const struct http_error *e;
 
-	return b->err || (!b->done && (b->expects || b->left > DRAIN_BYTES));
-}
-
-/* Nothing was sent behind this request, and nothing will be: the peer ended or this side drains. */
-static bool is_last(const struct http_request *rq, size_t head_left)
-{
-	return sl_conn_ending(rq->conn) && sl_conn_buffered(rq->conn) == head_left;
+	if (o->begun && o->ended)
+		return 0;
+	if (o->begun)
+		return o->err == -ECONNRESET || o->err == -EPIPE ? o->err : -EIO;
+	if (!err || err == -ECONNRESET || err == -EPIPE)
+		return err;
+	e = http_errno_error(err);
+	rs->extra_n = 0;
+	http_response_error(rs, e->status, e->text);
+	return 0;
 }
 
 /* ---- serving ---------------------------------------------------------------------------- */
 
-/* @head_left: bytes of the head that are still the connection's. */
-static int answer(struct http_request *rq, size_t head_left)
+static int answer(struct http_request *rq)
 {
+	struct http_conn *c = sl_conn_state(rq->conn);
 	struct http_response rs;
 	int err;
 
 	http_response_init(&rs);
-	err = call_route(rq, &rs);
-	if (err == -ECONNRESET || err == -EPIPE)
-		goto out;
-	if (err) {
-		const struct http_error *e = http_errno_error(err);
-
-		rs.extra_n = 0;
-		http_response_error(&rs, e->status, e->text);
-	}
-	rs.close |= !rq->keep_alive || cannot_go_on(rq) || is_last(rq, head_left);
-	err = deliver(rq, &rs, rq->method == HTTP_M_HEAD, !rq->minor);
-	if (!err && !rs.close)
-		err = http_body_drain(rq, DRAIN_BYTES, SL_NEVER);
-out:
+	err = http_respond(rq, &rs);
+	if (!err && !rq->out.begun)
+		err = http_h1_answer(rq, &rs);
+	else if (rq->out.begun && err == -EIO)
+		sl_conn_blame(rq->conn, "a response could not be made to its end");
+	c->ended |= rq->out.begun ? rq->out.close : rs.close;
+	if (!err && !c->ended)
+		err = http_body_drain(rq, HTTP_DRAIN_BYTES, SL_NEVER);
 	http_response_done(&rs);
 	return err;
 }
@@ -170,7 +161,8 @@ static int answer_with_body(struct http_request *rq)
 	memcpy(buf->data, rq->head, rq->head_bytes);
 	rq->head = (const char *)buf->data;
 	sl_conn_skip(rq->conn, rq->head_bytes);
-	err = answer(rq, 0);
+	rq->head_left = 0;
+	err = answer(rq);
 	sl_buf_release(buf);
 	return err;
 }
@@ -187,6 +179,8 @@ static int serve(struct sl_conn *conn)
 
 	rq.conn = conn;
 	rq.server = sl_conn_arg(conn);
+	rq.wire = &http_h1_wire;
+	rq.head_left = n;
 	c->scan = (struct http_scan){0};
 	c->head_bytes = 0;
 	if (c->ended) {
@@ -207,7 +201,7 @@ static int serve(struct sl_conn *conn)
 		return refuse(&rq, HTTP_REFUSE_BODY_LONG);
 	if (!rq.body.done)
 		return answer_with_body(&rq);
-	err = answer(&rq, n);
+	err = answer(&rq);
 	if (!err)
 		sl_conn_skip(conn, n);
 	return err;

@@ -49,7 +49,10 @@ TEST(sound_request_is_taken_apart)
 	ASSERT_EQ(0, parse("GET /a/b?c=d&e HTTP/1.1\r\nHost: example.org:8080\r\nX-Y:  z \t\r\n"
 			   "Empty:\r\n\r\n"));
 	EXPECT_EQ(HTTP_M_GET, rq.method);
+	EXPECT_EQ(1, rq.major);
 	EXPECT_EQ(1, rq.minor);
+	EXPECT_STREQ("http", rq.scheme);
+	EXPECT_STREQ("example.org:8080", span_text(rq.authority));
 	EXPECT_TRUE(rq.keep_alive);
 	EXPECT_TRUE(rq.body.done);
 	EXPECT_FALSE(rq.body.chunked);
@@ -66,7 +69,7 @@ TEST(sound_request_is_taken_apart)
 
 TEST(every_method_of_the_table_is_known)
 {
-	for (int m = 0; m < HTTP_M_LAST; m++) {
+	for (int m = 0; m < HTTP_M_OTHER; m++) {
 		char text[100];
 
 		snprintf(text, sizeof(text), "%s / HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -74,6 +77,38 @@ TEST(every_method_of_the_table_is_known)
 		EXPECT_EQ(0, parse(text));
 		EXPECT_EQ(m, rq.method);
 	}
+}
+
+TEST(other_methods_are_told_by_their_text)
+{
+	static const char *const methods[] = {"BREW", "get", "GETX", "GE", "TRACE", "M-SEARCH",
+					      "SOURCE", "PROPFIND", "PRIX", "!#$%&'*+-.^_`|~"};
+
+	for (size_t i = 0; i < SL_ARRAY_SIZE(methods); i++) {
+		char text[200];
+
+		snprintf(text, sizeof(text),
+			 "%s /a?b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n", methods[i]);
+		if (!EXPECT_EQ(0, parse(text)))
+			TH_LOG("%s", text);
+		EXPECT_EQ(HTTP_M_OTHER, rq.method);
+		EXPECT_STREQ(methods[i], span_text(rq.method_text));
+		EXPECT_STREQ("/a", span_text(rq.path));
+		EXPECT_EQ(3, rq.body.left);
+	}
+	ASSERT_EQ(0, parse("GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
+	EXPECT_STREQ("GET", span_text(rq.method_text));
+}
+
+/* RFC 9112, section 3.2.2: the field is then of no account. */
+TEST(authority_is_the_targets_or_hosts)
+{
+	ASSERT_EQ(0, parse("GET http://a:1/p HTTP/1.1\r\nHost: b\r\n\r\n"));
+	EXPECT_STREQ("a:1", span_text(rq.authority));
+	ASSERT_EQ(0, parse("GET /p HTTP/1.1\r\nHost: b\r\n\r\n"));
+	EXPECT_STREQ("b", span_text(rq.authority));
+	ASSERT_EQ(0, parse("GET /p HTTP/1.0\r\n\r\n"));
+	EXPECT_STREQ("", span_text(rq.authority));
 }
 
 TEST(keep_alive_follows_version_and_connection_field)

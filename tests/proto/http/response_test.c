@@ -10,14 +10,27 @@
 #define DATE "Sun, 06 Nov 1994 08:49:37 GMT"
 
 static struct http_response rs;
-static char head[HTTP_HEAD_BYTES + 1];
+static char head[HTTP_EXTRA_BYTES_MAX + 2048];
+
+static int count(const char *text, const char *what)
+{
+	int n = 0;
+
+	while ((text = strstr(text, what))) {
+		text += strlen(what);
+		n++;
+	}
+	return n;
+}
 
 static const char *head_of(bool keep_alive)
 {
 	struct http_frame frame = {.date = DATE, .keep_alive = keep_alive};
-	size_t n = http_response_head(&rs, &frame, (uint8_t *)head);
+	size_t n;
 
-	ASSERT_LE(n, HTTP_HEAD_BYTES);
+	ASSERT_LT(http_response_head_bytes(&rs), sizeof(head));
+	n = http_response_head(&rs, &frame, (uint8_t *)head);
+	ASSERT_LE(n, http_response_head_bytes(&rs));
 	head[n] = 0;
 	return head;
 }
@@ -75,9 +88,32 @@ TEST(head_stays_within_its_bound)
 	rs.close = true;
 	while (!http_response_field(&rs, "Name", "a value"))
 		n++;
-	EXPECT_EQ(HTTP_EXTRA_BYTES / 15, n);
+	EXPECT_EQ(HTTP_EXTRA_BYTES_MAX / 15, n);
 	EXPECT_EQ(-ENOSPC, http_response_field(&rs, "Name", "a value"));
-	EXPECT_LT(HTTP_EXTRA_BYTES, strlen(head_of(true)));
+	EXPECT_EQ(n, count(head_of(true), "\r\nName: a value"));
+	http_response_done(&rs);
+	EXPECT_EQ(0, count(head_of(true), "Name"));
+}
+
+TEST(type_may_be_long)
+{
+	static char type[3000];
+
+	memset(type, 'x', sizeof(type) - 1);
+	http_response_init(&rs);
+	ASSERT_EQ(0, http_response_body(&rs, type, "hello", 5));
+	EXPECT_EQ(1, count(head_of(false), type));
+}
+
+TEST(another_servers_head_keeps_its_date)
+{
+	http_response_init(&rs);
+	rs.forwarded = true;
+	ASSERT_EQ(0, http_response_field_str(&rs, (struct http_str){"Date: no", 4},
+					     (struct http_str){"then and", 4}));
+	EXPECT_EQ(-EINVAL, http_response_field_str(&rs, (struct http_str){"A", 1},
+						   (struct http_str){"a\0b", 3}));
+	EXPECT_STREQ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nDate: then\r\n\r\n", head_of(false));
 }
 
 TEST(error_replaces_body_and_keeps_fields)

@@ -73,6 +73,17 @@ TEST(a_table_may_have_one_row_for_all)
 						params, &allowed));
 }
 
+TEST(a_row_may_be_for_every_method)
+{
+	static const struct http_route any[] = {{HTTP_ON(ANY), "/any", NULL, 0}};
+	static const struct http_str path = {"/any", 4};
+
+	for (int m = 0; m < HTTP_M_LAST; m++)
+		EXPECT_TRUE(any == http_route_find(any, 1, (enum http_method)m, path, params,
+						   &allowed));
+	EXPECT_EQ(-1, find(HTTP_M_OTHER, "/files/a"));
+}
+
 TEST(first_row_that_matches_counts)
 {
 	EXPECT_EQ(4, find(HTTP_M_GET, "/things/first"));

@@ -83,6 +83,41 @@ void web_send_text(int fd, const char *text)
 	serving_send(fd, text, strlen(text));
 }
 
+static bool receive(int fd, struct web_answer *a, size_t n)
+{
+	a->body = realloc(a->body, a->n + n + 1);
+	ASSERT_NOT_NULL(a->body);
+	a->cut = !serving_receive(fd, a->body + a->n, n);
+	if (!a->cut)
+		a->n += n;
+	a->body[a->n] = 0;
+	return !a->cut;
+}
+
+static void receive_chunks(int fd, struct web_answer *a)
+{
+	for (;;) {
+		char line[20] = {0}, end[2];
+		size_t n = 0, bytes;
+
+		while (!strchr(line, '\n')) {
+			ASSERT_LT(n, sizeof(line) - 1);
+			a->cut = !serving_receive(fd, line + n++, 1);
+			if (a->cut)
+				return;
+		}
+		bytes = strtoul(line, NULL, 16);
+		if (!receive(fd, a, bytes))
+			return;
+		a->cut = !serving_receive(fd, end, 2);
+		if (a->cut)
+			return;
+		ASSERT_MEMEQ("\r\n", end, 2);
+		if (!bytes)
+			return;
+	}
+}
+
 bool web_read(int fd, bool head_only, struct web_answer *a)
 {
 	const char *length;
@@ -100,12 +135,10 @@ bool web_read(int fd, bool head_only, struct web_answer *a)
 	}
 	ASSERT_MEMEQ("HTTP/1.1 ", a->head, 9);
 	a->status = atoi(a->head + 9);
-	length = strstr(a->head, "\r\nContent-Length: ");
-	if (length && !head_only)
-		a->n = strtoul(length + 18, NULL, 10);
-	a->body = calloc(1, a->n + 1);
-	ASSERT_NOT_NULL(a->body);
-	ASSERT_TRUE(serving_receive(fd, a->body, a->n));
+	length = head_only ? NULL : strstr(a->head, "\r\nContent-Length: ");
+	receive(fd, a, length ? strtoul(length + 18, NULL, 10) : 0);
+	if (!head_only && strstr(a->head, "\r\nTransfer-Encoding: chunked\r\n"))
+		receive_chunks(fd, a);
 	return true;
 }
 

@@ -34,17 +34,19 @@ void web_send_text(int fd, const char *text);
 
 /**
  * struct web_answer - one response as read.
- * @head: NUL-terminated, its last empty line included. @body: @n bytes, and a NUL.
+ * @head: NUL-terminated, its last empty line included. @body: @n bytes, and a NUL. @cut: the
+ * connection ended within it.
  */
 struct web_answer {
 	int status;
+	bool cut;
 	size_t n;
-	char head[4096];
+	char head[80 << 10];
 	char *body;
 };
 
 /**
- * web_read() - the next response, its body by its Content-Length (none if @head_only).
+ * web_read() - the next response, its body by its Content-Length or in chunks (none if @head_only).
  * Return: false at the connection's end; else true, and @a is to be given to web_answer_done().
  */
 bool web_read(int fd, bool head_only, struct web_answer *a);
