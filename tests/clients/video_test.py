@@ -21,7 +21,8 @@ PAGE = f"""<!doctype html><meta charset="utf-8"><title>video</title><link rel="i
 <video id="v" muted preload="metadata" width="{BITS * SIDE}" height="{SIDE}"></video>
 <script>
 const side = {SIDE}, bits = {BITS};
-const canvas = Object.assign(document.createElement("canvas"), {{width: bits * side, height: side}});
+const canvas = document.createElement("canvas");
+[canvas.width, canvas.height] = [bits * side, side];
 const pen = canvas.getContext("2d", {{alpha: false, willReadFrequently: true}});
 function drawn(number) {{
     for (let i = 0; i < bits; i++) {{
