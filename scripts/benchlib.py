@@ -2,8 +2,8 @@
 """benchlib: what the scripts that measure share; imported by the bench-... scripts.
 
 Processors: the server's is the first, the load's the last. Servers, figures (medians with their
-ranges), loads and what they cost, tables, the lines about the machine, and the page that the figures
-are written to, each script between marks of its own.
+ranges), loads and what they cost, tables, the lines about the machine, and the page that the
+figures are written to, each script between marks of its own.
 """
 import json
 import os
@@ -65,11 +65,13 @@ def rss_mb(pid):
 class Sluiced:
     """A sluiced on the first processor, with its data in a folder of its own.
 
-    listener: the one whose address the greeting must name; address: that, once it serves.
+    listener: the one whose address the greeting must name; address: that, once it serves;
+    addresses: those of all. cpu: another processor.
     """
 
-    def __init__(self, base, name, listener, settings):
+    def __init__(self, base, name, listener, settings, cpu=SERVER_CPU):
         self.name = name
+        self.cpu = cpu
         self.listener = listener
         self.settings = ["node.cores=1", "node.log_level=warn"] + settings
         self.folder = tempfile.mkdtemp(prefix="sluiced-", dir=base)
@@ -82,11 +84,11 @@ class Sluiced:
         began = time.monotonic()
         self.process = subprocess.Popen(args, stdout=subprocess.PIPE, text=True,
                                         stderr=open(os.path.join(self.folder, "log"), "a"),
-                                        preexec_fn=pinned(SERVER_CPU))
+                                        preexec_fn=pinned(self.cpu))
         for line in self.process.stdout:
-            found = re.search(self.listener + r" (127\.0\.0\.1:\d+)", line)
-            if found:
-                self.address = found.group(1)
+            self.addresses = dict(re.findall(r"(\w+) (127\.0\.0\.1:\d+)", line))
+            if self.listener in self.addresses:
+                self.address = self.addresses[self.listener]
                 return time.monotonic() - began
         raise RuntimeError(f"sluiced did not start: see {self.folder}/log")
 
@@ -132,8 +134,9 @@ class Child:
                 return
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > until:
-                    raise RuntimeError(f"{self.name} did not start: see {self.folder}/log")
-                time.sleep(0.02)
+                    with open(os.path.join(self.folder, "log")) as log:
+                        raise RuntimeError(f"{self.name} did not start:\n{log.read()[-2000:]}")
+                time.sleep(0.002)
 
     def pids(self):
         return family(self.process.pid)
@@ -260,11 +263,12 @@ def cpu_of_machine():
     return (v[0] + v[1] + v[2] + irq) / TICK, irq / TICK
 
 
-def load_by_wrk(server, path, connections, seconds):
+def load_by_wrk(server, path, connections, seconds, *args):
+    """args: what tools/bench/wrk.lua takes."""
     out = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s",
                           "-s", os.path.join(ROOT, "tools/bench/wrk.lua"),
-                          f"http://{server.address}{path}"], stdout=subprocess.PIPE, text=True,
-                         preexec_fn=pinned(CLIENT_CPU), timeout=seconds + 120)
+                          f"http://{server.address}{path}", *args], stdout=subprocess.PIPE,
+                         text=True, preexec_fn=on_client_cpu, timeout=seconds + 120)
     found = re.search(r"^\{.*\}$", out.stdout, re.M)
     if not found:
         raise RuntimeError(f"wrk against {server.name}: {out.stdout.strip()}")
@@ -336,6 +340,26 @@ def ratio(mine, theirs, key):
     if not a or not b or not statistics.median(b):
         return ""
     return f"{statistics.median(a) / statistics.median(b):.2f}×"
+
+
+def ratio_table(results, sizes, peers):
+    """sluiced's medians divided by each peer's."""
+    if not results:
+        return []
+    large = {name for name, size, _ in sizes if is_large(size)}
+    lines = ["", "### sluiced against the others", "",
+             "sluiced's median divided by the peer's: above 1 is better for GB/s, below 1 for the "
+             "rest. CPU is that of one request, of 1 MiB and more that of a GB.", "",
+             "| | connections | peer | GB/s | server CPU | both CPUs | p99 |",
+             "|---|---|---|---|---|---|---|"]
+    for (kind, size, connections), rows in results.items():
+        unit = "s_per_gb" if size in large else "us"
+        keys = ["gb_per_s", f"server_{unit}", f"both_{unit}", "latency_p99_us"]
+        for peer in peers:
+            if rows.get("sluiced") and rows.get(peer):
+                lines.append(f"| {size}, {kind} | {connections} | {peer} | " + " | ".join(
+                    ratio(rows["sluiced"], rows[peer], key) for key in keys) + " |")
+    return lines
 
 
 def machine_lines(base, how, others):
