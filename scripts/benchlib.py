@@ -90,7 +90,8 @@ class Sluiced:
             if self.listener in self.addresses:
                 self.address = self.addresses[self.listener]
                 return time.monotonic() - began
-        raise RuntimeError(f"sluiced did not start: see {self.folder}/log")
+        with open(os.path.join(self.folder, "log")) as log:
+            raise RuntimeError(f"sluiced did not start:\n{log.read()[-2000:]}")
 
     def pid(self):
         return self.process.pid

@@ -3,7 +3,7 @@
 
 Interface: make_servers(base, origin, certificate, words) gives the caches, each a server of
 benchlib (start, pids, done, folder, address) and besides
-    secure      its address with TLS and HTTP/2 by ALPN, or None
+    over_tls()  the server that speaks TLS at secure, with HTTP/2 by ALPN; None if there is none
     ranges      'slices' when it fetches a piece of a large object alone, else 'whole'
     kill()      ends it by SIGKILL, so that start() finds what the disk holds
 Origin is a sluiced with static files, SlowOrigin answers after a while; both run on the processor
@@ -102,17 +102,33 @@ def kill_family(process):
 
 
 class SluicedCache(Sluiced):
+    """A listener speaks TLS or not: with TLS it is another daemon, which is there when asked for."""
     ranges = "slices"
 
-    def __init__(self, base, origin, certificate):
+    def __init__(self, base, origin, certificate, encrypted=()):
         super().__init__(base, "sluiced", "proxy",
                          ["kafka.listen=off", "http.listen=off",
                           f"proxy.listen=127.0.0.1:{free_port()}", # the same after a restart
                           f"proxy.origin=http://127.0.0.1:{origin.port}",
                           "proxy.idle_connections=256", f"cache.max_bytes={DISK_BYTES >> 30}G",
                           f"cache.memory_max_bytes={MEMORY_BYTES >> 30}G", "conn.max=20000"])
-        self.settings.append(f"cache.path={self.folder}/cache")
-        self.secure = None
+        self.settings += [f"cache.path={self.folder}/cache", *encrypted]
+        self.made_of = base, origin, certificate
+        self.encrypted = None
+
+    def over_tls(self):
+        if not self.encrypted:
+            pair = self.made_of[2]
+            self.encrypted = SluicedCache(*self.made_of, (
+                "tls.listeners=proxy", f"tls.certificate={pair}.crt", f"tls.key={pair}.key"))
+            self.encrypted.start()
+            self.encrypted.secure = self.encrypted.address
+        return self.encrypted
+
+    def done(self):
+        if self.encrypted:
+            self.encrypted.done()
+        super().done()
 
     def kill(self):
         self.stop(signal.SIGKILL)
@@ -153,13 +169,16 @@ class NginxCache(Nginx):
             {slice_}
         }}""", listen, master="on")
 
+    def over_tls(self):
+        return self
+
     def kill(self):
         kill_family(self.process)
 
 
 class Varnish(Child):
     """Small objects in memory, those of a GB and more in a file. It has no TLS of its own."""
-    ranges, secure = "whole", None
+    ranges = "whole"
 
     def __init__(self, base, origin):
         super().__init__(base, "Varnish")
@@ -200,6 +219,9 @@ sub vcl_backend_response {{
             with open(log) as f:
                 f.seek(begins)
                 said = f.read()
+
+    def over_tls(self):
+        return None
 
     def kill(self):
         kill_family(self.process)
@@ -257,6 +279,9 @@ class TrafficServer(Child):
         self.launch(["traffic_server"], stdout=subprocess.DEVNULL,
                     env=dict(os.environ, TS_RUNROOT=self.folder), **self.user)
         self.await_address()
+
+    def over_tls(self):
+        return self
 
     def kill(self):
         kill_family(self.process)
