@@ -85,11 +85,11 @@ bpf-flags := -target bpf -mcpu=v3 -g -O2 -ffreestanding -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Iinclude -iquote . -idirafter /usr/include/$(ARCH)-linux-gnu
 
 # ---- the folders and what their Kbuild lists -----------------------------------------------
-dirs := uring bpf dataplane segments stores/static stores/topics stores/cache proto/kafka \
-	proto/http tools
+dirs := uring bpf dataplane segments vectors stores/static stores/topics stores/cache \
+	proto/kafka proto/http tools
 # Tests run in this order: those that take longest begin first.
-test-dirs := tests $(addprefix tests/,faults include uring bpf dataplane segments stores/static \
-	stores/topics stores/cache proto/kafka proto/http tools tools/bench tools/sluice \
+test-dirs := tests $(addprefix tests/,faults include uring bpf dataplane segments vectors \
+	stores/static stores/topics stores/cache proto/kafka proto/http tools tools/bench tools/sluice \
 	tools/sluiced clients kernels)
 
 # A Kbuild sets, relative to its folder:
@@ -244,8 +244,8 @@ san-env := $(if $(SAN),ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks
 	UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=second_deadlock_stack=1)
 
 # One layer's tests do without the programs; those of the whole daemon need them.
-layer-only := $(if $(filter-out $(addsuffix %,include uring bpf dataplane segments stores proto \
-	harness),$(T:tests/%=%)),,$(T))
+layer-only := $(if $(filter-out $(addsuffix %,include uring bpf dataplane segments vectors \
+	stores proto harness),$(T:tests/%=%)),,$(T))
 
 # What the short form of check-kernels takes along.
 vm-bins := $(if $(filter %/vm_test.sh,$(picked-scripts)),$(filter $(B)/tests/uring/% \
