@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -309,6 +310,53 @@ def measured(server, load, *args):
                server_us=server_cpu * 1e6 / requests, both_us=both * 1e6 / requests,
                server_s_per_gb=server_cpu / gb, both_s_per_gb=both / gb,
                others=max(0.0, busy_now - busy - both) / (wall * os.cpu_count()))
+    return row
+
+
+class Puller(threading.Thread):
+    """Calls pull() again and again, which fetches what is cold, until told to end.
+
+    It takes only what the load that is measured leaves of their processor, as otherwise that one's
+    waits for its turn there would be counted as the server's.
+    """
+
+    def __init__(self, pull):
+        super().__init__()
+        self.pull = pull
+        self.end = threading.Event()
+        self.rates = []
+        self.failure = None
+
+    def run(self):
+        os.sched_setaffinity(0, {CLIENT_CPU})
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        try:
+            while not self.end.is_set():
+                row = self.pull()
+                self.rates.append(row["bytes"] / 1e9 / row["seconds"])
+        except RuntimeError as why:
+            self.failure = why
+
+
+def hot_beside_cold(hot, pull):
+    """What it costs those who ask for hot ones. Return: figures without and with the others."""
+    alone = hot()
+    puller = Puller(pull)
+    puller.start()
+    try:
+        time.sleep(0.5)
+        beside = hot()
+    finally:
+        puller.end.set()
+        puller.join()
+    if puller.failure:
+        raise puller.failure
+    row = {f"{key}_{when}": r[key] for key in ("requests_per_s", "latency_p50_us",
+                                               "latency_p99_us", "latency_p999_us")
+           for when, r in (("alone", alone), ("beside", beside))}
+    row["p99_ratio"] = beside["latency_p99_us"] / alone["latency_p99_us"]
+    row["cold_gb_per_s"] = statistics.median(puller.rates)
+    row["others"] = alone["others"]
     return row
 
 
