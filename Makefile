@@ -51,7 +51,7 @@ B := $(O)$(if $(SAN),/san-$(SAN))$(if $(FUZZING),/fuzz)
 
 # ---- flags -------------------------------------------------------------------------------
 packages := liburing libisal libxxhash libzstd liblz4 snappy zlib libllhttp yyjson inih libcap \
-	libsystemd ncurses numa libcares $(if $(filter y,$(CONFIG_BPF)),libbpf)
+	libsystemd ncurses numa libcares libssl libcrypto $(if $(filter y,$(CONFIG_BPF)),libbpf)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes \
 	-Wno-unused-parameter -Wno-missing-field-initializers

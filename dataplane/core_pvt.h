@@ -167,6 +167,10 @@ struct sl_core {
 	struct sl_backend *backend;
 	struct sl_metrics *metrics;
 	struct sl_steer_count steer;
+	struct {
+		int64_t turn;
+		uint32_t steps;
+	} shakes; /* steps of TLS handshakes in the turn of that time */
 	struct sl_ring_stats counted; /* of the ring, as last added to the metrics */
 	uint32_t resting;	      /* atomic: nothing left to do, and the cores are to stop */
 	pthread_t thread;

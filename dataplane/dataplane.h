@@ -20,6 +20,7 @@
 #include "direct.h"
 #include "fiber.h"
 #include "file.h"
+#include "keys.h"
 #include "log.h"
 #include "metric.h"
 #include "notify.h"
@@ -29,5 +30,6 @@
 #include "steer.h"
 #include "stream.h"
 #include "telemetry.h"
+#include "tls.h"
 
 #endif

@@ -33,6 +33,7 @@ enum sl_fallback {
 	SL_FALLBACK_PIPES,   /* no pipe is free */
 	SL_FALLBACK_MEMLOCK, /* memory cannot be registered: each read maps its pages */
 	SL_FALLBACK_PEER,    /* the way to this peer copies in any case */
+	SL_FALLBACK_TLS,     /* this side encrypts: the kernel cannot send the file by itself */
 	SL_FALLBACK_LAST
 };
 

@@ -172,7 +172,7 @@ static void end_conns(struct sl_listener *l, bool all)
 		struct sl_conn *c = sl_list_entry(n, struct sl_conn, node);
 
 		if (all || !c->serving)
-			conn_end(c, SL_CLOSE_DRAIN, !all);
+			conn_end(c, SL_CLOSE_DRAIN, !all && !(c->tls && !c->tls->ready));
 		else if (c->waiter) {
 			struct sl_fiber *waiter = c->waiter;
 
@@ -220,6 +220,7 @@ void sl_listener_free(struct sl_listener *l)
 	sl_list_remove(&l->node);
 	sl_timer_clear(&l->retry);
 	sl_close(l->fd);
+	sl_tls_free(l->tls);
 	free(l);
 }
 

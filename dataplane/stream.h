@@ -42,8 +42,8 @@ int sl_stream_connect(const struct sl_stream_conf *conf, struct sl_stream **ret_
 
 /**
  * sl_stream_read() - at least one byte, at most @max (> 0), as much as is there.
- * Return: how many; 0: the peer ended in order (by TLS: said so; a mere cut is -ECONNRESET); -ETIME;
- *	-errno. After an error the stream can only be closed, but for -ETIME.
+ * Return: how many; 0: the peer ended in order (by TLS: said so; a mere cut is -ECONNRESET);
+ *	-ETIME; -errno. After an error the stream can only be closed, but for -ETIME.
  */
 ssize_t sl_stream_read(struct sl_stream *s, void *dst, size_t max, int64_t deadline);
 

@@ -102,7 +102,7 @@ def kill_family(process):
 
 
 class SluicedCache(Sluiced):
-    """A listener speaks TLS or not: with TLS it is another daemon, which is there when asked for."""
+    """A listener speaks TLS or not: with TLS it is another daemon, there when asked for."""
     ranges = "slices"
 
     def __init__(self, base, origin, certificate, encrypted=()):

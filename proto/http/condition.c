@@ -58,7 +58,10 @@ static enum match match_etag(const struct http_request *rq, const char *field,
 
 		if (!http_str_is(http_request_str(rq, rq->fields[i].name), field))
 			continue;
-		m = http_str_is(value, "*") || (usable && list_has(value, v->etag, weak)) ? YES : NO;
+		if (http_str_is(value, "*") || (usable && list_has(value, v->etag, weak)))
+			m = YES;
+		else
+			m = NO;
 	}
 	return m;
 }
@@ -101,5 +104,6 @@ bool http_condition_range(const struct http_request *rq, const struct http_valid
 		return true;
 	if (!http_date_parse(value, &s))
 		return v->changed_s == s && !v->guessed;
-	return v->etag && !v->weak && value.n == strlen(v->etag) && !memcmp(value.p, v->etag, value.n);
+	return v->etag && !v->weak && value.n == strlen(v->etag) &&
+	       !memcmp(value.p, v->etag, value.n);
 }

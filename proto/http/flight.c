@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "flight_pvt.h"
+#include "lend.h"
 
 /* ---- keys ------------------------------------------------------------------------------- */
 
@@ -201,8 +202,7 @@ static bool selects_this(const struct flight *f, struct http_lines lines)
 
 	if (!f->names.len)
 		return true;
-	flight_vary_key(f->base, f->generation,
-			http_str_text(&f->names), lines, &key);
+	flight_vary_key(f->base, f->generation, http_str_text(&f->names), lines, &key);
 	same = !key.err && key.len == f->stored_key.len &&
 	       !memcmp(key.data, f->stored_key.data, key.len);
 	sl_text_done(&key);
@@ -298,6 +298,7 @@ static int copy_ask(struct flight *f, const struct flight_ask *ask)
 {
 	f->kind = ask->kind;
 	f->slice = ask->slice;
+	f->seen = ask->seen;
 	f->authorized = ask->authorized;
 	copy_str(f, ask->base, &f->base);
 	copy_str(f, ask->host, &f->host);
@@ -308,7 +309,6 @@ static int copy_ask(struct flight *f, const struct flight_ask *ask)
 	if (ask->old) {
 		f->has_old = true;
 		f->old = *ask->old;
-		f->old_version = ask->old_version;
 		sl_text_put(&f->old_fields, ask->old->fields.p, ask->old->fields.n);
 		f->old.fields = http_lines_of(&f->old_fields);
 	}
@@ -419,6 +419,29 @@ void flight_begin(struct http_proxy *p, const struct flight_ask *ask)
 	(void)join(&j, SL_NEVER);
 }
 
+static int forget_here(void *arg, int64_t deadline)
+{
+	struct join *j = arg;
+	struct flight *f = find(flights_here(j->p), j->hash, j->ask->key);
+
+	(void)deadline;
+	if (!f)
+		return 0;
+	f->forgotten = true;
+	flight_unlist(f);
+	return 0;
+}
+
+void flight_forget(struct http_proxy *p, struct http_str key)
+{
+	const struct flight_ask ask = {.key = key};
+	struct join j = {.p = p, .ask = &ask, .hash = hash_of(key)};
+	struct sl_cores *cores = sl_core_cores(sl_core_self());
+
+	/* Without memory for the call it is stored, as if it had come a moment earlier. */
+	(void)sl_call(sl_core_home(cores, j.hash), forget_here, &j, SL_NEVER);
+}
+
 struct wait {
 	struct flight *f;
 	struct flight_view *view;
@@ -446,7 +469,8 @@ struct take {
 	uint64_t off, len;
 	struct sl_part *parts;
 	uint32_t n;
-	struct sl_core *to;
+	bool away;
+	struct http_lent *lent[CACHE_PARTS_MAX];
 };
 
 static int take_queued(struct flight *f, struct take *t)
@@ -488,8 +512,8 @@ static int take_parts(struct flight *f, struct take *t, int64_t deadline)
 		return take_queued(f, t);
 	if (f->state == FLIGHT_STORING)
 		return cache_put_parts(f->put, t->off,
-				       sl_min(t->len, cache_put_written(f->put) - t->off),
-				       t->parts, t->n);
+				       sl_min(t->len, cache_put_written(f->put) - t->off), t->parts,
+				       t->n);
 	if (f->state == FLIGHT_FLOP)
 		return f->err;
 	if (f->passed)
@@ -503,19 +527,43 @@ static int take_parts(struct flight *f, struct take *t, int64_t deadline)
 			   t->n, deadline);
 }
 
-/* References to files that another core will hold are granted to it; bufs find home by themselves. */
+/* To a reader on another core; what cannot be lent is released. */
+static int lend(struct take *t, int n)
+{
+	int err = 0;
+
+	for (int i = 0; i < n; i++) {
+		t->lent[i] = http_lend(t->parts[i]);
+		err = t->lent[i] ? err : -ENOMEM;
+	}
+	for (int i = 0; i < n && err; i++)
+		if (t->lent[i])
+			http_lent_return(t->lent[i]);
+	return err ? err : n;
+}
+
 static int take_here(void *arg, int64_t deadline)
 {
 	struct take *t = arg;
 	int n = take_parts(t->f, t, deadline);
 
-	for (int i = 0; i < n && t->to != t->f->home; i++) {
-		if (t->parts[i].kind != SL_PART_EXTENT)
-			continue;
-		sl_file_grant(t->parts[i].extent.file, t->to);
-		sl_file_release(t->parts[i].extent.file);
+	return n > 0 && t->away ? lend(t, n) : n;
+}
+
+static int borrow(struct take *t, int n)
+{
+	int err = 0, got = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (err)
+			http_lent_return(t->lent[i]);
+		else
+			err = http_borrow(t->lent[i], &t->parts[i]);
+		got += !err;
 	}
-	return n;
+	for (int i = 0; i < got && err; i++)
+		sl_part_release(&t->parts[i]);
+	return err ? err : n;
 }
 
 /* So much at once: a cache's window. */
@@ -524,13 +572,17 @@ static int take_here(void *arg, int64_t deadline)
 int flight_parts(struct flight *f, uint64_t off, uint64_t len, struct sl_part *ret_parts,
 		 uint32_t n, int64_t deadline)
 {
-	struct take t = {f, off, sl_min(len, TAKE_BYTES_MAX), ret_parts, n, sl_core_self()};
+	struct take t = {
+		.f = f,
+		.off = off,
+		.len = sl_min(len, TAKE_BYTES_MAX),
+		.parts = ret_parts,
+		.n = sl_min(n, (uint32_t)CACHE_PARTS_MAX),
+		.away = sl_core_self() != f->home,
+	};
 	int got = sl_call(f->home, take_here, &t, deadline);
 
-	for (int i = 0; i < got && t.to != f->home; i++)
-		if (ret_parts[i].kind == SL_PART_EXTENT)
-			sl_file_held(ret_parts[i].extent.file);
-	return got;
+	return got > 0 && t.away ? borrow(&t, got) : got;
 }
 
 /* ---- leaving ---------------------------------------------------------------------------- */

@@ -12,33 +12,34 @@
 struct flight;
 
 enum flight_kind {
-	FLIGHT_WHOLE,	    /* the response as a whole */
+	FLIGHT_WHOLE, /* the response as a whole */
 	FLIGHT_FIRST_SLICE, /* a slice, of what nothing is known yet or is to be validated */
-	FLIGHT_SLICE,	    /* a slice of what is known */
+	FLIGHT_SLICE, /* a slice of what is known */
 };
 
 /**
  * struct flight_ask - what is wanted.
  * @key: to store it under; @base: the key without what Vary or slices add to it.
  * @host, @path, @lines: of the request; @authorized: with Authorization.
- * @old: what is stored and to be validated, of version @old_version; or, for FLIGHT_SLICE, whose
- *	slice it is; NULL: nothing. @slice: its number.
+ * @old: what is stored and to be validated; or, for FLIGHT_SLICE, whose slice it is; NULL: nothing.
+ * @seen: the version that was found under @key, 0: none. Another one that is there by the time the
+ *	flight begins is the answer. @slice: the number of the slice.
  */
 struct flight_ask {
 	enum flight_kind kind;
 	struct http_str key, base, host, path, lines;
 	const struct stored *old;
-	uint64_t old_version, slice;
+	uint64_t seen, slice;
 	bool authorized;
 };
 
 enum flight_news {
-	FLIGHT_STORED,	/* look it up, under view.key */
-	FLIGHT_STREAM,	/* its body comes: flight_parts() */
+	FLIGHT_STORED, /* look it up, under view.key */
+	FLIGHT_STREAM, /* its body comes: flight_parts() */
 	FLIGHT_INTERIM, /* an interim response came; flight_wait() for what follows */
-	FLIGHT_ALONE,	/* it cannot be shared: ask for yourself */
+	FLIGHT_ALONE, /* it cannot be shared: ask for yourself */
 	FLIGHT_CHANGED, /* the slice is of another object now, which is not stored any more */
-	FLIGHT_FAILED,	/* the origin could not be asked: view.err */
+	FLIGHT_FAILED, /* the origin could not be asked: view.err */
 };
 
 /**
@@ -81,13 +82,17 @@ int flight_wait(struct flight *f, struct flight_view *ret_view, int64_t deadline
 /**
  * flight_parts() - what has come of [@off, @off + @len), waiting for at least one byte. Of a stream
  * that is not stored only the next bytes can be had.
- * Return: parts, each with a reference of this core's; 0: the body ended at @off; -errno: it is cut.
+ * Return: parts, each with a reference of this core's; 0: the body ended at @off; -errno: it is
+ * cut.
  */
 int flight_parts(struct flight *f, uint64_t off, uint64_t len, struct sl_part *ret_parts,
 		 uint32_t n, int64_t deadline);
 
 /* What is being stored goes on without readers; what is not, ends. Accepts NULL. */
 void flight_leave(struct flight *f);
+
+/* What is being fetched for @key by now is not stored: it may be older than what made it change. */
+void flight_forget(struct http_proxy *p, struct http_str key);
 
 /* The key of a slice of what is stored under @key. */
 void flight_slice_key(struct http_str key, uint64_t generation, uint64_t slice,

@@ -2,8 +2,8 @@
 /*
  * What a flight does: asks the origin, and stores what comes if it may be stored.
  *
- * Interface: flight_fly() of flight_pvt.h. Invariant: what becomes visible in the cache came whole, as
- * its length, its chunks or its end told; what did not is given up, and its readers see a cut.
+ * Interface: flight_fly() of flight_pvt.h. Invariant: what becomes visible in the cache came whole,
+ * as its length, its chunks or its end told; what did not is given up, and its readers see a cut.
  *
  * Order of parts: asking; the response's head; storing; passing; slices; validating; the fiber.
  */
@@ -286,6 +286,9 @@ static void store(struct flight *f, struct origin_exchange *x, struct cache_put 
 	f->put = put;
 	flight_news(f, FLIGHT_STORING);
 	err = fill(f, x, put, f->bytes);
+	/* Who waits for the last bytes takes them before their turn to be synced. */
+	if (!err)
+		sl_fiber_yield(SL_NEVER);
 	if (err) {
 		f->err = err;
 		flight_news(f, FLIGHT_FLOP);
@@ -293,14 +296,15 @@ static void store(struct flight *f, struct origin_exchange *x, struct cache_put 
 		cache_put_abort(put);
 		return;
 	}
-	/* Who waits for the last bytes takes them before their turn to be synced. */
-	sl_fiber_yield(SL_NEVER);
 	flight_news(f, FLIGHT_COMMITTING);
 	f->put = NULL;
 	err = cache_put_commit(put, SL_NEVER);
 	if (!err)
 		err = cache_lookup(f->proxy->cache, proxy_key(http_str_text(&f->stored_key)),
 				   CACHE_STALE, &f->object, SL_NEVER);
+	/* Its readers have it still. */
+	if (!err && f->forgotten)
+		cache_remove(f->proxy->cache, proxy_key(http_str_text(&f->stored_key)), SL_NEVER);
 	f->err = err == -ENOENT ? 0 : err;
 	flight_news(f, f->err ? FLIGHT_FLOP : FLIGHT_DONE);
 }
@@ -369,8 +373,9 @@ static bool parse_content_range(struct http_lines fields, uint64_t *ret_first, u
 		return false;
 	memcpy(text, v.p, v.n);
 	text[v.n] = 0;
-	return sscanf(text, "bytes %20" SCNu64 "-%20" SCNu64 "/%20" SCNu64 "%n", ret_first, ret_last,
-		      ret_bytes, &n) == 3 && (size_t)n == v.n;
+	return sscanf(text, "bytes %20" SCNu64 "-%20" SCNu64 "/%20" SCNu64 "%n", ret_first,
+		      ret_last, ret_bytes, &n) == 3 &&
+	       (size_t)n == v.n;
 }
 
 /* A 206 of exactly the slice that was asked for, with the object's length. */
@@ -496,9 +501,8 @@ static int update_stored(struct flight *f, const struct stored *s)
 	if (!err && meta.len > CACHE_META_BYTES_MAX)
 		err = -EMSGSIZE;
 	if (!err)
-		err = cache_update(f->proxy->cache, proxy_key(http_str_text(&f->key)),
-				   f->old_version, meta.data, (uint32_t)meta.len,
-				   expiry_ms(&s->caching), SL_NEVER);
+		err = cache_update(f->proxy->cache, proxy_key(http_str_text(&f->key)), f->seen,
+				   meta.data, (uint32_t)meta.len, expiry_ms(&s->caching), SL_NEVER);
 	sl_text_done(&meta);
 	return err;
 }
@@ -611,9 +615,22 @@ static void take(struct flight *f, struct origin_exchange *x, const struct origi
 		take_new(f, x, h, asked_ms, bytes > 0, bytes);
 }
 
-void flight_fly(void *arg)
+/* What was stored since the request looked, by a flight that has just ended. */
+static bool is_there(struct flight *f)
 {
-	struct flight *f = arg;
+	struct cache_object *o;
+	bool other;
+
+	if (cache_lookup(f->proxy->cache, proxy_key(http_str_text(&f->key)), CACHE_STALE, &o,
+			 SL_NEVER))
+		return false;
+	other = o->version != f->seen;
+	cache_release(o);
+	return other;
+}
+
+static void fly(struct flight *f)
+{
 	struct origin_exchange *x = NULL;
 	struct origin_head h = {0};
 	struct sl_text head = {0};
@@ -633,5 +650,15 @@ void flight_fly(void *arg)
 	origin_head_done(&h);
 	origin_end(x);
 	sl_text_done(&head);
+}
+
+void flight_fly(void *arg)
+{
+	struct flight *f = arg;
+
+	if (is_there(f))
+		end(f, 0, FLIGHT_DONE);
+	else
+		fly(f);
 	flight_release(f);
 }

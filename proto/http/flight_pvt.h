@@ -8,15 +8,15 @@
 #include "flight.h"
 
 enum flight_state {
-	FLIGHT_ASKING,	   /* nothing final has come */
-	FLIGHT_PASSING,	   /* to the leader alone, by @queued */
-	FLIGHT_STORING,	   /* into @put */
+	FLIGHT_ASKING, /* nothing final has come */
+	FLIGHT_PASSING, /* to the leader alone, by @queued */
+	FLIGHT_STORING, /* into @put */
 	FLIGHT_COMMITTING, /* all of it came */
-	FLIGHT_ENDED,	   /* from here on it is not found any more */
+	FLIGHT_ENDED, /* from here on it is not found any more */
 	FLIGHT_DONE = FLIGHT_ENDED,
-	FLIGHT_OTHER,	 /* FLIGHT_CHANGED */
+	FLIGHT_OTHER, /* FLIGHT_CHANGED */
 	FLIGHT_UNSHARED, /* FLIGHT_ALONE, the leader too */
-	FLIGHT_FLOP,	 /* FLIGHT_FAILED */
+	FLIGHT_FLOP, /* FLIGHT_FAILED */
 };
 
 struct interim {
@@ -31,6 +31,7 @@ enum { QUEUED_MAX = 4, PIECE_BYTES = 256 << 10 };
 /**
  * struct flight - of its home core.
  * @refs: of its fiber and of who reads it. @led: somebody waits for it. @left: he has gone.
+ * @forgotten: what it brings is not to be stored.
  * @contended: another could not share it. @passed: it was passed to the leader.
  * @asked: what @base, @host, @path and @lines point into. @old, @old_fields: what is stored.
  * @fields: end-to-end lines of the response, as they are stored or passed.
@@ -43,7 +44,7 @@ struct flight {
 	struct sl_core *home;
 	uint64_t hash;
 	uint32_t refs;
-	bool listed, led, left, contended, passed, authorized, has_old;
+	bool listed, led, left, forgotten, contended, passed, authorized, has_old;
 	enum flight_state state;
 	int err;
 	struct sl_waitq changed;
@@ -53,7 +54,7 @@ struct flight {
 	struct http_str base, host, path, lines;
 	struct stored old;
 	struct sl_text old_fields;
-	uint64_t old_version, slice;
+	uint64_t seen, slice;
 
 	uint32_t status;
 	uint64_t bytes;

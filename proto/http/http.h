@@ -29,7 +29,8 @@ struct sl_tls;
  * @body_bytes_max: http.max_body_bytes.
  * @files: what lies below static.root, which is then all that is served; outlives the server.
  * @index: static.index, at most 255 bytes. @max_age_s: static.max_age, 0: off.
- * @proxy: what is in front of another server, which is then all that is served; outlives the server.
+ * @proxy: what is in front of another server, which is then all that is served; outlives the
+ * server.
  * @routes, @routes_n: the table of routes; NULL: that of static.c with @files, else of routes.c.
  */
 struct http_server_conf {

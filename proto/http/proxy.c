@@ -2,9 +2,9 @@
 /*
  * The caching reverse proxy: what a request is answered with.
  *
- * Interface: http_proxy_*() of http.h, http_proxy_routes of route.h. A GET is looked up; what is good
- * is the answer, what is not becomes a flight (flight.h), whose news say where the answer is. All
- * other methods, and what cannot be shared, are passed on (proxy_pass.c).
+ * Interface: http_proxy_*() of http.h, http_proxy_routes of route.h. A GET is looked up; what is
+ * good is the answer, what is not becomes a flight (flight.h), whose news say where the answer is.
+ * All other methods, and what cannot be shared, are passed on (proxy_pass.c).
  *
  * Order of parts: the proxy; looking up; answers from the cache; answers from slices; flights;
  * the handler; the table.
@@ -52,8 +52,10 @@ static int parse_url(const char *url, struct origin_conf *ret_conf, bool *ret_tl
 	ret_conf->port = (uint16_t)port;
 	return 0;
 bad:
-	snprintf(why, why_len, "proxy.origin = %s: not a URL such as http://name:8080 or "
-		 "https://name, without a path", url);
+	snprintf(why, why_len,
+		 "proxy.origin = %s: not a URL such as http://name:8080 or "
+		 "https://name, without a path",
+		 url);
 	return -EINVAL;
 }
 
@@ -365,8 +367,8 @@ static int hold_slice(struct slices *s, uint64_t at, int64_t deadline)
 	return !err && s->object->bytes != bytes ? -EBADMSG : err;
 }
 
-static int slice_parts(void *arg, uint64_t off, uint64_t len, struct sl_part *ret_parts,
-		       uint32_t n, int64_t deadline)
+static int slice_parts(void *arg, uint64_t off, uint64_t len, struct sl_part *ret_parts, uint32_t n,
+		       int64_t deadline)
 {
 	struct slices *s = arg;
 	uint64_t size = s->head.slice_bytes, in = off % size;
@@ -421,8 +423,8 @@ static int answer_stored(struct get *g)
 /* ---- flights ---------------------------------------------------------------------------- */
 
 /*
- * The slice in which the wanted range begins, if it is one range and slices are wanted. A range from
- * the end begins where nobody knows yet: the first slice will tell.
+ * The slice in which the wanted range begins, if it is one range and slices are wanted. A range
+ * from the end begins where nobody knows yet: the first slice will tell.
  */
 static bool wants_slice(const struct get *g, uint64_t *ret_slice)
 {
@@ -449,13 +451,12 @@ static int ask_of(struct get *g, struct flight_ask *ret_ask)
 		.host = http_str_text(&g->host),
 		.path = http_str_text(&g->path),
 		.lines = http_str_text(&g->lines),
+		.seen = g->object ? g->object->version : 0,
 		.authorized = http_request_field(g->rq, "Authorization", &any),
 	};
 	if (g->object && (http_lines_find(g->stored.fields, "ETag", &any) ||
-			  http_lines_find(g->stored.fields, "Last-Modified", &any))) {
+			  http_lines_find(g->stored.fields, "Last-Modified", &any)))
 		ret_ask->old = &g->stored;
-		ret_ask->old_version = g->object->version;
-	}
 	/* What is stored as a whole is fetched again as a whole. */
 	if ((!g->object || g->stored.kind == STORED_SLICED) && wants_slice(g, &ret_ask->slice))
 		ret_ask->kind = FLIGHT_FIRST_SLICE;
@@ -568,9 +569,9 @@ static int begin_get(struct get *g)
 /* Return: 0; 1: look up again; -errno. */
 static int from_cache(struct get *g)
 {
-	enum http_reuse reuse = is_validated(g) ? HTTP_REUSE_AS_IS
-						: http_reuse(&g->stored.caching, &g->cc,
-							     proxy_now_ms());
+	enum http_reuse reuse = is_validated(g)
+					? HTTP_REUSE_AS_IS
+					: http_reuse(&g->stored.caching, &g->cc, proxy_now_ms());
 	struct flight_ask ask;
 
 	if (reuse == HTTP_REUSE_AS_IS)
@@ -585,7 +586,7 @@ static int from_cache(struct get *g)
 	if (http_cc_has(&g->cc, HTTP_CC_ONLY_IF_CACHED))
 		return -ENOENT;
 	g->fwd = http_ttl_s(&g->stored.caching, proxy_now_ms()) > 0 ? HTTP_FWD_REQUEST
-								      : HTTP_FWD_STALE;
+								    : HTTP_FWD_STALE;
 	if (g->rq->method == HTTP_M_HEAD)
 		return proxy_pass(g->rq, g->rs, g->fwd, g->deadline);
 	return fly(g);

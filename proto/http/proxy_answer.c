@@ -2,8 +2,8 @@
 /*
  * Answers of the proxy, from wherever their bodies come.
  *
- * Interface: "answers" of proxy.h. A body that fits one window is sent as one reply with its head; a
- * larger one leaves in pieces.
+ * Interface: "answers" of proxy.h. A body that fits one window is sent as one reply with its head;
+ * a larger one leaves in pieces.
  *
  * Order of parts: fields; conditions and ranges; sending; the call.
  */

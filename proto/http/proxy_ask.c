@@ -56,7 +56,8 @@ void proxy_put_key(const struct http_request *rq, struct sl_text *ret_key)
 /* Told anew by the proxy: whom it asks, and how the body is framed. */
 static bool is_told_anew(struct http_str name)
 {
-	static const char *const names[] = {"Host", "Content-Length", "Expect", "X-Forwarded-Proto"};
+	static const char *const names[] = {"Host", "Content-Length", "Expect",
+					    "X-Forwarded-Proto"};
 
 	for (size_t i = 0; i < SL_ARRAY_SIZE(names); i++)
 		if (http_str_is(name, names[i]))
@@ -66,8 +67,8 @@ static bool is_told_anew(struct http_str name)
 
 static bool asks_for_less(struct http_str name)
 {
-	static const char *const names[] = {"Range", "If-Range", "If-None-Match", "If-Match",
-					    "If-Modified-Since", "If-Unmodified-Since"};
+	static const char *const names[] = {"Range",	"If-Range",	     "If-None-Match",
+					    "If-Match", "If-Modified-Since", "If-Unmodified-Since"};
 
 	for (size_t i = 0; i < SL_ARRAY_SIZE(names); i++)
 		if (http_str_is(name, names[i]))

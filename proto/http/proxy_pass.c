@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requests that are passed on to the origin, and answers that are passed back, for one client alone.
+ * Requests that are passed on to the origin, and answers that are passed back, for one client
+ * alone.
  *
- * Interface: proxy_pass() of proxy.h. Neither body is ever held as a whole. What changes something at
- * the origin makes the cache forget what it had of it (RFC 9111, 4.4).
+ * Interface: proxy_pass() of proxy.h. Neither body is ever held as a whole. What changes something
+ * at the origin makes the cache forget what it had of it (RFC 9111, 4.4).
  *
  * Order of parts: the request; what it changes; the response; the call.
  */
@@ -12,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "proxy.h"
+#include "flight.h"
 
 enum { PIECE_BYTES = 64 << 10 };
 
@@ -41,8 +42,8 @@ static bool is_safe(const struct http_request *rq)
 
 static bool may_repeat(const struct http_request *rq)
 {
-	return rq->body.done && (is_safe(rq) || rq->method == HTTP_M_PUT ||
-				 rq->method == HTTP_M_DELETE);
+	return rq->body.done &&
+	       (is_safe(rq) || rq->method == HTTP_M_PUT || rq->method == HTTP_M_DELETE);
 }
 
 static int put_head(struct pass *p)
@@ -116,8 +117,11 @@ static void forget(struct pass *p, struct http_str path, int64_t deadline)
 	sl_text_printf(&key, "p:%s://", p->rq->scheme);
 	proxy_put_host(p->rq, &key);
 	sl_text_put(&key, path.p, path.n);
-	if (!key.err && key.len <= CACHE_KEY_BYTES_MAX)
-		cache_remove(p->proxy->cache, proxy_key(http_str_text(&key)), deadline);
+	if (key.err || key.len > CACHE_KEY_BYTES_MAX)
+		goto out;
+	flight_forget(p->proxy, http_str_text(&key));
+	cache_remove(p->proxy->cache, proxy_key(http_str_text(&key)), deadline);
+out:
 	sl_text_done(&key);
 }
 
@@ -189,8 +193,8 @@ static int send_back(struct pass *p, int64_t deadline)
 static int answer(struct pass *p, struct http_response *rs, const struct origin_head *h,
 		  enum http_fwd why, int64_t deadline)
 {
-	const struct http_cache_status how = {.fwd = why, .fwd_status = h->status,
-					      .ttl_s = INT64_MIN};
+	const struct http_cache_status how = {
+		.fwd = why, .fwd_status = h->status, .ttl_s = INT64_MIN};
 	int err;
 
 	if (!is_safe(p->rq) && h->status < 400)

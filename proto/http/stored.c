@@ -67,14 +67,15 @@ int stored_read(const void *meta, size_t n, struct stored *ret_s)
 		.generation = h.generation,
 		.bytes = h.bytes,
 		.slice_bytes = h.slice_bytes,
-		.caching = {
-			.born_ms = h.born_ms,
-			.fresh_s = h.fresh_s,
-			.swr_s = h.swr_s,
-			.sie_s = h.sie_s,
-			.flags = h.flags,
-			.status = h.status,
-		},
+		.caching =
+			{
+				.born_ms = h.born_ms,
+				.fresh_s = h.fresh_s,
+				.swr_s = h.swr_s,
+				.sie_s = h.sie_s,
+				.flags = h.flags,
+				.status = h.status,
+			},
 		.fields = {(const char *)meta + sizeof(h), n - sizeof(h)},
 	};
 	return 0;

@@ -10,9 +10,9 @@
 
 enum stored_kind {
 	STORED_WHOLE = 1, /* the object's body is the response's */
-	STORED_VARIES,	  /* no response: its fields are the names in Vary, to look further by */
-	STORED_SLICED,	  /* the body lies in slices, objects of their own */
-	STORED_SLICE,	  /* one of them */
+	STORED_VARIES, /* no response: its fields are the names in Vary, to look further by */
+	STORED_SLICED, /* the body lies in slices, objects of their own */
+	STORED_SLICE, /* one of them */
 };
 
 /**

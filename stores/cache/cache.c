@@ -158,9 +158,29 @@ static void set_defaults(struct cache_conf *conf)
 	conf->max_bytes = sl_max(conf->max_bytes, CACHE_BYTES_MIN);
 }
 
+int cache_make(int dir, const char *path, int64_t deadline)
+{
+	const char *slash = strrchr(path, '/');
+	char *parent;
+	int fd, err = sl_mkdir(dir, path, 0700, deadline);
+
+	if (err)
+		return err;
+	parent = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	if (!parent)
+		return -ENOMEM;
+	fd = sl_open(dir, parent, O_RDONLY | O_DIRECTORY, 0, deadline);
+	free(parent);
+	if (fd < 0)
+		return fd;
+	err = sl_fsync(fd, false, SL_FAULT(SYNC_CACHE_PARENT), deadline);
+	sl_close(fd);
+	return err;
+}
+
 static int open_folder(struct cache *c, int64_t deadline)
 {
-	int err = sl_mkdir(c->conf.dir, c->path, 0700, deadline);
+	int err = cache_make(c->conf.dir, c->path, deadline);
 
 	if (err && err != -EEXIST)
 		return err;
@@ -316,12 +336,12 @@ static int remove_object(void *arg, int64_t deadline)
 {
 	struct removal *r = arg;
 	struct forgets f = {0};
-	int err = shard_take(r->s, r->hash, 0, JOURNAL_GONE, &f, deadline);
+	int err = shard_take(r->s, r->hash, 0, JOURNAL_GONE, &f);
 
 	if (err == -ENOENT)
 		return err;
 	forgets_tell(&f, r->s->c);
-	if (!err && CONF(r->s->c, durability) != SL_DURABILITY_NONE)
+	if (!err)
 		err = journal_sync(&r->s->journal, deadline);
 	count_up(&r->s->n.removed, 1);
 	return err;
@@ -350,7 +370,7 @@ static int ban(void *arg, int64_t deadline)
 	if (!err)
 		err = journal_add(&s->journal, prefix ? JOURNAL_PREFIX : JOURNAL_TAG, NULL, below,
 				  r->key.p, (uint32_t)r->key.n, deadline);
-	if (!err && CONF(s->c, durability) != SL_DURABILITY_NONE)
+	if (!err)
 		err = journal_sync(&s->journal, deadline);
 	return err;
 }

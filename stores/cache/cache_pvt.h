@@ -61,22 +61,27 @@ struct seg_header {
 void cseg_header_encode(const struct seg_header *h, uint8_t out[SEG_SECTOR_BYTES]);
 int cseg_header_decode(const uint8_t in[SEG_SECTOR_BYTES], struct seg_header *ret_header);
 
-/* A segment that nothing is added to any more: records, bytes, and the sum over the records. */
+/* A segment that nothing is added to any more: bytes, records, and the sum over them. */
 struct seg_seal {
 	uint64_t bytes;
 	uint64_t sum;
 	uint32_t records;
+	uint32_t durable; /* see struct record */
 };
 
 void cseg_seal_encode(const struct seg_seal *s, uint64_t salt, uint8_t out[SEG_SECTOR_BYTES]);
 int cseg_seal_decode(const uint8_t in[SEG_SECTOR_BYTES], uint64_t salt, struct seg_seal *ret_seal);
 
-/* An object of a segment: where it lies, in blocks. */
+/**
+ * struct record - an object of a segment. @block, @blocks: where it lies. @durable: so many objects
+ * of the segment were on disk when this was written; of the others only the record may be.
+ */
 struct record {
 	uint64_t hash[2];
 	uint64_t version;
 	uint32_t block, blocks;
 	uint32_t expires_s;
+	uint32_t durable;
 };
 
 /* The sum is seeded with salt and number, so that a record counts in its own place alone. */
@@ -212,7 +217,7 @@ void cseg_seal(struct segment *g);
 int cseg_read_index(struct segment *g, uint8_t **ret_index, int64_t deadline);
 
 /* Whether @index is what the seal tells of; a segment that was not sealed has no seal. */
-bool cseg_is_sealed_as(struct segment *g, const uint8_t *index);
+bool cseg_is_sealed_as(struct segment *g, const uint8_t *index, uint32_t *ret_durable);
 
 /* Removes it: name, place in its row, and its space when nobody holds it any more. */
 int cseg_unlink(struct segment *g, int64_t deadline);
@@ -264,7 +269,9 @@ void journal_loaded(struct journal *j);
 /**
  * journal_add() - add a record about what lies in the segments so far.
  * @type: @hash and @version count (GONE, BAD), or @text and @version (PREFIX, TAG).
- * Durable after the next journal_sync() that returns 0.
+ * Durable after the next journal_sync() that returns 0, which is where a disk's trouble is told
+ * (without durability: in the file then).
+ * Return: 0; -ENOMEM, -ETIME: nothing was added.
  */
 int journal_add(struct journal *j, enum journal_type type, const uint64_t hash[2], uint64_t version,
 		const void *text, uint32_t n, int64_t deadline);
@@ -365,7 +372,7 @@ int shard_write_head(struct segment *g, uint64_t pos, const struct head *h, cons
 
 /* That object is written: durable, if it must be, and in the table. Parks. */
 int shard_commit(struct shard *s, struct segment *g, uint64_t pos, const struct head *h,
-		 const uint8_t *text, int64_t deadline);
+		 const uint8_t *text);
 
 /* Whether @version is banned. @text: of its head. */
 bool shard_bans(const struct shard *s, const struct head *h, const uint8_t *text);
@@ -388,11 +395,11 @@ void forgets_tell(struct forgets *f, struct cache *c);
 /**
  * shard_take() - take the object out of the table, and off every core's views.
  * @version: only this one (0: any). @type: 0 if its segment goes with it: then it is remembered in
- * the journal only if an older version may come back. The caller syncs the journal.
- * Return: 0; -ENOENT; -errno: it is out of the table, and may come back with the next start.
+ * the journal only if an older version may come back. The caller syncs the journal. Parks.
+ * Return: 0; -ENOENT; -ENOMEM: it is still there.
  */
 int shard_take(struct shard *s, const uint64_t hash[2], uint64_t version, enum journal_type type,
-	       struct forgets *f, int64_t deadline);
+	       struct forgets *f);
 
 /* Copies the object of @slot from @from to the end of main; -EBADMSG and the like: it is bad. */
 int shard_carry(struct shard *s, struct segment *from, const uint64_t hash[2],

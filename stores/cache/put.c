@@ -473,7 +473,7 @@ static int commit(void *arg, int64_t deadline)
 	}
 	note_full(p, err);
 	if (!err)
-		err = shard_commit(p->s, p->g, p->pos, &p->head, p->text, deadline);
+		err = shard_commit(p->s, p->g, p->pos, &p->head, p->text);
 	if (p->g) {
 		if (p->alone && !err)
 			shard_fit(p->g, p->pos + head_total(&p->head));

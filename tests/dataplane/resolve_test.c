@@ -17,9 +17,9 @@
 /* ---- a server of names -------------------------------------------------------------------- */
 
 /*
- * two.test. has 10.1.2.3 and 10.1.2.4, six.test. fd00::6 alone, many.test. 20 addresses, empty.test.
- * none, broken.test. an answer that is none, silent.test. no answer; refused.test. is refused, and
- * there are no others.
+ * two.test. has 10.1.2.3 and 10.1.2.4, six.test. fd00::6 alone, many.test. 20 addresses,
+ * empty.test. none, broken.test. an answer that is none, silent.test. no answer; refused.test. is
+ * refused, and there are no others.
  */
 struct names {
 	char servers[64]; /* as sl_resolve() takes it */
@@ -119,7 +119,8 @@ static void answer_one(struct names *s)
 static void *serve_names(void *arg)
 {
 	struct names *s = arg;
-	struct pollfd p[2] = {{.fd = s->fd, .events = POLLIN}, {.fd = s->done[0], .events = POLLIN}};
+	struct pollfd p[2] = {{.fd = s->fd, .events = POLLIN},
+			      {.fd = s->done[0], .events = POLLIN}};
 
 	while (poll(p, 2, -1) >= 0 && !p[1].revents)
 		answer_one(s);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Streams: bytes both ways, ends, resets, slow peers, each call failing. */
+/* Streams, plain and by TLS: bytes both ways, ends, resets, slow peers, each call failing. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <openssl/err.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "certs.h"
 #include "dataplane/dataplane.h"
 #include "harness.h"
 
@@ -16,7 +19,8 @@ enum { BULK_BYTES = 3 << 20 };
 /*
  * A server on a thread of its own: what it does with a connection is told by its first byte. 'e':
  * echoes until the end, 'b': BULK_BYTES bytes and an end, 's': takes BULK_BYTES bytes, slowly, and
- * answers with one, 'q': ends at once, 'r': resets, 'p': answers with one byte, and one more when
+ * answers with one, 'q': ends at once, 'c': the same
+ * without saying so by TLS, 'r': resets, 'p': answers with one byte, and one more when
  * it gets another.
  */
 struct server {
@@ -24,12 +28,24 @@ struct server {
 	int listener;
 	uint16_t port;
 	uint8_t *bulk;
+	SSL_CTX *tls; /* NULL: plain */
 };
 
-static void send_all(int fd, const void *p, size_t n)
+/* A connection of it. */
+struct link {
+	int fd;
+	SSL *ssl;
+};
+
+static ssize_t take(const struct link *l, void *p, size_t n)
+{
+	return l->ssl ? SSL_read(l->ssl, p, (int)n) : recv(l->fd, p, n, 0);
+}
+
+static void send_all(const struct link *l, const void *p, size_t n)
 {
 	while (n) {
-		ssize_t w = send(fd, p, n, MSG_NOSIGNAL);
+		ssize_t w = l->ssl ? SSL_write(l->ssl, p, (int)n) : send(l->fd, p, n, MSG_NOSIGNAL);
 
 		if (w <= 0)
 			return;
@@ -38,67 +54,82 @@ static void send_all(int fd, const void *p, size_t n)
 	}
 }
 
-static void echo(int fd)
+static void echo(const struct link *l)
 {
 	uint8_t buf[10000];
 	ssize_t n;
 
-	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0)
-		send_all(fd, buf, (size_t)n);
+	while ((n = take(l, buf, sizeof(buf))) > 0)
+		send_all(l, buf, (size_t)n);
 }
 
-static void take_slowly(int fd, const uint8_t *bulk)
+static void take_slowly(const struct link *l, const uint8_t *bulk)
 {
 	uint8_t buf[30000];
 	size_t got = 0;
 	ssize_t n;
 
 	usleep(20000);
-	while (got < BULK_BYTES && (n = recv(fd, buf, sizeof(buf), 0)) > 0) {
+	while (got < BULK_BYTES && (n = take(l, buf, sizeof(buf))) > 0) {
 		if (memcmp(bulk + got, buf, (size_t)n) != 0)
 			break;
 		got += (size_t)n;
 	}
-	send_all(fd, got == BULK_BYTES ? "y" : "n", 1);
+	send_all(l, got == BULK_BYTES ? "y" : "n", 1);
 }
 
-static void reset(int fd)
+static void reset(const struct link *l)
 {
 	struct linger now = {.l_onoff = 1};
 
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	setsockopt(l->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
-static void serve_one(struct server *s, int fd)
+/* Return: whether the end is to be said, where that can be. */
+static bool serve_one(struct server *s, const struct link *l)
 {
 	uint8_t what = 0;
 
-	if (recv(fd, &what, 1, 0) != 1)
-		return;
+	if (take(l, &what, 1) != 1)
+		return false;
 	if (what == 'e')
-		echo(fd);
+		echo(l);
 	else if (what == 'b')
-		send_all(fd, s->bulk, BULK_BYTES);
+		send_all(l, s->bulk, BULK_BYTES);
 	else if (what == 's')
-		take_slowly(fd, s->bulk);
+		take_slowly(l, s->bulk);
 	else if (what == 'r')
-		reset(fd);
+		reset(l);
 	else if (what == 'p') {
-		send_all(fd, "1", 1);
-		if (recv(fd, &what, 1, 0) == 1)
-			send_all(fd, "2", 1);
-		recv(fd, &what, 1, 0);
+		send_all(l, "1", 1);
+		if (take(l, &what, 1) == 1)
+			send_all(l, "2", 1);
+		take(l, &what, 1);
 	}
+	return what != 'c' && what != 'r';
 }
 
 static void *serve(void *arg)
 {
 	struct server *s = arg;
-	int fd;
+	struct link l = {0};
 
-	while ((fd = accept(s->listener, NULL, NULL)) >= 0) {
-		serve_one(s, fd);
-		close(fd);
+	while ((l.fd = accept(s->listener, NULL, NULL)) >= 0) {
+		bool told = true;
+
+		if (s->tls) {
+			l.ssl = SSL_new(s->tls);
+			SSL_set_fd(l.ssl, l.fd);
+			told = SSL_accept(l.ssl) == 1;
+		}
+		if (told)
+			told = serve_one(s, &l);
+		if (told && l.ssl)
+			SSL_shutdown(l.ssl);
+		ERR_clear_error();
+		SSL_free(l.ssl);
+		l.ssl = NULL;
+		close(l.fd);
 	}
 	return NULL;
 }
@@ -121,6 +152,10 @@ static int listen_at(uint16_t *ret_port)
 
 struct side {
 	struct server server;
+	const struct certs *certs; /* TLS; NULL: plain */
+	struct sl_tls_conf client;
+	struct sl_tls *tls;
+	const char *server_name;
 	struct sl_faults *faults;
 	char why[200];
 	void (*fn)(struct side *x);
@@ -130,8 +165,25 @@ static int run(void *arg)
 {
 	struct side *x = arg;
 
+	if (x->certs) {
+		if (!x->client.ca)
+			x->client.ca = x->certs->ca;
+		ASSERT_EQ(0, sl_tls_client_new(&x->client, &x->tls, x->why, sizeof(x->why),
+					       SL_NEVER));
+	}
 	x->fn(x);
+	sl_tls_free(x->tls);
 	return 0;
+}
+
+static SSL_CTX *server_context(const struct certs *c)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+	ASSERT_NOT_NULL(ctx);
+	ASSERT_EQ(1, SSL_CTX_use_certificate_chain_file(ctx, c->server));
+	ASSERT_EQ(1, SSL_CTX_use_PrivateKey_file(ctx, c->server_key, SSL_FILETYPE_PEM));
+	return ctx;
 }
 
 static void beside_server(struct side *x, void (*fn)(struct side *x))
@@ -144,6 +196,7 @@ static void beside_server(struct side *x, void (*fn)(struct side *x))
 	for (size_t i = 0; i < BULK_BYTES; i++)
 		s->bulk[i] = (uint8_t)harness_random();
 	s->listener = listen_at(&s->port);
+	s->tls = x->certs ? server_context(x->certs) : NULL;
 	ASSERT_EQ(0, pthread_create(&s->thread, NULL, serve, s));
 	EXPECT_EQ(0, sl_core_run(&(struct sl_cores_conf){
 					 .arena_bytes_max = 16 * SL_MIB,
@@ -152,7 +205,19 @@ static void beside_server(struct side *x, void (*fn)(struct side *x))
 	shutdown(s->listener, SHUT_RDWR);
 	pthread_join(s->thread, NULL);
 	close(s->listener);
+	SSL_CTX_free(s->tls);
 	free(s->bulk);
+}
+
+/* Without and with TLS. */
+static void beside_both(void (*fn)(struct side *x))
+{
+	struct certs certs;
+
+	beside_server(&(struct side){0}, fn);
+	certs_make(&certs, false);
+	signal(SIGPIPE, SIG_IGN); /* for the server */
+	beside_server(&(struct side){.certs = &certs}, fn);
 }
 
 static int64_t in_time(void)
@@ -163,7 +228,8 @@ static int64_t in_time(void)
 static int try_open(struct side *x, const char *host, uint16_t port, struct sl_stream **ret_stream,
 		    int64_t deadline)
 {
-	const struct sl_stream_conf conf = {.host = host, .port = port};
+	const struct sl_stream_conf conf = {
+		.host = host, .port = port, .tls = x->tls, .server_name = x->server_name};
 
 	x->why[0] = 0;
 	return sl_stream_connect(&conf, ret_stream, x->why, sizeof(x->why), deadline);
@@ -213,7 +279,7 @@ static void echoes(struct side *x)
 
 TEST(what_is_written_comes_back)
 {
-	beside_server(&(struct side){0}, echoes);
+	beside_both(echoes);
 }
 
 static void bulk_in(struct side *x)
@@ -236,7 +302,7 @@ static void bulk_in(struct side *x)
 
 TEST(much_is_read_until_the_end)
 {
-	beside_server(&(struct side){0}, bulk_in);
+	beside_both(bulk_in);
 }
 
 static void bulk_out(struct side *x)
@@ -258,7 +324,7 @@ static void bulk_out(struct side *x)
 
 TEST(many_pieces_reach_a_slow_peer)
 {
-	beside_server(&(struct side){0}, bulk_out);
+	beside_both(bulk_out);
 }
 
 static void no_room(struct side *x)
@@ -297,6 +363,9 @@ static void ends(struct side *x)
 	EXPECT_EQ(0, sl_stream_read(s, &c, 1, in_time()));
 	EXPECT_FALSE(sl_stream_reusable(s));
 	sl_stream_close(s);
+	s = open_to(x, 'c');
+	EXPECT_EQ(x->tls ? -ECONNRESET : 0, sl_stream_read(s, &c, 1, in_time()));
+	sl_stream_close(s);
 	s = open_to(x, 'r');
 	EXPECT_EQ(-ECONNRESET, sl_stream_read(s, &c, 1, in_time()));
 	EXPECT_FALSE(sl_stream_reusable(s));
@@ -306,7 +375,7 @@ static void ends(struct side *x)
 
 TEST(an_end_and_a_reset_differ)
 {
-	beside_server(&(struct side){0}, ends);
+	beside_both(ends);
 }
 
 static void pool(struct side *x)
@@ -327,7 +396,7 @@ static void pool(struct side *x)
 
 TEST(a_stream_with_bytes_left_is_not_reusable)
 {
-	beside_server(&(struct side){0}, pool);
+	beside_both(pool);
 }
 
 /* ---- connecting ----------------------------------------------------------------------------- */
@@ -350,7 +419,7 @@ static void nobody(struct side *x)
 
 TEST(who_cannot_be_reached_is_told_with_the_address)
 {
-	beside_server(&(struct side){0}, nobody);
+	beside_both(nobody);
 }
 
 /* A listener whose queue is full drops what comes. */
@@ -380,6 +449,46 @@ TEST(who_does_not_answer_is_given_up_at_the_deadline)
 	beside_server(&(struct side){0}, black_hole);
 }
 
+/* ---- whom TLS trusts ------------------------------------------------------------------------ */
+
+static void try_refused(struct side *x, const char *says)
+{
+	struct sl_stream *s = NULL;
+
+	EXPECT_GT(0, try_open(x, "127.0.0.1", x->server.port, &s, in_time()));
+	if (!EXPECT_TRUE(strstr(x->why, says)))
+		TH_LOG("%s", x->why);
+	EXPECT_NULL(s);
+}
+
+static void other_names(struct side *x)
+{
+	struct sl_stream *s;
+
+	x->server_name = "localhost";
+	ASSERT_EQ(0, try_open(x, "127.0.0.1", x->server.port, &s, in_time()));
+	sl_stream_close(s);
+	x->server_name = "example.org";
+	try_refused(x, "trust its authority, or correct the name");
+	x->server_name = "127.0.0.2";
+	try_refused(x, "certificate");
+}
+
+static void strangers(struct side *x)
+{
+	try_refused(x, "certificate");
+}
+
+TEST(only_a_peer_with_the_right_certificate_is_trusted)
+{
+	struct certs certs;
+
+	certs_make(&certs, false);
+	signal(SIGPIPE, SIG_IGN);
+	beside_server(&(struct side){.certs = &certs}, other_names);
+	beside_server(&(struct side){.certs = &certs, .client.ca = certs.other}, strangers);
+}
+
 /* ---- faults --------------------------------------------------------------------------------- */
 
 static void once(struct side *x)
@@ -399,22 +508,32 @@ static void once(struct side *x)
 	sl_stream_close(s);
 }
 
-TEST(each_failing_call_is_told)
+static void each_call_fails(const struct certs *certs)
 {
 	struct sl_faults f;
 	uint64_t n;
 
 	sl_faults_init(&f, NULL);
 	f.ops = sl_ops_socket_mask() | UINT64_C(1) << SL_OP_POLL;
-	beside_server(&(struct side){.faults = &f}, once);
+	beside_server(&(struct side){.faults = &f, .certs = certs}, once);
 	n = f.count;
 	ASSERT_LT(2, n);
 	for (uint64_t i = 1; i <= n; i++) {
 		f.nth = i;
 		f.err = EIO;
 		f.count = 0;
-		beside_server(&(struct side){.faults = &f}, once);
+		beside_server(&(struct side){.faults = &f, .certs = certs}, once);
 	}
+}
+
+TEST_TIMEOUT(each_failing_call_is_told, 120)
+{
+	struct certs certs;
+
+	each_call_fails(NULL);
+	certs_make(&certs, false);
+	signal(SIGPIPE, SIG_IGN);
+	each_call_fails(&certs);
 }
 
 TEST_HARNESS_MAIN

@@ -66,7 +66,7 @@ int cache_make_folder(const struct daemon *d, char *why, size_t why_len)
 
 	if (!path[0])
 		return 0;
-	err = sl_mkdir(AT_FDCWD, path, 0700, SL_NEVER);
+	err = cache_make(AT_FDCWD, path, SL_NEVER);
 	if (err == -EEXIST)
 		return 0;
 	if (!err && user[0] && !geteuid()) {

@@ -296,7 +296,7 @@ static void greet(const struct daemon *d)
 	       statics ? statics : "", proxy ? ", proxy " : "", proxy ? proxy : "",
 	       d->conf.node.datadir,
 	       (double)(sl_clock_ns() - d->began_ns) / 1e6);
-	if (kafka)
+	if (kafka && !sl_conf_encrypts(&d->conf, listener_names[LISTENER_KAFKA]))
 		printf("  echo hello | kcat -P -b %s -t greetings\n"
 		       "  kcat -C -b %s -t greetings -e\n", kafka, kafka);
 	fflush(stdout);
@@ -325,6 +325,8 @@ static int configure_topics(void *arg, int64_t deadline)
 
 static void apply(struct daemon *d)
 {
+	char why[400];
+
 	sl_log_setup((enum sl_log_level)d->conf.node.log_level,
 		     (enum sl_log_format)d->conf.node.log_format);
 	http_server_set_limits(&d->http, d->conf.http.max_head_bytes, d->conf.http.max_body_bytes);
@@ -334,6 +336,10 @@ static void apply(struct daemon *d)
 		sl_call(sl_cores_at(d->cores, i), configure_topics, d, SL_NEVER);
 	cache_apply(d);
 	proxy_apply(d);
+	if (daemon_tls_load(d, why, sizeof(why)))
+		sl_log_err("tls.kept", SL_KV(why, why));
+	if (sl_keyring_load(&d->keys, d->conf.http.keys, why, sizeof(why), SL_NEVER))
+		sl_log_err("keys.kept", SL_KV(why, why));
 	if (!daemon_configure_kafka(d))
 		listeners_configure(d);
 }
@@ -493,9 +499,11 @@ static void run_fiber(void *arg)
 {
 	struct run *r = arg;
 	struct daemon *d = r->d;
-	char why[256];
+	char why[400];
 
-	r->res = listeners_open(d, why, sizeof(why));
+	r->res = sl_keyring_load(&d->keys, d->conf.http.keys, why, sizeof(why), SL_NEVER);
+	if (!r->res)
+		r->res = listeners_open(d, why, sizeof(why));
 	if (r->res) {
 		sl_log_err("daemon.cannot-listen", SL_KV(why, why));
 	} else {
@@ -564,6 +572,8 @@ static void free_all(struct daemon *d)
 	struct kafka_config *k;
 
 	listeners_free(d);
+	daemon_tls_free(d);
+	sl_keyring_done(&d->keys);
 	sl_topics_close(d->topics);
 	proxy_free(d);
 	cache_free(d->cache);

@@ -33,6 +33,8 @@ enum listener {
  * @proxy, @front: the reverse proxy and its server; NULL and zeroed without proxy.listen.
  * @bpf: loaded before privileges are given up; @telemetry shows what it counts, @steering is what
  *	it and its like do for new connections. @cpus: where cores are pinned, if @pinned.
+ * @tls: what listeners with TLS speak, by core and listener (tls.c); NULL: none does.
+ * @keys: of the HTTP APIs.
  * @listeners: per core, those that it opened. @refused: 0, or the -errno that appends get while
  *	the start is not counted in DATADIR; core 0 changes it, all read it.
  */
@@ -62,6 +64,8 @@ struct daemon {
 	struct http_server front;
 	struct kafka_config *kafka;
 	struct sl_cores *cores;
+	struct sl_tls **tls;
+	struct sl_keyring keys;
 	struct core_listeners *listeners;
 	int signal_fd;
 	int64_t began_ns;
@@ -88,6 +92,9 @@ void listeners_configure(struct daemon *d);
 
 /* Ends connections and listeners of every core until @deadline at most; from core 0. */
 void listeners_close(struct daemon *d, int64_t deadline);
+
+/* The protocol of @which. */
+const struct sl_proto *listener_proto(enum listener which);
 
 /* The address of the first listener of @which ("127.0.0.1:9092"), or NULL if it is off. */
 const char *listener_address(const struct daemon *d, enum listener which);
@@ -121,6 +128,18 @@ int proxy_stop_core(void *d, int64_t deadline);
 void proxy_apply(struct daemon *d);
 
 void proxy_free(struct daemon *d);
+
+/* ---- tls.c ------------------------------------------------------------------------------ */
+
+/**
+ * daemon_tls_load() - read certificate, key and authorities for every listener of every core anew.
+ * In a fiber. Return: 0, or -errno with the cause in @why: then what there was stays.
+ */
+int daemon_tls_load(struct daemon *d, char *why, size_t why_len);
+
+/* What @which speaks on @core, for sl_listener_secure(); NULL: no TLS. */
+struct sl_tls *daemon_tls_take(const struct daemon *d, uint32_t core, enum listener which);
+void daemon_tls_free(struct daemon *d);
 
 /* ---- daemon.c --------------------------------------------------------------------------- */
 

@@ -107,6 +107,7 @@ static struct sl_conn_limits limits_of(const struct daemon *d)
 		.ahead_bytes = d->conf.conn.buffered_max_bytes,
 		.replies = REPLIES_MAX,
 		.conns = (uint32_t)((d->conf.conn.max + cores - 1) / cores),
+		.handshake_ns = d->conf.tls.handshake_timeout_ns,
 		.deliver = {
 			.copy_max_bytes = (uint32_t)d->conf.deliver.copy_max_bytes,
 			.zerocopy_min_bytes = (uint32_t)d->conf.deliver.zerocopy_min_bytes,
@@ -198,6 +199,7 @@ static int open_core_port(struct opening *o, const struct sl_listener *l)
 			o->which, &limits, &own->l, o->why, o->why_len);
 	if (err)
 		return err;
+	sl_listener_secure(own->l, daemon_tls_take(o->d, core, o->which));
 	own->which = o->which;
 	own->group = UNSTEERED;
 	sl_conf_addr_format(&addr, own->text);
@@ -271,6 +273,7 @@ static int open_here(void *arg, int64_t deadline)
 			rows[o->which].arg(o->d), o->which, &limits, &at->l, o->why, o->why_len);
 	if (err)
 		return err;
+	sl_listener_secure(at->l, daemon_tls_take(o->d, sl_core_id(sl_core_self()), o->which));
 	at->which = o->which;
 	at->group = mine->groups++;
 	sl_listener_steer(at->l, &o->d->steering, at->group);
@@ -337,6 +340,10 @@ uint32_t listeners_addresses(const struct sl_conf *conf)
 
 int listeners_open(struct daemon *d, char *why, size_t why_len)
 {
+	int err = daemon_tls_load(d, why, why_len);
+
+	if (err)
+		return err;
 	set_steering(d);
 	d->listeners = calloc(sl_cores_count(d->cores), sizeof(*d->listeners));
 	if (!d->listeners) {
@@ -350,8 +357,8 @@ int listeners_open(struct daemon *d, char *why, size_t why_len)
 			struct opening o = {.d = d, .which = (enum listener)which, .at = i,
 					    .addr = addrs->addrs[i], .why = why,
 					    .why_len = why_len};
-			int err = open_everywhere(&o);
 
+			err = open_everywhere(&o);
 			if (err)
 				return err;
 		}
@@ -372,6 +379,8 @@ static int configure_here(void *arg, int64_t deadline)
 	(void)deadline;
 	for (uint32_t i = 0; i < mine->n; i++) {
 		sl_listener_configure(mine->v[i].l, rows[mine->v[i].which].arg(d), &limits);
+		sl_listener_secure(mine->v[i].l, daemon_tls_take(d, sl_core_id(sl_core_self()),
+								 mine->v[i].which));
 		if (mine->v[i].group != UNSTEERED)
 			sl_listener_steer(mine->v[i].l, &d->steering, mine->v[i].group);
 	}
@@ -385,6 +394,11 @@ void listeners_configure(struct daemon *d)
 	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
 		sl_call(sl_cores_at(d->cores, i), configure_here, d, SL_NEVER);
 	tell_steering(d);
+}
+
+const struct sl_proto *listener_proto(enum listener which)
+{
+	return rows[which].proto;
 }
 
 const char *listener_address(const struct daemon *d, enum listener which)

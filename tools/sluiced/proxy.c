@@ -40,7 +40,8 @@ int proxy_begin(struct daemon *d, uint32_t cores, char *why, size_t why_len)
 		return -EINVAL;
 	}
 	if (!conf.origin[0]) {
-		snprintf(why, why_len, "proxy.listen needs proxy.origin, the URL of the server "
+		snprintf(why, why_len,
+			 "proxy.listen needs proxy.origin, the URL of the server "
 			 "behind it");
 		return -EINVAL;
 	}
@@ -72,8 +73,7 @@ void proxy_apply(struct daemon *d)
 	if (!d->proxy)
 		return;
 	http_proxy_configure(d->proxy, &conf);
-	http_server_set_limits(&d->front, d->conf.http.max_head_bytes,
-			       d->conf.http.max_body_bytes);
+	http_server_set_limits(&d->front, d->conf.http.max_head_bytes, d->conf.http.max_body_bytes);
 }
 
 void proxy_free(struct daemon *d)
