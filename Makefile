@@ -86,12 +86,12 @@ bpf-flags := -target bpf -mcpu=v3 -g -O2 -ffreestanding -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Iinclude -iquote . -idirafter /usr/include/$(ARCH)-linux-gnu
 
 # ---- the folders and what their Kbuild lists -----------------------------------------------
-dirs := uring bpf dataplane segments vectors stores/static stores/topics stores/cache proto/kafka \
-	proto/http tools
+dirs := uring bpf dataplane segments vectors stores/static stores/topics stores/cache \
+	proto/kafka proto/http tools
 # Tests run in this order: those that take longest begin first.
 test-dirs := tests $(addprefix tests/,faults include uring bpf dataplane segments vectors \
-	stores/static stores/topics stores/cache proto/kafka proto/http tools tools/bench \
-	tools/sluice tools/sluiced clients kernels)
+	stores/static stores/topics stores/cache proto/kafka proto/http tools tools/bench tools/sluice \
+	tools/sluiced clients kernels)
 
 # A Kbuild sets, relative to its folder:
 #   obj-y      objects of the layer
@@ -305,6 +305,10 @@ bench: all
 bench-delivery: all
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench-delivery
 
+## bench-cache: measure caching beside nginx and others; writes docs/benchmarks.md
+bench-cache: all
+	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench-cache
+
 ## soak: run the long tests (an hour unless SOAK_SECONDS says otherwise)
 soak: all tests
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/soak
@@ -363,4 +367,5 @@ help:
 		while IFS='|' read -r name text; do printf '  %-22s %s\n' "$$name" "$$text"; done
 
 .PHONY: all programs tests check check-built check-units check-kernels check-power fuzz \
-	fuzz-build fuzz-bins fuzz-short bench bench-delivery soak man doc install format clean help
+	fuzz-build fuzz-bins fuzz-short bench bench-delivery bench-cache soak man doc install \
+	format clean help
