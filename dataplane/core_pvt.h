@@ -58,10 +58,6 @@ int fibers_run(struct sl_core *core);
 /* This thread's stand-in for a fiber while it has its turn, or NULL. */
 struct sl_fiber *turns_self(void);
 
-/* Lets other threads have theirs while this one is in a system call. */
-void turns_pause(struct sl_fiber *fiber);
-void turns_resume(struct sl_fiber *fiber);
-
 /* As sl_fiber_park() and sl_fiber_wake(). */
 int turns_park(struct sl_fiber *fiber, int64_t deadline);
 void turns_wake(struct sl_fiber *fiber, int res);

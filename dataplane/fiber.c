@@ -448,14 +448,10 @@ static bool wait_for(struct waiter *w, struct sl_io *const *ios, int n, int64_t 
 /* On a plain thread, one after the other. */
 static void await_now(struct sl_io *const *ios, int n)
 {
-	struct sl_fiber *turn = turns_self();
-
-	if (turn)
-		turns_pause(turn);
+	sl_turns_pause();
 	for (int i = 0; i < n; i++)
 		sl_io_now(ios[i]);
-	if (turn)
-		turns_resume(turn);
+	sl_turns_resume();
 }
 
 void sl_await_all(struct sl_io *const *ios, int n, int64_t deadline)

@@ -122,4 +122,11 @@ void sl_turns_free(struct sl_turns *turns);
 void sl_turns_enter(struct sl_turns *turns);
 void sl_turns_leave(struct sl_turns *turns);
 
+/*
+ * Lets others in during what takes long and touches nothing that is shared, as a computation over
+ * memory that is held. Nothing at all on a thread that takes no turns.
+ */
+void sl_turns_pause(void);
+void sl_turns_resume(void);
+
 #endif
