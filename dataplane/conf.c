@@ -562,6 +562,18 @@ static int check_root(const struct sl_conf *conf, struct sl_conf_report *report)
 	return -EINVAL;
 }
 
+static int check_block_size(const struct sl_conf *conf, struct sl_conf_report *report)
+{
+	uint64_t bytes = conf->cache.block_size;
+
+	if (!(bytes & (bytes - 1)))
+		return 0;
+	tell(report, SL_CONF_ERROR, &conf->origin[SL_CONF_ID_cache_block_size],
+	     "cache.block_size = %s is not a power of two; 4K, 8K, 16K, 32K and 64K are",
+	     conf->text[SL_CONF_ID_cache_block_size]);
+	return -EINVAL;
+}
+
 /* The program that maps a core's port would take it from whoever listens there. */
 static int check_core_ports(const struct sl_conf *conf, enum sl_conf_id id,
 			    struct sl_conf_report *report)
@@ -620,6 +632,7 @@ int sl_conf_check(const struct sl_conf *conf, struct sl_conf_report *report)
 	for (size_t i = 0; i < SL_ARRAY_SIZE(orders); i++)
 		rc |= check_order(conf, orders[i][0], orders[i][1], report);
 	rc |= check_root(conf, report);
+	rc |= check_block_size(conf, report);
 	return rc ? -EINVAL : 0;
 }
 

@@ -158,9 +158,29 @@ static void set_defaults(struct cache_conf *conf)
 	conf->max_bytes = sl_max(conf->max_bytes, CACHE_BYTES_MIN);
 }
 
+int cache_make(int dir, const char *path, int64_t deadline)
+{
+	const char *slash = strrchr(path, '/');
+	char *parent;
+	int fd, err = sl_mkdir(dir, path, 0700, deadline);
+
+	if (err)
+		return err;
+	parent = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	if (!parent)
+		return -ENOMEM;
+	fd = sl_open(dir, parent, O_RDONLY | O_DIRECTORY, 0, deadline);
+	free(parent);
+	if (fd < 0)
+		return fd;
+	err = sl_fsync(fd, false, SL_FAULT(SYNC_CACHE_PARENT), deadline);
+	sl_close(fd);
+	return err;
+}
+
 static int open_folder(struct cache *c, int64_t deadline)
 {
-	int err = sl_mkdir(c->conf.dir, c->path, 0700, deadline);
+	int err = cache_make(c->conf.dir, c->path, deadline);
 
 	if (err && err != -EEXIST)
 		return err;

@@ -25,7 +25,7 @@
 #define CACHE_META_BYTES_MAX (64 * 1024)
 #define CACHE_TAGS_MAX 64
 #define CACHE_TAG_BYTES_MAX 1024
-#define CACHE_BYTES_MIN (16 * SL_MIB)
+#define CACHE_BYTES_MIN SL_MIB
 
 struct cache;
 
@@ -70,6 +70,9 @@ struct cache_conf {
 	void *arg;
 	bool exclusive;
 };
+
+/* Makes the folder @path of @dir; its name is durable on return. Return: 0; -EEXIST; -errno. */
+int cache_make(int dir, const char *path, int64_t deadline);
 
 /**
  * cache_open() - take the folder; nothing of it is read but its description.

@@ -61,22 +61,27 @@ struct seg_header {
 void cseg_header_encode(const struct seg_header *h, uint8_t out[SEG_SECTOR_BYTES]);
 int cseg_header_decode(const uint8_t in[SEG_SECTOR_BYTES], struct seg_header *ret_header);
 
-/* A segment that nothing is added to any more: records, bytes, and the sum over the records. */
+/* A segment that nothing is added to any more: bytes, records, and the sum over them. */
 struct seg_seal {
 	uint64_t bytes;
 	uint64_t sum;
 	uint32_t records;
+	uint32_t durable; /* see struct record */
 };
 
 void cseg_seal_encode(const struct seg_seal *s, uint64_t salt, uint8_t out[SEG_SECTOR_BYTES]);
 int cseg_seal_decode(const uint8_t in[SEG_SECTOR_BYTES], uint64_t salt, struct seg_seal *ret_seal);
 
-/* An object of a segment: where it lies, in blocks. */
+/**
+ * struct record - an object of a segment. @block, @blocks: where it lies. @durable: so many objects
+ * of the segment were on disk when this was written; of the others only the record may be.
+ */
 struct record {
 	uint64_t hash[2];
 	uint64_t version;
 	uint32_t block, blocks;
 	uint32_t expires_s;
+	uint32_t durable;
 };
 
 /* The sum is seeded with salt and number, so that a record counts in its own place alone. */
@@ -215,7 +220,7 @@ void cseg_seal(struct segment *g);
 int cseg_read_index(struct segment *g, uint8_t **ret_index, int64_t deadline);
 
 /* Whether @index is what the seal tells of; a segment that was not sealed has no seal. */
-bool cseg_is_sealed_as(struct segment *g, const uint8_t *index);
+bool cseg_is_sealed_as(struct segment *g, const uint8_t *index, uint32_t *ret_durable);
 
 /* Removes it: name, place in its row, and its space when nobody holds it any more. */
 int cseg_unlink(struct segment *g, int64_t deadline);

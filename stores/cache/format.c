@@ -143,8 +143,8 @@ int cseg_header_decode(const uint8_t in[SEG_SECTOR_BYTES], struct seg_header *re
 struct disk_seal {
 	struct prefix prefix;
 	uint64_t bytes, records_sum;
-	uint32_t records;
-	uint8_t reserved[468];
+	uint32_t records, durable;
+	uint8_t reserved[464];
 	uint64_t sum;
 };
 
@@ -157,6 +157,7 @@ void cseg_seal_encode(const struct seg_seal *s, uint64_t salt, uint8_t out[SEG_S
 		.bytes = s->bytes,
 		.records_sum = s->sum,
 		.records = s->records,
+		.durable = s->durable,
 	};
 
 	d.sum = sum_of(&d, sizeof(d), salt);
@@ -171,7 +172,8 @@ int cseg_seal_decode(const uint8_t in[SEG_SECTOR_BYTES], uint64_t salt, struct s
 	memcpy(&d, in, sizeof(d));
 	err = check(&d.prefix, MAGIC_SEAL, d.sum, sum_of(&d, sizeof(d), salt));
 	if (!err)
-		*ret_seal = (struct seg_seal){d.bytes, d.records_sum, d.records};
+		*ret_seal = (struct seg_seal){d.bytes, d.records_sum, d.records,
+						 d.durable};
 	return err;
 }
 
@@ -181,8 +183,8 @@ struct disk_record {
 	uint64_t hash[2];
 	uint64_t version;
 	uint32_t block, blocks;
-	uint32_t expires_s, reserved0;
-	uint64_t reserved1[2];
+	uint32_t expires_s, durable;
+	uint64_t reserved[2];
 	uint64_t sum;
 };
 
@@ -197,6 +199,7 @@ void record_encode(const struct record *r, uint64_t salt, uint32_t number,
 		.block = r->block,
 		.blocks = r->blocks,
 		.expires_s = r->expires_s,
+		.durable = r->durable,
 	};
 
 	d.sum = sum_of(&d, sizeof(d), salt + number);
@@ -220,6 +223,7 @@ int record_decode(const uint8_t in[RECORD_BYTES], uint64_t salt, uint32_t number
 		.block = d.block,
 		.blocks = d.blocks,
 		.expires_s = d.expires_s,
+		.durable = d.durable,
 	};
 	return 0;
 }

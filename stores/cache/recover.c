@@ -7,7 +7,8 @@
  * An index record that does not verify is looked for by the head that it told of. Where that does
  * not help, because a whole segment or a part of the journal cannot be read, an old version of any
  * object could pass for the newest: then all of the shard is dropped. Objects themselves are
- * verified when they are loaded.
+ * verified when they are loaded; only those that were being stored when the power went are
+ * verified here, for such a one must not take the place of an older one that was whole.
  *
  * Order of parts: one object; looking for heads; one segment; the shard; dropping.
  */
@@ -50,6 +51,28 @@ static int enter(struct segment *g, const struct record *r)
 		s3fifo_removed(&s->fifo, &old);
 	s3fifo_added(&s->fifo, &slot);
 	return 0;
+}
+
+/* Whether all of an object is there, of which only the record may be. */
+static bool is_whole(struct segment *g, const struct record *r)
+{
+	struct cache *c = g->shard->c;
+	struct place at = {
+		.file = &g->file,
+		.salt = g->salt,
+		.pos = (uint64_t)r->block * c->super.block_size,
+		.version = r->version,
+		.blocks = r->blocks,
+	};
+	struct view *w;
+	int err;
+
+	sl_file_retain(&g->file);
+	if (view_load(c, &at, r->hash, &w, SL_NEVER))
+		return false;
+	err = w->body ? 0 : view_verify(w, 0, w->o.bytes, SL_NEVER);
+	cache_release(&w->o);
+	return !err;
 }
 
 /* ---- looking for heads ------------------------------------------------------------------ */
@@ -125,7 +148,7 @@ static int find_heads(struct segment *g, const uint8_t *index)
 	}
 	free(ends);
 	for (uint32_t i = 0; i < g->extra_n && res >= 0; i++)
-		res = enter(g, &g->extra[i]);
+		res = is_whole(g, &g->extra[i]) ? enter(g, &g->extra[i]) : 0;
 	return sl_min(res, 0);
 }
 
@@ -153,42 +176,77 @@ static int read_unsealed(struct segment *g, uint8_t **ret_index)
 	return 0;
 }
 
-static int read_index(struct segment *g, uint8_t **ret_index)
+static int read_index(struct segment *g, uint8_t **ret_index, uint32_t *ret_durable)
 {
 	int err;
 
 	if (g->records) {
 		err = cseg_read_index(g, ret_index, SL_NEVER);
-		if (err || cseg_is_sealed_as(g, *ret_index))
+		if (err || cseg_is_sealed_as(g, *ret_index, ret_durable))
 			return err;
 		free(*ret_index);
 	}
 	return read_unsealed(g, ret_index);
 }
 
+/* What its records tell. @durable: how many are known to be on disk, with their objects. */
+struct found {
+	uint8_t *index;
+	uint32_t durable;
+	bool damaged, doubtful;
+};
+
+static int record_at(const struct segment *g, const struct found *f, uint32_t i,
+		     struct record *ret_record)
+{
+	return record_decode(f->index + (size_t)i * RECORD_BYTES, g->salt, i, ret_record);
+}
+
+static void look_at_records(const struct segment *g, struct found *f)
+{
+	for (uint32_t i = 0; i < g->records; i++) {
+		struct record r;
+		int res = record_at(g, f, i, &r);
+
+		f->damaged |= res == -EBADMSG;
+		if (!res)
+			f->durable = sl_max(f->durable, r.durable);
+	}
+	f->doubtful = f->durable < g->records;
+}
+
+static int enter_records(struct segment *g, const struct found *f)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < g->records && !err; i++) {
+		struct record r;
+
+		if (!record_at(g, f, i, &r) && (i < f->durable || is_whole(g, &r)))
+			err = enter(g, &r);
+	}
+	if (!err && f->damaged)
+		err = find_heads(g, f->index);
+	/* What is given out from now on must not be lost any more. */
+	if (!err && f->doubtful)
+		err = sl_fsync(g->file.fd, true, SL_FAULT(SYNC_CACHE_RECOVERY), SL_NEVER);
+	return err;
+}
+
 static int recover_segment(struct shard *s, uint32_t seq)
 {
+	struct found f = {0};
 	struct segment *g;
-	bool damaged = false;
-	uint8_t *index;
 	int err = cseg_load(s, seq, &g);
 
 	if (err)
 		return err;
-	err = read_index(g, &index);
+	err = read_index(g, &f.index, &f.durable);
 	if (err)
 		return err;
-	for (uint32_t i = 0; i < g->records && !err; i++) {
-		struct record r;
-		int res = record_decode(index + (size_t)i * RECORD_BYTES, g->salt, i, &r);
-
-		damaged |= res == -EBADMSG;
-		if (!res)
-			err = enter(g, &r);
-	}
-	if (!err && damaged)
-		err = find_heads(g, index);
-	free(index);
+	look_at_records(g, &f);
+	err = enter_records(g, &f);
+	free(f.index);
 	if (!err && !g->records)
 		err = cseg_unlink(g, SL_NEVER);
 	return err;

@@ -278,21 +278,33 @@ int cseg_read_index(struct segment *g, uint8_t **ret_index, int64_t deadline)
 	return 0;
 }
 
-bool cseg_is_sealed_as(struct segment *g, const uint8_t *index)
+bool cseg_is_sealed_as(struct segment *g, const uint8_t *index, uint32_t *ret_durable)
 {
 	uint8_t block[SEG_HEADER_BYTES];
 	struct seg_seal seal;
 
-	return sl_read_now(g->file.fd, block, sizeof(block), 0) == (ssize_t)sizeof(block) &&
-	       !cseg_seal_decode(block + SEG_SECTOR_BYTES, g->salt, &seal) &&
-	       seal.records == g->records &&
-	       seal.sum == XXH3_64bits_withSeed(index, (size_t)g->records * RECORD_BYTES, g->salt);
+	if (sl_read_now(g->file.fd, block, sizeof(block), 0) != (ssize_t)sizeof(block) ||
+	    cseg_seal_decode(block + SEG_SECTOR_BYTES, g->salt, &seal) ||
+	    seal.records != g->records ||
+	    seal.sum != XXH3_64bits_withSeed(index, (size_t)g->records * RECORD_BYTES, g->salt))
+		return false;
+	*ret_durable = seal.durable;
+	return true;
 }
 
 /* ---- adding ----------------------------------------------------------------------------- */
 
+/* Where nothing is synced, everything counts as if it were. */
+static uint32_t durable(const struct segment *g)
+{
+	bool none = CONF(g->shard->c, durability) == SL_DURABILITY_NONE;
+
+	return none ? g->records : (uint32_t)g->synced;
+}
+
 int cseg_record(struct segment *g, const struct record *r)
 {
+	struct record numbered = *r;
 	uint8_t out[RECORD_BYTES];
 	uint32_t number = g->records;
 	int err;
@@ -300,7 +312,8 @@ int cseg_record(struct segment *g, const struct record *r)
 	SL_ASSERT(number < g->index_max && g->puts);
 	if (g->err)
 		return g->err;
-	record_encode(r, g->salt, number, out);
+	numbered.durable = durable(g);
+	record_encode(&numbered, g->salt, number, out);
 	/* Nothing parks in between: the number is taken when its record is there. */
 	err = sl_write_all(g->file.fd, out, sizeof(out),
 			   SEG_HEADER_BYTES + (uint64_t)number * RECORD_BYTES, SL_NEVER);
@@ -354,7 +367,7 @@ int cseg_sync(struct segment *g, int64_t deadline)
 /* A seal that is missing or wrong costs the next start a longer look, so nobody waits for it. */
 static void write_seal(struct segment *g)
 {
-	struct seg_seal seal = {.bytes = g->pos, .records = g->records};
+	struct seg_seal seal = {.bytes = g->pos, .records = g->records, .durable = durable(g)};
 	uint8_t out[SEG_SECTOR_BYTES], *index;
 
 	if (g->err || cseg_read_index(g, &index, SL_NEVER))

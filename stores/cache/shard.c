@@ -73,11 +73,13 @@ uint64_t shard_max_bytes(const struct shard *s)
 	return CONF(s->c, max_bytes) / s->c->super.shards;
 }
 
+#define SEGMENT_BYTES_MIN (64 * SL_KIB)
+
 uint64_t shard_segment_bytes(const struct shard *s)
 {
-	uint64_t bytes = sl_round_down(shard_max_bytes(s) / 16, SL_MIB);
+	uint64_t bytes = sl_round_down(shard_max_bytes(s) / 16, SEGMENT_BYTES_MIN);
 
-	return sl_max(sl_min(bytes, SL_GIB), SL_MIB);
+	return sl_max(sl_min(bytes, SL_GIB), SEGMENT_BYTES_MIN);
 }
 
 uint64_t shard_shared_max(const struct shard *s)

@@ -262,6 +262,16 @@ TEST_F(conf, static_files_need_their_folder)
 	EXPECT_STREQ("/srv", self->conf.statics.root);
 }
 
+TEST_F(conf, blocks_of_the_cache_are_a_power_of_two)
+{
+	ASSERT_EQ(0, parse(self, "[cache]\nblock_size = 12K\n"));
+	EXPECT_EQ(-EINVAL, sl_conf_check(&self->conf, &self->heard.report));
+	EXPECT_STREQ("a.conf:2: cache.block_size = 12K is not a power of two; 4K, 8K, 16K, 32K and "
+		     "64K are", self->heard.text[0]);
+	ASSERT_EQ(0, parse(self, "[cache]\nblock_size = 16K\n"));
+	EXPECT_EQ(0, sl_conf_check(&self->conf, &self->heard.report));
+}
+
 TEST_F(conf, a_listener_cannot_have_the_port_of_a_core)
 {
 	ASSERT_EQ(0, parse(self, "[kafka]\ncore_ports = 9090-9095\nlisten = 127.0.0.1:9092\n"));

@@ -248,9 +248,10 @@ static bool choose_nodes(enum sl_numa_mode mode, const int *cpus, uint32_t n,
 static int start_core(struct sl_core *core, void *arg)
 {
 	struct daemon *d = arg;
+	int err = sl_topics_start(d->topics, SL_NEVER);
 
 	(void)core;
-	return sl_topics_start(d->topics, SL_NEVER);
+	return err ? err : cache_start_core(d, SL_NEVER);
 }
 
 static int make_registry(struct daemon *d, uint32_t cores)
@@ -329,6 +330,7 @@ static void apply(struct daemon *d)
 	http_server_set_max_age(&d->web, max_age_s(d));
 	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
 		sl_call(sl_cores_at(d->cores, i), configure_topics, d, SL_NEVER);
+	cache_apply(d);
 	if (!daemon_configure_kafka(d))
 		listeners_configure(d);
 }
@@ -467,6 +469,7 @@ static int end(struct daemon *d)
 	on_every_core(d, drain_topics);
 	listeners_close(d, sl_now() + DRAIN_NS);
 	on_every_core(d, stop_files);
+	on_every_core(d, cache_stop_core);
 	err = on_every_core(d, stop_topics);
 	if (err)
 		sl_log_err("daemon.stopped-unclean", SL_KV_ERRNO(err));
@@ -539,6 +542,8 @@ static int start_cores(struct daemon *d, char *why, size_t why_len)
 						 .head_bytes_max = d->conf.http.max_head_bytes,
 						 .body_bytes_max = d->conf.http.max_body_bytes,
 					 });
+	if (!err)
+		err = cache_begin(d, conf.n, why, why_len);
 	if (!err && d->conf.statics.listen.n)
 		err = open_files(d, conf.n, why, why_len);
 	if (!err)
@@ -554,6 +559,7 @@ static void free_all(struct daemon *d)
 
 	listeners_free(d);
 	sl_topics_close(d->topics);
+	cache_free(d->cache);
 	http_server_done(&d->http);
 	close_files(d);
 	sl_registry_free(d->registry);

@@ -10,6 +10,7 @@
 #include "dataplane/dataplane.h"
 #include "proto/http/http.h"
 #include "proto/kafka/kafka.h"
+#include "stores/cache/cache.h"
 #include "stores/static/static.h"
 
 /* Listeners, as the metrics' label names them; a row each in listeners.c. */
@@ -22,6 +23,7 @@ enum listener { LISTENER_KAFKA, LISTENER_HTTP, LISTENER_STATIC, LISTENER_LAST };
  *	and keeps the old ones for those who still look at them.
  * @root, @files, @web: static.root, its files and their server; NULL and zeroed without
  *	static.listen.
+ * @cache: NULL without cache.path.
  * @bpf: loaded before privileges are given up; @telemetry shows what it counts, @steering is what
  *	it and its like do for new connections. @cpus: where cores are pinned, if @pinned.
  * @listeners: per core, those that it opened. @refused: 0, or the -errno that appends get while
@@ -48,6 +50,7 @@ struct daemon {
 	int root;
 	struct sl_static *files;
 	struct http_server web;
+	struct cache *cache;
 	struct kafka_config *kafka;
 	struct sl_cores *cores;
 	struct core_listeners *listeners;
@@ -81,6 +84,21 @@ void listeners_close(struct daemon *d, int64_t deadline);
 const char *listener_address(const struct daemon *d, enum listener which);
 
 void listeners_free(struct daemon *d);
+
+/* ---- cache.c ---------------------------------------------------------------------------- */
+
+/* Makes cache.path, if it is missing, for node.user; before privileges are given up. */
+int cache_make_folder(const struct daemon *d, char *why, size_t why_len);
+
+/* Makes @d->cache for @cores cores, if there is to be one; before the cores. @why as usual. */
+int cache_begin(struct daemon *d, uint32_t cores, char *why, size_t why_len);
+
+/* On each core: finds again what its shards hold; lets go of it. */
+int cache_start_core(struct daemon *d, int64_t deadline);
+int cache_stop_core(void *d, int64_t deadline);
+
+/* Gives it the settings in force; from core 0. */
+void cache_apply(struct daemon *d);
 
 /* ---- daemon.c --------------------------------------------------------------------------- */
 

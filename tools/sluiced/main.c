@@ -185,12 +185,13 @@ static int drop_privileges(struct daemon *d, char *why, size_t why_len)
 {
 	const struct sl_conf *c = &d->conf;
 	const char *root = c->statics.listen.n ? c->statics.root : ""; /* missing, so left out */
+	const char *cache = c->cache.path; /* the same */
 	char copy[4200];
 	const char *settings = folder_of(d->source.file ? d->source.file : "", copy, sizeof(copy));
 	const struct sl_privileges_path paths[] = {
 		{c->node.datadir, true, false}, {"/proc", false, true}, {"/sys", false, true},
 		{"/etc", false, true},		{"/usr", false, true},	{root, false, true},
-		{settings, false, true},
+		{cache, true, true},		{settings, false, true},
 	};
 	struct sl_privileges_conf conf = {
 		.user = c->node.user,
@@ -225,6 +226,8 @@ static int run(struct daemon *d)
 	int err = open_datadir(d, why, sizeof(why));
 
 	daemon_choose_cpus(d);
+	if (!err)
+		err = cache_make_folder(d, why, sizeof(why));
 	if (!err)
 		err = load_programs(d);
 	if (!err)

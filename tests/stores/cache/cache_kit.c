@@ -99,6 +99,14 @@ int cache_kit_reopen(struct cache_kit *k)
 	return cache_kit_open(k);
 }
 
+int cache_kit_open_and_close(struct cache_kit *k)
+{
+	int err = cache_kit_open(k);
+
+	cache_kit_close(k);
+	return err;
+}
+
 /* A fiber of core 0, when all cores are there. */
 struct call {
 	struct sl_msg msg;

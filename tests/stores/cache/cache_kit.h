@@ -39,6 +39,7 @@ int cache_kit_run(struct cache_kit *k, int (*body)(struct cache_kit *k));
 int cache_kit_open(struct cache_kit *k);
 void cache_kit_close(struct cache_kit *k);
 int cache_kit_reopen(struct cache_kit *k);
+int cache_kit_open_and_close(struct cache_kit *k);
 
 /* ---- objects ------------------------------------------------------------------------------ */
 
