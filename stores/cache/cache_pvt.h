@@ -294,7 +294,8 @@ struct counts {
 	uint64_t stored, stored_bytes, evicted, carried, removed, quarantined;
 	uint64_t memory_objects, memory_bytes;
 	uint64_t hits, memory_hits, misses;
-	uint64_t extents, extent_bytes, slices, slice_bytes, mapped, mapped_bytes, verified_blocks;
+	uint64_t extents, extent_bytes, slices, slice_bytes, mapped, mapped_bytes;
+	uint64_t verified_blocks;
 };
 
 static inline void count_up(uint64_t *slot, uint64_t n)
@@ -434,7 +435,8 @@ int shard_find(struct shard *s, const uint64_t hash[2], int64_t now_ms, struct s
  * @o: what the caller sees. @buf: the view's memory, whose references keep it. @node: in the order
  * of coming; @next: of its bucket. @text: key, tags and meta. @body: all of it, or NULL: it lies in
  * @file at @body_pos, with @sums of its blocks, of which those in @seen were verified and have been
- * in the page cache since, as was looked at last for all of them at @looked_at. @dead: no longer found. @used: asked for since it was last passed over.
+ * in the page cache since, as was looked at last for all of them at @looked_at. @dead: no longer
+ * found. @used: asked for since it was last passed over.
  */
 struct view {
 	struct cache_object o;
@@ -495,7 +497,7 @@ int view_load(struct cache *c, const struct place *at, const uint64_t hash[2],
 /* Verifies blocks of a large body that were not, or that left the page cache since. */
 int view_verify(struct view *w, uint64_t off, uint64_t len, int64_t deadline);
 
-/* Whether block @b of a large body was verified; forgets that of those that left the cache since. */
+/* Whether block @b of a large body was verified; and forgets that of those that left the cache. */
 static inline bool view_has_seen(const struct view *w, uint64_t b)
 {
 	return w->seen[b / 64] >> b % 64 & 1;

@@ -201,7 +201,7 @@ static void cut(int fd)
 	ASSERT_EQ(0, ftruncate(fd, 500000));
 }
 
-/* What was verified is believed as long as it is in the page cache, unless it is asked otherwise. */
+/* What was verified is believed while it is in the page cache, unless it is asked otherwise. */
 static int flip_bits(struct cache_kit *k)
 {
 	struct cache_object *held;
