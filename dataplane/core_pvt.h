@@ -21,6 +21,22 @@ struct context {
 	void *tsan;	       /* the thread sanitizer's */
 };
 
+enum fiber_state { FIBER_FREE, FIBER_READY, FIBER_WOKEN, FIBER_RUNNING, FIBER_PARKED };
+
+/* A core's is at the high end of its stack; a thread's (turns.c) uses node, wake_res and state. */
+struct sl_fiber {
+	struct sl_list node;
+	struct context context;
+	void (*fn)(void *arg);
+	void *arg;
+	struct sl_core *core;
+	struct sl_timer timer;
+	int wake_res;
+	enum fiber_state state;
+	enum sl_stack stack;
+	bool is_thread;
+};
+
 struct fibers {
 	struct sl_list ready;
 	struct sl_list free[SL_STACK_LAST]; /* stacks, as struct sl_fiber */
@@ -36,6 +52,15 @@ void fibers_done(struct fibers *f);
 
 /* Runs the fibers that are ready now, once each. Return: how many. */
 int fibers_run(struct sl_core *core);
+
+/* ---- threads that take turns (turns.c) -------------------------------------------------- */
+
+/* This thread's stand-in for a fiber while it has its turn, or NULL. */
+struct sl_fiber *turns_self(void);
+
+/* As sl_fiber_park() and sl_fiber_wake(). */
+int turns_park(struct sl_fiber *fiber, int64_t deadline);
+void turns_wake(struct sl_fiber *fiber, int res);
 
 /* ---- timers (timer.c) ------------------------------------------------------------------- */
 
