@@ -36,6 +36,7 @@ struct sl_listener {
 	int fd;
 	bool draining;
 	bool joined; /* the program in the kernel chooses (steer.c) */
+	bool unpaced; /* its peers are on this machine, and sending to them is not paced */
 };
 
 /*

@@ -9,7 +9,8 @@
  * enough. Whenever the socket is full the bound is held against what the path needs, twice its
  * delivery rate times its least round trip: a bound that limits the rate thus doubles with each
  * look until it does not. A path that needs more than net.core.wmem_max gets the kernel's own
- * bound back. Connections without large parts are left alone.
+ * bound back. Connections without large parts are left alone, and so are those of a listener on a
+ * loopback address whose control of congestion does not pace: they need no bound.
  *
  * Order of parts: setting; what the path needs; when.
  */
@@ -92,7 +93,7 @@ static bool path_of(const struct sl_conn *c, struct path *ret_path)
 
 void send_queue_bound(struct sl_conn *c, uint64_t left)
 {
-	if (c->queue_bytes || left < LARGE_BYTES || c->l->limits.deliver.unbounded)
+	if (c->queue_bytes || left < LARGE_BYTES || c->l->unpaced || c->l->limits.deliver.unbounded)
 		return;
 	bound(c, BOUND_MIN, UNSENT_MIN);
 	c->queue_at = c->l->core->now + LOOK_NS;

@@ -122,6 +122,18 @@ TEST(the_setting_leaves_the_queue_to_the_kernel)
 		.arg = &s});
 }
 
+TEST(where_nothing_is_paced_the_queue_is_left_to_the_kernel)
+{
+	struct seen s = {0};
+
+	peer_run(&(struct peer){
+		.limits = {20 * SL_SEC, 20 * SL_SEC, 20 * SL_SEC, SL_MIB, 64 << 10, 1000, 3000,
+			   .loopback_reno = true},
+		.answer = answer,
+		.client = left_alone,
+		.arg = &s});
+}
+
 /* A reader that takes its time fills the queue, which is looked at and stays within reason. */
 static void slow(struct peer *x)
 {
