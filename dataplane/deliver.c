@@ -189,6 +189,8 @@ void conn_sent(struct sl_conn *c, enum sl_rung rung, size_t n)
 	if (rung != SL_RUNG_SEND_ZC) /* which is told later whether it copied */
 		sl_metric_add1(m, rung_at(rung)->copies ? SL_M_DELIVER_COPIED
 							: SL_M_DELIVER_ZEROCOPY, c->l->dim, n);
+	c->l->core->spin.work.bytes += n;
+	c->l->core->spin.work.sends++;
 	SL_PROBE4(deliver, c->l->proto->name, c, rung_at(rung)->name, n);
 	advance(c, n);
 }
