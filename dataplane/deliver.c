@@ -293,7 +293,12 @@ int sl_deliver(struct sl_reply *reply, int64_t deadline)
 	c->n_replies++;
 	reply->held = memory_of(reply);
 	c->replies_held += reply->held;
-	send_soon(c);
+	/* Who answers at once is the sooner asked again, and what it made is still in the cache;
+	 * but answers to requests that are here already leave together. */
+	if (c->buffered || c->n_replies > 1)
+		send_soon(c);
+	else
+		conn_flush(c);
 	while (!res && !c->dead && queue_is_full(c))
 		res = sl_waitq_wait(&c->room, deadline);
 	return c->dead ? -ECONNRESET : res;
