@@ -47,8 +47,9 @@ struct sl_proto {
  * Times are in ns. @idle: without a request begun; @header: from a request's first byte until
  * serve() is called, and between any two bytes that serve() waits for; @write: without progress
  * in sending; 0: no limit. @memory_bytes: see below. @ahead_bytes: of later requests, received
- * while one is served. @replies: queued. @conns: connections of one core's listener. @deliver: how
- * they send. @handshake: of TLS, until it is done.
+ * while one is served. @replies: queued. @conns: connections of one core's listener.
+ * @loopback_reno: on a loopback address reno is the congestion control. @deliver: how they send.
+ * @handshake: of TLS, until it is done.
  *
  * What a connection makes the core hold is bounded so: bytes received lie in at most @ahead_bytes
  * of shared buffers (and what the receive in flight still brings) and a window of at most
@@ -64,6 +65,7 @@ struct sl_conn_limits {
 	size_t ahead_bytes;
 	uint32_t replies;
 	uint32_t conns;
+	bool loopback_reno;
 	struct sl_deliver_conf deliver;
 	int64_t handshake_ns;
 };

@@ -167,6 +167,31 @@ struct direct {
 /* Zero limits take the defaults. */
 void direct_init(struct direct *d, uint32_t ops_max, uint64_t bytes_max);
 
+/* ---- spinning (spin.c) ------------------------------------------------------------------ */
+
+/* What was sent since the cores began. */
+struct spin_work {
+	uint64_t bytes, sends;
+};
+
+struct spin {
+	int64_t ns_max; /* 0: never */
+	struct spin_work work;
+
+	/* The epoch that runs, and the one before; 0 a second: nothing can be told of it. */
+	int64_t began_at;
+	struct spin_work began;
+	bool on;
+	uint64_t before_per_s;
+
+	bool pays;
+	double gain; /* between -1 and 1; moving average */
+	uint32_t turn;
+};
+
+/* The core has nothing to do: whether to spin before it sleeps. @now: the clock. */
+bool spin_wanted(struct spin *s, int64_t now);
+
 /* ---- the core --------------------------------------------------------------------------- */
 
 struct sl_core {
@@ -183,6 +208,7 @@ struct sl_core {
 	struct bufs bufs;
 	struct rx rx;
 	struct direct direct;
+	struct spin spin;
 	struct sl_list listeners;
 	struct sl_list sending;	   /* connections that used up their turn of sending */
 	struct sl_list file_notes; /* spare; extent.c */

@@ -580,6 +580,7 @@ static int start_cores(struct daemon *d, char *why, size_t why_len)
 	if (d->pinned &&
 	    choose_nodes((enum sl_numa_mode)d->conf.node.numa, d->cpus, conf.n, nodes))
 		conf.nodes = nodes;
+	conf.spin_ns = d->conf.node.spin_ns;
 	conf.arena_bytes_max = d->conf.node.memory_max_bytes / conf.n;
 	err = make_registry(d, conf.n);
 	if (err)
