@@ -30,7 +30,8 @@ enum {
 
 /**
  * struct h2 - in the frame of serve().
- * @peer: for the access log. @streams: all; @waiting: those whose handler is not begun yet. @fibers: handlers that run; @gone
+ * @peer: for the access log.
+ * @streams: all; @waiting: those whose handler is not begun yet. @fibers: handlers that run; @gone
  * is woken when the last of them ends.
  * @out_bytes: of responses, not yet in frames.
  * @held: memory that requests' bodies and responses keep here, which bounds how many are begun.
