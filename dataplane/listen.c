@@ -85,8 +85,8 @@ static bool set_reno(int fd)
 }
 
 /*
- * @share: with the other cores, and with whoever else asks for the same. @unpaced: whether to see to
- * it that sending is not paced, and then whether it is not.
+ * @share: with the other cores, and with whoever else asks for the same. @unpaced: whether to see
+ * to it that sending is not paced, and then whether it is not.
  */
 static int open_socket(const struct sockaddr *addr, socklen_t len, bool share, bool *unpaced,
 		       char *why, size_t why_len)
