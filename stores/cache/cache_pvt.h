@@ -304,7 +304,7 @@ static inline void count_up(uint64_t *slot, uint64_t n)
 /**
  * struct shard - a part of the cache; touched by its home alone.
  * @segs: segments by their ids. @regions: oldest first. @active: where objects are appended.
- * @last_seq, @last_version: given out. @bytes: of all files. @making: who makes segments, or frees
+ * @last_seq, @last_version: given out. @bytes: of all files. @commits: under way. @making: who makes segments, or frees
  * some. @started: it is of use; a shard whose folder cannot be read for want of something (memory,
  * descriptors) leaves it alone, finds nothing and takes nothing.
  */
@@ -324,6 +324,7 @@ struct shard {
 	uint32_t last_seq;
 	uint64_t last_version;
 	uint64_t bytes;
+	uint32_t commits;
 	struct sl_mutex making;
 	struct counts n;
 	bool started;
@@ -470,7 +471,8 @@ struct views {
 	struct sl_list loads;
 	uint64_t memory, n;
 	struct counts counts;
-	bool stopped;
+	struct sl_waitq scrub;
+	bool stopped, scrubbing;
 };
 
 int views_init(struct views *v, struct cache *c);
@@ -495,6 +497,12 @@ int view_verify(struct view *w, uint64_t off, uint64_t len, int64_t deadline);
 
 /* An object that does not verify: out of the table, on every core. */
 void cache_quarantine(struct cache *c, const uint64_t hash[2], uint64_t version, int err);
+
+/* ---- the scrub (scrub.c) ---------------------------------------------------------------- */
+
+/* The background check of this core's shards, until views_stop() and this end it. */
+void scrub_start(struct views *v);
+void scrub_stop(struct views *v);
 
 /* ---- the cache (cache.c) ---------------------------------------------------------------- */
 
