@@ -158,7 +158,8 @@ so-name := libsluice.so.0
 so-file := $(B)/libsluice.so.$(VERSION)
 pic-objs := $(addprefix $(B)/pic/,$(filter-out proto/% tools/%,$(objs)))
 pic-lib := $(filter $(B)/pic/lib/%,$(pic-objs))
-lib-packages := liburing libxxhash inih numa $(if $(filter y,$(CONFIG_BPF)),libbpf)
+lib-packages := liburing libxxhash inih numa libssl libcrypto \
+	$(if $(filter y,$(CONFIG_BPF)),libbpf)
 lib-files := $(if $(SAN)$(FUZZING),,$(so-file) $(B)/libsluice.so $(B)/libsluice.a \
 	$(B)/libsluice.pc)
 man-pages := $(patsubst docs/man/%.in,$(B)/man/%,$(wildcard docs/man/*.in)) \
