@@ -66,8 +66,6 @@ static int by_size(const void *a, const void *b)
 static double measure(struct bench *b, void (*before)(struct bench *b),
 		      void (*round)(struct bench *b))
 {
-	static double ms[ROUNDS_MAX];
-
 	for (unsigned i = 0; i < b->rounds; i++) {
 		double began;
 
@@ -75,10 +73,10 @@ static double measure(struct bench *b, void (*before)(struct bench *b),
 			before(b);
 		began = now_ms();
 		round(b);
-		ms[i] = now_ms() - began;
+		b->ms[i] = now_ms() - began;
 	}
-	qsort(ms, b->rounds, sizeof(ms[0]), by_size);
-	return ms[b->rounds / 2];
+	qsort(b->ms, b->rounds, sizeof(b->ms[0]), by_size);
+	return b->ms[b->rounds / 2];
 }
 
 /* ---- objects ---------------------------------------------------------------------------- */
