@@ -511,6 +511,9 @@ void view_look(struct view *w, uint64_t first, uint64_t end);
 /* The sum of mapped memory; -EIO: some of it cannot be read. */
 int map_sum(const uint8_t *p, size_t n, uint64_t *ret_sum);
 
+/* Lets go of a mapped segment's pages, so that they can leave the page cache. */
+void map_drop(struct segment *g);
+
 /* An object that does not verify: out of the table, on every core. */
 void cache_quarantine(struct cache *c, const uint64_t hash[2], uint64_t version, int err);
 
