@@ -212,6 +212,10 @@ void sl_buf_release(struct sl_buf *buf)
 	SL_ASSERT(buf->refs > 0);
 	if (--buf->refs)
 		return;
+	if (buf->gone) {
+		buf->gone(buf);
+		return;
+	}
 	if (buf->home) {
 		put_back(buf);
 		return;

@@ -19,13 +19,20 @@
 #define SL_BUF_BYTES_MIN (UINT64_C(1) << 10)
 #define SL_BUF_BYTES_MAX (UINT64_C(16) << 20)
 
+/**
+ * struct sl_buf - memory with a count of references.
+ * @bytes: capacity. @refs: on its home core only. @msg: carries a foreign release home. @node: free
+ * list of its class. @gone: NULL, or the memory is not the arena's but of who embedded the buf, and
+ * this is called at home when the last reference is gone.
+ */
 struct sl_buf {
 	uint8_t *data;
 	struct sl_core *home;
-	uint32_t bytes; /* capacity */
-	uint32_t refs;	/* on its home core only */
-	struct sl_msg msg; /* carries a foreign release home */
-	struct sl_list node; /* free list of its class */
+	uint32_t bytes;
+	uint32_t refs;
+	struct sl_msg msg;
+	struct sl_list node;
+	void (*gone)(struct sl_buf *buf);
 };
 
 /**
@@ -39,6 +46,15 @@ struct sl_buf *sl_buf_retain(struct sl_buf *buf);
 
 /* From any core. Accepts NULL. */
 void sl_buf_release(struct sl_buf *buf);
+
+/* A buf of the caller's memory, with one reference; on this core, or none. */
+static inline void sl_buf_init(struct sl_buf *buf, void *data, size_t bytes,
+			       void (*gone)(struct sl_buf *buf))
+{
+	*buf = (struct sl_buf){.data = data, .home = sl_core_self(), .bytes = (uint32_t)bytes,
+			       .refs = 1, .gone = gone};
+	sl_list_init(&buf->node);
+}
 
 /* Bytes of the core's arena held by bufs. */
 uint64_t sl_buf_bytes_used(const struct sl_core *core);
@@ -91,7 +107,7 @@ struct sl_file {
  */
 int sl_file_init(struct sl_file *file, int fd, void (*gone)(struct sl_file *file));
 
-/* On the home core. */
+/* One more reference, on a core that holds one. */
 void sl_file_retain(struct sl_file *file);
 
 /**

@@ -503,22 +503,92 @@ static int drop_ins_load(struct sl_conf *conf, const struct sl_conf_source *src,
 
 /* ---- the whole -------------------------------------------------------------------------- */
 
+/* Takes the next word of a list with commas or spaces off *@text. Return: its length, 0: none. */
+static size_t next_word(const char **text, const char **ret_word)
+{
+	size_t len;
+
+	*text += strspn(*text, ", ");
+	*ret_word = *text;
+	len = strcspn(*text, ", ");
+	*text += len;
+	return len;
+}
+
+static bool same_word(const char *word, size_t len, const char *text)
+{
+	return strlen(text) == len && !memcmp(word, text, len);
+}
+
+bool sl_conf_encrypts(const struct sl_conf *conf, const char *section)
+{
+	const char *text = conf->tls.listeners, *word;
+	size_t len;
+
+	while ((len = next_word(&text, &word)))
+		if (same_word(word, len, section))
+			return true;
+	return false;
+}
+
+static bool is_listener(const char *word, size_t len)
+{
+	for (int i = 0; i < SL_CONF_LAST; i++)
+		if (keys[i].flags & SL_CONF_LISTEN && same_word(word, len, keys[i].section))
+			return true;
+	return false;
+}
+
+/* Who is encrypted exists, and so is what to encrypt with. */
+static int check_tls(const struct sl_conf *conf, struct sl_conf_report *report)
+{
+	const struct sl_conf_origin *at = &conf->origin[SL_CONF_ID_tls_listeners];
+	const char *text = conf->tls.listeners, *word;
+	size_t len, n = 0;
+
+	for (; (len = next_word(&text, &word)); n++)
+		if (!is_listener(word, len)) {
+			tell(report, SL_CONF_ERROR, at,
+			     "tls.listeners names %.*s, which is no section with a listen setting",
+			     (int)len, word);
+			return -EINVAL;
+		}
+	if (!n || (conf->tls.certificate[0] && conf->tls.key[0]))
+		return 0;
+	tell(report, SL_CONF_ERROR, at,
+	     "tls.listeners = %s needs tls.certificate and tls.key, the files to encrypt with",
+	     conf->tls.listeners);
+	return -EINVAL;
+}
+
+/* Who connects there cannot read along, and has shown who he is. */
+static bool is_guarded(const struct sl_conf *conf, const char *section)
+{
+	return sl_conf_encrypts(conf, section) &&
+	       (conf->tls.client_ca[0] || (!strcmp(section, "http") && conf->http.keys[0]));
+}
+
 static int check_loopback(const struct sl_conf *conf, enum sl_conf_id id,
 			  struct sl_conf_report *report)
 {
 	const struct sl_conf_addrs *list = field_of(conf, id);
 	char text[SL_CONF_ADDR_TEXT];
 
-	if (conf->node.insecure)
+	if (conf->node.insecure || is_guarded(conf, keys[id].section))
 		return 0;
 	for (uint32_t i = 0; i < list->n; i++) {
 		if (sl_conf_addr_is_loopback(&list->addrs[i]))
 			continue;
 		sl_conf_addr_format(&list->addrs[i], text);
 		tell(report, SL_CONF_ERROR, &conf->origin[id],
-		     "%s.%s = %s can be reached from other machines, without encryption or "
-		     "authentication; listen on 127.0.0.1 or [::1], or set node.insecure = yes",
-		     keys[id].section, keys[id].key, text);
+		     "%s.%s = %s can be reached from other machines, without %s; listen on "
+		     "127.0.0.1 or [::1], %s, or set node.insecure = yes",
+		     keys[id].section, keys[id].key, text,
+		     sl_conf_encrypts(conf, keys[id].section) ? "authentication"
+							      : "encryption or authentication",
+		     sl_conf_encrypts(conf, keys[id].section)
+			     ? "set tls.client_ca"
+			     : "add it to tls.listeners and set tls.client_ca");
 		return -EINVAL;
 	}
 	return 0;
@@ -559,6 +629,18 @@ static int check_root(const struct sl_conf *conf, struct sl_conf_report *report)
 	tell(report, SL_CONF_ERROR, &conf->origin[SL_CONF_ID_static_listen],
 	     "static.listen = %s needs static.root, the folder whose files are served",
 	     conf->text[SL_CONF_ID_static_listen]);
+	return -EINVAL;
+}
+
+static int check_block_size(const struct sl_conf *conf, struct sl_conf_report *report)
+{
+	uint64_t bytes = conf->cache.block_size;
+
+	if (!(bytes & (bytes - 1)))
+		return 0;
+	tell(report, SL_CONF_ERROR, &conf->origin[SL_CONF_ID_cache_block_size],
+	     "cache.block_size = %s is not a power of two; 4K, 8K, 16K, 32K and 64K are",
+	     conf->text[SL_CONF_ID_cache_block_size]);
 	return -EINVAL;
 }
 
@@ -620,6 +702,8 @@ int sl_conf_check(const struct sl_conf *conf, struct sl_conf_report *report)
 	for (size_t i = 0; i < SL_ARRAY_SIZE(orders); i++)
 		rc |= check_order(conf, orders[i][0], orders[i][1], report);
 	rc |= check_root(conf, report);
+	rc |= check_block_size(conf, report);
+	rc |= check_tls(conf, report);
 	return rc ? -EINVAL : 0;
 }
 

@@ -244,6 +244,8 @@ const struct sl_conf_key *sl_conf_key(enum sl_conf_id id);
 const char *sl_conf_section_help(const char *section);
 /* What a value of this row may be, in words: "64K to 2G", "group, each or none". */
 void sl_conf_allowed(const struct sl_conf_key *key, char *ret_text, size_t size);
+/* Whether the listener of @section is among tls.listeners. */
+bool sl_conf_encrypts(const struct sl_conf *conf, const char *section);
 /* Whether @addr can only be reached from this machine. */
 bool sl_conf_addr_is_loopback(const struct sl_conf_addr *addr);
 /* "127.0.0.1:9092", "[::1]:9092" into @ret_text, SL_CONF_ADDR_TEXT bytes. */

@@ -51,12 +51,17 @@ void conn_start(struct sl_listener *l, int fd)
 	sl_list_init(&c->sending);
 	sl_waitq_init(&c->room);
 	sl_timer_init(&c->timer, timer_due);
+	if (l->tls && conn_tls_start(c)) {
+		sl_close(fd);
+		free(c);
+		return;
+	}
 	sl_list_append(&l->conns, &c->node);
 	l->n++;
 	steer_opened(l->core);
 	sl_metric_add1(l->core->metrics, SL_M_CONNECTIONS, l->dim, 1);
 	sl_metric_add1(l->core->metrics, SL_M_CONNECTIONS_TOTAL, l->dim, 1);
-	c->idle_at = after(l->core->now, l->limits.idle_ns);
+	c->idle_at = after(l->core->now, l->tls ? l->limits.handshake_ns : l->limits.idle_ns);
 	rx_arm(c);
 	conn_set_timer(c);
 }
@@ -74,6 +79,7 @@ static const char *const close_names[SL_CLOSE_LAST] = {
 	[SL_CLOSE_ERROR] = "error",
 	[SL_CLOSE_DRAIN] = "drain",
 	[SL_CLOSE_LIMIT] = "limit",
+	[SL_CLOSE_HANDSHAKE] = "handshake",
 };
 
 const char *sl_close_name(enum sl_close why)
@@ -140,6 +146,7 @@ bool conn_try_free(struct sl_conn *c)
 	sl_list_remove(&c->sending);
 	sl_list_remove(&c->node);
 	rx_drop(c);
+	conn_tls_free(c);
 	tcp_note(c);
 	sl_close(c->fd);
 	steer_closed(l->core);
@@ -174,11 +181,18 @@ static void end_now(struct sl_conn *c)
 	conn_try_free(c);
 }
 
+static bool all_sent(const struct sl_conn *c)
+{
+	return sl_list_empty(&c->replies) && !(c->tls && tls_pending(c->tls));
+}
+
 /* All replies are out: tells the peer, and waits for its end. */
 static void linger(struct sl_conn *c)
 {
 	if (c->serving)
 		return; /* serve() comes back here */
+	if (!conn_tls_end(c))
+		return; /* conn_flush() does */
 	if (c->eof) {
 		end_now(c);
 		return;
@@ -200,7 +214,7 @@ void conn_end(struct sl_conn *c, enum sl_close why, bool gracefully)
 		end_now(c);
 		return;
 	}
-	if (sl_list_empty(&c->replies))
+	if (all_sent(c))
 		linger(c);
 	/* Otherwise conn_flush() comes back here when the last reply is sent. */
 }
@@ -241,8 +255,11 @@ static void timer_due(struct sl_timer *timer)
 		conn_set_timer(c);
 		return;
 	}
-	why = now >= c->write_at ? SL_CLOSE_SLOW : c->buffered ? SL_CLOSE_HEADER : SL_CLOSE_IDLE;
-	if (why != SL_CLOSE_IDLE && !c->closing)
+	why = now >= c->write_at	  ? SL_CLOSE_SLOW
+	      : c->tls && !c->tls->ready ? SL_CLOSE_HANDSHAKE
+	      : c->buffered		  ? SL_CLOSE_HEADER
+					  : SL_CLOSE_IDLE;
+	if (why != SL_CLOSE_IDLE && !c->closing && !(c->tls && !c->tls->received))
 		log_closed(c, why, -ETIME);
 	conn_end(c, why, false);
 }
@@ -346,10 +363,16 @@ static void serve(void *arg)
 		refused(c, ready);
 	else if (!c->closing)
 		conn_advance(c);
-	else if (!c->dead && sl_list_empty(&c->replies))
+	else if (!c->dead && all_sent(c))
 		linger(c);
 	else
 		conn_try_free(c);
+}
+
+void conn_set_idle(struct sl_conn *c)
+{
+	c->idle_at = after(sl_now(), c->l->limits.idle_ns);
+	conn_set_timer(c);
 }
 
 static void wait_for_request(struct sl_conn *c)
@@ -402,13 +425,15 @@ void conn_advance(struct sl_conn *c)
 		 * scarce; but who waits for more is not to wait for ever. */
 		if (!c->reader && (c->buffered >= c->l->limits.ahead_bytes || rx_scarce(c)))
 			rx_cancel(c);
-		else if (c->mode == RX_SMALL || c->waiter)
+		else if ((c->mode == RX_SMALL && !c->tls) || c->waiter)
 			rx_arm(c);
 		return;
 	}
 	if (conn_move_try(c))
 		return;
 	ready = request_ready(c);
+	if (!ready && c->tls && conn_tls_try(c))
+		ready = request_ready(c);
 	if (ready < 0) {
 		refused(c, ready);
 	} else if (!ready) {
@@ -483,7 +508,8 @@ size_t sl_conn_memory_max(const struct sl_conn *conn)
 
 bool sl_conn_ending(const struct sl_conn *conn)
 {
-	return conn->eof || conn->closing || conn->l->draining;
+	return conn->eof || conn->closing || conn->l->draining ||
+	       (conn->tls && conn->tls->hung_up);
 }
 
 int sl_conn_local(const struct sl_conn *conn, struct sockaddr_storage *ret_addr)
@@ -527,7 +553,7 @@ int sl_conn_wait(struct sl_conn *conn, struct sl_waitq *q, int64_t deadline)
 	SL_ASSERT(!conn->waiter);
 	conn->waiter = sl_fiber_self();
 	/* The peer's end is seen by receiving alone, whatever the size of its requests. */
-	if (conn->buffered < conn->l->limits.ahead_bytes && !rx_scarce(conn))
+	if (conn->tls || (conn->buffered < conn->l->limits.ahead_bytes && !rx_scarce(conn)))
 		rx_arm(conn);
 	res = sl_waitq_wait(q, deadline);
 	conn->waiter = NULL;

@@ -29,10 +29,12 @@
  * @serve: answers one request, of which need() bytes have come, from the connection's current
  *	position, which it leaves behind the request. 0: go on. Negative: close; -ECONNRESET,
  *	-EPIPE and -ETIME are the peer's own ends, others are logged once.
+ * @alpn: what a client may choose by TLS, best first ("h2,http/1.1"); NULL: nothing is chosen.
  * @closed: the connection's state is about to be freed; may be NULL. Runs outside fibers.
  */
 struct sl_proto {
 	const char *name;
+	const char *alpn;
 	enum sl_stack stack;
 	size_t conn_bytes;
 	ssize_t (*need)(struct sl_conn *conn, const uint8_t *p, size_t have);
@@ -45,8 +47,9 @@ struct sl_proto {
  * Times are in ns. @idle: without a request begun; @header: from a request's first byte until
  * serve() is called, and between any two bytes that serve() waits for; @write: without progress
  * in sending; 0: no limit. @memory_bytes: see below. @ahead_bytes: of later requests, received
- * while one is served. @replies: queued. @conns: connections of one core's listener. @deliver: how
- * they send.
+ * while one is served. @replies: queued. @conns: connections of one core's listener.
+ * @loopback_reno: on a loopback address reno is the congestion control. @deliver: how they send.
+ * @handshake: of TLS, until it is done.
  *
  * What a connection makes the core hold is bounded so: bytes received lie in at most @ahead_bytes
  * of shared buffers (and what the receive in flight still brings) and a window of at most
@@ -62,7 +65,9 @@ struct sl_conn_limits {
 	size_t ahead_bytes;
 	uint32_t replies;
 	uint32_t conns;
+	bool loopback_reno;
 	struct sl_deliver_conf deliver;
+	int64_t handshake_ns;
 };
 
 /* Why connections end, as metrics name it. */
@@ -77,6 +82,7 @@ enum sl_close {
 	SL_CLOSE_ERROR,	   /* of the socket or of this side: memory, a lost commit */
 	SL_CLOSE_DRAIN,	   /* the daemon stops */
 	SL_CLOSE_LIMIT,	   /* too many connections */
+	SL_CLOSE_HANDSHAKE, /* of TLS failed, or took too long */
 	SL_CLOSE_LAST
 };
 
@@ -95,6 +101,13 @@ struct sl_listener;
 int sl_listen(const struct sockaddr *addr, socklen_t len, const struct sl_proto *proto, void *arg,
 	      uint32_t dim, const struct sl_conn_limits *limits, struct sl_listener **ret_listener,
 	      char *why, size_t why_len);
+
+/**
+ * sl_listener_secure() - new connections speak TLS by @tls, which it takes over from now on; NULL:
+ * none. Protocols see plain bytes, as ever. On its core.
+ */
+struct sl_tls;
+void sl_listener_secure(struct sl_listener *l, struct sl_tls *tls);
 
 /**
  * sl_listen_alone() - make sure that no other process listens on @addr, before the first
@@ -207,6 +220,10 @@ const char *sl_conn_peer(const struct sl_conn *conn);
 
 /* The local address that the client reached. */
 int sl_conn_local(const struct sl_conn *conn, struct sockaddr_storage *ret_addr);
+
+/* Whether it is encrypted, and what the peer chose to speak ("h2"; "": it did not choose). */
+bool sl_conn_tls(const struct sl_conn *conn);
+const char *sl_conn_alpn(const struct sl_conn *conn);
 
 /* The value of the metrics' label `listener`. */
 uint32_t sl_conn_dim(const struct sl_conn *conn);

@@ -38,6 +38,7 @@ static void nobody_here(struct sl_conn *c)
 	sl_metric_add2(sl_core_self()->metrics, SL_M_CONNECTIONS_CLOSED, c->move.dim,
 		       SL_CLOSE_DRAIN, 1);
 	sl_buf_release(c->window);
+	conn_tls_free(c);
 	sl_close(c->fd);
 	free(c);
 }

@@ -3,8 +3,11 @@
 #ifndef DATAPLANE_CONN_PVT_H
 #define DATAPLANE_CONN_PVT_H
 
+#include <poll.h>
+
 #include "conn.h"
 #include "core_pvt.h"
+#include "tls_pvt.h"
 
 /*
  * learn.c: what sending an extent costs by the copy and the sendfile rung, in ns a reply, by the
@@ -31,11 +34,13 @@ struct sl_listener {
 	uint64_t *requests;
 	struct sl_hist *request_time;
 	struct learnt learnt;
+	struct sl_tls *tls; /* of new connections; NULL: plain */
 	uint32_t n;
 	uint32_t dim;
 	int fd;
 	bool draining;
 	bool joined; /* the program in the kernel chooses (steer.c) */
+	bool unpaced; /* its peers are on this machine, and sending to them is not paced */
 };
 
 /*
@@ -54,6 +59,27 @@ struct cursor {
 		bool copied;  /* that extent */
 		bool spoilt;  /* it says nothing of the cost of one extent */
 	} cost; /* kept if it is to be learnt from */
+};
+
+/*
+ * What the socket may hold queued (send_queue.c). before: a growth that is on trial; acked and
+ * busy: since the connection began, as seen at the last look.
+ */
+struct send_queue {
+	uint64_t bytes;	     /* 0: not bounded */
+	int64_t look_at;     /* when to look again whether the bound is right */
+	uint64_t acked, busy_us;
+	uint64_t before, before_per_s; /* the bound, and what the path carried */
+	uint16_t resting;    /* looks until it may grow again */
+	bool on_trial;
+	bool unlocked;	     /* the kernel bounds it: the path is long */
+};
+
+/* What the kernel tells of a path. */
+struct send_path {
+	uint64_t bytes_per_s; /* of delivery, lately */
+	uint64_t round_trip_us; /* the least */
+	uint64_t acked, busy_us; /* bytes, and the time in which any were under way */
 };
 
 /* Bytes of the part at the cursor on their way through a pipe or a buf. */
@@ -78,6 +104,7 @@ enum rx_mode { RX_SMALL, RX_MEDIUM, RX_LARGE };
 struct sl_conn {
 	struct sl_list node; /* listener's */
 	struct sl_listener *l;
+	struct tls *tls; /* NULL: plain */
 	int fd;
 
 	/* Life. */
@@ -96,7 +123,7 @@ struct sl_conn {
 	struct sl_io rx;
 	enum rx_mode mode;   /* how large requests are */
 	size_t asked;	     /* the most that was asked for in one piece, in this request */
-	bool direct;	     /* receiving in place: the shared buffers must not be used */
+	bool direct;	     /* receiving in place: shared buffers and window are left alone */
 	uint8_t small_run;   /* requests in a row that were small */
 	struct sl_list starved; /* core->rx.starved */
 	struct sl_buf *window;
@@ -123,9 +150,7 @@ struct sl_conn {
 	uint32_t zerocopies; /* sends whose memory the kernel still holds */
 	bool way_known;	     /* whether it copies anyway */
 	bool copies_anyway;  /* the way to this peer: zero-copy sends are of no use */
-	bool queue_unlocked; /* the kernel bounds the socket's queue: the path is long */
-	uint32_t queue_bytes; /* what the socket may hold queued; 0: not bounded */
-	int64_t queue_at;    /* when to look again whether the bound is right */
+	struct send_queue queue;
 	struct sl_list sending; /* core->sending */
 	struct sl_waitq room;
 
@@ -162,6 +187,40 @@ void conn_advance(struct sl_conn *c);
 /* Makes the timer due when the earliest of the connection's deadlines is. */
 void conn_set_timer(struct sl_conn *c);
 
+/* Waits for a request from now on: how long it may. */
+void conn_set_idle(struct sl_conn *c);
+
+/* ---- conn_tls.c ------------------------------------------------------------------------- */
+
+/* On a listener with TLS. Return: 0 or -ENOMEM. */
+int conn_tls_start(struct sl_conn *c);
+void conn_tls_free(struct sl_conn *c);
+
+/* Makes c->rx wait for what comes next. Return: whether there is anything to wait for. */
+bool conn_tls_arm(struct sl_conn *c);
+
+/* c->rx waits for the peer's end only, because more was there; that is used up. */
+static inline bool conn_tls_waits_for_end(const struct sl_conn *c)
+{
+	return c->rx.flags == POLLRDHUP && !c->tls->ahead;
+}
+
+/* Decrypts what is there. Return: whether any came. */
+bool conn_tls_try(struct sl_conn *c);
+
+/* In serve(): at least @n bytes into the window, or exactly @n into @dst. Return: 0 or -errno. */
+int conn_tls_gather(struct sl_conn *c, size_t n, int64_t deadline);
+int conn_tls_read(struct sl_conn *c, uint8_t *dst, size_t n, int64_t deadline);
+
+/* Says that nothing follows. Return: whether it is said; else it goes on when there is room. */
+bool conn_tls_end(struct sl_conn *c);
+
+/* Whether this side encrypts what @c sends: files cannot go to its socket by themselves. */
+static inline bool conn_encrypts(const struct sl_conn *c)
+{
+	return c->tls && !c->tls->kernel;
+}
+
 /* ---- conn_tcp.c ------------------------------------------------------------------------- */
 
 /* A request was served: asks the kernel now and then. */
@@ -192,6 +251,12 @@ int rx_gather(struct sl_conn *c, size_t n);
 
 /* A request was served: what it tells of those that follow. */
 void rx_note_request(struct sl_conn *c);
+
+/* Room behind what is in the window, at least one byte; NULL: no memory. rx_took() follows. */
+uint8_t *rx_room(struct sl_conn *c, size_t *ret_room);
+
+/* @n bytes came there; a window without any goes. */
+void rx_took(struct sl_conn *c, size_t n);
 
 /* Receives what is there without waiting, where that is worth trying. Return: whether any came. */
 bool rx_try(struct sl_conn *c);
@@ -228,6 +293,12 @@ void conn_wait_for_room(struct sl_conn *c);
 
 /* Begins c->tx, whose done() goes on with sending. Return: 0, or -EBUSY: conn_later(). */
 int conn_begin(struct sl_conn *c, void (*done)(struct sl_io *io));
+
+/**
+ * conn_sendv() - @iov to the socket, or through TLS; @more: other bytes follow.
+ * Return: bytes taken, -EAGAIN when the socket is full, -errno.
+ */
+ssize_t conn_sendv(struct sl_conn *c, struct iovec *iov, int n, bool more);
 
 /* Sends in the core's next turn. Return: -EINPROGRESS. */
 int conn_later(struct sl_conn *c);
@@ -294,6 +365,9 @@ static inline bool transfer_waits(const struct sl_conn *c)
  * rung's send(). */
 ssize_t transfer_send(struct sl_conn *c, struct sl_io *io);
 
+/* @n bytes of c->transfer left; the last of them end it. Return: @n, or -EIO for none. */
+ssize_t transfer_sent(struct sl_conn *c, ssize_t n);
+
 /* Ends c->transfer, whatever it holds. Nothing of it may be in flight. */
 void transfer_drop(struct sl_conn *c);
 
@@ -312,6 +386,9 @@ void send_queue_bound(struct sl_conn *c, uint64_t left);
 
 /* The socket was full: looks whether the bound is right for the path. */
 void send_queue_full(struct sl_conn *c);
+
+/* What the bound should be, given what @p tells now; q->bytes: as it is. */
+uint64_t send_queue_next(struct send_queue *q, const struct send_path *p);
 
 /* ---- learn.c ---------------------------------------------------------------------------- */
 

@@ -55,13 +55,18 @@ static void received(struct sl_io *io);
 
 void rx_arm(struct sl_conn *c)
 {
-	if (c->rx.inflight || c->eof || c->direct || !sl_list_empty(&c->starved))
+	if (c->rx.inflight && c->tls && conn_tls_waits_for_end(c))
+		rx_cancel(c); /* which comes back here */
+	if (c->rx.inflight || c->eof || (c->direct && !c->tls) || !sl_list_empty(&c->starved))
 		return;
-	if (c->mode == RX_SMALL)
-		sl_io_recv_select(&c->rx, c->fd, 0, 0, SL_IO_MULTISHOT);
-	else
-		sl_io_recv_select(&c->rx, c->fd, FIRST_BYTES, 0, 0);
-	c->rx.done = received;
+	if (c->tls) {
+		if (!conn_tls_arm(c))
+			return;
+	} else {
+		sl_io_recv_select(&c->rx, c->fd, c->mode == RX_SMALL ? 0 : FIRST_BYTES, 0,
+				  c->mode == RX_SMALL ? SL_IO_MULTISHOT : 0);
+		c->rx.done = received;
+	}
 	c->rx.arg = c;
 	/* The submission queue is full for this turn only: rx_feed() tries again in the next. */
 	if (sl_ring_start(c->l->core->ring, &c->rx))
@@ -208,6 +213,31 @@ static int reserve_window(struct sl_conn *c, size_t n)
 	return 0;
 }
 
+/* A window begins so small and grows fourfold. */
+enum { ROOM_BYTES = 4 << 10 };
+
+uint8_t *rx_room(struct sl_conn *c, size_t *ret_room)
+{
+	size_t end = c->window_off + c->window_len;
+
+	if (!c->window || end == c->window->bytes) {
+		if (reserve_window(c, c->window_len + (size_t)ROOM_BYTES))
+			return NULL;
+		end = c->window_off + c->window_len;
+	}
+	*ret_room = c->window->bytes - end;
+	return c->window->data + end;
+}
+
+void rx_took(struct sl_conn *c, size_t n)
+{
+	c->window_len += (uint32_t)n;
+	c->buffered += n;
+	sl_cell_add(c->l->received, n);
+	if (c->window && !c->window_len)
+		drop_window(c);
+}
+
 int rx_gather(struct sl_conn *c, size_t n)
 {
 	int err = reserve_window(c, n);
@@ -330,6 +360,8 @@ bool rx_try(struct sl_conn *c)
 	uint8_t *dst;
 	int got;
 
+	if (c->tls)
+		return conn_tls_try(c);
 	if (c->mode != RX_MEDIUM || c->rx.inflight || c->eof || !sl_list_empty(&c->starved))
 		return false;
 	if (reserve_window(c, WINDOW_BYTES) || rx_gather(c, c->buffered))
@@ -393,7 +425,9 @@ int sl_conn_peek(struct sl_conn *conn, size_t n, const uint8_t **ret_p, int64_t 
 	SL_ASSERT(n > 0 && n <= SL_CONN_WINDOW_BYTES);
 	conn->asked = sl_max(conn->asked, n);
 	if (conn->buffered < n) {
-		if (n - conn->buffered <= NEARLY_BYTES && conn->mode == RX_SMALL)
+		if (conn->tls)
+			err = conn_tls_gather(conn, n, deadline);
+		else if (n - conn->buffered <= NEARLY_BYTES && conn->mode == RX_SMALL)
 			err = wait_bytes(conn, n, deadline);
 		else
 			err = fill_window(conn, n, deadline);
@@ -421,6 +455,8 @@ int sl_conn_read_all(struct sl_conn *conn, void *dst, size_t n, int64_t deadline
 	conn->asked = sl_max(conn->asked, n);
 	if (have == n)
 		return 0;
+	if (conn->tls)
+		return conn_tls_read(conn, (uint8_t *)dst + have, n - have, deadline);
 	got = read_direct(conn, (uint8_t *)dst + have, n - have, n - have, deadline);
 	return got < 0 ? (int)got : 0;
 }

@@ -4,8 +4,8 @@
  *
  * Cores and fibers (core.h, fiber.h), buffers, extents and parts (buf.h), durability waits
  * (commit.h), delivery (deliver.h), connections (conn.h), file operations (file.h), reads past the
- * page cache (direct.h), and what surrounds them: configuration, logs, metrics, the data folder,
- * privileges, signals, systemd.
+ * page cache (direct.h), outgoing connections (stream.h, resolve.h), and what surrounds them:
+ * configuration, logs, metrics, the data folder, privileges, signals, systemd.
  */
 #ifndef DATAPLANE_DATAPLANE_H
 #define DATAPLANE_DATAPLANE_H
@@ -20,12 +20,16 @@
 #include "direct.h"
 #include "fiber.h"
 #include "file.h"
+#include "keys.h"
 #include "log.h"
 #include "metric.h"
 #include "notify.h"
 #include "privileges.h"
+#include "resolve.h"
 #include "signals.h"
 #include "steer.h"
+#include "stream.h"
 #include "telemetry.h"
+#include "tls.h"
 
 #endif

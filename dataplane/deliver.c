@@ -191,6 +191,8 @@ void conn_sent(struct sl_conn *c, enum sl_rung rung, size_t n)
 	if (rung != SL_RUNG_SEND_ZC) /* which is told later whether it copied */
 		sl_metric_add1(m, rung_at(rung)->copies ? SL_M_DELIVER_COPIED
 							: SL_M_DELIVER_ZEROCOPY, c->l->dim, n);
+	c->l->core->spin.work.bytes += n;
+	c->l->core->spin.work.sends++;
 	SL_PROBE4(deliver, c->l->proto->name, c, rung_at(rung)->name, n);
 	advance(c, n);
 }
@@ -200,8 +202,13 @@ static ssize_t send_step(struct sl_conn *c, struct sl_reply *r, size_t bytes_max
 {
 	bool adaptive = c->l->limits.deliver.adaptive;
 	int64_t began = adaptive ? sl_clock_ns() : 0;
-	enum sl_rung rung = rung_choose(c, &r->parts[c->cursor.part], &bytes_max);
-	ssize_t n = rung_at(rung)->send(c, r, bytes_max);
+	ssize_t n = c->tls ? tls_flush(c->tls) : 0;
+	enum sl_rung rung;
+
+	if (n)
+		return n;
+	rung = rung_choose(c, &r->parts[c->cursor.part], &bytes_max);
+	n = rung_at(rung)->send(c, r, bytes_max);
 
 	while (n == -EOPNOTSUPP) {
 		rung = rung_at(rung)->below;
@@ -224,6 +231,30 @@ void conn_cannot_send(struct sl_conn *c, int err)
 		sl_log_warn("send.failed", SL_KV(listener, c->l->proto->name),
 			    SL_KV(peer, sl_conn_peer(c)), SL_KV_ERRNO(err));
 	conn_end(c, peer ? SL_CLOSE_PEER : SL_CLOSE_ERROR, false);
+}
+
+/* What was encrypted and did not go yet. Return: whether it is out; else @c may be gone. */
+static bool rest_is_out(struct sl_conn *c)
+{
+	int err = tls_flush(c->tls);
+
+	if (err == -EAGAIN)
+		conn_wait_for_room(c);
+	else if (err)
+		conn_cannot_send(c, err);
+	return !err;
+}
+
+ssize_t conn_sendv(struct sl_conn *c, struct iovec *iov, int n, bool more)
+{
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
+	struct sl_io io;
+
+	if (conn_encrypts(c))
+		return tls_write(c->tls, iov, n);
+	sl_io_sendmsg(&io, c->fd, &msg,
+		      MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
+	return sl_io_now(&io);
 }
 
 void conn_flush(struct sl_conn *c)
@@ -258,6 +289,8 @@ void conn_flush(struct sl_conn *c)
 		}
 		turn -= sl_min(turn, (size_t)n);
 	}
+	if (c->tls && !rest_is_out(c))
+		return;
 	if (c->closing && sl_list_empty(&c->replies))
 		conn_end(c, c->why, true);
 	else if (c->move.to && !c->serving && sl_list_empty(&c->replies))
@@ -293,7 +326,12 @@ int sl_deliver(struct sl_reply *reply, int64_t deadline)
 	c->n_replies++;
 	reply->held = memory_of(reply);
 	c->replies_held += reply->held;
-	send_soon(c);
+	/* Who answers at once is the sooner asked again, and what it made is still in the cache;
+	 * but answers to requests that are here already leave together. */
+	if (c->buffered || c->n_replies > 1)
+		send_soon(c);
+	else
+		conn_flush(c);
 	while (!res && !c->dead && queue_is_full(c))
 		res = sl_waitq_wait(&c->room, deadline);
 	return c->dead ? -ECONNRESET : res;

@@ -15,7 +15,7 @@
 /* One foreign core's count; only that core touches it. */
 struct sl_file_refs {
 	uint32_t held;
-	uint32_t returned; /* given back since the last note */
+	uint32_t granted; /* of home's grants, those that came here since the last note */
 };
 
 /* News for a file's home; the memory stays with the core that wrote it. */
@@ -48,11 +48,20 @@ static void drop_if_unused(struct sl_file *file)
 	file->gone(file);
 }
 
+static struct sl_file_refs *refs_here(struct sl_file *file)
+{
+	struct sl_core *core = sl_core_self();
+
+	return core == file->home ? NULL : &file->foreign[core->id];
+}
+
 void sl_file_retain(struct sl_file *file)
 {
-	SL_ASSERT(file->refs > 0);
-	SL_ON_CORE(file->home);
-	file->refs++;
+	struct sl_file_refs *r = refs_here(file);
+	uint32_t *held = r ? &r->held : &file->refs;
+
+	SL_ASSERT(*held > 0);
+	++*held;
 }
 
 void sl_file_grant(struct sl_file *file, struct sl_core *to)
@@ -65,19 +74,14 @@ void sl_file_grant(struct sl_file *file, struct sl_core *to)
 		file->granted++;
 }
 
-static struct sl_file_refs *refs_here(struct sl_file *file)
-{
-	struct sl_core *core = sl_core_self();
-
-	return core == file->home ? NULL : &file->foreign[core->id];
-}
-
 void sl_file_held(struct sl_file *file)
 {
 	struct sl_file_refs *r = refs_here(file);
 
-	if (r)
-		r->held++;
+	if (!r)
+		return;
+	r->held++;
+	r->granted++;
 }
 
 static void note_back(struct sl_msg *msg)
@@ -109,9 +113,9 @@ static void send_note(struct sl_file *file, struct sl_file_refs *r)
 	/* Without a note the file could never be freed nor its space come back. */
 	SL_ASSERT(note);
 	*note = (struct file_note){.msg.fn = note_home, .from = core, .file = file,
-				   .returned = r->returned};
+				   .returned = r->granted};
 	sl_list_init(&note->node);
-	r->returned = 0;
+	r->granted = 0;
 	sl_post(file->home, &note->msg);
 }
 
@@ -129,7 +133,6 @@ void sl_file_release(struct sl_file *file)
 		return;
 	}
 	SL_ASSERT(r->held > 0);
-	r->returned++;
 	if (--r->held == 0)
 		send_note(file, r);
 }

@@ -36,6 +36,12 @@ int sl_read_all(int fd, void *buf, size_t len, uint64_t off, int64_t deadline);
 /* Reads at most @len bytes at @off. Return: bytes read, less than @len only at the end; -errno. */
 ssize_t sl_read_some(int fd, void *buf, size_t len, uint64_t off, int64_t deadline);
 
+/*
+ * Whether all of [@off, @off + @len) lies in the page cache; never parks. Pages may go at any time.
+ * Return: 1; 0; -errno: it cannot be told.
+ */
+int sl_resident(int fd, uint64_t off, uint64_t len);
+
 /* Writes all of @iov (which is used up) at @off. Return: 0 or -errno; then some may be written. */
 int sl_writev_all(int fd, struct iovec *iov, int n, uint64_t off, int64_t deadline);
 int sl_write_all(int fd, const void *data, size_t len, uint64_t off, int64_t deadline);

@@ -2,11 +2,12 @@
 /*
  * Whether bytes of a file are in the page cache.
  *
- * Interface: residency_probe(). The answer is a good guess: pages may leave the cache between the
- * look and the send, which then waits for the disk on the core. So a look covers WINDOW_BYTES at
- * most and is believed for BELIEVED_NS. One cachestat() takes 0.14 us for 64 KiB and 0.2 us for
- * 256 KiB of small pages (Linux 6.18), 2 % of what sending them takes; a map of the cache kept by
- * a kernel program would be paid for by every page that comes and goes (docs/design.md).
+ * Interface: residency_probe(), sl_resident(). The answer is a good guess: pages may leave the
+ * cache between the look and the send, which then waits for the disk on the core. So a look covers
+ * WINDOW_BYTES at most and is believed for BELIEVED_NS. One cachestat() takes 0.14 us for 64 KiB
+ * and 0.2 us for 256 KiB of small pages (Linux 6.18), 2 % of what sending them takes; a map of the
+ * cache kept by a kernel program would be paid for by every page that comes and goes
+ * (docs/design.md).
  *
  * Before Linux 6.5 mincore() tells the same of a mapping.
  */
@@ -14,11 +15,13 @@
 #include <sys/mman.h>
 
 #include "conn_pvt.h"
+#include "file.h"
 
 enum { WINDOW_BYTES = 512 << 10, PAGE_BYTES = 4096 };
 
 #define BELIEVED_NS (50 * SL_MSEC)
 
+/* At most WINDOW_BYTES. Return: 1, 0, or -errno: it cannot be told. */
 static int cached_by_mincore(int fd, uint64_t off, size_t len)
 {
 	unsigned char in_core[WINDOW_BYTES / PAGE_BYTES + 1];
@@ -26,31 +29,37 @@ static int cached_by_mincore(int fd, uint64_t off, size_t len)
 	int cached = 1;
 
 	if (p == MAP_FAILED)
-		return 1; /* what cannot be mapped is not of the page cache */
+		return -EOPNOTSUPP; /* what cannot be mapped is not of the page cache */
 	if (mincore(p, len, in_core))
-		in_core[0] = 1;
-	for (size_t i = 0; i < len / PAGE_BYTES && cached; i++)
+		cached = -EOPNOTSUPP;
+	for (size_t i = 0; i < len / PAGE_BYTES && cached > 0; i++)
 		cached = in_core[i] & 1;
 	munmap(p, len);
 	return cached;
 }
 
-/* Whole pages [@off, @off + @len). */
-static bool cached(int fd, uint64_t off, size_t len)
+/* The same of whole pages [@off, @off + @len). */
+static int cached(int fd, uint64_t off, size_t len)
 {
 	struct sl_cachestat stat = {0};
 	struct sl_io io;
+	int err;
 
 	sl_io_cachestat(&io, fd, off, (uint32_t)len, &stat);
-	switch (sl_io_now(&io)) {
-	case 0:
-		return stat.cached >= len / PAGE_BYTES;
-	case -ENOSYS:
-	case -EPERM: /* by a seccomp filter that does not know the call */
+	err = sl_io_now(&io);
+	if (err == -ENOSYS || err == -EPERM) /* EPERM: a seccomp filter does not know the call */
 		return cached_by_mincore(fd, off, len);
-	default:
-		return true; /* a file that has no page cache waits in its own way */
-	}
+	return err ? err : stat.cached >= len / PAGE_BYTES;
+}
+
+int sl_resident(int fd, uint64_t off, uint64_t len)
+{
+	uint64_t end = sl_round_up(off + len, (uint64_t)PAGE_BYTES);
+	int res = 1;
+
+	for (off &= ~(uint64_t)(PAGE_BYTES - 1); off < end && res > 0; off += WINDOW_BYTES)
+		res = cached(fd, off, sl_min(end - off, (uint64_t)WINDOW_BYTES));
+	return res;
 }
 
 bool residency_probe(struct sl_conn *c, const struct sl_extent *e, size_t *bytes_max)
@@ -62,6 +71,7 @@ bool residency_probe(struct sl_conn *c, const struct sl_extent *e, size_t *bytes
 		uint64_t from = (e->off + at->off) & ~(uint64_t)(PAGE_BYTES - 1);
 		uint64_t to = sl_round_up(e->off + end, (uint64_t)PAGE_BYTES);
 
+		/* A file that has no page cache waits in its own way. */
 		at->resident = cached(e->file->fd, from, to - from) ? end : 0;
 		at->probed_at = c->l->core->now;
 	}

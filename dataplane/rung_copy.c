@@ -64,16 +64,6 @@ static int bring_in(struct sl_conn *c, struct sl_part *p)
 	return 0;
 }
 
-static ssize_t send_iov(struct sl_conn *c, struct iovec *iov, int n, bool more)
-{
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
-	struct sl_io io;
-
-	sl_io_sendmsg(&io, c->fd, &msg,
-		      MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
-	return sl_io_now(&io);
-}
-
 /* Counts that an extent would wait for the disk. Return: @err. */
 static int cold(struct sl_conn *c, int err)
 {
@@ -87,7 +77,8 @@ static ssize_t send_large(struct sl_conn *c, const struct sl_reply *r, size_t by
 {
 	const struct sl_extent *e = &r->parts[c->cursor.part].extent;
 	uint64_t left = e->len - c->cursor.off;
-	size_t len = sl_min(sl_min(left, (uint64_t)STEP_BYTES), (uint64_t)bytes_max);
+	uint64_t step = conn_encrypts(c) ? TLS_WRITE_BYTES : STEP_BYTES;
+	size_t len = sl_min(sl_min(left, step), (uint64_t)bytes_max);
 	struct sl_buf *buf = sl_buf_new(len);
 	struct iovec iov;
 	ssize_t n;
@@ -99,7 +90,7 @@ static ssize_t send_large(struct sl_conn *c, const struct sl_reply *r, size_t by
 		n = cold(c, (int)n);
 	else {
 		iov = (struct iovec){buf->data, len};
-		n = send_iov(c, &iov, 1, len < left || c->cursor.part + 1 < r->n);
+		n = conn_sendv(c, &iov, 1, len < left || c->cursor.part + 1 < r->n);
 	}
 	sl_buf_release(buf);
 	return n;
@@ -164,7 +155,7 @@ static ssize_t send_parts(struct sl_conn *c, struct sl_reply *r, size_t bytes_ma
 	}
 	if (all < 0 && !g.n)
 		return cold(c, all);
-	return send_iov(c, g.iov, g.n, !all);
+	return conn_sendv(c, g.iov, g.n, !all);
 }
 
 const struct rung rung_copy = {

@@ -88,11 +88,9 @@ static ssize_t send_step(struct sl_conn *c, const struct sl_reply *r)
 {
 	struct transfer *t = c->transfer;
 	uint32_t left = t->have - t->sent;
-	struct sl_io io;
+	struct iovec iov = {t->buf->data + t->sent, left};
 
-	sl_io_send(&io, c->fd, t->buf->data + t->sent, left,
-		   MSG_NOSIGNAL | MSG_DONTWAIT | (rung_more(c, r, left) ? MSG_MORE : 0));
-	return transfer_send(c, &io);
+	return transfer_sent(c, conn_sendv(c, &iov, 1, rung_more(c, r, left)));
 }
 
 static ssize_t send_extent(struct sl_conn *c, struct sl_reply *r, size_t bytes_max)

@@ -29,7 +29,7 @@ static bool can(const struct sl_conn *c, const struct sl_part *p)
 	const struct sl_deliver_conf *conf = &c->l->limits.deliver;
 	size_t min = conf->zerocopy_min_bytes ? conf->zerocopy_min_bytes : MIN_BYTES;
 
-	return p->kind == SL_PART_SLICE && p->slice.len >= min && !c->copies_anyway &&
+	return p->kind == SL_PART_SLICE && p->slice.len >= min && !c->copies_anyway && !c->tls &&
 	       p->slice.buf && p->slice.buf->home == c->l->core &&
 	       sl_ring_has(c->l->core->ring, SL_FEATURE_SEND_ZC);
 }

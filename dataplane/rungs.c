@@ -20,6 +20,7 @@ static const char *const fallback_names[SL_FALLBACK_LAST] = {
 	[SL_FALLBACK_PIPES] = "pipes",
 	[SL_FALLBACK_MEMLOCK] = "memlock",
 	[SL_FALLBACK_PEER] = "peer",
+	[SL_FALLBACK_TLS] = "tls",
 };
 
 const struct rung *rung_at(enum sl_rung rung)
@@ -51,7 +52,7 @@ void rung_cannot(struct sl_conn *c)
 }
 
 /* Below this a read into memory, sent together with what surrounds it, costs less than a call. */
-enum { COPY_MAX_BYTES = 16 << 10 };
+enum { COPY_MAX_BYTES = 4 << 10 };
 
 bool rung_copies(struct sl_conn *c, uint64_t len)
 {
@@ -73,6 +74,18 @@ void rung_note(struct sl_conn *c, uint64_t len, bool copied)
 	c->cursor.cost.copied = copied;
 }
 
+/* What is encrypted here passes through memory: the copy rung's, or if it is cold read_fixed's. */
+static enum sl_rung rung_encrypted(struct sl_conn *c, const struct sl_part *p)
+{
+	if (p->kind == SL_PART_EXTENT) {
+		if (!c->cursor.off)
+			rung_fell_back(c, rung_copies(c, p->extent.len) ? SL_FALLBACK_SMALL
+									: SL_FALLBACK_TLS);
+		send_queue_bound(c, p->extent.len - c->cursor.off);
+	}
+	return SL_RUNG_COPY;
+}
+
 enum sl_rung rung_choose(struct sl_conn *c, const struct sl_part *p, size_t *bytes_max)
 {
 	uint8_t forced = c->l->limits.deliver.rung;
@@ -81,6 +94,8 @@ enum sl_rung rung_choose(struct sl_conn *c, const struct sl_part *p, size_t *byt
 		return c->transfer->rung;
 	if (c->cursor.unsendable)
 		return SL_RUNG_READ_FIXED;
+	if (conn_encrypts(c))
+		return rung_encrypted(c, p);
 	if (forced && rung_at(forced - 1)->can(c, p))
 		return forced - 1;
 	if (p->kind == SL_PART_SLICE)

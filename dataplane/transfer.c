@@ -43,8 +43,12 @@ void transfer_drop(struct sl_conn *c)
 
 ssize_t transfer_send(struct sl_conn *c, struct sl_io *io)
 {
+	return transfer_sent(c, sl_io_now(io));
+}
+
+ssize_t transfer_sent(struct sl_conn *c, ssize_t n)
+{
 	struct transfer *t = c->transfer;
-	int n = sl_io_now(io);
 
 	if (n <= 0)
 		return n ? n : -EIO;

@@ -5,10 +5,18 @@
 
 #include "request.h"
 
-/* @etag: with its quotes, strong. @changed_s: since 1970. */
+#define HTTP_CHANGED_UNKNOWN INT64_MIN
+
+/**
+ * struct http_validators - of what would be sent.
+ * @etag: with its quotes; NULL: there is none. @weak: it stood behind W/.
+ * @changed_s: since 1970, or HTTP_CHANGED_UNKNOWN. @guessed: it is when it was sent; no range is
+ *	asked for by that.
+ */
 struct http_validators {
 	const char *etag;
 	int64_t changed_s;
+	bool weak, guessed;
 };
 
 /**
@@ -16,6 +24,12 @@ struct http_validators {
  * GET or HEAD. Return: 0: answer as if there were none; 304; 412.
  */
 int http_condition_check(const struct http_request *rq, const struct http_validators *v);
+
+/**
+ * http_condition_write() - If-Match, If-Unmodified-Since and If-None-Match of a PUT or DELETE.
+ * @v: of what is stored; NULL: nothing is. Return: 0: go on; 412.
+ */
+int http_condition_write(const struct http_request *rq, const struct http_validators *v);
 
 /* If-Range: whether a Range is still of the same bytes; else all of them are sent. */
 bool http_condition_range(const struct http_request *rq, const struct http_validators *v);

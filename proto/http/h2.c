@@ -224,11 +224,12 @@ static int run(struct h2 *h2)
 	}
 }
 
-int http_h2_serve(struct sl_conn *conn)
+int http_h2_serve(struct sl_conn *conn, const char *peer)
 {
 	struct h2 h2;
 	int err = begin(&h2, conn);
 
+	h2.peer = peer;
 	if (!err)
 		err = run(&h2);
 	end(&h2);

@@ -10,9 +10,10 @@
 enum { HTTP_H2_PREFACE_BYTES = sizeof(HTTP_H2_PREFACE) - 1 };
 
 /**
- * http_h2_serve() - serve @conn, of which the preface is to be read next, to its end.
+ * http_h2_serve() - serve @conn, of which the preface is to be read next, to its end. @peer: its
+ * address for the access log, which outlives the connection.
  * Return: as a protocol's serve(); what is still received then is to be dropped.
  */
-int http_h2_serve(struct sl_conn *conn);
+int http_h2_serve(struct sl_conn *conn, const char *peer);
 
 #endif

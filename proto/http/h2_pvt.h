@@ -30,6 +30,7 @@ enum {
 
 /**
  * struct h2 - in the frame of serve().
+ * @peer: for the access log.
  * @streams: all; @waiting: those whose handler is not begun yet. @fibers: handlers that run; @gone
  * is woken when the last of them ends.
  * @out_bytes: of responses, not yet in frames.
@@ -43,6 +44,7 @@ enum {
 struct h2 {
 	struct sl_conn *conn;
 	struct http_server *server;
+	const char *peer;
 	nghttp2_session *ng;
 	struct sl_list streams, waiting;
 	uint32_t fibers;

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "access_log.h"
 #include "h2_pvt.h"
 
 /* ---- life ------------------------------------------------------------------------------- */
@@ -92,7 +93,9 @@ static int respond(struct h2_stream *st, struct http_request *rq, struct http_re
 		const struct http_error *e = http_refusal_error(why);
 
 		rq->method = HTTP_M_GET;
+		rq->refusal = why;
 		http_response_error(rs, e->status, e->text);
+		http_log_request(rq, rs->status, http_response_bytes(rs));
 	} else {
 		err = http_respond(rq, rs);
 	}
@@ -123,6 +126,8 @@ static void handle(void *arg)
 	rq.wire = &http_h2_wire;
 	rq.stream = st;
 	rq.head_left = 0;
+	rq.began_ns = sl_now();
+	rq.peer = h2->peer;
 	http_response_init(&rs);
 	err = respond(st, &rq, &rs);
 	http_response_done(&rs);

@@ -8,6 +8,10 @@
 
 enum {
 	HTTP_ROUTE_NO_STORE = 1 << 0, /* the answer is of the moment: caches must not keep it */
+	/* Where http.keys asks for keys; without one of these: a key for read. */
+	HTTP_ROUTE_OPEN = 1 << 1,  /* none: tells nothing of what is stored */
+	HTTP_ROUTE_WRITE = 1 << 2, /* one for write */
+	HTTP_ROUTE_ADMIN = 1 << 3, /* one for admin */
 };
 
 /**
@@ -30,6 +34,10 @@ struct http_route {
 /* routes.c: what the daemon answers. */
 extern const struct http_route http_routes[];
 extern const size_t http_routes_n;
+
+/* proxy.c: what a listener in front of another server answers. */
+extern const struct http_route http_proxy_routes[];
+extern const size_t http_proxy_routes_n;
 
 /* static.c: what a listener of static files answers. */
 extern const struct http_route http_static_routes[];

@@ -211,11 +211,42 @@ TEST_F(conf, other_addresses_than_loopback_need_insecure)
 	EXPECT_EQ(-EINVAL, sl_conf_check(&self->conf, &self->heard.report));
 	ASSERT_EQ(1, self->heard.n);
 	EXPECT_STREQ("a.conf:2: kafka.listen = 0.0.0.0:9093 can be reached from other machines, "
-		     "without encryption or authentication; listen on 127.0.0.1 or [::1], or set "
-		     "node.insecure = yes",
+		     "without encryption or authentication; listen on 127.0.0.1 or [::1], add it "
+		     "to tls.listeners and set tls.client_ca, or set node.insecure = yes",
 		     self->heard.text[0]);
 	ASSERT_EQ(0, sl_conf_set(&self->conf, "node.insecure=yes", &self->heard.report));
 	EXPECT_EQ(0, sl_conf_check(&self->conf, &self->heard.report));
+}
+
+TEST_F(conf, other_addresses_need_tls_and_known_clients)
+{
+	ASSERT_EQ(0, parse(self, "[kafka]\nlisten = *:9092\n[http]\nlisten = *:8080\n"
+				 "[tls]\nlisteners = kafka, http\ncertificate = c\nkey = k\n"));
+	EXPECT_EQ(-EINVAL, sl_conf_check(&self->conf, &self->heard.report));
+	EXPECT_EQ(2, self->heard.n);
+	EXPECT_TRUE(strstr(self->heard.text[0], "without authentication"));
+	ASSERT_EQ(0, sl_conf_set(&self->conf, "http.keys=f", &self->heard.report));
+	EXPECT_EQ(-EINVAL, sl_conf_check(&self->conf, &self->heard.report));
+	EXPECT_EQ(3, self->heard.n); /* keys are of HTTP alone */
+	EXPECT_TRUE(strstr(self->heard.text[2], "kafka.listen"));
+	ASSERT_EQ(0, sl_conf_set(&self->conf, "tls.client_ca=a", &self->heard.report));
+	EXPECT_EQ(0, sl_conf_check(&self->conf, &self->heard.report));
+	ASSERT_EQ(0, sl_conf_set(&self->conf, "tls.listeners=kafka", &self->heard.report));
+	EXPECT_EQ(-EINVAL, sl_conf_check(&self->conf, &self->heard.report));
+}
+
+TEST_F(conf, who_is_encrypted_exists_and_has_a_certificate)
+{
+	ASSERT_EQ(0, parse(self, "[tls]\nlisteners = kafka http\n"));
+	EXPECT_EQ(-EINVAL, sl_conf_check(&self->conf, &self->heard.report));
+	EXPECT_TRUE(strstr(self->heard.text[0], "a.conf:2: tls.listeners = kafka http needs "
+						"tls.certificate and tls.key"));
+	EXPECT_TRUE(sl_conf_encrypts(&self->conf, "http"));
+	EXPECT_FALSE(sl_conf_encrypts(&self->conf, "static"));
+	EXPECT_FALSE(sl_conf_encrypts(&self->conf, "kaf"));
+	ASSERT_EQ(0, sl_conf_set(&self->conf, "tls.listeners=kafka,log", &self->heard.report));
+	EXPECT_EQ(-EINVAL, sl_conf_check(&self->conf, &self->heard.report));
+	EXPECT_TRUE(strstr(self->heard.text[1], "names log"));
 }
 
 TEST_F(conf, loopback_is_told_from_other_addresses)
@@ -260,6 +291,16 @@ TEST_F(conf, static_files_need_their_folder)
 	ASSERT_EQ(0, sl_conf_set(&self->conf, "static.root=/srv", &self->heard.report));
 	EXPECT_EQ(0, sl_conf_check(&self->conf, &self->heard.report));
 	EXPECT_STREQ("/srv", self->conf.statics.root);
+}
+
+TEST_F(conf, blocks_of_the_cache_are_a_power_of_two)
+{
+	ASSERT_EQ(0, parse(self, "[cache]\nblock_size = 12K\n"));
+	EXPECT_EQ(-EINVAL, sl_conf_check(&self->conf, &self->heard.report));
+	EXPECT_STREQ("a.conf:2: cache.block_size = 12K is not a power of two; 4K, 8K, 16K, 32K and "
+		     "64K are", self->heard.text[0]);
+	ASSERT_EQ(0, parse(self, "[cache]\nblock_size = 16K\n"));
+	EXPECT_EQ(0, sl_conf_check(&self->conf, &self->heard.report));
 }
 
 TEST_F(conf, a_listener_cannot_have_the_port_of_a_core)

@@ -134,6 +134,13 @@ static void listen_at(struct peer *x)
 		x->proto = &peer_proto;
 	ASSERT_EQ(0, sl_listen(x->addr ? x->addr : (struct sockaddr *)&loopback, x->addr_len,
 			       x->proto, x, 0, &x->limits, &x->l, why, sizeof(why)));
+	if (x->tls) {
+		struct sl_tls *tls;
+
+		if (!EXPECT_EQ(0, sl_tls_server_new(x->tls, &tls, why, sizeof(why), SL_NEVER)))
+			TH_LOG("%s", why);
+		sl_listener_secure(x->l, tls);
+	}
 	ASSERT_EQ(0, sl_listener_addr(x->l, &bound));
 	x->port = ntohs(((struct sockaddr_in *)&bound)->sin_port);
 }
@@ -185,11 +192,13 @@ void peer_run(struct peer *x)
 	struct sl_conn_limits *l = &x->limits;
 
 	if (!l->conns)
-		*l = (struct sl_conn_limits){20 * SL_SEC, 20 * SL_SEC, 20 * SL_SEC, SL_MIB,
-					     64 << 10,	  1000,	       3000};
+		*l = (struct sl_conn_limits){20 * SL_SEC, 20 * SL_SEC,	20 * SL_SEC, SL_MIB,
+					     64 << 10,	  1000,		3000,
+					     .handshake_ns = 20 * SL_SEC};
 	l->idle_ns *= harness_time_scale();
 	l->header_ns *= harness_time_scale();
 	l->write_ns *= harness_time_scale();
+	l->handshake_ns *= harness_time_scale();
 	if (!x->drain_ns)
 		x->drain_ns = 200 * SL_MSEC;
 	if (!x->answer)

@@ -23,6 +23,7 @@ enum { PEER_BODY_MAX = 1000, PEER_FILE_BYTES = 4 << 20 };
  *	free port of 127.0.0.1). @backend: the core's; NULL: the kernel.
  * @proto: another protocol than that of the opening comment, whose connections have the peer as
  *	their argument; @answer is not called then. NULL: that one.
+ * @tls: what its connections speak, or NULL: nothing but TCP.
  * @answer: serves one request, which is consumed already, in its fiber; NULL: echoes it.
  * @client: runs on a thread of its own against the server; the server drains when it returns.
  * @start, @end: in a fiber of the core, before and after all that; may be NULL.
@@ -35,6 +36,7 @@ struct peer {
 	struct sl_backend *backend;
 	const struct sl_cores_conf *conf;
 	const struct sl_proto *proto;
+	const struct sl_tls_conf *tls;
 	int (*answer)(struct peer *x, struct sl_conn *c, const char *body, uint32_t len);
 	void (*client)(struct peer *x);
 	void (*start)(struct peer *x);

@@ -178,6 +178,8 @@ static int open_files(struct daemon *d, uint32_t cores, char *why, size_t why_le
 		return err;
 	}
 	return http_server_init(&d->web, &(struct http_server_conf){
+						 .name = listener_names[LISTENER_STATIC],
+						 .log = d->access_log,
 						 .cores = cores,
 						 .registry = d->registry,
 						 .head_bytes_max = d->conf.http.max_head_bytes,
@@ -248,9 +250,10 @@ static bool choose_nodes(enum sl_numa_mode mode, const int *cpus, uint32_t n,
 static int start_core(struct sl_core *core, void *arg)
 {
 	struct daemon *d = arg;
+	int err = sl_topics_start(d->topics, SL_NEVER);
 
 	(void)core;
-	return sl_topics_start(d->topics, SL_NEVER);
+	return err ? err : cache_start_core(d, SL_NEVER);
 }
 
 static int make_registry(struct daemon *d, uint32_t cores)
@@ -288,12 +291,14 @@ static void greet(const struct daemon *d)
 	const char *kafka = listener_address(d, LISTENER_KAFKA);
 	const char *http = listener_address(d, LISTENER_HTTP);
 	const char *statics = listener_address(d, LISTENER_STATIC);
+	const char *proxy = listener_address(d, LISTENER_PROXY);
 
-	printf("sluice %s serves: kafka %s, http %s%s%s, data in %s (%.0f ms)\n", SL_VERSION,
+	printf("sluice %s serves: kafka %s, http %s%s%s%s%s, data in %s (%.0f ms)\n", SL_VERSION,
 	       kafka ? kafka : "off", http ? http : "off", statics ? ", static " : "",
-	       statics ? statics : "", d->conf.node.datadir,
+	       statics ? statics : "", proxy ? ", proxy " : "", proxy ? proxy : "",
+	       d->conf.node.datadir,
 	       (double)(sl_clock_ns() - d->began_ns) / 1e6);
-	if (kafka)
+	if (kafka && !sl_conf_encrypts(&d->conf, listener_names[LISTENER_KAFKA]))
 		printf("  echo hello | kcat -P -b %s -t greetings\n"
 		       "  kcat -C -b %s -t greetings -e\n", kafka, kafka);
 	fflush(stdout);
@@ -320,8 +325,20 @@ static int configure_topics(void *arg, int64_t deadline)
 	return 0;
 }
 
+static void reopen_access_log(struct daemon *d)
+{
+	char why[256];
+
+	if (d->access_log &&
+	    http_log_reopen(d->access_log, (enum sl_log_format)d->conf.node.log_format, why,
+			    sizeof(why)))
+		sl_log_warn("access-log.kept", SL_KV(why, why));
+}
+
 static void apply(struct daemon *d)
 {
+	char why[400];
+
 	sl_log_setup((enum sl_log_level)d->conf.node.log_level,
 		     (enum sl_log_format)d->conf.node.log_format);
 	http_server_set_limits(&d->http, d->conf.http.max_head_bytes, d->conf.http.max_body_bytes);
@@ -329,6 +346,12 @@ static void apply(struct daemon *d)
 	http_server_set_max_age(&d->web, max_age_s(d));
 	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
 		sl_call(sl_cores_at(d->cores, i), configure_topics, d, SL_NEVER);
+	cache_apply(d);
+	proxy_apply(d);
+	if (daemon_tls_load(d, why, sizeof(why)))
+		sl_log_err("tls.kept", SL_KV(why, why));
+	if (sl_keyring_load(&d->keys, d->conf.http.keys, why, sizeof(why), SL_NEVER))
+		sl_log_err("keys.kept", SL_KV(why, why));
 	if (!daemon_configure_kafka(d))
 		listeners_configure(d);
 }
@@ -353,6 +376,7 @@ static void reload(struct daemon *d)
 		}
 		sl_log_notice("settings.reloaded", SL_KV(changed, n));
 	}
+	reopen_access_log(d);
 	sl_notify_ready("serving");
 }
 
@@ -445,6 +469,14 @@ static int stop_files(void *arg, int64_t deadline)
 	return 0;
 }
 
+static int stop_access_log(void *arg, int64_t deadline)
+{
+	struct daemon *d = arg;
+
+	(void)deadline;
+	return d->access_log ? http_log_stop(d->access_log) : 0;
+}
+
 static int on_every_core(struct daemon *d, int (*fn)(void *arg, int64_t deadline))
 {
 	int first = 0;
@@ -466,7 +498,10 @@ static int end(struct daemon *d)
 	set_ready(d, "draining");
 	on_every_core(d, drain_topics);
 	listeners_close(d, sl_now() + DRAIN_NS);
+	on_every_core(d, stop_access_log);
 	on_every_core(d, stop_files);
+	on_every_core(d, proxy_stop_core);
+	on_every_core(d, cache_stop_core);
 	err = on_every_core(d, stop_topics);
 	if (err)
 		sl_log_err("daemon.stopped-unclean", SL_KV_ERRNO(err));
@@ -486,9 +521,11 @@ static void run_fiber(void *arg)
 {
 	struct run *r = arg;
 	struct daemon *d = r->d;
-	char why[256];
+	char why[400];
 
-	r->res = listeners_open(d, why, sizeof(why));
+	r->res = sl_keyring_load(&d->keys, d->conf.http.keys, why, sizeof(why), SL_NEVER);
+	if (!r->res)
+		r->res = listeners_open(d, why, sizeof(why));
 	if (r->res) {
 		sl_log_err("daemon.cannot-listen", SL_KV(why, why));
 	} else {
@@ -509,6 +546,30 @@ static void run_here(struct sl_msg *msg)
 	SL_ASSERT(!sl_fiber_start(SL_STACK_LARGE, run_fiber, r));
 }
 
+static int open_access_log(struct daemon *d, uint32_t cores, char *why, size_t why_len)
+{
+	const char *path = d->conf.http.access_log;
+
+	if (!path[0])
+		return 0;
+	return http_log_open(path, (enum sl_log_format)d->conf.node.log_format, cores,
+			     &d->access_log, why, why_len);
+}
+
+static int open_http(struct daemon *d, uint32_t cores)
+{
+	return http_server_init(&d->http, &(struct http_server_conf){
+						  .name = listener_names[LISTENER_HTTP],
+						  .log = d->access_log,
+						  .cores = cores,
+						  .registry = d->registry,
+						  .head_bytes_max = d->conf.http.max_head_bytes,
+						  .body_bytes_max = d->conf.http.max_body_bytes,
+						  .cache = d->cache,
+						  .keys = &d->keys,
+					  });
+}
+
 static int start_cores(struct daemon *d, char *why, size_t why_len)
 {
 	int nodes[CPU_SETSIZE];
@@ -519,6 +580,7 @@ static int start_cores(struct daemon *d, char *why, size_t why_len)
 	if (d->pinned &&
 	    choose_nodes((enum sl_numa_mode)d->conf.node.numa, d->cpus, conf.n, nodes))
 		conf.nodes = nodes;
+	conf.spin_ns = d->conf.node.spin_ns;
 	conf.arena_bytes_max = d->conf.node.memory_max_bytes / conf.n;
 	err = make_registry(d, conf.n);
 	if (err)
@@ -533,12 +595,13 @@ static int start_cores(struct daemon *d, char *why, size_t why_len)
 						 : strerror(-err));
 		return err;
 	}
-	err = http_server_init(&d->http, &(struct http_server_conf){
-						 .cores = conf.n,
-						 .registry = d->registry,
-						 .head_bytes_max = d->conf.http.max_head_bytes,
-						 .body_bytes_max = d->conf.http.max_body_bytes,
-					 });
+	err = open_access_log(d, conf.n, why, why_len);
+	if (!err)
+		err = cache_begin(d, conf.n, why, why_len);
+	if (!err)
+		err = open_http(d, conf.n);
+	if (!err)
+		err = proxy_begin(d, conf.n, why, why_len);
 	if (!err && d->conf.statics.listen.n)
 		err = open_files(d, conf.n, why, why_len);
 	if (!err)
@@ -553,9 +616,14 @@ static void free_all(struct daemon *d)
 	struct kafka_config *k;
 
 	listeners_free(d);
+	daemon_tls_free(d);
+	sl_keyring_done(&d->keys);
 	sl_topics_close(d->topics);
+	proxy_free(d);
+	cache_free(d->cache);
 	http_server_done(&d->http);
 	close_files(d);
+	http_log_free(d->access_log);
 	sl_registry_free(d->registry);
 	while ((k = d->kafka)) {
 		d->kafka = k->older;

@@ -10,10 +10,17 @@
 #include "dataplane/dataplane.h"
 #include "proto/http/http.h"
 #include "proto/kafka/kafka.h"
+#include "stores/cache/cache.h"
 #include "stores/static/static.h"
 
 /* Listeners, as the metrics' label names them; a row each in listeners.c. */
-enum listener { LISTENER_KAFKA, LISTENER_HTTP, LISTENER_STATIC, LISTENER_LAST };
+enum listener {
+	LISTENER_KAFKA,
+	LISTENER_HTTP,
+	LISTENER_STATIC,
+	LISTENER_PROXY,
+	LISTENER_LAST
+};
 
 /**
  * struct daemon - everything of one process.
@@ -22,8 +29,12 @@ enum listener { LISTENER_KAFKA, LISTENER_HTTP, LISTENER_STATIC, LISTENER_LAST };
  *	and keeps the old ones for those who still look at them.
  * @root, @files, @web: static.root, its files and their server; NULL and zeroed without
  *	static.listen.
+ * @cache: NULL without cache.path.
+ * @proxy, @front: the reverse proxy and its server; NULL and zeroed without proxy.listen.
  * @bpf: loaded before privileges are given up; @telemetry shows what it counts, @steering is what
  *	it and its like do for new connections. @cpus: where cores are pinned, if @pinned.
+ * @tls: what listeners with TLS speak, by core and listener (tls.c); NULL: none does.
+ * @keys: of the HTTP APIs.
  * @listeners: per core, those that it opened. @refused: 0, or the -errno that appends get while
  *	the start is not counted in DATADIR; core 0 changes it, all read it.
  */
@@ -44,12 +55,18 @@ struct daemon {
 	const char *fallbacks[SL_FALLBACK_LAST];
 	const char *direct_fallbacks[SL_DIRECT_FALLBACK_LAST];
 	struct sl_topics *topics;
+	struct http_log *access_log; /* NULL: off */
 	struct http_server http;
 	int root;
 	struct sl_static *files;
 	struct http_server web;
+	struct cache *cache;
+	struct http_proxy *proxy;
+	struct http_server front;
 	struct kafka_config *kafka;
 	struct sl_cores *cores;
+	struct sl_tls **tls;
+	struct sl_keyring keys;
 	struct core_listeners *listeners;
 	int signal_fd;
 	int64_t began_ns;
@@ -77,10 +94,53 @@ void listeners_configure(struct daemon *d);
 /* Ends connections and listeners of every core until @deadline at most; from core 0. */
 void listeners_close(struct daemon *d, int64_t deadline);
 
+/* The protocol of @which. */
+const struct sl_proto *listener_proto(enum listener which);
+
 /* The address of the first listener of @which ("127.0.0.1:9092"), or NULL if it is off. */
 const char *listener_address(const struct daemon *d, enum listener which);
 
 void listeners_free(struct daemon *d);
+
+/* ---- cache.c ---------------------------------------------------------------------------- */
+
+/* Makes cache.path, if it is missing, for node.user; before privileges are given up. */
+int cache_make_folder(const struct daemon *d, char *why, size_t why_len);
+
+/* Makes @d->cache for @cores cores, if there is to be one; before the cores. @why as usual. */
+int cache_begin(struct daemon *d, uint32_t cores, char *why, size_t why_len);
+
+/* On each core: finds again what its shards hold; lets go of it. */
+int cache_start_core(struct daemon *d, int64_t deadline);
+int cache_stop_core(void *d, int64_t deadline);
+
+/* Gives it the settings in force; from core 0. */
+void cache_apply(struct daemon *d);
+
+/* ---- proxy.c ---------------------------------------------------------------------------- */
+
+/* Makes @d->proxy and its server, if there is to be one; behind the cache, before the cores. */
+int proxy_begin(struct daemon *d, uint32_t cores, char *why, size_t why_len);
+
+/* On each core, when the listeners are closed and before the cache stops. */
+int proxy_stop_core(void *d, int64_t deadline);
+
+/* Gives it the settings in force; from core 0. */
+void proxy_apply(struct daemon *d);
+
+void proxy_free(struct daemon *d);
+
+/* ---- tls.c ------------------------------------------------------------------------------ */
+
+/**
+ * daemon_tls_load() - read certificate, key and authorities for every listener of every core anew.
+ * In a fiber. Return: 0, or -errno with the cause in @why: then what there was stays.
+ */
+int daemon_tls_load(struct daemon *d, char *why, size_t why_len);
+
+/* What @which speaks on @core, for sl_listener_secure(); NULL: no TLS. */
+struct sl_tls *daemon_tls_take(const struct daemon *d, uint32_t core, enum listener which);
+void daemon_tls_free(struct daemon *d);
 
 /* ---- daemon.c --------------------------------------------------------------------------- */
 

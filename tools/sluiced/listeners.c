@@ -16,6 +16,7 @@ const char *const listener_names[LISTENER_LAST] = {
 	[LISTENER_KAFKA] = "kafka",
 	[LISTENER_HTTP] = "http",
 	[LISTENER_STATIC] = "static",
+	[LISTENER_PROXY] = "proxy",
 };
 
 static const struct sl_conf_addrs *kafka_addrs(const struct sl_conf *conf)
@@ -33,6 +34,11 @@ static const struct sl_conf_addrs *static_addrs(const struct sl_conf *conf)
 	return &conf->statics.listen;
 }
 
+static const struct sl_conf_addrs *proxy_addrs(const struct sl_conf *conf)
+{
+	return &conf->proxy.listen;
+}
+
 static void *kafka_arg(struct daemon *d)
 {
 	return &d->kafka->server;
@@ -48,6 +54,11 @@ static void *static_arg(struct daemon *d)
 	return &d->web;
 }
 
+static void *proxy_arg(struct daemon *d)
+{
+	return &d->front;
+}
+
 static const struct {
 	const struct sl_proto *proto;
 	const struct sl_conf_addrs *(*addrs)(const struct sl_conf *conf);
@@ -56,6 +67,7 @@ static const struct {
 	[LISTENER_KAFKA] = {&kafka_proto, kafka_addrs, kafka_arg},
 	[LISTENER_HTTP] = {&http_proto, http_addrs, http_arg},
 	[LISTENER_STATIC] = {&http_proto, static_addrs, static_arg},
+	[LISTENER_PROXY] = {&http_proto, proxy_addrs, proxy_arg},
 };
 
 /*
@@ -95,6 +107,8 @@ static struct sl_conn_limits limits_of(const struct daemon *d)
 		.ahead_bytes = d->conf.conn.buffered_max_bytes,
 		.replies = REPLIES_MAX,
 		.conns = (uint32_t)((d->conf.conn.max + cores - 1) / cores),
+		.handshake_ns = d->conf.tls.handshake_timeout_ns,
+		.loopback_reno = d->conf.conn.loopback_reno,
 		.deliver = {
 			.copy_max_bytes = (uint32_t)d->conf.deliver.copy_max_bytes,
 			.zerocopy_min_bytes = (uint32_t)d->conf.deliver.zerocopy_min_bytes,
@@ -186,6 +200,7 @@ static int open_core_port(struct opening *o, const struct sl_listener *l)
 			o->which, &limits, &own->l, o->why, o->why_len);
 	if (err)
 		return err;
+	sl_listener_secure(own->l, daemon_tls_take(o->d, core, o->which));
 	own->which = o->which;
 	own->group = UNSTEERED;
 	sl_conf_addr_format(&addr, own->text);
@@ -259,6 +274,7 @@ static int open_here(void *arg, int64_t deadline)
 			rows[o->which].arg(o->d), o->which, &limits, &at->l, o->why, o->why_len);
 	if (err)
 		return err;
+	sl_listener_secure(at->l, daemon_tls_take(o->d, sl_core_id(sl_core_self()), o->which));
 	at->which = o->which;
 	at->group = mine->groups++;
 	sl_listener_steer(at->l, &o->d->steering, at->group);
@@ -325,6 +341,10 @@ uint32_t listeners_addresses(const struct sl_conf *conf)
 
 int listeners_open(struct daemon *d, char *why, size_t why_len)
 {
+	int err = daemon_tls_load(d, why, why_len);
+
+	if (err)
+		return err;
 	set_steering(d);
 	d->listeners = calloc(sl_cores_count(d->cores), sizeof(*d->listeners));
 	if (!d->listeners) {
@@ -338,8 +358,8 @@ int listeners_open(struct daemon *d, char *why, size_t why_len)
 			struct opening o = {.d = d, .which = (enum listener)which, .at = i,
 					    .addr = addrs->addrs[i], .why = why,
 					    .why_len = why_len};
-			int err = open_everywhere(&o);
 
+			err = open_everywhere(&o);
 			if (err)
 				return err;
 		}
@@ -360,6 +380,8 @@ static int configure_here(void *arg, int64_t deadline)
 	(void)deadline;
 	for (uint32_t i = 0; i < mine->n; i++) {
 		sl_listener_configure(mine->v[i].l, rows[mine->v[i].which].arg(d), &limits);
+		sl_listener_secure(mine->v[i].l, daemon_tls_take(d, sl_core_id(sl_core_self()),
+								 mine->v[i].which));
 		if (mine->v[i].group != UNSTEERED)
 			sl_listener_steer(mine->v[i].l, &d->steering, mine->v[i].group);
 	}
@@ -373,6 +395,11 @@ void listeners_configure(struct daemon *d)
 	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
 		sl_call(sl_cores_at(d->cores, i), configure_here, d, SL_NEVER);
 	tell_steering(d);
+}
+
+const struct sl_proto *listener_proto(enum listener which)
+{
+	return rows[which].proto;
 }
 
 const char *listener_address(const struct daemon *d, enum listener which)

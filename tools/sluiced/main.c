@@ -18,8 +18,9 @@
 static const char usage[] =
 	"Usage: sluiced [-c FILE] [-D DATADIR] [--set SECTION.KEY=VALUE]... [--check]\n"
 	"\n"
-	"Serves the event log in DATADIR to Kafka clients, and static files by HTTP if\n"
-	"static.listen says so, until SIGTERM or SIGINT.\n"
+	"Serves the event log in DATADIR to Kafka clients, static files by HTTP if\n"
+	"static.listen says so, and a cache in front of another HTTP server if\n"
+	"proxy.listen does, until SIGTERM or SIGINT.\n"
 	"\n"
 	"  -c, --config FILE          settings, see sluice.conf(5); also FILE.d/*.conf\n"
 	"  -D, --datadir DATADIR      the folder that holds everything stored (./data)\n"
@@ -177,25 +178,41 @@ static const char *folder_of(const char *file, char *copy, size_t copy_len)
 	return dirname(copy);
 }
 
+/* The same in a @copy of 4200 bytes; "" for no file, as a path that is missing is left out. */
+static const char *files_folder(const char *file, char *copy)
+{
+	return file[0] ? folder_of(file, copy, 4200) : "";
+}
+
 /*
- * What Landlock leaves accessible. Of the settings it is the folder, because an editor replaces the
- * file by another one, and a reload is to read that; it comes last, if there is one.
+ * What Landlock leaves accessible. Of the settings, and of the files that they name, it is the
+ * folder, because an editor replaces the file by another one, and a reload is to read that; that of
+ * the settings comes last, if there is one.
  */
 static int drop_privileges(struct daemon *d, char *why, size_t why_len)
 {
 	const struct sl_conf *c = &d->conf;
 	const char *root = c->statics.listen.n ? c->statics.root : ""; /* missing, so left out */
-	char copy[4200];
-	const char *settings = folder_of(d->source.file ? d->source.file : "", copy, sizeof(copy));
+	const char *cache = c->cache.path; /* the same */
+	char copy[6][4200];
+	const char *settings = folder_of(d->source.file ? d->source.file : "", copy[0],
+					 sizeof(copy[0]));
 	const struct sl_privileges_path paths[] = {
 		{c->node.datadir, true, false}, {"/proc", false, true}, {"/sys", false, true},
 		{"/etc", false, true},		{"/usr", false, true},	{root, false, true},
+		{cache, true, true},
+		{files_folder(c->tls.certificate, copy[1]), false, true},
+		{files_folder(c->tls.key, copy[2]), false, true},
+		{files_folder(c->tls.client_ca, copy[3]), false, true},
+		{files_folder(c->http.keys, copy[4]), false, true},
+		/* The file is made again when it was renamed. */
+		{files_folder(c->http.access_log, copy[5]), true, true},
 		{settings, false, true},
 	};
 	struct sl_privileges_conf conf = {
 		.user = c->node.user,
 		.low_ports = has_low_port(&c->kafka.listen) || has_low_port(&c->http.listen) ||
-			     has_low_port(&c->statics.listen) ||
+			     has_low_port(&c->statics.listen) || has_low_port(&c->proxy.listen) ||
 			     (c->kafka.core_ports.first && c->kafka.core_ports.first < 1024),
 		.core_dumps = c->node.core_dumps,
 		.confine = c->node.confine,
@@ -225,6 +242,8 @@ static int run(struct daemon *d)
 	int err = open_datadir(d, why, sizeof(why));
 
 	daemon_choose_cpus(d);
+	if (!err)
+		err = cache_make_folder(d, why, sizeof(why));
 	if (!err)
 		err = load_programs(d);
 	if (!err)

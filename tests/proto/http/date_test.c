@@ -52,6 +52,10 @@ TEST(three_forms_are_read)
 	EXPECT_EQ(784111777, s);
 	EXPECT_EQ(0, parse("Thu, 31 Dec 1942 23:59:59 GMT", &s));
 	EXPECT_EQ(-852076801, s);
+	EXPECT_EQ(0, parse("SUN, 06 nOV 1994 08:49:37 gMT", &s));
+	EXPECT_EQ(784111777, s);
+	EXPECT_EQ(0, parse("Thursday, 18-Aug-50 02:01:18 GMT", &s));
+	EXPECT_EQ(2544400878, s);
 }
 
 TEST(other_texts_are_no_dates)
@@ -61,6 +65,12 @@ TEST(other_texts_are_no_dates)
 		"Sun, 32 Nov 1994 08:49:37 GMT", "Sun, 06 Foo 1994 08:49:37 GMT",
 		"Sun, 06 Nov 1994 25:49:37 GMT", "Sun, 06 Nov 1000 08:49:37 GMT",
 		"Sun, 06 Nov 1994 08:49:37 GMT and so on, and so on, and so on",
+		"Sun, 06 Nov 1994 08:49:37 UTC", "Sun, 06 Nov 1994 08:49:37 AEST",
+		"Sun, 06 Nov 94 08:49:37 GMT", "Sun 06 Nov 1994 08:49:37 GMT",
+		"Sun, 06  Nov  1994 08:49:37 GMT", "Sun, 06-Nov-1994 08:49:37 GMT",
+		"Sun, 06 Nov 1994 08.49.37 GMT", "Sun, 06 Nov 1994 8:49:37 GMT",
+		"Sun, 6 Nov 1994 08:49:37 GMT", "Sun, 00 Nov 1994 08:49:37 GMT",
+		"Sun, 06 Nov 1994 08:60:37 GMT", "Sun Nov 6 08:49:37 1994",
 	};
 	int64_t s = 7;
 

@@ -54,6 +54,40 @@ TEST(signals_reload_report_and_stop)
 	EXPECT_EQ(1, daemon_log_count(&d, "daemon.stopping"));
 }
 
+TEST(a_cache_is_made_kept_and_reloaded)
+{
+	struct daemon_kit d, second;
+	char path[400];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/cache/CACHE", harness_tmpdir());
+	daemon_init(&d, NULL);
+	daemon_set(&d, "node.cores=2");
+	daemon_must_start(&d);
+	EXPECT_NE(0, access(path, F_OK));
+	EXPECT_EQ(0, daemon_stop(&d));
+	daemon_set(&d, "cache.path=%s/cache", harness_tmpdir());
+	daemon_must_start(&d);
+	EXPECT_EQ(0, access(path, F_OK));
+	kill(d.pid, SIGHUP);
+	EXPECT_EQ(1, daemon_log_wait(&d, "settings.reloaded", 1));
+	/* Another daemon may not have it, too. */
+	daemon_init(&second, NULL);
+	snprintf(second.datadir, sizeof(second.datadir), "%s/second", harness_tmpdir());
+	snprintf(second.log, sizeof(second.log), "%s/second.log", harness_tmpdir());
+	daemon_set(&second, "cache.path=%s/cache", harness_tmpdir());
+	EXPECT_EQ(1, daemon_start(&second));
+	EXPECT_EQ(1, daemon_log_count(&second, "another process uses it"));
+	daemon_kill(&d);
+	/* A damaged description empties the cache, and keeps nobody from serving. */
+	f = fopen(path, "w");
+	ASSERT_NOT_NULL(f);
+	fclose(f);
+	daemon_must_start(&d);
+	EXPECT_EQ(0, daemon_log_count(&d, "cache.dropped"));
+	EXPECT_EQ(0, daemon_stop(&d));
+}
+
 TEST(it_starts_in_a_moment_and_is_small_at_rest)
 {
 	struct daemon_kit d;

@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The cache as a whole: its folder, its cores, and what concerns all of its shards.
+ *
+ * Interface: cache_open() to cache_free(), removing and watching of cache.h. The folder's
+ * description says how many shards there are and seeds the hashes; it is kept twice, and never
+ * changes. A cache whose description is lost is emptied: nothing in it could be found.
+ *
+ * Order of parts: keys and calls; the description; opening; starting and stopping; removing;
+ * verifying; figures.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <xxhash.h>
+
+#include "cache_pvt.h"
+
+/* ---- keys and calls --------------------------------------------------------------------- */
+
+void cache_hash(const struct cache *c, struct cache_key key, uint64_t ret_hash[2])
+{
+	XXH128_hash_t h = XXH3_128bits_withSeed(key.p, key.n, c->super.seed);
+
+	ret_hash[0] = h.low64;
+	ret_hash[1] = h.high64;
+}
+
+/* Bits that the table has no use for. */
+struct shard *cache_shard(struct cache *c, const uint64_t hash[2])
+{
+	return &c->shards[hash[1] >> 56 & (c->super.shards - 1)];
+}
+
+int64_t cache_now_ms(void)
+{
+	return sl_wall_clock_ns() / SL_MSEC;
+}
+
+static struct sl_core *home_of(const struct cache *c, uint32_t shard)
+{
+	struct sl_core *self = sl_core_self();
+
+	return self ? sl_cores_at(sl_core_cores(self), shard % c->cores_n) : NULL;
+}
+
+int shard_call(struct shard *s, int (*fn)(void *arg, int64_t deadline), void *arg,
+	       int64_t deadline)
+{
+	struct sl_core *home = home_of(s->c, s->id);
+
+	return home == sl_core_self() ? fn(arg, deadline) : sl_call(home, fn, arg, deadline);
+}
+
+void cache_call_others(struct cache *c, int (*fn)(void *arg, int64_t deadline), void *arg)
+{
+	struct sl_core *self = sl_core_self();
+
+	for (uint32_t i = 0; self && i < c->cores_n; i++)
+		if (i != sl_core_id(self))
+			sl_call(sl_cores_at(sl_core_cores(self), i), fn, arg, SL_NEVER);
+}
+
+void cache_forget(struct cache *c, const uint64_t hash[2], bool shared)
+{
+	struct forgets f = {0};
+
+	forgets_add(&f, c, hash, shared ? SLOT_SHARED : 0);
+	forgets_tell(&f, c);
+}
+
+/* ---- the description -------------------------------------------------------------------- */
+
+#define SUPER_NAME "CACHE"
+#define SUPER_COPY_NAME "CACHE.copy"
+#define LOCK_NAME "LOCK"
+
+/* Fewer shards have larger segments, more spread over more cores. */
+#define SHARD_BYTES_MIN (128 * SL_MIB)
+
+static uint32_t shards_for(uint64_t max_bytes)
+{
+	uint32_t n = 1;
+
+	while (n < CACHE_SHARDS_MAX && max_bytes / (2 * n) >= SHARD_BYTES_MIN)
+		n *= 2;
+	return n;
+}
+
+static int read_super(int dir, const char *name, struct super *ret_super, int64_t deadline)
+{
+	uint8_t raw[SUPER_BYTES];
+	ssize_t n = sl_read_file(dir, name, raw, sizeof(raw), deadline);
+
+	if (n < 0)
+		return n == -E2BIG ? -EBADMSG : (int)n;
+	return n == (ssize_t)sizeof(raw) ? super_decode(raw, ret_super) : -EBADMSG;
+}
+
+static int write_super(struct cache *c, const char *name, int64_t deadline)
+{
+	uint8_t raw[SUPER_BYTES];
+
+	super_encode(&c->super, raw);
+	return sl_write_file(c->dir, name, raw, sizeof(raw), SL_FAULT(SYNC_CACHE_SUPER),
+			     SL_FAULT(SYNC_CACHE_FOLDER), deadline);
+}
+
+static int remove_shard(void *arg, const char *name, int type)
+{
+	struct cache *c = arg;
+	char *end;
+
+	(void)type;
+	if (strtoul(name, &end, 10) >= CACHE_SHARDS_MAX || end != name + 2 || *end)
+		return 0;
+	return sl_remove_tree(c->dir, name, SL_NEVER);
+}
+
+static int make_super(struct cache *c, int64_t deadline)
+{
+	int err = sl_list_folder(c->dir, remove_shard, c);
+
+	sl_random(&c->super.seed, sizeof(c->super.seed));
+	c->super.shards = shards_for(c->conf.max_bytes);
+	c->super.block_size = c->conf.block_size;
+	if (!err)
+		err = write_super(c, SUPER_NAME, deadline);
+	return err ? err : write_super(c, SUPER_COPY_NAME, deadline);
+}
+
+static int load_super(struct cache *c, int64_t deadline)
+{
+	int err = read_super(c->dir, SUPER_NAME, &c->super, deadline), err2;
+
+	if (!err || err == -EPROTONOSUPPORT)
+		return err;
+	err2 = read_super(c->dir, SUPER_COPY_NAME, &c->super, deadline);
+	if (!err2)
+		return write_super(c, SUPER_NAME, deadline);
+	if (err2 == -EPROTONOSUPPORT)
+		return err2;
+	if ((err != -ENOENT || err2 != -ENOENT) && c->conf.event)
+		c->conf.event(c->conf.arg, CACHE_DROPPED, CACHE_SHARDS_MAX, err);
+	return make_super(c, deadline);
+}
+
+/* ---- opening ---------------------------------------------------------------------------- */
+
+static void set_defaults(struct cache_conf *conf)
+{
+	if (!conf->block_size)
+		conf->block_size = 4096;
+	if (!conf->mmap_threshold)
+		conf->mmap_threshold = 64 * SL_KIB;
+	if (!conf->memory_bytes)
+		conf->memory_bytes = 128 * SL_MIB;
+	conf->max_bytes = sl_max(conf->max_bytes, CACHE_BYTES_MIN);
+}
+
+int cache_make(int dir, const char *path, int64_t deadline)
+{
+	const char *slash = strrchr(path, '/');
+	char *parent;
+	int fd, err = sl_mkdir(dir, path, 0700, deadline);
+
+	if (err)
+		return err;
+	parent = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	if (!parent)
+		return -ENOMEM;
+	fd = sl_open(dir, parent, O_RDONLY | O_DIRECTORY, 0, deadline);
+	free(parent);
+	if (fd < 0)
+		return fd;
+	err = sl_fsync(fd, false, SL_FAULT(SYNC_CACHE_PARENT), deadline);
+	sl_close(fd);
+	return err;
+}
+
+static int open_folder(struct cache *c, int64_t deadline)
+{
+	int err = cache_make(c->conf.dir, c->path, deadline);
+
+	if (err && err != -EEXIST)
+		return err;
+	c->dir = sl_open(c->conf.dir, c->path, O_RDONLY | O_DIRECTORY, 0, deadline);
+	if (c->dir < 0)
+		return c->dir;
+	c->lock_fd = sl_open(c->dir, LOCK_NAME, O_RDWR | O_CREAT, 0600, deadline);
+	if (c->lock_fd < 0)
+		return c->lock_fd;
+	if (!c->conf.exclusive && flock(c->lock_fd, LOCK_EX | LOCK_NB))
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	return 0;
+}
+
+static void explain(const struct cache *c, int err, char *why, size_t why_len)
+{
+	const char *cure = strerror(-err);
+
+	if (err == -EBUSY)
+		cure = "another process uses it; give each its own folder";
+	else if (err == -EPROTONOSUPPORT)
+		cure = "made by a newer sluice; use that one, or remove the folder";
+	else if (err == -ENOENT || err == -ENOTDIR)
+		cure = "there is no such folder to make it in; make that first";
+	else if (err == -EACCES || err == -EPERM)
+		cure = "this user may not write there; give the folder to node.user";
+	snprintf(why, why_len, "cache.path = %s: %s", c->path, cure);
+}
+
+static int make_parts(struct cache *c)
+{
+	int err = 0;
+
+	c->views = aligned_alloc(_Alignof(struct views), c->cores_n * sizeof(*c->views));
+	c->shards = aligned_alloc(_Alignof(struct shard), c->super.shards * sizeof(*c->shards));
+	if (!c->views || !c->shards)
+		return -ENOMEM;
+	memset(c->views, 0, c->cores_n * sizeof(*c->views));
+	for (uint32_t i = 0; i < c->super.shards; i++)
+		err |= shard_init(&c->shards[i], c, i);
+	for (uint32_t i = 0; i < c->cores_n; i++)
+		err |= views_init(&c->views[i], c);
+	return err ? -ENOMEM : 0;
+}
+
+int cache_open(uint32_t cores, const struct cache_conf *conf, struct cache **ret_cache, char *why,
+	       size_t why_len, int64_t deadline)
+{
+	struct cache *c = calloc(1, sizeof(*c));
+	int err;
+
+	if (!c)
+		return -ENOMEM;
+	c->conf = *conf;
+	set_defaults(&c->conf);
+	c->cores_n = sl_max(cores, 1u);
+	c->dir = c->lock_fd = -1;
+	c->path = strdup(conf->path);
+	err = c->path ? open_folder(c, deadline) : -ENOMEM;
+	if (!err)
+		err = load_super(c, deadline);
+	if (!err)
+		err = make_parts(c);
+	if (err) {
+		explain(c, err, why, why_len);
+		cache_free(c);
+		return err;
+	}
+	*ret_cache = c;
+	return 0;
+}
+
+void cache_free(struct cache *c)
+{
+	if (!c)
+		return;
+	for (uint32_t i = 0; c->shards && i < c->super.shards; i++)
+		shard_done(&c->shards[i]);
+	for (uint32_t i = 0; c->views && i < c->cores_n; i++)
+		views_done(&c->views[i]);
+	free(c->shards);
+	free(c->views);
+	sl_close(c->lock_fd);
+	sl_close(c->dir);
+	free(c->path);
+	free(c);
+}
+
+/* ---- starting and stopping -------------------------------------------------------------- */
+
+static bool is_here(const struct cache *c, uint32_t shard)
+{
+	struct sl_core *self = sl_core_self();
+
+	return !self || shard % c->cores_n == sl_core_id(self);
+}
+
+int cache_start(struct cache *c, int64_t deadline)
+{
+	for (uint32_t i = 0; i < c->super.shards; i++)
+		if (is_here(c, i))
+			shard_recover(&c->shards[i], deadline);
+	return 0;
+}
+
+#define TAKE(c, from, field) __atomic_store_n(&(c)->conf.field, (from)->field, __ATOMIC_RELAXED)
+
+void cache_configure(struct cache *c, const struct cache_conf *conf)
+{
+	struct cache_conf new = *conf;
+
+	set_defaults(&new);
+	TAKE(c, &new, max_bytes);
+	TAKE(c, &new, ttl_ns);
+	TAKE(c, &new, mmap_threshold);
+	TAKE(c, &new, sendfile);
+	TAKE(c, &new, memory_bytes);
+	TAKE(c, &new, scrub_bytes_per_s);
+	TAKE(c, &new, scrub_rest_ns);
+}
+
+int cache_trim(struct cache *c, int64_t deadline)
+{
+	int first = 0;
+
+	for (uint32_t i = 0; i < c->super.shards; i++) {
+		int err = is_here(c, i) ? shard_trim(&c->shards[i], deadline) : 0;
+
+		first = first ? first : err;
+	}
+	return first;
+}
+
+void cache_stop(struct cache *c, int64_t deadline)
+{
+	(void)deadline;
+	views_stop(views_here(c));
+	for (uint32_t i = 0; i < c->super.shards; i++)
+		if (is_here(c, i))
+			shard_stop(&c->shards[i]);
+}
+
+/* ---- removing --------------------------------------------------------------------------- */
+
+struct removal {
+	struct shard *s;
+	uint64_t hash[2];
+	struct cache_key key;
+	enum purge_kind kind;
+};
+
+static int remove_object(void *arg, int64_t deadline)
+{
+	struct removal *r = arg;
+	struct forgets f = {0};
+	int err = shard_take(r->s, r->hash, 0, JOURNAL_GONE, &f);
+
+	if (err == -ENOENT)
+		return err;
+	forgets_tell(&f, r->s->c);
+	if (!err)
+		err = journal_sync(&r->s->journal, deadline);
+	count_up(&r->s->n.removed, 1);
+	return err;
+}
+
+int cache_remove(struct cache *c, struct cache_key key, int64_t deadline)
+{
+	struct removal r;
+
+	if (!key.n || key.n > CACHE_KEY_BYTES_MAX)
+		return -ENOENT;
+	cache_hash(c, key, r.hash);
+	r.s = cache_shard(c, r.hash);
+	return shard_call(r.s, remove_object, &r, deadline);
+}
+
+static int ban(void *arg, int64_t deadline)
+{
+	struct removal *r = arg;
+	struct shard *s = r->s;
+	bool prefix = r->kind == PURGE_PREFIX;
+	/* Of what is being stored at this moment, too. */
+	uint64_t below = s->last_version + 1;
+	int err = purge_add(&s->bans, r->kind, r->key.p, r->key.n, below);
+
+	if (!err)
+		err = journal_add(&s->journal, prefix ? JOURNAL_PREFIX : JOURNAL_TAG, NULL, below,
+				  r->key.p, (uint32_t)r->key.n, deadline);
+	if (!err)
+		err = journal_sync(&s->journal, deadline);
+	return err;
+}
+
+static bool is_banned(const struct view *w, const void *arg)
+{
+	const struct removal *r = arg;
+	const uint8_t *tags = w->text + w->head.key_n;
+	uint32_t at = 0, n;
+	struct cache_key tag;
+
+	if (r->kind == PURGE_PREFIX)
+		return w->head.key_n >= r->key.n && !memcmp(w->text, r->key.p, r->key.n);
+	for (; (n = tag_next(tags + at, w->head.tags_n - at, &tag)); at += n)
+		if (tag.n == r->key.n && !memcmp(tag.p, r->key.p, tag.n))
+			return true;
+	return false;
+}
+
+static int forget_banned(void *arg, int64_t deadline)
+{
+	struct removal *r = arg;
+
+	(void)deadline;
+	views_forget_all(views_here(r->s->c), is_banned, r);
+	return 0;
+}
+
+static int purge(struct cache *c, struct removal *r, int64_t deadline)
+{
+	int first = 0;
+
+	for (uint32_t i = 0; i < c->super.shards; i++) {
+		int err;
+
+		r->s = &c->shards[i];
+		err = shard_call(r->s, ban, r, deadline);
+		first = first ? first : err;
+	}
+	forget_banned(r, deadline);
+	cache_call_others(c, forget_banned, r);
+	return first;
+}
+
+int cache_purge_prefix(struct cache *c, struct cache_key prefix, int64_t deadline)
+{
+	struct removal r = {.key = prefix, .kind = PURGE_PREFIX};
+
+	return prefix.n > CACHE_KEY_BYTES_MAX ? 0 : purge(c, &r, deadline);
+}
+
+int cache_purge_tag(struct cache *c, struct cache_key tag, int64_t deadline)
+{
+	struct removal r = {.key = tag, .kind = PURGE_TAG};
+
+	return !tag.n || tag.n > CACHE_TAG_BYTES_MAX ? 0 : purge(c, &r, deadline);
+}
+
+/* ---- figures ---------------------------------------------------------------------------- */
+
+#define ADD(to, from, field) ((to)->field += __atomic_load_n(&(from)->field, __ATOMIC_RELAXED))
+
+static void add_counts(struct cache_stat *st, const struct counts *n)
+{
+	ADD(st, n, objects);
+	ADD(st, n, bytes);
+	ADD(st, n, segments);
+	ADD(st, n, memory_objects);
+	ADD(st, n, memory_bytes);
+	ADD(st, n, hits);
+	ADD(st, n, memory_hits);
+	ADD(st, n, misses);
+	ADD(st, n, stored);
+	ADD(st, n, stored_bytes);
+	ADD(st, n, evicted);
+	ADD(st, n, carried);
+	ADD(st, n, removed);
+	ADD(st, n, quarantined);
+	ADD(st, n, extents);
+	ADD(st, n, extent_bytes);
+	ADD(st, n, slices);
+	ADD(st, n, slice_bytes);
+	ADD(st, n, mapped);
+	ADD(st, n, mapped_bytes);
+	ADD(st, n, verified_blocks);
+}
+
+void cache_stat(const struct cache *c, struct cache_stat *ret_stat)
+{
+	*ret_stat = (struct cache_stat){.max_bytes = CONF(c, max_bytes)};
+	for (uint32_t i = 0; i < c->super.shards; i++)
+		add_counts(ret_stat, &c->shards[i].n);
+	for (uint32_t i = 0; i < c->cores_n; i++)
+		add_counts(ret_stat, &c->views[i].counts);
+}

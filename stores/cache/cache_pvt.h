@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of stores/cache share.
+ *
+ * A key's hash names its shard, a shard has a home core, a folder, a table of its objects, and two
+ * rows of segments. A segment is a file to which objects are appended; its first blocks hold a
+ * header and an index, a record for each object in it. What an object looked like when it was
+ * loaded is a view, of which each core has its own.
+ *
+ * Order of parts: what lies on disk; segments; the journal; shards; views; counting; the cache.
+ */
+#ifndef STORES_CACHE_CACHE_PVT_H
+#define STORES_CACHE_CACHE_PVT_H
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache.h"
+#include "purge.h"
+#include "s3fifo.h"
+#include "table.h"
+
+/* ---- what lies on disk (format.c) ------------------------------------------------------- */
+
+#define CACHE_SHARDS_MAX 16
+#define BODY_BLOCK_BYTES (UINT64_C(64) << 10)
+#define BODY_BYTES_MAX (UINT64_C(1) << 40)
+
+enum {
+	SEG_HEADER_BYTES = 4096, /* header and seal, before the index */
+	SEG_SECTOR_BYTES = 512,
+	RECORD_BYTES = 64,
+	HEAD_BYTES = 128,
+	JOURNAL_HEADER_BYTES = 512,
+	SUPER_BYTES = 512,
+	TAGS_BYTES_MAX = CACHE_TAGS_MAX * (CACHE_TAG_BYTES_MAX + 2),
+	HEAD_TEXT_MAX = CACHE_KEY_BYTES_MAX + TAGS_BYTES_MAX + CACHE_META_BYTES_MAX,
+};
+
+/* Of the whole cache; written once. */
+struct super {
+	uint64_t seed; /* of keys' hashes */
+	uint32_t shards;
+	uint32_t block_size;
+};
+
+void super_encode(const struct super *s, uint8_t out[SUPER_BYTES]);
+int super_decode(const uint8_t in[SUPER_BYTES], struct super *ret_super);
+
+/* @index_max: records that there is room for; objects begin behind it. */
+struct seg_header {
+	uint64_t salt;
+	int64_t created_ms;
+	uint32_t shard, seq;
+	uint32_t region;
+	uint32_t index_max;
+};
+
+void cseg_header_encode(const struct seg_header *h, uint8_t out[SEG_SECTOR_BYTES]);
+int cseg_header_decode(const uint8_t in[SEG_SECTOR_BYTES], struct seg_header *ret_header);
+
+/* A segment that nothing is added to any more: bytes, records, and the sum over them. */
+struct seg_seal {
+	uint64_t bytes;
+	uint64_t sum;
+	uint32_t records;
+	uint32_t durable; /* see struct record */
+};
+
+void cseg_seal_encode(const struct seg_seal *s, uint64_t salt, uint8_t out[SEG_SECTOR_BYTES]);
+int cseg_seal_decode(const uint8_t in[SEG_SECTOR_BYTES], uint64_t salt, struct seg_seal *ret_seal);
+
+/**
+ * struct record - an object of a segment. @block, @blocks: where it lies. @durable: so many objects
+ * of the segment were on disk when this was written; of the others only the record may be.
+ */
+struct record {
+	uint64_t hash[2];
+	uint64_t version;
+	uint32_t block, blocks;
+	uint32_t expires_s;
+	uint32_t durable;
+};
+
+/* The sum is seeded with salt and number, so that a record counts in its own place alone. */
+void record_encode(const struct record *r, uint64_t salt, uint32_t number,
+		   uint8_t out[RECORD_BYTES]);
+
+/* -ENODATA: nothing was written here; -EBADMSG. */
+int record_decode(const uint8_t in[RECORD_BYTES], uint64_t salt, uint32_t number,
+		  struct record *ret_record);
+
+/**
+ * struct head - what stands before an object's body: HEAD_BYTES, then key, tags and meta.
+ * @tags_n: bytes; each tag has its length before it, 16 bits. @body_at, @sums_at: from the head's
+ * beginning; sums_at is 0 if the body has one block at most. @body_sum: of the only block, or over
+ * the sums of all blocks.
+ */
+struct head {
+	uint64_t hash[2];
+	uint64_t version;
+	uint64_t bytes;
+	int64_t stored_ms, expires_ms;
+	uint64_t sums_at, body_sum;
+	uint32_t body_at;
+	uint32_t key_n, tags_n, meta_n;
+};
+
+/* @text: key, tags and meta, which follow @out. */
+void head_encode(const struct head *h, uint64_t salt, const uint8_t *text, uint8_t out[HEAD_BYTES]);
+
+/* The fixed part alone; its lengths are within bounds. The text behind it: head_text_check(). */
+int head_decode(const uint8_t in[HEAD_BYTES], uint64_t salt, struct head *ret_head);
+int head_text_check(const uint8_t in[HEAD_BYTES], uint64_t salt, const uint8_t *text);
+
+static inline uint32_t head_text_n(const struct head *h)
+{
+	return h->key_n + h->tags_n + h->meta_n;
+}
+
+static inline uint64_t body_blocks(uint64_t bytes)
+{
+	return (bytes + BODY_BLOCK_BYTES - 1) / BODY_BLOCK_BYTES;
+}
+
+/* Decides body_at and sums_at of an object whose other lengths are set. */
+void head_place(struct head *h, uint32_t block_size);
+
+/* What an object takes from its head's beginning. */
+uint64_t head_total(const struct head *h);
+
+/* What the journal keeps of what is gone: objects by hash, or by prefix or tag. */
+enum journal_type { JOURNAL_GONE = 1, JOURNAL_BAD, JOURNAL_PREFIX, JOURNAL_TAG, JOURNAL_LAST };
+
+/* @version: this and older ones (GONE, BAD), or older ones (PREFIX, TAG). */
+struct journal_record {
+	uint64_t hash[2];
+	uint64_t version;
+	uint64_t number; /* of the record, from 0 */
+	uint64_t durable; /* records before this one were on disk when it was written */
+	uint32_t seq; /* what it concerns lies in segments up to this one */
+	uint32_t type;
+	uint32_t n; /* bytes of its text */
+};
+
+struct journal_header {
+	uint64_t salt;
+	uint64_t first; /* number of the first record */
+};
+
+void journal_header_encode(const struct journal_header *h, uint8_t out[JOURNAL_HEADER_BYTES]);
+int journal_header_decode(const uint8_t in[JOURNAL_HEADER_BYTES],
+			  struct journal_header *ret_header);
+
+/* A record takes this much, twice in a row. */
+uint64_t journal_record_bytes(uint32_t n);
+void journal_record_encode(const struct journal_record *r, uint64_t salt, const uint8_t *text,
+			   uint8_t *out);
+int journal_record_decode(const uint8_t *in, uint64_t in_n, uint64_t salt,
+			  struct journal_record *ret_record);
+
+/* Where an encoded record's text begins. */
+enum { JOURNAL_TEXT_AT = 72, JOURNAL_ALIGN = 128 };
+
+/* ---- segments (segment.c) --------------------------------------------------------------- */
+
+struct shard;
+
+/**
+ * struct segment - a file of objects.
+ * @node: of its region's row. @id: its number in the table of objects, used again when it is gone.
+ * @seq: its name. @pos: where the next object goes. @records: written. @written, @synced: objects
+ * whose bytes and record were written, and of these the durable. @puts: who still writes into it.
+ * @solo: it has one object, and grows with it. @err: what a write or sync said; nothing is added.
+ * @map: of the whole file, once somebody asked for it; any core may be the first.
+ */
+struct segment {
+	struct sl_list node;
+	struct sl_file file;
+	struct shard *shard;
+	uint64_t salt;
+	uint64_t pos, room;
+	uint64_t written, synced;
+	uint32_t id, seq, index_max, records, puts;
+	uint8_t *map;
+	size_t map_bytes;
+	struct record *extra; /* found without the index, @extra_n of them */
+	uint32_t extra_n;
+	enum cache_region region;
+	int err;
+	bool solo, sealed, syncing, unlinked;
+	struct sl_waitq sync;
+};
+
+static inline uint64_t cseg_data_at(uint32_t index_max, uint32_t block_size)
+{
+	return sl_round_up(SEG_HEADER_BYTES + (uint64_t)index_max * RECORD_BYTES,
+			   sl_max(block_size, 4096u));
+}
+
+/* Makes the next segment of @region. @bytes: for objects; 0: solo. */
+int cseg_create(struct shard *s, enum cache_region region, uint64_t bytes,
+	       struct segment **ret_segment, int64_t deadline);
+
+/* Opens segment @seq as it is found. Return: 0; -EBADMSG; -errno. */
+int cseg_load(struct shard *s, uint32_t seq, struct segment **ret_segment);
+
+/* Writes the record of an object whose bytes are there. */
+int cseg_record(struct segment *g, const struct record *r);
+
+/* Until everything written so far is durable. Return: 0; what the sync said; -ETIME. */
+int cseg_sync(struct segment *g, int64_t deadline);
+
+/* No object will be added: says so in the file if nobody writes any more. */
+void cseg_seal(struct segment *g);
+
+/* The first seg->records of the index as they lie on disk; to be freed. */
+int cseg_read_index(struct segment *g, uint8_t **ret_index, int64_t deadline);
+
+/* Whether @index is what the seal tells of; a segment that was not sealed has no seal. */
+bool cseg_is_sealed_as(struct segment *g, const uint8_t *index, uint32_t *ret_durable);
+
+/* Removes it: name, place in its row, and its space when nobody holds it any more. */
+int cseg_unlink(struct segment *g, int64_t deadline);
+
+/* Closes it; what holds its file keeps that open. */
+void cseg_close(struct segment *g);
+
+/* ---- the journal (journal.c) ------------------------------------------------------------ */
+
+/* A record that still matters. */
+struct gone {
+	struct sl_list node; /* journal->live */
+	struct gone *next;   /* of its bucket */
+	struct journal_record r;
+	uint8_t text[];
+};
+
+/**
+ * struct journal - a shard's list of what is gone though it may lie in a segment.
+ * @fd: -1: there is no file yet. @end: where the next record goes. @next: its number. @durable:
+ * records before this one are on disk. @live: what still matters, @live_n records and @live_bytes
+ * of the file. @buckets: of hashes, while the shard is recovered. @broken: the file cannot be
+ * trusted, and is made anew before it is used again.
+ */
+struct journal {
+	struct shard *shard;
+	int fd;
+	uint64_t salt, end, next, durable, live_bytes;
+	struct sl_list live;
+	struct gone **buckets;
+	uint32_t buckets_n, live_n;
+	struct sl_mutex lock;
+	bool broken;
+};
+
+void journal_init(struct journal *j, struct shard *s);
+void journal_done(struct journal *j);
+
+/* Reads it. Return: 0; -EBADMSG: something that was durable is missing; -ENOMEM; -errno. */
+int journal_load(struct journal *j, int64_t deadline);
+
+/* Forgets everything; the file is made anew when it is needed. */
+void journal_clear(struct journal *j);
+
+/* Whether @version of this object is gone; until journal_loaded(). */
+bool journal_says_gone(const struct journal *j, const uint64_t hash[2], uint64_t version);
+void journal_loaded(struct journal *j);
+
+/**
+ * journal_add() - add a record about what lies in the segments so far.
+ * @type: @hash and @version count (GONE, BAD), or @text and @version (PREFIX, TAG).
+ * Durable after the next journal_sync() that returns 0, which is where a disk's trouble is told
+ * (without durability: in the file then).
+ * Return: 0; -ENOMEM, -ETIME: nothing was added.
+ */
+int journal_add(struct journal *j, enum journal_type type, const uint64_t hash[2], uint64_t version,
+		const void *text, uint32_t n, int64_t deadline);
+int journal_sync(struct journal *j, int64_t deadline);
+
+/* There is no segment before @seq: forgets what concerned those alone, and shrinks the file. */
+void journal_trim(struct journal *j, uint32_t seq, int64_t deadline);
+
+/* ---- shards (shard.c, carry.c, reclaim.c, recover.c) ------------------------------------ */
+
+enum {
+	SLOT_SHADOWS = 1, /* an older version may lie in a segment */
+	SLOT_SHARED = 2,  /* other cores may have views of it */
+};
+
+/* Figures of one shard or of the views of one core, by its core; read by all. */
+struct counts {
+	uint64_t objects, bytes, segments;
+	uint64_t stored, stored_bytes, evicted, carried, removed, quarantined;
+	uint64_t memory_objects, memory_bytes;
+	uint64_t hits, memory_hits, misses;
+	uint64_t extents, extent_bytes, slices, slice_bytes, mapped, mapped_bytes;
+	uint64_t verified_blocks;
+};
+
+static inline void count_up(uint64_t *slot, uint64_t n)
+{
+	__atomic_store_n(slot, *slot + n, __ATOMIC_RELAXED);
+}
+
+/**
+ * struct shard - a part of the cache; touched by its home alone.
+ * @segs: segments by their ids. @regions: oldest first. @active: where objects are appended.
+ * @last_seq, @last_version: given out. @bytes: of all files. @making: who makes segments, or frees
+ * some. @started: it is of use; a shard whose folder cannot be read for want of something (memory,
+ * descriptors) leaves it alone, finds nothing and takes nothing.
+ */
+struct shard {
+	_Alignas(64) struct cache *c;
+	struct sl_core *home;
+	uint32_t id;
+	int dir;
+	struct cache_table table;
+	struct s3fifo fifo;
+	struct purge_list bans;
+	struct journal journal;
+	struct segment **segs;
+	uint32_t segs_n;
+	struct sl_list regions[CACHE_REGIONS];
+	struct segment *active[CACHE_REGIONS];
+	uint32_t last_seq;
+	uint64_t last_version;
+	uint64_t bytes;
+	struct sl_mutex making;
+	struct counts n;
+	bool started;
+};
+
+int shard_init(struct shard *s, struct cache *c, uint32_t id);
+void shard_done(struct shard *s);
+
+/* Finds again what is in its folder. What cannot be read is dropped; see struct shard. */
+void shard_recover(struct shard *s, int64_t deadline);
+
+/* Seals what is being written. */
+void shard_stop(struct shard *s);
+
+/* Tells of trouble. */
+void shard_event(const struct shard *s, enum cache_event event, int64_t a, int64_t b);
+
+/* Space of one shard, of one of its segments, and the largest object that shares one. */
+uint64_t shard_max_bytes(const struct shard *s);
+uint64_t shard_segment_bytes(const struct shard *s);
+uint64_t shard_shared_max(const struct shard *s);
+
+uint64_t shard_next_version(struct shard *s);
+
+/**
+ * shard_reserve() - room for an object of @bytes in a segment of @region, which stays until
+ * shard_unpin(). An object that is too large to share one gets a segment of its own.
+ */
+int shard_reserve(struct shard *s, enum cache_region region, uint64_t bytes,
+		  struct segment **ret_segment, uint64_t *ret_pos, int64_t deadline);
+
+/* The same while segments are made already (@making is held), and without freeing any. */
+int shard_reserve_now(struct shard *s, enum cache_region region, uint64_t bytes,
+		      struct segment **ret_segment, uint64_t *ret_pos, int64_t deadline);
+
+/* @bytes more for the object of a segment of its own. */
+int shard_grow(struct segment *g, uint64_t bytes, int64_t deadline);
+
+/* The object of a segment of its own ends at @pos: gives back what it does not need. */
+void shard_fit(struct segment *g, uint64_t pos);
+
+void shard_unpin(struct segment *g);
+
+/* Puts @h's head and its record beside a body that is written at @pos already. */
+int shard_write_head(struct segment *g, uint64_t pos, const struct head *h, const uint8_t *text);
+
+/* That object is written: durable, if it must be, and in the table. Parks. */
+int shard_commit(struct shard *s, struct segment *g, uint64_t pos, const struct head *h,
+		 const uint8_t *text);
+
+/* Whether @version is banned. @text: of its head. */
+bool shard_bans(const struct shard *s, const struct head *h, const uint8_t *text);
+
+/**
+ * struct forgets - hashes of objects that other cores may have views of, gathered so that these
+ * are told once.
+ */
+struct forgets {
+	uint64_t (*hashes)[2];
+	uint32_t n, room;
+	bool all; /* there was no memory for them */
+};
+
+void forgets_add(struct forgets *f, struct cache *c, const uint64_t hash[2], uint32_t flags);
+
+/* Tells other cores, and frees it. Parks. */
+void forgets_tell(struct forgets *f, struct cache *c);
+
+/**
+ * shard_take() - take the object out of the table, and off every core's views.
+ * @version: only this one (0: any). @type: 0 if its segment goes with it: then it is remembered in
+ * the journal only if an older version may come back. The caller syncs the journal. Parks.
+ * Return: 0; -ENOENT; -ENOMEM: it is still there.
+ */
+int shard_take(struct shard *s, const uint64_t hash[2], uint64_t version, enum journal_type type,
+	       struct forgets *f);
+
+/* Copies the object of @slot from @from to the end of main; -EBADMSG and the like: it is bad. */
+int shard_carry(struct shard *s, struct segment *from, const uint64_t hash[2],
+		const struct cache_slot *slot, int64_t deadline);
+
+/* Bytes that files take or were promised. */
+uint64_t shard_committed(const struct shard *s);
+
+/* Frees space until there is room for @bytes more. @making is held. */
+int shard_reclaim(struct shard *s, uint64_t bytes, int64_t deadline);
+
+/* The same, from outside: the space may have shrunk. */
+int shard_trim(struct shard *s, int64_t deadline);
+
+/* Where an object of a shard lies, as the shard tells those who load it. */
+struct place {
+	struct sl_file *file; /* granted to the core that asked */
+	uint64_t salt, pos, version;
+	uint32_t blocks;
+	bool banned_maybe;
+};
+
+/* Return: 0; -ENOENT. @now_ms: 0: whatever its age. */
+int shard_find(struct shard *s, const uint64_t hash[2], int64_t now_ms, struct sl_core *to,
+	       struct place *ret_place);
+
+/* ---- views (view.c, load.c, map.c) ---------------------------------------------------- */
+
+/**
+ * struct view - an object as it was loaded by a core.
+ * @o: what the caller sees. @buf: the view's memory, whose references keep it. @node: in the order
+ * of coming; @next: of its bucket. @text: key, tags and meta. @body: all of it, or NULL: it lies in
+ * @file at @body_pos, with @sums of its blocks, of which those in @seen were verified and have been
+ * in the page cache since, as was looked at last for all of them at @looked_at. @dead: no longer
+ * found. @used: asked for since it was last passed over.
+ */
+struct view {
+	struct cache_object o;
+	struct sl_buf buf;
+	struct views *owner;
+	struct sl_list node;
+	struct view *next;
+	struct head head;
+	uint8_t *text;
+	const uint8_t *body;
+	struct sl_file *file;
+	uint64_t body_pos;
+	const uint64_t *sums;
+	uint64_t *seen;
+	int64_t looked_at;
+	size_t memory;
+	uint8_t hits; /* told its home */
+	bool dead, used;
+};
+
+/* A load that is under way, so that others wait for it. */
+struct loading {
+	struct sl_list node;
+	uint64_t hash[2];
+	bool stale; /* the object was replaced meanwhile */
+	struct sl_waitq done;
+};
+
+/* One core's. */
+struct views {
+	_Alignas(64) struct cache *c;
+	struct view **buckets;
+	uint64_t mask;
+	struct sl_list views;
+	struct sl_list loads;
+	uint64_t memory, n;
+	struct counts counts;
+	bool stopped;
+};
+
+int views_init(struct views *v, struct cache *c);
+void views_stop(struct views *v);
+void views_done(struct views *v);
+struct views *views_here(struct cache *c);
+
+struct view *views_find(struct views *v, const uint64_t hash[2], struct cache_key key);
+void views_add(struct views *v, struct view *w);
+
+/* Forgets views of this core: of one object, or of all that @match says. */
+void views_forget(struct views *v, const uint64_t hash[2]);
+void views_forget_all(struct views *v, bool (*match)(const struct view *w, const void *arg),
+		      const void *arg);
+
+/* Reads and checks an object; -EBADMSG, -EIO, -ENODATA: it is bad. Takes the place's file over. */
+int view_load(struct cache *c, const struct place *at, const uint64_t hash[2],
+	      struct view **ret_view, int64_t deadline);
+
+/* Verifies blocks of a large body that were not, or that left the page cache since. */
+int view_verify(struct view *w, uint64_t off, uint64_t len, int64_t deadline);
+
+/* Whether block @b of a large body was verified; and forgets that of those that left the cache. */
+static inline bool view_has_seen(const struct view *w, uint64_t b)
+{
+	return w->seen[b / 64] >> b % 64 & 1;
+}
+void view_look(struct view *w, uint64_t first, uint64_t end);
+
+/* The sum of mapped memory; -EIO: some of it cannot be read. */
+int map_sum(const uint8_t *p, size_t n, uint64_t *ret_sum);
+
+/* An object that does not verify: out of the table, on every core. */
+void cache_quarantine(struct cache *c, const uint64_t hash[2], uint64_t version, int err);
+
+/* ---- the cache (cache.c) ---------------------------------------------------------------- */
+
+struct cache {
+	struct cache_conf conf; /* fields that change are read and written as atomics */
+	struct super super;
+	int dir, lock_fd;
+	uint32_t cores_n;
+	char *path;
+	struct views *views; /* per core */
+	struct shard *shards;
+};
+
+#define CONF(c, field) __atomic_load_n(&(c)->conf.field, __ATOMIC_RELAXED)
+
+struct shard *cache_shard(struct cache *c, const uint64_t hash[2]);
+void cache_hash(const struct cache *c, struct cache_key key, uint64_t ret_hash[2]);
+
+/* Runs @fn(@arg) where the shard lives, or on every core but this one. */
+int shard_call(struct shard *s, int (*fn)(void *arg, int64_t deadline), void *arg,
+	       int64_t deadline);
+void cache_call_others(struct cache *c, int (*fn)(void *arg, int64_t deadline), void *arg);
+
+/* Views of this object are forgotten on all cores that may have any. */
+void cache_forget(struct cache *c, const uint64_t hash[2], bool shared);
+
+int64_t cache_now_ms(void);
+
+/* Text of tags: 16-bit length and bytes, one after the other. Return: bytes used, 0 at the end. */
+static inline uint32_t tag_next(const uint8_t *p, uint32_t n, struct cache_key *ret_tag)
+{
+	uint16_t len;
+
+	if (n < 2)
+		return 0;
+	memcpy(&len, p, 2);
+	if ((uint32_t)len + 2 > n)
+		return 0;
+	*ret_tag = (struct cache_key){p + 2, len};
+	return (uint32_t)len + 2;
+}
+
+#endif

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The start: what a shard's folder holds is found again, from the indexes of its segments and the
+ * journal; no body is read.
+ *
+ * Interface: shard_recover(). Of several records of a key the one with the largest version counts.
+ * An index record that does not verify is looked for by the head that it told of. Where that does
+ * not help, because a whole segment or a part of the journal cannot be read, an old version of any
+ * object could pass for the newest: then all of the shard is dropped. Objects themselves are
+ * verified when they are loaded; only those that were being stored when the power went are
+ * verified here, for such a one must not take the place of an older one that was whole.
+ *
+ * Order of parts: one object; looking for heads; one segment; the shard; dropping.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "cache_pvt.h"
+
+/* ---- one object ------------------------------------------------------------------------- */
+
+static int enter(struct segment *g, const struct record *r)
+{
+	struct shard *s = g->shard;
+	struct cache_slot *before, old;
+	struct cache_slot slot = {
+		.version = r->version,
+		.region = g->region,
+		.segment = g->id,
+		.block = r->block,
+		.blocks = r->blocks,
+		.expires_s = r->expires_s,
+	};
+	int res;
+
+	s->last_version = sl_max(s->last_version, r->version);
+	if (journal_says_gone(&s->journal, r->hash, r->version))
+		return 0;
+	before = cache_table_find(&s->table, r->hash);
+	if (before && before->version > r->version) {
+		before->flags |= SLOT_SHADOWS;
+		return 0;
+	}
+	if (before && (before->version < r->version || before->flags & SLOT_SHADOWS))
+		slot.flags = SLOT_SHADOWS;
+	cache_slot_set_hash(&slot, r->hash);
+	res = cache_table_put(&s->table, &slot, &old);
+	if (res < 0)
+		return res;
+	if (res)
+		s3fifo_removed(&s->fifo, &old);
+	s3fifo_added(&s->fifo, &slot);
+	return 0;
+}
+
+/* Whether all of an object is there, of which only the record may be. */
+static bool is_whole(struct segment *g, const struct record *r)
+{
+	struct cache *c = g->shard->c;
+	struct place at = {
+		.file = &g->file,
+		.salt = g->salt,
+		.pos = (uint64_t)r->block * c->super.block_size,
+		.version = r->version,
+		.blocks = r->blocks,
+	};
+	struct view *w;
+	int err;
+
+	sl_file_retain(&g->file);
+	if (view_load(c, &at, r->hash, &w, SL_NEVER))
+		return false;
+	err = w->body ? 0 : view_verify(w, 0, w->o.bytes, SL_NEVER);
+	cache_release(&w->o);
+	return !err;
+}
+
+/* ---- looking for heads ------------------------------------------------------------------ */
+
+/* Whether there is an object at @pos. Return: 1, with its record; 0; -errno. */
+static int look_for_head(struct segment *g, uint64_t pos, struct record *ret_record)
+{
+	uint32_t block = g->shard->c->super.block_size;
+	uint8_t fixed[HEAD_BYTES];
+	struct head h;
+	int err = sl_read_all(g->file.fd, fixed, sizeof(fixed), pos, SL_NEVER);
+
+	if (err == -ENODATA)
+		return 0;
+	if (err)
+		return err;
+	if (head_decode(fixed, g->salt, &h))
+		return 0;
+	*ret_record = (struct record){
+		.hash = {h.hash[0], h.hash[1]},
+		.version = h.version,
+		.block = (uint32_t)(pos / block),
+		.blocks = (uint32_t)(sl_round_up(head_total(&h), block) / block),
+		.expires_s = h.expires_ms / 1000 >= (int64_t)CACHE_EXPIRES_NEVER
+				     ? CACHE_EXPIRES_NEVER
+				     : (uint32_t)(h.expires_ms / 1000),
+	};
+	return 1;
+}
+
+static int keep_extra(struct segment *g, const struct record *r)
+{
+	struct record *more = realloc(g->extra, (g->extra_n + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	g->extra = more;
+	g->extra[g->extra_n++] = *r;
+	return 0;
+}
+
+/* The block behind the object at @block that the index tells of, or 0: it tells of none there. */
+static uint32_t known_behind(const uint32_t *ends, uint32_t n, uint32_t block)
+{
+	return block < n ? ends[block] : 0;
+}
+
+/* Objects that the index should tell of, and does not. @index: g->records of it. */
+static int find_heads(struct segment *g, const uint8_t *index)
+{
+	uint32_t size = g->shard->c->super.block_size, n = (uint32_t)(g->pos / size);
+	uint32_t at = (uint32_t)(cseg_data_at(g->index_max, size) / size);
+	uint32_t *ends = calloc(n + 1, sizeof(*ends));
+	struct record r;
+	int res = ends ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; ends && i < g->records; i++)
+		if (!record_decode(index + (size_t)i * RECORD_BYTES, g->salt, i, &r) &&
+		    r.block < n)
+			ends[r.block] = r.block + r.blocks;
+	while (res >= 0 && at < n) {
+		uint32_t end = known_behind(ends, n, at);
+
+		if (end) {
+			at = end;
+			continue;
+		}
+		res = look_for_head(g, (uint64_t)at * size, &r);
+		if (res == 1)
+			res = keep_extra(g, &r);
+		if (!res)
+			at++;
+	}
+	free(ends);
+	for (uint32_t i = 0; i < g->extra_n && res >= 0; i++)
+		res = is_whole(g, &g->extra[i]) ? enter(g, &g->extra[i]) : 0;
+	return sl_min(res, 0);
+}
+
+/* ---- one segment ------------------------------------------------------------------------ */
+
+/* The index of a segment that was not sealed: as far as there are records. */
+static int read_unsealed(struct segment *g, uint8_t **ret_index)
+{
+	uint8_t *index;
+	uint32_t n = 0;
+	int err;
+
+	g->records = g->index_max;
+	err = cseg_read_index(g, &index, SL_NEVER);
+	if (err)
+		return err;
+	for (uint32_t i = 0; i < g->records; i++) {
+		struct record r;
+
+		if (record_decode(index + (size_t)i * RECORD_BYTES, g->salt, i, &r) != -ENODATA)
+			n = i + 1;
+	}
+	g->records = n;
+	*ret_index = index;
+	return 0;
+}
+
+static int read_index(struct segment *g, uint8_t **ret_index, uint32_t *ret_durable)
+{
+	int err;
+
+	if (g->records) {
+		err = cseg_read_index(g, ret_index, SL_NEVER);
+		if (err || cseg_is_sealed_as(g, *ret_index, ret_durable))
+			return err;
+		free(*ret_index);
+	}
+	return read_unsealed(g, ret_index);
+}
+
+/* What its records tell. @durable: how many are known to be on disk, with their objects. */
+struct found {
+	uint8_t *index;
+	uint32_t durable;
+	bool damaged, doubtful;
+};
+
+static int record_at(const struct segment *g, const struct found *f, uint32_t i,
+		     struct record *ret_record)
+{
+	return record_decode(f->index + (size_t)i * RECORD_BYTES, g->salt, i, ret_record);
+}
+
+static void look_at_records(const struct segment *g, struct found *f)
+{
+	for (uint32_t i = 0; i < g->records; i++) {
+		struct record r;
+		int res = record_at(g, f, i, &r);
+
+		f->damaged |= res == -EBADMSG;
+		if (!res)
+			f->durable = sl_max(f->durable, r.durable);
+	}
+	f->doubtful = f->durable < g->records;
+}
+
+static int enter_records(struct segment *g, const struct found *f)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < g->records && !err; i++) {
+		struct record r;
+
+		if (!record_at(g, f, i, &r) && (i < f->durable || is_whole(g, &r)))
+			err = enter(g, &r);
+	}
+	if (!err && f->damaged)
+		err = find_heads(g, f->index);
+	/* What is given out from now on must not be lost any more. */
+	if (!err && f->doubtful)
+		err = sl_fsync(g->file.fd, true, SL_FAULT(SYNC_CACHE_RECOVERY), SL_NEVER);
+	return err;
+}
+
+static int recover_segment(struct shard *s, uint32_t seq)
+{
+	struct found f = {0};
+	struct segment *g;
+	int err = cseg_load(s, seq, &g);
+
+	if (err)
+		return err;
+	err = read_index(g, &f.index, &f.durable);
+	if (err)
+		return err;
+	look_at_records(g, &f);
+	err = enter_records(g, &f);
+	free(f.index);
+	if (!err && !g->records)
+		err = cseg_unlink(g, SL_NEVER);
+	return err;
+}
+
+/* ---- the shard -------------------------------------------------------------------------- */
+
+struct names {
+	uint32_t *seqs;
+	uint32_t n, room;
+	struct shard *shard;
+};
+
+static int note_name(void *arg, const char *name, int type)
+{
+	struct names *f = arg;
+	char *end;
+	unsigned long seq = strtoul(name, &end, 16);
+
+	(void)type;
+	if (end != name + 8 || strcmp(end, ".seg")) {
+		if (end != name && !strcmp(end, ".seg.tmp"))
+			sl_unlink(f->shard->dir, name, 0, SL_NEVER);
+		return 0;
+	}
+	if (f->n == f->room) {
+		uint32_t room = f->room ? 2 * f->room : 64;
+		uint32_t *more = realloc(f->seqs, room * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		f->seqs = more;
+		f->room = room;
+	}
+	f->seqs[f->n++] = (uint32_t)seq;
+	f->shard->last_seq = sl_max(f->shard->last_seq, (uint32_t)seq);
+	return 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Bans count for look-ups again. */
+static int recover_bans(struct shard *s)
+{
+	int err = 0;
+
+	sl_list_each(n, &s->journal.live) {
+		const struct gone *g = sl_list_entry(n, struct gone, node);
+
+		s->last_version = sl_max(s->last_version, g->r.version);
+		if (!err && (g->r.type == JOURNAL_PREFIX || g->r.type == JOURNAL_TAG))
+			err = purge_add(&s->bans,
+					g->r.type == JOURNAL_PREFIX ? PURGE_PREFIX : PURGE_TAG,
+					g->text, g->r.n, g->r.version);
+		if (g->r.type == JOURNAL_BAD)
+			count_up(&s->n.quarantined, 1);
+	}
+	return err;
+}
+
+/* @f: what there is, in order. */
+static int recover_all(struct shard *s, const struct names *f)
+{
+	int err = journal_load(&s->journal, SL_NEVER);
+
+	for (uint32_t i = 0; i < f->n && !err; i++)
+		err = recover_segment(s, f->seqs[i]);
+	journal_loaded(&s->journal);
+	return err ? err : recover_bans(s);
+}
+
+/* Versions given out but not found, since nothing became of them, are not given out again. */
+enum { VERSIONS_SKIPPED = 1 << 16 };
+
+static int open_folder(struct shard *s)
+{
+	char name[8];
+	int err;
+
+	snprintf(name, sizeof(name), "%02u", s->id);
+	s->dir = sl_open_now(s->c->dir, name, O_RDONLY | O_DIRECTORY, 0);
+	if (s->dir != -ENOENT)
+		return sl_min(s->dir, 0);
+	err = sl_mkdir(s->c->dir, name, 0700, SL_NEVER);
+	if (!err)
+		err = sl_fsync(s->c->dir, false, SL_FAULT(SYNC_CACHE_FOLDER), SL_NEVER);
+	s->dir = err ? err : sl_open_now(s->c->dir, name, O_RDONLY | O_DIRECTORY, 0);
+	return sl_min(s->dir, 0);
+}
+
+/* ---- dropping --------------------------------------------------------------------------- */
+
+static int remove_name(void *arg, const char *name, int type)
+{
+	struct shard *s = arg;
+
+	(void)type;
+	return sl_unlink(s->dir, name, 0, SL_NEVER);
+}
+
+/* Everything goes, the journal last: while a segment is there, it may still matter. */
+static int drop_all(struct shard *s, const struct names *f)
+{
+	int err = 0;
+
+	while (cache_table_count(&s->table))
+		cache_table_del(&s->table, cache_table_at(&s->table, 0));
+	for (uint32_t i = 0; i < s->segs_n && !err; i++)
+		if (s->segs[i])
+			err = cseg_unlink(s->segs[i], SL_NEVER);
+	for (uint32_t i = 0; i < f->n && !err; i++) {
+		char name[24];
+
+		snprintf(name, sizeof(name), "%08x.seg", f->seqs[i]);
+		err = sl_unlink(s->dir, name, 0, SL_NEVER);
+		err = err == -ENOENT ? 0 : err;
+	}
+	if (!err)
+		err = sl_fsync(s->dir, false, SL_FAULT(SYNC_CACHE_FOLDER), SL_NEVER);
+	journal_clear(&s->journal);
+	if (!err)
+		err = sl_list_folder(s->dir, remove_name, s);
+	s3fifo_done(&s->fifo);
+	s3fifo_init(&s->fifo, shard_max_bytes(s) / s->c->super.block_size);
+	return err;
+}
+
+/* What says nothing about what is stored. */
+static bool is_shortage(int err)
+{
+	return err == -ENOMEM || err == -EMFILE || err == -ENFILE;
+}
+
+void shard_recover(struct shard *s, int64_t deadline)
+{
+	struct names f = {.shard = s};
+	int err = open_folder(s);
+
+	(void)deadline;
+	s->home = sl_core_self();
+	if (!err)
+		err = sl_list_folder(s->dir, note_name, &f);
+	if (!err) {
+		qsort(f.seqs, f.n, sizeof(*f.seqs), by_number);
+		err = recover_all(s, &f);
+	}
+	if (err) {
+		shard_event(s, CACHE_DROPPED, f.n, err);
+		if (!is_shortage(err) && s->dir >= 0)
+			err = drop_all(s, &f);
+	}
+	free(f.seqs);
+	s->last_version = s->last_version / CACHE_SHARDS_MAX * CACHE_SHARDS_MAX + s->id +
+			  (uint64_t)VERSIONS_SKIPPED * CACHE_SHARDS_MAX;
+	s->n.objects = cache_table_count(&s->table);
+	s->n.bytes = s->bytes;
+	if (sl_core_self())
+		sl_metric_add(sl_core_metrics(sl_core_self()), SL_M_CACHE_OBJECTS, s->n.objects);
+	s->started = !err;
+}

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Segments: files to which objects are appended, each with an index of them at its front.
+ *
+ * Interface: "segments" of cache_pvt.h. The first block holds the header and, once nothing is added
+ * any more, the seal; then comes the index, whose records are written one by one, and then the
+ * objects. The blocks of header and index are written more than once and are never sent to anybody;
+ * an object's are written once. Invariants: whoever waits in cseg_sync() is told of a sync that
+ * began after its record was written; after one that failed nothing is added, and none is tried
+ * again.
+ *
+ * Order of parts: names; the open file; making; loading; adding; syncing; sealing; the end.
+ */
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <xxhash.h>
+
+#include "cache_pvt.h"
+
+/* ---- names ------------------------------------------------------------------------------ */
+
+enum { NAME_BYTES = 24 };
+
+static void cseg_name(char name[NAME_BYTES], uint32_t seq)
+{
+	snprintf(name, NAME_BYTES, "%08x.seg", seq);
+}
+
+/* ---- the open file ---------------------------------------------------------------------- */
+
+/* Freed in one go, a gigabyte keeps a core busy for 190 ms. */
+#define FREE_STEP (64 * SL_MIB)
+#define FREE_AT_ONCE (8 * SL_MIB)
+
+static void cseg_free(struct segment *g)
+{
+	if (g->map)
+		munmap(g->map, g->map_bytes);
+	free(g->extra);
+	free(g);
+}
+
+static void free_in_steps(void *arg)
+{
+	struct segment *g = arg;
+	struct sl_io io;
+
+	for (uint64_t at = 0; at < g->pos; at += FREE_STEP)
+		if (sl_fallocate(g->file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
+				 FREE_STEP, SL_NEVER))
+			break; /* the file system frees it at the close */
+	sl_io_close(&io, g->file.fd);
+	sl_await(&io, SL_NEVER);
+	cseg_free(g);
+}
+
+/* The last extent is gone, and the shard does not want it any more. */
+static void file_gone(struct sl_file *file)
+{
+	struct segment *g = sl_container_of(file, struct segment, file);
+
+	SL_ASSERT(sl_list_empty(&g->node));
+	if (g->unlinked && g->pos > FREE_AT_ONCE && file->home &&
+	    !sl_fiber_start(SL_STACK_SMALL, free_in_steps, g))
+		return;
+	sl_close(file->fd);
+	cseg_free(g);
+}
+
+/* Takes a free number of the shard's table. */
+static int take_id(struct shard *s, struct segment *g)
+{
+	uint32_t id = 0, room;
+	struct segment **segs;
+
+	while (id < s->segs_n && s->segs[id])
+		id++;
+	if (id == s->segs_n) {
+		room = s->segs_n ? s->segs_n * 2 : 16;
+		segs = realloc(s->segs, room * sizeof(struct segment *));
+		if (!segs)
+			return -ENOMEM;
+		memset(segs + s->segs_n, 0, (room - s->segs_n) * sizeof(struct segment *));
+		s->segs = segs;
+		s->segs_n = room;
+	}
+	s->segs[id] = g;
+	g->id = id;
+	return 0;
+}
+
+/* Takes @fd over, also when it fails. */
+static int cseg_new(struct shard *s, int fd, const struct seg_header *h,
+		   struct segment **ret_segment)
+{
+	struct segment *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		goto out_close;
+	if (sl_file_init(&g->file, fd, file_gone))
+		goto out_free;
+	sl_list_init(&g->node);
+	sl_waitq_init(&g->sync);
+	g->shard = s;
+	g->salt = h->salt;
+	g->seq = h->seq;
+	g->region = (enum cache_region)h->region;
+	g->index_max = h->index_max;
+	g->pos = cseg_data_at(h->index_max, s->c->super.block_size);
+	if (!take_id(s, g)) {
+		*ret_segment = g;
+		return 0;
+	}
+	sl_file_release(&g->file);
+	return -ENOMEM;
+out_free:
+	free(g);
+out_close:
+	sl_close(fd);
+	return -ENOMEM;
+}
+
+void cseg_close(struct segment *g)
+{
+	struct shard *s = g->shard;
+
+	SL_ASSERT(s->segs[g->id] == g && !g->puts);
+	s->segs[g->id] = NULL;
+	sl_list_remove(&g->node);
+	count_up(&s->n.segments, (uint64_t)-1);
+	sl_file_release(&g->file);
+}
+
+/* At the end of its region's row. */
+static void enter(struct segment *g)
+{
+	sl_list_append(&g->shard->regions[g->region], &g->node);
+	count_up(&g->shard->n.segments, 1);
+}
+
+/* ---- making ----------------------------------------------------------------------------- */
+
+static int write_first(struct shard *s, const char *tmp, const struct seg_header *h,
+		       int64_t deadline)
+{
+	uint8_t block[SEG_HEADER_BYTES] = {0};
+	int fd = sl_open(s->dir, tmp, O_RDWR | O_CREAT | O_TRUNC, 0600, deadline);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	cseg_header_encode(h, block);
+	cseg_header_encode(h, block + SEG_HEADER_BYTES - SEG_SECTOR_BYTES);
+	err = sl_write_all(fd, block, sizeof(block), 0, deadline);
+	if (!err)
+		err = sl_fsync(fd, false, SL_FAULT(SYNC_CACHE_SEGMENT), deadline);
+	if (!err)
+		return fd;
+	sl_close(fd);
+	return err;
+}
+
+int cseg_create(struct shard *s, enum cache_region region, uint64_t bytes,
+	       struct segment **ret_segment, int64_t deadline)
+{
+	uint32_t block = s->c->super.block_size;
+	struct seg_header h = {
+		.created_ms = cache_now_ms(),
+		.shard = s->id,
+		.seq = ++s->last_seq,
+		.region = region,
+		.index_max = bytes ? (uint32_t)(bytes / block) : 1,
+	};
+	char name[NAME_BYTES], tmp[NAME_BYTES + 4];
+	struct segment *g;
+	int fd, err;
+
+	sl_random(&h.salt, sizeof(h.salt));
+	cseg_name(name, h.seq);
+	snprintf(tmp, sizeof(tmp), "%s.tmp", name);
+	fd = write_first(s, tmp, &h, deadline);
+	err = fd < 0 ? fd : sl_rename(s->dir, tmp, s->dir, name, deadline);
+	if (err) {
+		sl_close(fd);
+		sl_unlink(s->dir, tmp, 0, SL_NEVER);
+		return err;
+	}
+	err = sl_fsync(s->dir, false, SL_FAULT(SYNC_CACHE_FOLDER), deadline);
+	if (err) {
+		sl_close(fd);
+		sl_unlink(s->dir, name, 0, SL_NEVER);
+		return err;
+	}
+	err = cseg_new(s, fd, &h, &g);
+	if (err)
+		return err;
+	g->solo = !bytes;
+	g->room = bytes ? g->pos + bytes : UINT64_MAX;
+	s->bytes += g->pos;
+	s3fifo_grew(&s->fifo, region, g->pos / block);
+	enter(g);
+	*ret_segment = g;
+	return 0;
+}
+
+/* ---- loading ---------------------------------------------------------------------------- */
+
+static int read_header(int fd, struct seg_header *ret_header, struct seg_seal *ret_seal)
+{
+	uint8_t block[SEG_HEADER_BYTES];
+	int err = sl_read_all(fd, block, sizeof(block), 0, SL_NEVER);
+
+	if (err)
+		return err;
+	err = cseg_header_decode(block, ret_header);
+	if (err == -EBADMSG)
+		err = cseg_header_decode(block + SEG_HEADER_BYTES - SEG_SECTOR_BYTES, ret_header);
+	if (!err && cseg_seal_decode(block + SEG_SECTOR_BYTES, ret_header->salt, ret_seal))
+		*ret_seal = (struct seg_seal){0};
+	return err;
+}
+
+int cseg_load(struct shard *s, uint32_t seq, struct segment **ret_segment)
+{
+	struct seg_seal seal;
+	struct seg_header h;
+	char name[NAME_BYTES];
+	struct segment *g;
+	struct statx stx;
+	int fd, err;
+
+	cseg_name(name, seq);
+	fd = sl_open_now(s->dir, name, O_RDWR, 0);
+	if (fd < 0)
+		return fd;
+	err = sl_stat_now(fd, "", &stx);
+	if (!err)
+		err = read_header(fd, &h, &seal);
+	if (!err && (h.seq != seq || h.shard != s->id))
+		err = -EBADMSG;
+	if (err) {
+		sl_close(fd);
+		return err;
+	}
+	err = cseg_new(s, fd, &h, &g);
+	if (err)
+		return err;
+	g->solo = h.index_max == 1;
+	g->sealed = true;
+	g->records = sl_min(seal.records, h.index_max);
+	g->pos = sl_max(g->pos, sl_round_up(stx.stx_size, s->c->super.block_size));
+	g->room = g->pos;
+	s->bytes += g->pos;
+	s3fifo_grew(&s->fifo, g->region, g->pos / s->c->super.block_size);
+	enter(g);
+	*ret_segment = g;
+	return 0;
+}
+
+int cseg_read_index(struct segment *g, uint8_t **ret_index, int64_t deadline)
+{
+	size_t n = (size_t)g->records * RECORD_BYTES;
+	uint8_t *index = malloc(n ? n : 1);
+	ssize_t got;
+
+	if (!index)
+		return -ENOMEM;
+	got = sl_read_some(g->file.fd, index, n, SEG_HEADER_BYTES, deadline);
+	if (got < 0) {
+		free(index);
+		return (int)got;
+	}
+	memset(index + got, 0, n - (size_t)got);
+	*ret_index = index;
+	return 0;
+}
+
+bool cseg_is_sealed_as(struct segment *g, const uint8_t *index, uint32_t *ret_durable)
+{
+	uint8_t block[SEG_HEADER_BYTES];
+	struct seg_seal seal;
+
+	if (sl_read_all(g->file.fd, block, sizeof(block), 0, SL_NEVER) ||
+	    cseg_seal_decode(block + SEG_SECTOR_BYTES, g->salt, &seal) ||
+	    seal.records != g->records ||
+	    seal.sum != XXH3_64bits_withSeed(index, (size_t)g->records * RECORD_BYTES, g->salt))
+		return false;
+	*ret_durable = seal.durable;
+	return true;
+}
+
+/* ---- adding ----------------------------------------------------------------------------- */
+
+/* Where nothing is synced, everything counts as if it were. */
+static uint32_t durable(const struct segment *g)
+{
+	bool none = CONF(g->shard->c, durability) == SL_DURABILITY_NONE;
+
+	return none ? g->records : (uint32_t)g->synced;
+}
+
+int cseg_record(struct segment *g, const struct record *r)
+{
+	struct record numbered = *r;
+	uint8_t out[RECORD_BYTES];
+	uint32_t number = g->records;
+	int err;
+
+	SL_ASSERT(number < g->index_max && g->puts);
+	if (g->err)
+		return g->err;
+	numbered.durable = durable(g);
+	record_encode(&numbered, g->salt, number, out);
+	/* Nothing parks in between: the number is taken when its record is there. */
+	err = sl_write_all(g->file.fd, out, sizeof(out),
+			   SEG_HEADER_BYTES + (uint64_t)number * RECORD_BYTES, SL_NEVER);
+	if (err)
+		return err;
+	g->records++;
+	g->written++;
+	return 0;
+}
+
+/* ---- syncing ---------------------------------------------------------------------------- */
+
+static void sync_once(struct segment *g)
+{
+	uint64_t target = g->written;
+	int64_t began = sl_clock_ns();
+	int err;
+
+	g->syncing = true;
+	err = sl_fsync(g->file.fd, true, SL_FAULT(SYNC_CACHE_COMMIT), SL_NEVER);
+	g->syncing = false;
+	if (sl_core_self())
+		sl_metric_record(sl_core_metrics(sl_core_self()), SL_M_CACHE_SYNC_TIME,
+				 (uint64_t)(sl_clock_ns() - began));
+	if (err) {
+		g->err = err;
+		shard_event(g->shard, CACHE_FAILED, err, 0);
+	} else {
+		g->synced = target;
+	}
+	sl_waitq_wake_all(&g->sync, 0);
+}
+
+/* Who finds no sync under way makes one, for all who wrote before it; the others wait. */
+int cseg_sync(struct segment *g, int64_t deadline)
+{
+	uint64_t mine = g->written;
+	int err = 0;
+
+	while (!g->err && g->synced < mine && !err) {
+		if (g->syncing)
+			err = sl_waitq_wait(&g->sync, deadline);
+		else
+			sync_once(g);
+	}
+	return g->synced >= mine ? 0 : g->err ? g->err : err;
+}
+
+/* ---- sealing ---------------------------------------------------------------------------- */
+
+/* A seal that is missing or wrong costs the next start a longer look, so nobody waits for it. */
+static void write_seal(struct segment *g)
+{
+	struct seg_seal seal = {.bytes = g->pos, .records = g->records, .durable = durable(g)};
+	uint8_t out[SEG_SECTOR_BYTES], *index;
+
+	if (g->err || cseg_read_index(g, &index, SL_NEVER))
+		return;
+	seal.sum = XXH3_64bits_withSeed(index, (size_t)g->records * RECORD_BYTES, g->salt);
+	free(index);
+	cseg_seal_encode(&seal, g->salt, out);
+	sl_write_all(g->file.fd, out, sizeof(out), SEG_SECTOR_BYTES, SL_NEVER);
+}
+
+void cseg_seal(struct segment *g)
+{
+	g->room = g->pos;
+	if (g->sealed || g->puts)
+		return;
+	g->sealed = true;
+	write_seal(g);
+}
+
+/* ---- the end ---------------------------------------------------------------------------- */
+
+int cseg_unlink(struct segment *g, int64_t deadline)
+{
+	struct shard *s = g->shard;
+	char name[NAME_BYTES];
+	int err;
+
+	SL_ASSERT(!g->puts && !g->unlinked);
+	g->unlinked = true;
+	cseg_name(name, g->seq);
+	err = sl_unlink(s->dir, name, 0, deadline);
+	if (err && err != -ENOENT) {
+		g->unlinked = false;
+		return err;
+	}
+	SL_ASSERT(s->bytes >= g->pos);
+	s->bytes -= g->pos;
+	s3fifo_shrank(&s->fifo, g->region, g->pos / s->c->super.block_size);
+	cseg_close(g);
+	return 0;
+}

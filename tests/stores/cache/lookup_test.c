@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Objects of all sizes, on one core and on several: stored, found, found again after a start. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cache_kit.h"
+
+FIXTURE(lookup)
+{
+	struct cache_kit k;
+};
+FIXTURE_VARIANT(lookup)
+{
+	bool sim;
+	uint32_t cores;
+	bool copies;
+};
+FIXTURE_VARIANT_ADD(lookup, real){.cores = 1};
+FIXTURE_VARIANT_ADD(lookup, sim){.sim = true, .cores = 1};
+FIXTURE_VARIANT_ADD(lookup, two_cores){.cores = 2};
+FIXTURE_VARIANT_ADD(lookup, copies){.cores = 1, .copies = true};
+
+FIXTURE_SETUP(lookup)
+{
+	cache_kit_init(&self->k, variant->sim ? sl_sim_new(harness_seed(), NULL) : NULL);
+	self->k.cores = variant->cores;
+	self->k.conf.sendfile = !variant->copies;
+	/* Two shards, so that the second core has one. */
+	if (variant->cores > 1)
+		self->k.conf.max_bytes = 256 * SL_MIB;
+}
+
+FIXTURE_TEARDOWN(lookup)
+{
+	sl_sim_free(self->k.sim);
+}
+
+/* On both sides of each limit: a block, a buffer, what is gathered, what shares a segment. */
+static const uint64_t sizes[] = {0, 1, 100, 3000, 4096, 60000, 65535, 65536, 65537, 131072,
+				 200000, 262144, 262145, 300000, 524288, 700000, 1100000, 2500000};
+
+static int store_and_find(struct cache_kit *k)
+{
+	int err = cache_kit_open(k);
+
+	for (uint32_t i = 0; i < SL_ARRAY_SIZE(sizes) && !err; i++) {
+		struct cache_kit_object o = {.id = i, .bytes = sizes[i]};
+
+		EXPECT_EQ(-ENOENT, cache_kit_get(k, &o, NULL));
+		err = cache_kit_put(k, &o, NULL);
+		/* The first is read from disk, the second found in memory. */
+		EXPECT_EQ(0, err);
+		EXPECT_EQ(0, cache_kit_get(k, &o, NULL));
+		EXPECT_EQ(0, cache_kit_get(k, &o, NULL));
+	}
+	if (!err)
+		err = cache_kit_reopen(k);
+	for (uint32_t i = 0; i < SL_ARRAY_SIZE(sizes) && !err; i++) {
+		struct cache_kit_object o = {.id = i, .bytes = sizes[i]};
+
+		EXPECT_EQ(0, cache_kit_get(k, &o, NULL));
+	}
+	cache_kit_close(k);
+	return err;
+}
+
+TEST_F(lookup, what_is_stored_is_found)
+{
+	EXPECT_EQ(0, cache_kit_run(&self->k, store_and_find));
+	EXPECT_EQ(0, self->k.events[CACHE_QUARANTINED]);
+	EXPECT_EQ(0, self->k.events[CACHE_DROPPED]);
+}
+
+TEST_HARNESS_MAIN
