@@ -283,6 +283,7 @@ int cache_start(struct cache *c, int64_t deadline)
 	for (uint32_t i = 0; i < c->super.shards; i++)
 		if (is_here(c, i))
 			shard_recover(&c->shards[i], deadline);
+	scrub_start(views_here(c));
 	return 0;
 }
 
@@ -318,6 +319,7 @@ void cache_stop(struct cache *c, int64_t deadline)
 {
 	(void)deadline;
 	views_stop(views_here(c));
+	scrub_stop(views_here(c));
 	for (uint32_t i = 0; i < c->super.shards; i++)
 		if (is_here(c, i))
 			shard_stop(&c->shards[i]);
@@ -336,12 +338,12 @@ static int remove_object(void *arg, int64_t deadline)
 {
 	struct removal *r = arg;
 	struct forgets f = {0};
-	int err = shard_take(r->s, r->hash, 0, JOURNAL_GONE, &f, deadline);
+	int err = shard_take(r->s, r->hash, 0, JOURNAL_GONE, &f);
 
 	if (err == -ENOENT)
 		return err;
 	forgets_tell(&f, r->s->c);
-	if (!err && CONF(r->s->c, durability) != SL_DURABILITY_NONE)
+	if (!err)
 		err = journal_sync(&r->s->journal, deadline);
 	count_up(&r->s->n.removed, 1);
 	return err;
@@ -370,7 +372,7 @@ static int ban(void *arg, int64_t deadline)
 	if (!err)
 		err = journal_add(&s->journal, prefix ? JOURNAL_PREFIX : JOURNAL_TAG, NULL, below,
 				  r->key.p, (uint32_t)r->key.n, deadline);
-	if (!err && CONF(s->c, durability) != SL_DURABILITY_NONE)
+	if (!err)
 		err = journal_sync(&s->journal, deadline);
 	return err;
 }

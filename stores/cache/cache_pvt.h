@@ -269,7 +269,9 @@ void journal_loaded(struct journal *j);
 /**
  * journal_add() - add a record about what lies in the segments so far.
  * @type: @hash and @version count (GONE, BAD), or @text and @version (PREFIX, TAG).
- * Durable after the next journal_sync() that returns 0.
+ * Durable after the next journal_sync() that returns 0, which is where a disk's trouble is told
+ * (without durability: in the file then).
+ * Return: 0; -ENOMEM, -ETIME: nothing was added.
  */
 int journal_add(struct journal *j, enum journal_type type, const uint64_t hash[2], uint64_t version,
 		const void *text, uint32_t n, int64_t deadline);
@@ -302,7 +304,7 @@ static inline void count_up(uint64_t *slot, uint64_t n)
 /**
  * struct shard - a part of the cache; touched by its home alone.
  * @segs: segments by their ids. @regions: oldest first. @active: where objects are appended.
- * @last_seq, @last_version: given out. @bytes: of all files. @making: who makes segments, or frees
+ * @last_seq, @last_version: given out. @bytes: of all files. @commits: under way. @making: who makes segments, or frees
  * some. @started: it is of use; a shard whose folder cannot be read for want of something (memory,
  * descriptors) leaves it alone, finds nothing and takes nothing.
  */
@@ -322,6 +324,7 @@ struct shard {
 	uint32_t last_seq;
 	uint64_t last_version;
 	uint64_t bytes;
+	uint32_t commits;
 	struct sl_mutex making;
 	struct counts n;
 	bool started;
@@ -370,7 +373,7 @@ int shard_write_head(struct segment *g, uint64_t pos, const struct head *h, cons
 
 /* That object is written: durable, if it must be, and in the table. Parks. */
 int shard_commit(struct shard *s, struct segment *g, uint64_t pos, const struct head *h,
-		 const uint8_t *text, int64_t deadline);
+		 const uint8_t *text);
 
 /* Whether @version is banned. @text: of its head. */
 bool shard_bans(const struct shard *s, const struct head *h, const uint8_t *text);
@@ -393,11 +396,11 @@ void forgets_tell(struct forgets *f, struct cache *c);
 /**
  * shard_take() - take the object out of the table, and off every core's views.
  * @version: only this one (0: any). @type: 0 if its segment goes with it: then it is remembered in
- * the journal only if an older version may come back. The caller syncs the journal.
- * Return: 0; -ENOENT; -errno: it is out of the table, and may come back with the next start.
+ * the journal only if an older version may come back. The caller syncs the journal. Parks.
+ * Return: 0; -ENOENT; -ENOMEM: it is still there.
  */
 int shard_take(struct shard *s, const uint64_t hash[2], uint64_t version, enum journal_type type,
-	       struct forgets *f, int64_t deadline);
+	       struct forgets *f);
 
 /* Copies the object of @slot from @from to the end of main; -EBADMSG and the like: it is bad. */
 int shard_carry(struct shard *s, struct segment *from, const uint64_t hash[2],
@@ -468,7 +471,8 @@ struct views {
 	struct sl_list loads;
 	uint64_t memory, n;
 	struct counts counts;
-	bool stopped;
+	struct sl_waitq scrub;
+	bool stopped, scrubbing;
 };
 
 int views_init(struct views *v, struct cache *c);
@@ -493,6 +497,12 @@ int view_verify(struct view *w, uint64_t off, uint64_t len, int64_t deadline);
 
 /* An object that does not verify: out of the table, on every core. */
 void cache_quarantine(struct cache *c, const uint64_t hash[2], uint64_t version, int err);
+
+/* ---- the scrub (scrub.c) ---------------------------------------------------------------- */
+
+/* The background check of this core's shards, until views_stop() and this end it. */
+void scrub_start(struct views *v);
+void scrub_stop(struct views *v);
 
 /* ---- the cache (cache.c) ---------------------------------------------------------------- */
 

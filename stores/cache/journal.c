@@ -253,13 +253,9 @@ static int rewrite(struct journal *j, int64_t deadline)
 	return 0;
 }
 
-static int usable(struct journal *j, int64_t deadline)
-{
-	return j->fd < 0 || j->broken ? rewrite(j, deadline) : 0;
-}
-
 /* ---- adding ----------------------------------------------------------------------------- */
 
+/* What is kept in memory and not in the file makes the file a broken one. */
 static int append(struct journal *j, struct journal_record *r, const uint8_t *text)
 {
 	uint64_t n = journal_record_bytes(r->n);
@@ -274,13 +270,10 @@ static int append(struct journal *j, struct journal_record *r, const uint8_t *te
 	memcpy(out + n, out, n);
 	err = sl_write_all(j->fd, out, 2 * n, j->end, SL_NEVER);
 	free(out);
-	if (!err)
-		err = keep(j, r, text);
-	if (err)
-		return err;
+	j->broken = err;
 	j->end += 2 * n;
 	j->next++;
-	return 0;
+	return err;
 }
 
 int journal_add(struct journal *j, enum journal_type type, const uint64_t hash[2], uint64_t version,
@@ -298,9 +291,11 @@ int journal_add(struct journal *j, enum journal_type type, const uint64_t hash[2
 		return err;
 	if (hash)
 		memcpy(r.hash, hash, sizeof(r.hash));
-	err = usable(j, deadline);
-	if (!err)
-		err = append(j, &r, text);
+	err = keep(j, &r, text);
+	if (!err && (j->fd < 0 || j->broken))
+		j->broken = true; /* the next sync writes all of it */
+	else if (!err && append(j, &r, text))
+		j->broken = true;
 	sl_mutex_unlock(&j->lock);
 	return err;
 }
@@ -315,7 +310,7 @@ int journal_sync(struct journal *j, int64_t deadline)
 	/* What a failed sync left behind is written as a whole again. */
 	if (j->broken) {
 		err = rewrite(j, SL_NEVER);
-	} else if (j->durable < mine) {
+	} else if (j->durable < mine && CONF(j->shard->c, durability) != SL_DURABILITY_NONE) {
 		uint64_t target = j->next;
 
 		err = sl_fsync(j->fd, true, SL_FAULT(SYNC_CACHE_JOURNAL), SL_NEVER);

@@ -68,7 +68,7 @@ static int quarantine(void *arg, int64_t deadline)
 {
 	struct quarantine *q = arg;
 	struct forgets f = {0};
-	int err = shard_take(q->s, q->hash, q->version, JOURNAL_BAD, &f, deadline);
+	int err = shard_take(q->s, q->hash, q->version, JOURNAL_BAD, &f);
 
 	if (err == -ENOENT)
 		return 0;

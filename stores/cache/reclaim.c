@@ -126,10 +126,10 @@ static void move_alone(struct segment *g)
 	sl_list_append(&s->regions[g->region], &g->node);
 }
 
-/* Takes out what is not carried. A journal that cannot be written keeps the segment. */
-static void drop(struct shard *s, const struct record *r, struct outcome *o, int64_t deadline)
+/* Takes out what is not carried. */
+static void drop(struct shard *s, const struct record *r, struct outcome *o)
 {
-	int err = shard_take(s, r->hash, r->version, 0, &o->forgets, deadline);
+	int err = shard_take(s, r->hash, r->version, 0, &o->forgets);
 
 	if (!err)
 		o->dropped++;
@@ -149,11 +149,11 @@ static void reclaim_object(struct segment *g, const struct record *r, struct out
 		return;
 	if (slot->expires_s <= cache_now_ms() / 1000) {
 		s3fifo_removed(&s->fifo, slot);
-		drop(s, r, o, deadline);
+		drop(s, r, o);
 		return;
 	}
 	if (s3fifo_reclaim(&s->fifo, slot) == S3FIFO_DROP) {
-		drop(s, r, o, deadline);
+		drop(s, r, o);
 		return;
 	}
 	o->carried++;
@@ -172,7 +172,7 @@ static void reclaim_object(struct segment *g, const struct record *r, struct out
 	slot = cache_table_find(&s->table, r->hash);
 	if (slot && slot->segment == g->id && slot->block == r->block) {
 		s3fifo_removed(&s->fifo, slot);
-		drop(s, r, o, deadline);
+		drop(s, r, o);
 	}
 }
 

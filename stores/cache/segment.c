@@ -207,11 +207,10 @@ int cseg_create(struct shard *s, enum cache_region region, uint64_t bytes,
 static int read_header(int fd, struct seg_header *ret_header, struct seg_seal *ret_seal)
 {
 	uint8_t block[SEG_HEADER_BYTES];
-	ssize_t n = sl_read_now(fd, block, sizeof(block), 0);
-	int err;
+	int err = sl_read_all(fd, block, sizeof(block), 0, SL_NEVER);
 
-	if (n != (ssize_t)sizeof(block))
-		return n < 0 ? (int)n : -EBADMSG;
+	if (err)
+		return err;
 	err = cseg_header_decode(block, ret_header);
 	if (err == -EBADMSG)
 		err = cseg_header_decode(block + SEG_HEADER_BYTES - SEG_SECTOR_BYTES, ret_header);
@@ -280,7 +279,7 @@ bool cseg_is_sealed_as(struct segment *g, const uint8_t *index, uint32_t *ret_du
 	uint8_t block[SEG_HEADER_BYTES];
 	struct seg_seal seal;
 
-	if (sl_read_now(g->file.fd, block, sizeof(block), 0) != (ssize_t)sizeof(block) ||
+	if (sl_read_all(g->file.fd, block, sizeof(block), 0, SL_NEVER) ||
 	    cseg_seal_decode(block + SEG_SECTOR_BYTES, g->salt, &seal) ||
 	    seal.records != g->records ||
 	    seal.sum != XXH3_64bits_withSeed(index, (size_t)g->records * RECORD_BYTES, g->salt))

@@ -317,16 +317,33 @@ static int enter(struct shard *s, struct segment *g, uint64_t pos, const struct 
 	return 0;
 }
 
+/*
+ * The record of what could not be synced may come to be on disk or not. So that it does not come
+ * back when something newer was stored and went, or was removed, the key is given up: an older
+ * version too.
+ */
+static void give_up(struct shard *s, const struct head *h)
+{
+	struct forgets f = {0};
+
+	shard_take(s, h->hash, 0, JOURNAL_GONE, &f);
+	forgets_tell(&f, s->c);
+	if (!journal_add(&s->journal, JOURNAL_GONE, h->hash, h->version, NULL, 0, SL_NEVER))
+		journal_sync(&s->journal, SL_NEVER);
+}
+
 int shard_commit(struct shard *s, struct segment *g, uint64_t pos, const struct head *h,
-		 const uint8_t *text, int64_t deadline)
+		 const uint8_t *text)
 {
 	uint32_t old_flags = 0;
 	int err = 0;
 
 	if (CONF(s->c, durability) != SL_DURABILITY_NONE)
-		err = cseg_sync(g, deadline);
-	if (err)
+		err = cseg_sync(g, SL_NEVER);
+	if (err) {
+		give_up(s, h);
 		return err;
+	}
 	err = enter(s, g, pos, h, text, &old_flags);
 	if (err < 0)
 		return err;
@@ -404,11 +421,25 @@ void forgets_tell(struct forgets *f, struct cache *c)
 
 /* ---- taking ----------------------------------------------------------------------------- */
 
+/* There is no memory to remember that it is gone: then it is not. */
+static void put_back(struct shard *s, struct cache_slot *slot)
+{
+	struct cache_slot old;
+
+	slot->freq = 0;
+	if (cache_table_put(&s->table, slot, &old))
+		return;
+	s3fifo_added(&s->fifo, slot);
+	count_up(&s->n.objects, 1);
+	count_metric(SL_M_CACHE_OBJECTS, 1);
+}
+
 int shard_take(struct shard *s, const uint64_t hash[2], uint64_t version, enum journal_type type,
-	       struct forgets *f, int64_t deadline)
+	       struct forgets *f)
 {
 	struct cache_slot *slot = cache_table_find(&s->table, hash);
 	struct cache_slot copy;
+	int err;
 
 	if (!slot || (version && slot->version != version))
 		return -ENOENT;
@@ -421,8 +452,11 @@ int shard_take(struct shard *s, const uint64_t hash[2], uint64_t version, enum j
 		s3fifo_removed(&s->fifo, &copy);
 	else if (!(copy.flags & SLOT_SHADOWS))
 		return 0;
-	return journal_add(&s->journal, type ? type : JOURNAL_GONE, hash, copy.version, NULL, 0,
-			   deadline);
+	err = journal_add(&s->journal, type ? type : JOURNAL_GONE, hash, copy.version, NULL, 0,
+			  SL_NEVER);
+	if (err)
+		put_back(s, &copy);
+	return err;
 }
 
 /* ---- finding ---------------------------------------------------------------------------- */

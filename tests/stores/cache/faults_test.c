@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Disks that lie: a bit flipped anywhere, any one operation that fails, a full disk. Nothing wrong
+ * and nothing old is ever found, every start succeeds, and what one fault takes is one object.
+ *
+ * Order of parts: bits; operations; a full disk.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cache_world.h"
+
+/* ---- bits --------------------------------------------------------------------------------- */
+
+FIXTURE(flips)
+{
+	struct world w;
+	uint64_t tried;
+	int wrong;
+};
+FIXTURE_VARIANT(flips)
+{
+	bool killed;
+};
+FIXTURE_VARIANT_ADD(flips, closed){.killed = false};
+FIXTURE_VARIANT_ADD(flips, killed){.killed = true};
+
+FIXTURE_SETUP(flips)
+{
+	uint64_t n;
+
+	cache_world_init(&self->w, 5, false);
+	ASSERT_EQ(0, cache_kit_run(&self->w.k, cache_world_work));
+	if (!variant->killed)
+		return;
+	/* The same, cut off where it would close: nothing of the last run is sealed. */
+	n = sl_sim_ops(self->w.k.sim);
+	sl_sim_free(self->w.k.sim);
+	cache_world_init(&self->w, 5, false);
+	sl_sim_cut_after(self->w.k.sim, n - 1);
+	cache_kit_run(&self->w.k, cache_world_work);
+	sl_sim_reboot(self->w.k.sim, SL_SIM_KEEP_ALL);
+}
+
+FIXTURE_TEARDOWN(flips)
+{
+	sl_sim_free(self->w.k.sim);
+}
+
+static void flip_and_check(FIXTURE_DATA(flips) * self, const char *path, uint64_t offset, int bit)
+{
+	struct sl_sim *disk = sl_sim_clone(self->w.k.sim);
+	struct world owed = self->w;
+	char why[160];
+
+	/* What describes objects is there twice, or is found again; an object is there once. */
+	owed.lost_max = 1;
+	ASSERT_EQ(0, sl_sim_flip(disk, path, offset, bit));
+	cache_world_check(disk, &owed, why, sizeof(why));
+	if (why[0] && self->wrong++ < 5)
+		TH_LOG("%s, byte %llu, bit %d: %s", path, (unsigned long long)offset, bit, why);
+	self->tried++;
+	sl_sim_free(disk);
+}
+
+/* More often where there are no bodies. */
+static void flip_file(FIXTURE_DATA(flips) * self, const char *path)
+{
+	struct statx stx;
+
+	ASSERT_EQ(0, sl_stat_now(AT_FDCWD, path, &stx));
+	for (uint64_t at = harness_random() % 16; at < stx.stx_size;)	{
+		flip_and_check(self, path, at, (int)(harness_random() % 8));
+		at += 1 + harness_random() % (at < 9000 ? 64 : 2500);
+	}
+}
+
+struct folder {
+	FIXTURE_DATA(flips) * self;
+	const char *path;
+};
+
+static int flip_entry(void *arg, const char *name, int type)
+{
+	struct folder *f = arg;
+	char path[200];
+
+	(void)type;
+	snprintf(path, sizeof(path), "%s/%s", f->path, name);
+	if (strcmp(name, "LOCK") && strcmp(name, "00"))
+		flip_file(f->self, path);
+	return 0;
+}
+
+TEST_F_TIMEOUT(flips, a_bit_anywhere_takes_one_object_at_most, 120)
+{
+	static const char *const folders[] = {"/cache", "/cache/00"};
+	struct sl_backend *before = sl_backend_use(sl_sim_backend(self->w.k.sim));
+
+	for (size_t i = 0; i < SL_ARRAY_SIZE(folders); i++) {
+		struct folder f = {self, folders[i]};
+		int dir = sl_open_now(AT_FDCWD, folders[i], O_RDONLY | O_DIRECTORY, 0);
+
+		ASSERT_LE(0, dir);
+		EXPECT_EQ(0, sl_list_folder(dir, flip_entry, &f));
+		sl_close(dir);
+	}
+	sl_backend_use(before);
+	EXPECT_EQ(0, self->wrong);
+	EXPECT_LT(500, self->tried);
+}
+
+/* ---- operations --------------------------------------------------------------------------- */
+
+FIXTURE(nth)
+{
+	int unused;
+};
+FIXTURE_VARIANT(nth)
+{
+	int err;
+	bool sticky, evicts;
+	uint64_t step;
+};
+FIXTURE_VARIANT_ADD(nth, eio){.err = EIO, .step = 1};
+FIXTURE_VARIANT_ADD(nth, eio_from_then_on){.err = EIO, .sticky = true, .step = 3};
+FIXTURE_VARIANT_ADD(nth, no_space){.err = ENOSPC, .step = 1};
+FIXTURE_VARIANT_ADD(nth, short_transfer){.err = 0, .step = 2};
+FIXTURE_VARIANT_ADD(nth, eio_while_evicting){.err = EIO, .evicts = true, .step = 29};
+FIXTURE_VARIANT_ADD(nth, no_space_while_evicting){.err = ENOSPC, .evicts = true, .step = 29};
+FIXTURE_SETUP(nth)
+{
+}
+FIXTURE_TEARDOWN(nth)
+{
+}
+
+#define BIT(op) (UINT64_C(1) << (op))
+
+/* Return: operations counted. */
+static uint64_t fail_nth(const FIXTURE_VARIANT(nth) * variant, uint64_t n, char *ret_wrong,
+			 size_t len)
+{
+	struct sl_faults f;
+	struct world w;
+
+	cache_world_init(&w, 3, variant->evicts);
+	sl_faults_init(&f, sl_sim_backend(w.k.sim));
+	f.ops = sl_ops_file_mask() & ~BIT(SL_OP_CLOSE);
+	if (variant->err == ENOSPC)
+		f.ops = BIT(SL_OP_WRITE) | BIT(SL_OP_WRITEV) | BIT(SL_OP_MKDIRAT) |
+			BIT(SL_OP_RENAMEAT);
+	f.nth = n;
+	f.err = variant->err;
+	f.sticky = variant->sticky;
+	w.k.backend = &f.backend;
+	w.go_on = true;
+	cache_kit_run(&w.k, cache_world_work);
+	/* What cannot be read is taken for damaged; what cannot be written is only refused. */
+	w.lost_max = variant->err == EIO ? KEYS : 0;
+	cache_world_check(w.k.sim, &w, ret_wrong, len);
+	sl_sim_free(w.k.sim);
+	return f.count;
+}
+
+TEST_F_TIMEOUT(nth, operation_that_fails_makes_nothing_wrong, 120)
+{
+	char why[160];
+	uint64_t n = fail_nth(variant, 0, why, sizeof(why));
+	int wrong = 0;
+
+	EXPECT_STREQ("", why);
+	EXPECT_LT(50, n);
+	for (uint64_t i = 1 + harness_random() % variant->step; i <= n; i += variant->step) {
+		fail_nth(variant, i, why, sizeof(why));
+		if (why[0] && wrong++ < 5)
+			TH_LOG("operation %llu of %llu: %s", (unsigned long long)i,
+			       (unsigned long long)n, why);
+	}
+	EXPECT_EQ(0, wrong);
+}
+
+/* ---- a full disk -------------------------------------------------------------------------- */
+
+static int fill_disk(struct cache_kit *k)
+{
+	struct world *w = (struct world *)k;
+	int err = cache_kit_open(k);
+
+	ASSERT_EQ(0, err);
+	sl_sim_limit(k->sim, sl_sim_used(k->sim) + 100000);
+	for (uint32_t i = 0; i < 12 && !err; i++)
+		err = cache_world_put(w, i, 20000, NULL);
+	EXPECT_EQ(-ENOSPC, err);
+	EXPECT_LT(0, k->events[CACHE_FULL]);
+	cache_world_check_open(k, w);
+	EXPECT_STREQ("", k->wrong);
+	sl_sim_limit(k->sim, 0);
+	for (uint32_t i = 0; i < 12; i++)
+		EXPECT_EQ(0, cache_world_put(w, i, 20000, NULL));
+	cache_world_check_open(k, w);
+	EXPECT_STREQ("", k->wrong);
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST(a_full_disk_refuses_and_goes_on_when_there_is_space)
+{
+	struct world w;
+	char why[160];
+
+	cache_world_init(&w, 7, false);
+	EXPECT_EQ(0, cache_kit_run(&w.k, fill_disk));
+	cache_world_check(w.k.sim, &w, why, sizeof(why));
+	EXPECT_STREQ("", why);
+	sl_sim_free(w.k.sim);
+}
+
+TEST_HARNESS_MAIN
