@@ -500,8 +500,9 @@ def origin_is_asked_by_tls_if_it_is_who_it_says(_):
     for name in "right", "other":
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                         "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=test",
-                        "-addext", "subjectAltName=DNS:localhost", "-keyout", f"{folder}/{name}.key",
-                        "-out", f"{folder}/{name}.pem"], check=True, capture_output=True)
+                        "-addext", "subjectAltName=DNS:localhost",
+                        "-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.pem"],
+                       check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(f"{folder}/right.pem", f"{folder}/right.key")
     origin = Origin(answers, context)
