@@ -13,7 +13,7 @@
 
 bool http_str_same(struct http_str a, struct http_str b)
 {
-	return a.n == b.n && !strncasecmp(a.p, b.p, a.n);
+	return a.n == b.n && (!a.n || !strncasecmp(a.p, b.p, a.n));
 }
 
 static struct http_str trimmed(const char *p, const char *end)
@@ -41,7 +41,7 @@ static const char *element_end(const char *p, const char *end)
 
 bool http_list_next(struct http_str *list, struct http_str *ret_element)
 {
-	const char *p = list->p, *end = p + list->n;
+	const char *p = list->p, *end = list->n ? p + list->n : p; /* NULL, if it is empty */
 
 	while (p < end) {
 		const char *stop = element_end(p, end);
@@ -56,6 +56,16 @@ bool http_list_next(struct http_str *list, struct http_str *ret_element)
 	}
 	list->n = 0;
 	return false;
+}
+
+void http_put_small_letters(struct sl_text *t, struct http_str s)
+{
+	size_t at = t->len;
+
+	sl_text_put(t, s.p, s.n);
+	for (; at < t->len; at++)
+		if (t->data[at] >= 'A' && t->data[at] <= 'Z')
+			t->data[at] |= 0x20;
 }
 
 bool http_list_has(struct http_str list, struct http_str element)
@@ -76,8 +86,11 @@ bool http_lines_next(struct http_lines *l, struct http_line *ret_line)
 
 	if (!l->n)
 		return false;
-	end = memmem(p, l->n, "\r\n", 2);
-	colon = end ? memchr(p, ':', (size_t)(end - p)) : NULL;
+	/* No value has a line end within it. */
+	end = memchr(p, '\n', l->n);
+	if (!end || end == p || *--end != '\r')
+		return false;
+	colon = memchr(p, ':', (size_t)(end - p));
 	if (!colon)
 		return false;
 	ret_line->name = (struct http_str){p, (size_t)(colon - p)};

@@ -17,7 +17,7 @@ struct origin;
 
 /**
  * struct origin_conf - where it is, and how long it may take.
- * @host, @port: to connect to. @tls: how; NULL: plain.
+ * @host, @port: to connect to. @tls: how, for each core, good as long as the origin; NULL: plain.
  * @connect_ns, @first_byte_ns, @between_bytes_ns: for a connection, for the head of the response
  *	once the request was sent, and for each further step. @idle_ns: how long one is kept
  *	unused. @idle_max: how many of them on each core.
@@ -25,7 +25,7 @@ struct origin;
 struct origin_conf {
 	char host[256];
 	uint16_t port;
-	struct sl_tls *tls;
+	struct sl_tls *const *tls;
 	int64_t connect_ns, first_byte_ns, between_bytes_ns, idle_ns;
 	uint32_t idle_max;
 };
@@ -35,6 +35,9 @@ int origin_new(const struct origin_conf *conf, uint32_t cores, struct origin **r
 
 /* After the cores. Accepts NULL. */
 void origin_free(struct origin *o);
+
+/* Whoever still waits for the origin at @at does not any more; from any thread. */
+void origin_drain(struct origin *o, int64_t at);
 
 /* Closes this core's unused connections; on each core, when nobody asks any more. */
 void origin_stop(struct origin *o);

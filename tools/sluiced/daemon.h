@@ -31,6 +31,7 @@ enum listener {
  *	static.listen.
  * @cache: NULL without cache.path.
  * @proxy, @front: the reverse proxy and its server; NULL and zeroed without proxy.listen.
+ * @origin_tls: of an https origin, for each of @origin_tls_n cores.
  * @bpf: loaded before privileges are given up; @telemetry shows what it counts, @steering is what
  *	it and its like do for new connections. @cpus: where cores are pinned, if @pinned.
  * @tls: what listeners with TLS speak, by core and listener (tls.c); NULL: none does.
@@ -63,6 +64,8 @@ struct daemon {
 	struct cache *cache;
 	struct http_proxy *proxy;
 	struct http_server front;
+	struct sl_tls **origin_tls;
+	uint32_t origin_tls_n;
 	struct kafka_config *kafka;
 	struct sl_cores *cores;
 	struct sl_tls **tls;
@@ -121,6 +124,9 @@ void cache_apply(struct daemon *d);
 
 /* Makes @d->proxy and its server, if there is to be one; behind the cache, before the cores. */
 int proxy_begin(struct daemon *d, uint32_t cores, char *why, size_t why_len);
+
+/* Gives up what the origin has not sent by @at; from core 0, before the listeners are closed. */
+void proxy_drain(struct daemon *d, int64_t at);
 
 /* On each core, when the listeners are closed and before the cache stops. */
 int proxy_stop_core(void *d, int64_t deadline);

@@ -194,7 +194,7 @@ static int drop_privileges(struct daemon *d, char *why, size_t why_len)
 	const struct sl_conf *c = &d->conf;
 	const char *root = c->statics.listen.n ? c->statics.root : ""; /* missing, so left out */
 	const char *cache = c->cache.path; /* the same */
-	char copy[6][4200];
+	char copy[7][4200];
 	const char *settings = folder_of(d->source.file ? d->source.file : "", copy[0],
 					 sizeof(copy[0]));
 	const struct sl_privileges_path paths[] = {
@@ -207,6 +207,7 @@ static int drop_privileges(struct daemon *d, char *why, size_t why_len)
 		{files_folder(c->http.keys, copy[4]), false, true},
 		/* The file is made again when it was renamed. */
 		{files_folder(c->http.access_log, copy[5]), true, true},
+		{files_folder(c->proxy.origin_ca, copy[6]), false, true},
 		{settings, false, true},
 	};
 	struct sl_privileges_conf conf = {
