@@ -88,7 +88,7 @@ void http_server_set_ready(struct http_server *s, const char *not_ready);
  * struct http_proxy_conf - a caching reverse proxy; the settings of [proxy].
  * @cache: where responses are kept; outlives the proxy. @origin: its URL, without a path.
  * @host: what the origin is told as Host; NULL or "": what the client said.
- * @tls: for an origin by https; NULL: there is none.
+ * @tls: for each core, to speak to an origin by https; outlive the proxy. NULL: there are none.
  * @connect_ns, @first_byte_ns, @between_bytes_ns: how long the origin may take for each.
  * @idle_ns, @idle_max: connections to it that are kept unused, on each core.
  * @slice_bytes: of parts in which large responses are kept, when a range is asked for; 0: never.
@@ -98,7 +98,7 @@ void http_server_set_ready(struct http_server *s, const char *not_ready);
 struct http_proxy_conf {
 	struct cache *cache;
 	const char *origin, *host;
-	struct sl_tls *tls;
+	struct sl_tls *const *tls;
 	int64_t connect_ns, first_byte_ns, between_bytes_ns, idle_ns;
 	uint32_t idle_max;
 	uint64_t slice_bytes;

@@ -183,7 +183,7 @@ static int connect_new(struct origin *o, struct origin_exchange *x, char *why, s
 	const struct sl_stream_conf conf = {
 		.host = o->conf.host,
 		.port = o->conf.port,
-		.tls = o->conf.tls,
+		.tls = o->conf.tls ? o->conf.tls[sl_core_id(sl_core_self())] : NULL,
 		.alpn = o->conf.tls ? "http/1.1" : NULL,
 	};
 

@@ -17,7 +17,7 @@ struct origin;
 
 /**
  * struct origin_conf - where it is, and how long it may take.
- * @host, @port: to connect to. @tls: how; NULL: plain.
+ * @host, @port: to connect to. @tls: how, for each core, good as long as the origin; NULL: plain.
  * @connect_ns, @first_byte_ns, @between_bytes_ns: for a connection, for the head of the response
  *	once the request was sent, and for each further step. @idle_ns: how long one is kept
  *	unused. @idle_max: how many of them on each core.
@@ -25,7 +25,7 @@ struct origin;
 struct origin_conf {
 	char host[256];
 	uint16_t port;
-	struct sl_tls *tls;
+	struct sl_tls *const *tls;
 	int64_t connect_ns, first_byte_ns, between_bytes_ns, idle_ns;
 	uint32_t idle_max;
 };

@@ -83,7 +83,7 @@ int http_proxy_new(const struct http_proxy_conf *conf, uint32_t cores,
 	if (err)
 		return err;
 	if (tls && !conf->tls) {
-		snprintf(why, why_len, "proxy.origin = %s: this build has no TLS", conf->origin);
+		snprintf(why, why_len, "proxy.origin = %s: there is no TLS", conf->origin);
 		return -EPROTONOSUPPORT;
 	}
 	origin.tls = tls ? conf->tls : NULL;

@@ -53,8 +53,9 @@ def read_request(stream):
 
 
 class Origin:
-    def __init__(self, answers):
+    def __init__(self, answers, tls=None):
         self.answers = answers
+        self.tls = tls  # an ssl.SSLContext
         self.requests = []
         self.connections = 0
         self.lock = threading.Lock()
@@ -71,6 +72,8 @@ class Origin:
 
     def serve(self, connection):
         try:
+            if self.tls:
+                connection = self.tls.wrap_socket(connection, server_side=True)
             with connection, connection.makefile("rb") as stream:
                 while (read := read_request(stream)):
                     request = Request(self, connection, *read)

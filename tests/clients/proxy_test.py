@@ -8,6 +8,8 @@ import selectors
 import shutil
 import signal
 import socket
+import ssl
+import subprocess
 import sys
 import tempfile
 import threading
@@ -450,6 +452,33 @@ def silent_origin_is_given_up(daemon):
         impatient.end()
 
 
+def origin_is_asked_by_tls_if_it_is_who_it_says(_):
+    if not shutil.which("openssl"):
+        raise sluiced.Skip("openssl is not installed")
+    folder = tempfile.mkdtemp()
+    sluiced.ENDS.append(lambda: shutil.rmtree(folder, ignore_errors=True))
+    for name in "right", "other":
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=test",
+                        "-addext", "subjectAltName=DNS:localhost", "-keyout", f"{folder}/{name}.key",
+                        "-out", f"{folder}/{name}.pem"], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{folder}/right.pem", f"{folder}/right.key")
+    origin = Origin(answers, context)
+    for ca, status in ("right", 200), ("other", 502):
+        daemon = sluiced.Sluiced(*settings(f"proxy.origin=https://localhost:{origin.port}",
+                                           f"proxy.origin_ca={folder}/{ca}.pem"))
+        try:
+            daemon.start()
+            answer = ask(daemon, "/fresh/tls")
+            assert answer.status == status, (ca, answer.status)
+            if status == 200:
+                assert ask(daemon, "/big/tls").body == BIG
+        finally:
+            daemon.end()
+    assert origin.count("/fresh/tls") == 1
+
+
 def kill_keeps_what_was_stored_and_nothing_partial(_):
     daemon = sluiced.Sluiced(*settings())
     try:
@@ -493,5 +522,6 @@ sluiced.run([
     interim_responses_reach_the_client_and_no_store,
     bodies_that_are_cut_are_seen_as_cut_and_not_stored, garbage_is_a_bad_gateway_and_not_stored,
     connection_that_was_closed_is_replaced, connections_to_the_origin_are_kept,
-    silent_origin_is_given_up, kill_keeps_what_was_stored_and_nothing_partial,
+    silent_origin_is_given_up, origin_is_asked_by_tls_if_it_is_who_it_says,
+    kill_keeps_what_was_stored_and_nothing_partial,
 ], *settings())

@@ -31,6 +31,7 @@ enum listener {
  *	static.listen.
  * @cache: NULL without cache.path.
  * @proxy, @front: the reverse proxy and its server; NULL and zeroed without proxy.listen.
+ * @origin_tls: of an https origin, for each of @origin_tls_n cores.
  * @bpf: loaded before privileges are given up; @telemetry shows what it counts, @steering is what
  *	it and its like do for new connections. @cpus: where cores are pinned, if @pinned.
  * @tls: what listeners with TLS speak, by core and listener (tls.c); NULL: none does.
@@ -62,6 +63,8 @@ struct daemon {
 	struct cache *cache;
 	struct http_proxy *proxy;
 	struct http_server front;
+	struct sl_tls **origin_tls;
+	uint32_t origin_tls_n;
 	struct kafka_config *kafka;
 	struct sl_cores *cores;
 	struct sl_tls **tls;

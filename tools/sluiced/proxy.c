@@ -6,6 +6,8 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "daemon.h"
 
@@ -17,6 +19,7 @@ static struct http_proxy_conf conf_of(const struct daemon *d)
 		.cache = d->cache,
 		.origin = c->proxy.origin,
 		.host = c->proxy.host,
+		.tls = d->origin_tls,
 		.connect_ns = c->proxy.connect_timeout_ns,
 		.first_byte_ns = c->proxy.first_byte_timeout_ns,
 		.between_bytes_ns = c->proxy.between_bytes_timeout_ns,
@@ -28,9 +31,26 @@ static struct http_proxy_conf conf_of(const struct daemon *d)
 	};
 }
 
+/* A context for each core, of an origin by https. */
+static int begin_tls(struct daemon *d, uint32_t cores, char *why, size_t why_len)
+{
+	const struct sl_tls_conf conf = {.ca = d->conf.proxy.origin_ca};
+	int err = 0;
+
+	if (strncmp(d->conf.proxy.origin, "https://", 8))
+		return 0;
+	d->origin_tls = calloc(cores, sizeof(struct sl_tls *));
+	if (!d->origin_tls)
+		return -ENOMEM;
+	for (; d->origin_tls_n < cores && !err; d->origin_tls_n += !err)
+		err = sl_tls_client_new(&conf, &d->origin_tls[d->origin_tls_n], why, why_len,
+					SL_NEVER);
+	return err;
+}
+
 int proxy_begin(struct daemon *d, uint32_t cores, char *why, size_t why_len)
 {
-	struct http_proxy_conf conf = conf_of(d);
+	struct http_proxy_conf conf;
 	int err;
 
 	if (!d->conf.proxy.listen.n)
@@ -39,12 +59,16 @@ int proxy_begin(struct daemon *d, uint32_t cores, char *why, size_t why_len)
 		snprintf(why, why_len, "proxy.listen needs a cache: set cache.path to a folder");
 		return -EINVAL;
 	}
-	if (!conf.origin[0]) {
+	if (!d->conf.proxy.origin[0]) {
 		snprintf(why, why_len,
 			 "proxy.listen needs proxy.origin, the URL of the server "
 			 "behind it");
 		return -EINVAL;
 	}
+	err = begin_tls(d, cores, why, why_len);
+	if (err)
+		return err;
+	conf = conf_of(d);
 	err = http_proxy_new(&conf, cores, &d->proxy, why, why_len);
 	if (err)
 		return err;
@@ -80,4 +104,7 @@ void proxy_free(struct daemon *d)
 {
 	http_server_done(&d->front);
 	http_proxy_free(d->proxy);
+	while (d->origin_tls_n)
+		sl_tls_free(d->origin_tls[--d->origin_tls_n]);
+	free(d->origin_tls);
 }
