@@ -89,8 +89,8 @@ dirs := uring bpf dataplane segments vectors stores/static stores/topics stores/
 	proto/kafka proto/http tools
 # Tests run in this order: those that take longest begin first.
 test-dirs := tests $(addprefix tests/,faults include uring bpf dataplane segments vectors \
-	stores/static stores/topics stores/cache proto/kafka proto/http tools tools/bench tools/sluice \
-	tools/sluiced clients kernels)
+	stores/static stores/topics stores/cache proto/kafka proto/http tools tools/bench \
+	tools/sluice tools/sluiced clients kernels)
 
 # A Kbuild sets, relative to its folder:
 #   obj-y      objects of the layer
