@@ -58,6 +58,16 @@ bool http_list_next(struct http_str *list, struct http_str *ret_element)
 	return false;
 }
 
+void http_put_small_letters(struct sl_text *t, struct http_str s)
+{
+	size_t at = t->len;
+
+	sl_text_put(t, s.p, s.n);
+	for (; at < t->len; at++)
+		if (t->data[at] >= 'A' && t->data[at] <= 'Z')
+			t->data[at] |= 0x20;
+}
+
 bool http_list_has(struct http_str list, struct http_str element)
 {
 	struct http_str e;
@@ -76,8 +86,11 @@ bool http_lines_next(struct http_lines *l, struct http_line *ret_line)
 
 	if (!l->n)
 		return false;
-	end = memmem(p, l->n, "\r\n", 2);
-	colon = end ? memchr(p, ':', (size_t)(end - p)) : NULL;
+	/* No value has a line end within it. */
+	end = memchr(p, '\n', l->n);
+	if (!end || end == p || *--end != '\r')
+		return false;
+	colon = memchr(p, ':', (size_t)(end - p));
 	if (!colon)
 		return false;
 	ret_line->name = (struct http_str){p, (size_t)(colon - p)};

@@ -25,6 +25,9 @@ static inline struct http_lines http_lines_of(const struct sl_text *t)
 	return (struct http_lines){t->data, t->len};
 }
 
+/* Adds @s, its letters as small ones. */
+void http_put_small_letters(struct sl_text *t, struct http_str s);
+
 /* Takes the first line off @l. Return: whether there was one; what is none ends the text. */
 bool http_lines_next(struct http_lines *l, struct http_line *ret_line);
 

@@ -128,7 +128,8 @@ void http_proxy_free(struct http_proxy *p)
 /**
  * struct get - a GET or HEAD on its way.
  * @base: the key without what Vary adds; @key: of @object or, if there is none, of what was looked
- * for last. @lines: what goes on to the origin, once it is needed. @validated: under this key lies
+ * for last: it is @base or @selected. @lines, @path, @host: what the origin is told, once it is
+ * needed. @validated: under this key lies
  * what was fetched or validated for this request. @object, @stored: what was found.
  * @collapsed: another request's flight brought it. @fwd: why the origin was asked, @fwd_status its
  * answer.
@@ -138,7 +139,8 @@ struct get {
 	struct http_response *rs;
 	struct http_proxy *proxy;
 	struct http_cc cc;
-	struct sl_text base, key, lines, path, host, validated;
+	struct sl_text base, selected, lines, path, host, validated;
+	struct http_str key;
 	struct cache_object *object;
 	struct stored stored;
 	bool varies, collapsed;
@@ -157,7 +159,7 @@ static void get_done(struct get *g)
 {
 	drop_object(g);
 	sl_text_done(&g->base);
-	sl_text_done(&g->key);
+	sl_text_done(&g->selected);
 	sl_text_done(&g->lines);
 	sl_text_done(&g->path);
 	sl_text_done(&g->host);
@@ -166,16 +168,22 @@ static void get_done(struct get *g)
 
 static int want_lines(struct get *g)
 {
-	if (!g->lines.len)
-		proxy_put_lines(g->rq, false, &g->lines);
-	return g->lines.err;
+	if (g->lines.len)
+		return g->lines.err;
+	proxy_put_lines(g->rq, false, &g->lines);
+	proxy_put_path(g->rq, &g->path);
+	if (g->proxy->host[0])
+		sl_text_put_string(&g->host, g->proxy->host);
+	else
+		proxy_put_host(g->rq, &g->host);
+	return g->lines.err ? g->lines.err : g->path.err ? g->path.err : g->host.err;
 }
 
 /* Of g->key. Return: 0; -ENOENT; -errno. What is no head counts as absent. */
 static int look(struct get *g)
 {
-	int err = cache_lookup(g->proxy->cache, proxy_key(http_str_text(&g->key)), CACHE_STALE,
-			       &g->object, g->deadline);
+	int err = cache_lookup(g->proxy->cache, proxy_key(g->key), CACHE_STALE, &g->object,
+			       g->deadline);
 
 	if (err)
 		return err;
@@ -193,10 +201,7 @@ static int look_up(struct get *g)
 
 	drop_object(g);
 	g->varies = false;
-	g->key.len = 0;
-	sl_text_put(&g->key, g->base.data, g->base.len);
-	if (g->key.err)
-		return g->key.err;
+	g->key = http_str_text(&g->base);
 	err = look(g);
 	if (!err && g->stored.kind == STORED_VARIES) {
 		g->varies = true;
@@ -204,14 +209,15 @@ static int look_up(struct get *g)
 		if (err)
 			return err;
 		lines = http_lines_of(&g->lines);
-		g->key.len = 0;
+		g->selected.len = 0;
 		flight_vary_key(http_str_text(&g->base), g->stored.generation,
 				(struct http_str){g->stored.fields.p, g->stored.fields.n}, lines,
-				&g->key);
+				&g->selected);
 		drop_object(g);
-		if (g->key.err)
-			return g->key.err;
-		err = g->key.len > CACHE_KEY_BYTES_MAX ? -ENOENT : look(g);
+		if (g->selected.err)
+			return g->selected.err;
+		g->key = http_str_text(&g->selected);
+		err = g->key.n > CACHE_KEY_BYTES_MAX ? -ENOENT : look(g);
 	}
 	if (!err && g->stored.kind != STORED_WHOLE && g->stored.kind != STORED_SLICED)
 		drop_object(g);
@@ -220,8 +226,8 @@ static int look_up(struct get *g)
 
 static bool is_validated(const struct get *g)
 {
-	return g->validated.len && g->validated.len == g->key.len &&
-	       !memcmp(g->validated.data, g->key.data, g->key.len);
+	return g->validated.len && g->validated.len == g->key.n &&
+	       !memcmp(g->validated.data, g->key.p, g->key.n);
 }
 
 static struct http_cache_status how(const struct get *g)
@@ -398,7 +404,7 @@ static int answer_slices(struct get *g)
 	int err;
 
 	/* The head may be replaced while its slices are fetched. */
-	sl_text_put(&s.base, g->key.data, g->key.len);
+	sl_text_put(&s.base, g->key.p, g->key.n);
 	sl_text_put(&s.fields, g->stored.fields.p, g->stored.fields.n);
 	err = s.base.err ? s.base.err : s.fields.err;
 	a.fields = s.head.fields = http_lines_of(&s.fields);
@@ -446,7 +452,7 @@ static int ask_of(struct get *g, struct flight_ask *ret_ask)
 
 	*ret_ask = (struct flight_ask){
 		.kind = FLIGHT_WHOLE,
-		.key = http_str_text(&g->key),
+		.key = g->key,
 		.base = http_str_text(&g->base),
 		.host = http_str_text(&g->host),
 		.path = http_str_text(&g->path),
@@ -555,17 +561,6 @@ out:
 
 /* ---- the handler ------------------------------------------------------------------------ */
 
-static int begin_get(struct get *g)
-{
-	proxy_put_key(g->rq, &g->base);
-	proxy_put_path(g->rq, &g->path);
-	if (g->proxy->host[0])
-		sl_text_put_string(&g->host, g->proxy->host);
-	else
-		proxy_put_host(g->rq, &g->host);
-	return g->base.err ? g->base.err : g->path.err ? g->path.err : g->host.err;
-}
-
 /* Return: 0; 1: look up again; -errno. */
 static int from_cache(struct get *g)
 {
@@ -635,7 +630,8 @@ static int serve_get(struct http_request *rq, struct http_response *rs, int64_t 
 	/* A body of a GET may mean anything; what must not be stored is not shared either. */
 	if (!rq->body.done || http_cc_has(&g.cc, HTTP_CC_NO_STORE))
 		return proxy_pass(rq, rs, HTTP_FWD_REQUEST, deadline);
-	err = begin_get(&g);
+	proxy_put_key(rq, &g.base);
+	err = g.base.err;
 	if (!err && g.base.len > CACHE_KEY_BYTES_MAX)
 		err = proxy_pass(rq, rs, HTTP_FWD_BYPASS, deadline);
 	else if (!err)

@@ -27,7 +27,8 @@ static int put_how(struct http_response *rs, const struct http_cache_status *how
 	return http_response_field(rs, "Cache-Status", text);
 }
 
-static int put_lines(struct http_response *rs, struct http_lines fields, bool but_content)
+/* Those of a 304: nothing of the body that it does not have. */
+static int put_lines(struct http_response *rs, struct http_lines fields)
 {
 	struct http_line line;
 	int err = 0;
@@ -35,8 +36,7 @@ static int put_lines(struct http_response *rs, struct http_lines fields, bool bu
 	while (!err && http_lines_next(&fields, &line)) {
 		struct http_str start = {line.name.p, sl_min(line.name.n, (size_t)8)};
 
-		if (but_content && http_str_is(start, "Content-") &&
-		    !http_str_is(line.name, "Content-Location"))
+		if (http_str_is(start, "Content-") && !http_str_is(line.name, "Content-Location"))
 			continue;
 		err = http_response_field_str(rs, line.name, line.value);
 	}
@@ -46,12 +46,13 @@ static int put_lines(struct http_response *rs, struct http_lines fields, bool bu
 int proxy_put_fields(struct http_response *rs, struct http_lines fields,
 		     const struct http_cache_status *how)
 {
+	static const char via[] = "Via: 1.1 sluice\r\n";
 	int err;
 
 	rs->forwarded = true;
-	err = put_lines(rs, fields, false);
+	err = http_response_lines(rs, fields.p, fields.n);
 	if (!err)
-		err = http_response_field(rs, "Via", "1.1 sluice");
+		err = http_response_lines(rs, via, sizeof(via) - 1);
 	return err ? err : put_how(rs, how);
 }
 
@@ -93,6 +94,18 @@ static void find_validators(const struct proxy_answer *a, char *etag_text,
 		ret_v->guessed = true;
 }
 
+/* Whether there is a condition or a range at all. */
+static bool asks_for_less(const struct http_request *rq)
+{
+	for (uint32_t i = 0; i < rq->fields_n; i++) {
+		struct http_str name = http_request_str(rq, rq->fields[i].name);
+
+		if (name.n > 2 && ((name.p[0] | 0x20) == 'i' || (name.p[0] | 0x20) == 'r'))
+			return true;
+	}
+	return false;
+}
+
 /* What of the body is sent. Return: 0; 304, 412 or 416 instead. */
 static int choose(const struct http_request *rq, const struct proxy_answer *a,
 		  struct http_range *ret_range)
@@ -104,7 +117,7 @@ static int choose(const struct http_request *rq, const struct proxy_answer *a,
 	int status, n;
 
 	*ret_range = (struct http_range){0, a->bytes};
-	if (a->status != 200)
+	if (a->status != 200 || !asks_for_less(rq))
 		return 0;
 	find_validators(a, etag, &v);
 	status = http_condition_check(rq, &v);
@@ -141,7 +154,7 @@ static int answer_without_body(struct http_response *rs, const struct proxy_answ
 		return err ? err : put_how(rs, &a->how);
 	}
 	rs->status = 304;
-	err = put_lines(rs, a->fields, true);
+	err = put_lines(rs, a->fields);
 	if (!err)
 		err = put_age(rs, a);
 	if (!err)

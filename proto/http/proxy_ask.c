@@ -33,13 +33,7 @@ void proxy_put_host(const struct http_request *rq, struct sl_text *ret_host)
 {
 	struct http_str host = http_request_str(rq, rq->authority);
 
-	for (size_t i = 0; i < host.n; i++) {
-		char c = host.p[i];
-
-		if (c >= 'A' && c <= 'Z')
-			c |= 0x20;
-		sl_text_put(ret_host, &c, 1);
-	}
+	http_put_small_letters(ret_host, host);
 }
 
 void proxy_put_key(const struct http_request *rq, struct sl_text *ret_key)

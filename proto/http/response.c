@@ -87,6 +87,19 @@ int http_response_field_str(struct http_response *rs, struct http_str name, stru
 	return 0;
 }
 
+int http_response_lines(struct http_response *rs, const char *lines, size_t n)
+{
+	int err = reserve_extra(rs, n);
+
+	if (err || !n)
+		return err;
+	SL_ASSERT(n >= 2 && !memcmp(lines + n - 2, "\r\n", 2));
+	memcpy((rs->extra_buf ? (char *)rs->extra_buf->data : rs->extra_own) + rs->extra_n, lines,
+	       n);
+	rs->extra_n += n;
+	return 0;
+}
+
 int http_response_field(struct http_response *rs, const char *name, const char *value)
 {
 	return http_response_field_str(rs, (struct http_str){name, strlen(name)},

@@ -62,6 +62,9 @@ int http_response_field(struct http_response *rs, const char *name, const char *
 /* The same for another server's field, which may be Content-Type while rs->content_type is NULL. */
 int http_response_field_str(struct http_response *rs, struct http_str name, struct http_str value);
 
+/* The same for many fields of another server, @n bytes of whole lines that were read as such. */
+int http_response_lines(struct http_response *rs, const char *lines, size_t n);
+
 /* The body is a copy of @data. Return: 0, -ENOMEM, or -E2BIG (over 16 MiB). */
 int http_response_body(struct http_response *rs, const char *content_type, const void *data,
 		       size_t n);

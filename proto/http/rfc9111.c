@@ -274,17 +274,6 @@ void http_request_cc(const struct http_request *rq, struct http_cc *ret_cc)
 
 /* ---- selecting by Vary ------------------------------------------------------------------ */
 
-static void put_small_letters(struct sl_text *t, struct http_str s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (c >= 'A' && c <= 'Z')
-			c |= 0x20;
-		sl_text_put(t, &c, 1);
-	}
-}
-
 bool http_vary_of(struct http_lines fields, struct sl_text *ret_names)
 {
 	struct http_line line;
@@ -299,7 +288,7 @@ bool http_vary_of(struct http_lines fields, struct sl_text *ret_names)
 				return false;
 			if (http_list_has((struct http_str){ret_names->data, ret_names->len}, e))
 				continue;
-			put_small_letters(ret_names, e);
+			http_put_small_letters(ret_names, e);
 			sl_text_put(ret_names, ",", 1);
 		}
 	}
@@ -322,7 +311,7 @@ void http_vary_select(struct http_str names, struct http_lines request, struct s
 		struct http_line line;
 		bool caseless = is_caseless(name);
 
-		put_small_letters(ret_key, name);
+		http_put_small_letters(ret_key, name);
 		while (http_lines_next(&left, &line)) {
 			struct http_str e;
 
@@ -332,7 +321,7 @@ void http_vary_select(struct http_str names, struct http_lines request, struct s
 			sl_text_put(ret_key, "=", 1);
 			while (http_list_next(&line.value, &e)) {
 				if (caseless)
-					put_small_letters(ret_key, e);
+					http_put_small_letters(ret_key, e);
 				else
 					sl_text_put(ret_key, e.p, e.n);
 				sl_text_put(ret_key, ",", 1);
@@ -502,6 +491,23 @@ bool http_target_resolve(const struct http_target *base, struct http_str referen
 
 /* ---- Cache-Status ----------------------------------------------------------------------- */
 
+/* With its sign, and a NUL. */
+static void put_number(char *p, int64_t v)
+{
+	char digits[20];
+	uint64_t left = v < 0 ? -(uint64_t)v : (uint64_t)v;
+	size_t n = 0;
+
+	do
+		digits[n++] = (char)('0' + left % 10);
+	while (left /= 10);
+	if (v < 0)
+		*p++ = '-';
+	while (n)
+		*p++ = digits[--n];
+	*p = 0;
+}
+
 void http_cache_status_format(const struct http_cache_status *s, char *ret_text)
 {
 	static const char *const fwd[] = {
@@ -515,6 +521,15 @@ void http_cache_status_format(const struct http_cache_status *s, char *ret_text)
 		[HTTP_FWD_PARTIAL] = "partial",
 	};
 	size_t n = 0, max = HTTP_CACHE_STATUS_BYTES;
+
+	/* What is asked for most is not worth a reading of formats. */
+	if (s->hit && !s->detail) {
+		static const char hit[] = "sluice; hit; ttl=";
+
+		memcpy(ret_text, hit, sizeof(hit) - 1);
+		put_number(ret_text + sizeof(hit) - 1, s->ttl_s);
+		return;
+	}
 
 #define PUT(...) (n += (size_t)snprintf(ret_text + n, max - n, __VA_ARGS__))
 	PUT("sluice");
