@@ -91,6 +91,11 @@ def h2load_gets_all_answers(daemon):
     loaded(f"http://{address(proxy, 'proxy')}/small", "--h1", "-m4")
 
 
+def many_streams_get_all_answers(daemon):
+    said = loaded(f"http://{address(proxy, 'proxy')}/small", "-m16")
+    assert "Application protocol: h2c\n" in said, said
+
+
 def tls_starts(daemon):
     called("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
            "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
@@ -104,13 +109,18 @@ def tls_starts(daemon):
 
 def curl_trusts_the_certificate(daemon):
     for version in ("1.2", "1.3"):
-        status, _, body = curl(f"https://{address(proxy, 'proxy')}/file", "--cacert",
-                               in_work("certificate"), "--tls-max", version)
-        assert status == 200 and body == content, (version, status, len(body))
+        for http in ("1.1", "2"):
+            status, _, body = curl(f"https://{address(proxy, 'proxy')}/file", "--cacert",
+                                   in_work("certificate"), "--tls-max", version, "--http" + http)
+            assert status == 200 and body == content, (version, status, len(body))
+            with open(in_work("head")) as f:
+                assert f.readline().startswith(f"HTTP/{http} 200"), http
 
 
 def h2load_gets_all_answers_encrypted(daemon):
     assert "TLS Protocol: TLSv1.3" in loaded(f"https://{address(proxy, 'proxy')}/small", "--h1")
+    said = loaded(f"https://{address(proxy, 'proxy')}/small", "-m16")
+    assert "Application protocol: h2\n" in said, said
 
 
 def loaded(url, *options):
@@ -130,6 +140,6 @@ for name, data in (("file", content), ("sliced", content), ("small", content[:40
 proxy = sluiced.Sluiced()
 sluiced.ENDS.append(proxy.end)
 sluiced.run([proxy_starts, curl_gets_it_once_from_afar, curl_gets_ranges, curl_resumes,
-             wrk_sees_no_error, h2load_gets_all_answers, tls_starts, curl_trusts_the_certificate,
+             wrk_sees_no_error, h2load_gets_all_answers, many_streams_get_all_answers, tls_starts, curl_trusts_the_certificate,
              h2load_gets_all_answers_encrypted],
             "static.listen=127.0.0.1:0", "static.root=" + root, "static.max_age=1h")
