@@ -215,6 +215,8 @@ static int parse_string(const struct sl_conf_key *key, const char *text, void *r
 	int rc = check_range(key, (int64_t)strlen(text));
 	char *copy;
 
+	if (is_off(key, text))
+		text = "";
 	for (const char *p = text; *p; p++)
 		if (iscntrl((unsigned char)*p))
 			return -EINVAL;
@@ -619,8 +621,8 @@ void sl_conf_allowed(const struct sl_conf_key *key, char *ret_text, size_t size)
 		allowed_choice(key->choices, ret_text, size);
 		return;
 	case SL_CONF_STRING:
-		snprintf(ret_text, size, "%lld to %lld characters", (long long)key->min,
-			 (long long)key->max);
+		snprintf(ret_text, size, "%lld to %lld characters%s", (long long)key->min,
+			 (long long)key->max, key->flags & SL_CONF_OFF ? ", or off" : "");
 		return;
 	case SL_CONF_ADDRS:
 		snprintf(ret_text, size,

@@ -95,6 +95,20 @@ int http_condition_check(const struct http_request *rq, const struct http_valida
 	return 0;
 }
 
+int http_condition_write(const struct http_request *rq, const struct http_validators *v)
+{
+	/* No list has a tag of what is not there, but "*" means anything that is. */
+	static const struct http_validators nothing = {.changed_s = HTTP_CHANGED_UNKNOWN};
+	enum match m = match_etag(rq, "If-Match", v ? v : &nothing, false);
+	int64_t s;
+
+	if (m != ABSENT && (m == NO || !v))
+		return 412;
+	if (m == ABSENT && v && field_date(rq, "If-Unmodified-Since", &s) && v->changed_s > s)
+		return 412;
+	return v && match_etag(rq, "If-None-Match", v, true) == YES ? 412 : 0;
+}
+
 bool http_condition_range(const struct http_request *rq, const struct http_validators *v)
 {
 	struct http_str value;

@@ -25,6 +25,12 @@ struct http_validators {
  */
 int http_condition_check(const struct http_request *rq, const struct http_validators *v);
 
+/**
+ * http_condition_write() - If-Match, If-Unmodified-Since and If-None-Match of a PUT or DELETE.
+ * @v: of what is stored; NULL: nothing is. Return: 0: go on; 412.
+ */
+int http_condition_write(const struct http_request *rq, const struct http_validators *v);
+
 /* If-Range: whether a Range is still of the same bytes; else all of them are sent. */
 bool http_condition_range(const struct http_request *rq, const struct http_validators *v);
 

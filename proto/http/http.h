@@ -1,17 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http: HTTP/1.1 for metrics, health, the APIs and static files. The one header that tools include.
+ * http: HTTP/1.1 and HTTP/2 for metrics, health, the APIs and static files. The one header that
+ * tools include.
  *
  * tools/sluiced makes one struct http_server for each kind of listener, gives it to sl_listen() of
  * every core as the connections' argument together with http_proto, and tells it when every
  * listener serves.
  *
- * Order of parts: the server; the proxy; the protocol.
+ * Order of parts: the access log; the server; the proxy; the protocol.
  */
 #ifndef PROTO_HTTP_HTTP_H
 #define PROTO_HTTP_HTTP_H
 
 #include "dataplane/dataplane.h"
+
+/* ---- the access log --------------------------------------------------------------------- */
+
+struct http_log;
+
+/**
+ * http_log_open() - the log of all servers in the file @path, which is made if there is none; a
+ * FIFO must have its reader. Before the cores start. @format: of its lines.
+ * Return: 0, or -errno with the cause and its cure in @why.
+ */
+int http_log_open(const char *path, enum sl_log_format format, uint32_t cores,
+		  struct http_log **ret_log, char *why, size_t why_len);
+
+/**
+ * http_log_reopen() - open @path again, after a program that rotates logs has renamed the file.
+ * In a fiber of any core; parks. Return: 0; -errno with the cause in @why: the old file stays.
+ */
+int http_log_reopen(struct http_log *log, enum sl_log_format format, char *why, size_t why_len);
+
+/* In a fiber on each core, after its last request: writes out what waits; parks. Return: 0. */
+int http_log_stop(struct http_log *log);
+
+/* After the last core. Accepts NULL. */
+void http_log_free(struct http_log *log);
 
 /* ---- the server ------------------------------------------------------------------------- */
 
@@ -24,20 +49,27 @@ struct sl_tls;
 
 /**
  * struct http_server_conf - how a server is made.
+ * @name: of the listener, in the access log. @log: that log, or NULL; outlives the server.
  * @cores: cores that serve, numbered from 0. @registry: what /metrics shows; outlives the server.
  * @head_bytes_max: http.max_head_bytes; more than the connection's window (256 KiB) counts as that.
  * @body_bytes_max: http.max_body_bytes.
  * @files: what lies below static.root, which is then all that is served; outlives the server.
+ * @keys: who may use the routes, or NULL: everybody; outlives the server.
+ * @cache: what /cache/ is about, or NULL; outlives the server.
  * @index: static.index, at most 255 bytes. @max_age_s: static.max_age, 0: off.
  * @proxy: what is in front of another server, which is then all that is served; outlives the
  * server.
  * @routes, @routes_n: the table of routes; NULL: that of static.c with @files, else of routes.c.
  */
 struct http_server_conf {
+	const char *name;
+	struct http_log *log;
 	uint32_t cores;
 	const struct sl_registry *registry;
 	uint64_t head_bytes_max, body_bytes_max;
 	struct sl_static *files;
+	struct cache *cache;
+	const struct sl_keyring *keys;
 	const char *index;
 	uint64_t max_age_s;
 	struct http_proxy *proxy;
@@ -50,11 +82,15 @@ struct http_server_conf {
  * Its limits and @not_ready are atomics, which any thread may set by the functions below.
  */
 struct http_server {
+	const char *name;
+	struct http_log *log;
 	const struct sl_registry *registry;
 	const struct http_route *routes;
 	size_t routes_n;
 	uint64_t head_bytes_max, body_bytes_max, max_age_s;
 	struct sl_static *files;
+	struct cache *cache;
+	const struct sl_keyring *keys;
 	struct http_proxy *proxy;
 	char index[256];
 	const char *not_ready; /* NULL: /readyz says 200 */

@@ -23,23 +23,19 @@ static int hex_digit(char c)
 	return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
 }
 
-/* The byte at *@p, which moves behind it. Return: the byte, or -errno. */
+/* The byte at *@p, which moves behind it. Return: the byte, or -EILSEQ. */
 static int take(const char **p, const char *end)
 {
 	const char *s = *p;
-	int c = (uint8_t)*s;
 
-	if (c != '%') {
+	if (*s != '%') {
 		*p = s + 1;
-		return c ? c : -EILSEQ;
+		return (uint8_t)*s;
 	}
 	if (end - s < 3 || hex_digit(s[1]) < 0 || hex_digit(s[2]) < 0)
 		return -EILSEQ;
-	c = hex_digit(s[1]) << 4 | hex_digit(s[2]);
 	*p = s + 3;
-	if (c == '/')
-		return -ENOENT;
-	return c ? c : -EILSEQ;
+	return hex_digit(s[1]) << 4 | hex_digit(s[2]);
 }
 
 /* ---- segments --------------------------------------------------------------------------- */
@@ -52,8 +48,10 @@ static ssize_t decode(const char *p, const char *end, char *ret_text, size_t siz
 	while (p < end) {
 		int c = take(&p, end);
 
-		if (c < 0)
-			return c;
+		if (c == '/')
+			return -ENOENT;
+		if (c <= 0)
+			return -EILSEQ;
 		if (n == size)
 			return -ENAMETOOLONG;
 		ret_text[n++] = (char)c;
@@ -108,6 +106,24 @@ ssize_t http_path_clean(struct http_str path, char *ret_path)
 	}
 	SL_ASSERT(n < HTTP_PATH_BYTES);
 	ret_path[n] = 0;
+	return (ssize_t)n;
+}
+
+ssize_t http_percent_decode(struct http_str s, void *ret_bytes, size_t max)
+{
+	const char *p = s.p, *end = s.p + s.n;
+	uint8_t *out = ret_bytes;
+	size_t n = 0;
+
+	while (p < end) {
+		int c = take(&p, end);
+
+		if (c < 0)
+			return c;
+		if (n == max)
+			return -ENAMETOOLONG;
+		out[n++] = (uint8_t)c;
+	}
 	return (ssize_t)n;
 }
 

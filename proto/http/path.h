@@ -18,6 +18,12 @@
 ssize_t http_path_clean(struct http_str path, char *ret_path);
 
 /**
+ * http_percent_decode() - @s, its percent-encoding undone once; any bytes, NUL and slashes too.
+ * Return: bytes, at most @max; -EILSEQ: malformed encoding; -ENAMETOOLONG.
+ */
+ssize_t http_percent_decode(struct http_str s, void *ret_bytes, size_t max);
+
+/**
  * http_path_encode() - the @n bytes of @name as a segment of a URI, behind @ret_text.
  * @size: its room. Return: bytes written, without NUL; -ENOSPC.
  */

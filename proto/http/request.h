@@ -37,6 +37,7 @@ const char *http_method_name(enum http_method m);
 
 /* ---- the request ------------------------------------------------------------------------ */
 
+#define HTTP_BYTES_UNKNOWN UINT64_MAX
 #define HTTP_FIELDS_MAX 128
 #define HTTP_PARAMS_MAX 4
 
@@ -74,12 +75,13 @@ struct http_body {
 
 /**
  * struct http_out - how far a response was sent that leaves in pieces (http_stream_begin()).
+ * @status: of the response. @sent: bytes handed over so far.
  * @left: bytes to come, or HTTP_BYTES_UNKNOWN. @silent: none of them leaves: HEAD, or the status
  * has no body. @chunked, @close: of HTTP/1.1. @err: the first failure, given to every later call.
  */
 struct http_out {
-	uint64_t left;
-	int err;
+	uint64_t left, sent;
+	int status, err;
 	bool begun, ended, silent, chunked, close;
 };
 
@@ -94,7 +96,10 @@ struct http_wire;
  * of Host; empty: not told.
  * @path: of the target, as sent (percent-encoding is not undone), @query: behind its "?".
  * @star: the target is "*", which asks about the server as a whole.
- * @params: what the route's pattern left open.
+ * @params: what the route's pattern left open. @refusal: why it is not served, if it is not.
+ * @key: the name of the key that it was let in with; "": none.
+ * @began_ns: when its head was there, as sl_now() told. @peer: as sl_conn_peer(), if it is
+ * logged.
  */
 struct http_request {
 	struct sl_conn *conn;
@@ -113,6 +118,9 @@ struct http_request {
 	struct http_field fields[HTTP_FIELDS_MAX];
 	uint32_t fields_n;
 	enum http_refusal refusal;
+	int64_t began_ns;
+	const char *peer;
+	char key[SL_KEY_NAME_BYTES];
 	struct http_body body;
 	struct http_out out;
 	llhttp_t parser;
@@ -127,6 +135,14 @@ struct http_request {
  */
 enum http_refusal http_request_parse(struct http_request *rq, const uint8_t *head, size_t n,
 				     size_t begin);
+
+/**
+ * http_request_reset() - a request of the head [@head, @head + @n) of which nothing is known yet.
+ * http_request_check() - the rest of parsing once spans of method_text, target, authority and all
+ * fields were found by another reader: the same rules as for HTTP/1.1. @ended: no body follows.
+ */
+void http_request_reset(struct http_request *rq, const char *head, size_t n);
+enum http_refusal http_request_check(struct http_request *rq, bool ended);
 
 static inline struct http_str http_request_str(const struct http_request *rq, struct http_span s)
 {

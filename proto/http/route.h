@@ -8,12 +8,16 @@
 
 enum {
 	HTTP_ROUTE_NO_STORE = 1 << 0, /* the answer is of the moment: caches must not keep it */
+	/* Where http.keys asks for keys; without one of these: a key for read. */
+	HTTP_ROUTE_OPEN = 1 << 1,  /* none: tells nothing of what is stored */
+	HTTP_ROUTE_WRITE = 1 << 2, /* one for write */
+	HTTP_ROUTE_ADMIN = 1 << 3, /* one for admin */
 };
 
 /**
  * struct http_route - one row of the table; the first that matches counts.
- * @methods: HTTP_ON(GET) | …; GET brings HEAD, whose body is left out on its way. HTTP_ON(ANY): all
- *	methods, those without a name here too.
+ * @methods: HTTP_ON(GET) | …; GET brings HEAD, whose body is left out on its way. HTTP_ON(ANY):
+ *	all methods, those without a name here too.
  * @path: matched byte by byte against the path as sent; "{}" stands for one segment that is not
  *	empty, "{*}" at the end for all the rest: at most HTTP_PARAMS_MAX, given as rq->params.
  *	"{*}" alone is every path, the empty one of "http://host" too.

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cache.h"
 #include "route.h"
 #include "status.h"
 
@@ -50,10 +51,15 @@ static int get_readyz(struct http_request *rq, struct http_response *rs, int64_t
 /* ---- the table -------------------------------------------------------------------------- */
 
 const struct http_route http_routes[] = {
-	{HTTP_ON(GET), "/", http_status_get, 0},
-	{HTTP_ON(GET), "/status/{}", http_status_file_get, 0},
+	{HTTP_ON(GET), "/", http_status_get, HTTP_ROUTE_OPEN},
+	{HTTP_ON(GET), "/status/{}", http_status_file_get, HTTP_ROUTE_OPEN},
 	{HTTP_ON(GET), "/metrics", get_metrics, HTTP_ROUTE_NO_STORE},
-	{HTTP_ON(GET), "/healthz", get_healthz, HTTP_ROUTE_NO_STORE},
-	{HTTP_ON(GET), "/readyz", get_readyz, HTTP_ROUTE_NO_STORE},
+	{HTTP_ON(GET), "/healthz", get_healthz, HTTP_ROUTE_NO_STORE | HTTP_ROUTE_OPEN},
+	{HTTP_ON(GET), "/readyz", get_readyz, HTTP_ROUTE_NO_STORE | HTTP_ROUTE_OPEN},
+	{HTTP_ON(GET), "/cache/", http_cache_stat_get, HTTP_ROUTE_NO_STORE},
+	{HTTP_ON(GET), "/cache/{*}", http_cache_get, 0},
+	{HTTP_ON(PUT), "/cache/{*}", http_cache_put, HTTP_ROUTE_WRITE},
+	{HTTP_ON(DELETE), "/cache/{*}", http_cache_delete, HTTP_ROUTE_WRITE},
+	{HTTP_ON(POST), "/cache-purge", http_cache_purge, HTTP_ROUTE_WRITE},
 };
 const size_t http_routes_n = SL_ARRAY_SIZE(http_routes);

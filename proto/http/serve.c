@@ -11,20 +11,34 @@
  * Order of parts: the connection; refusing; answering; serving.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "access_log.h"
+#include "h2.h"
 #include "head.h"
 #include "route.h"
 #include "wire.h"
 
 /* ---- the connection --------------------------------------------------------------------- */
 
-/* @head_bytes: the length found by need(). @ended: the last response was sent or is on its way. */
+/**
+ * struct http_conn - @head_bytes: the length found by need(). @begun: it speaks HTTP/1.1.
+ * @h2: it began with the preface of HTTP/2. @ended: the last response was sent or is on its way.
+ * @peer: for the access log, as of the first request: when a client has reset, nobody knows it.
+ */
 struct http_conn {
 	struct http_scan scan;
 	size_t head_bytes;
-	bool ended;
+	bool begun, h2, ended;
+	char peer[56];
 };
+
+/* Whether @have bytes are, or may become, the preface of HTTP/2. */
+static bool is_preface(const uint8_t *p, size_t have)
+{
+	return !memcmp(p, HTTP_H2_PREFACE, sl_min(have, (size_t)HTTP_H2_PREFACE_BYTES));
+}
 
 static ssize_t need(struct sl_conn *conn, const uint8_t *p, size_t have)
 {
@@ -34,6 +48,11 @@ static ssize_t need(struct sl_conn *conn, const uint8_t *p, size_t have)
 
 	if (c->ended)
 		return (ssize_t)have;
+	if (!c->begun && is_preface(p, have)) {
+		c->h2 = have >= HTTP_H2_PREFACE_BYTES;
+		return HTTP_H2_PREFACE_BYTES;
+	}
+	c->begun = true;
 	n = http_head_scan(&c->scan, p, have,
 			   __atomic_load_n(&s->head_bytes_max, __ATOMIC_RELAXED));
 	if (!n)
@@ -56,8 +75,10 @@ static int refuse(struct http_request *rq, enum http_refusal why)
 	};
 	int err = -ENOMEM;
 
+	rq->refusal = why;
 	http_response_init(&rs);
 	http_response_error(&rs, e->status, e->text);
+	http_log_request(rq, rs.status, http_response_bytes(&rs));
 	rs.close = c->ended = true;
 	reply = http_response_reply(&rs, &frame, rq->conn);
 	if (reply)
@@ -92,6 +113,31 @@ static int no_route(struct http_request *rq, struct http_response *rs, uint32_t 
 	return http_response_field(rs, "Allow", allow);
 }
 
+/* Whether the key that came with @rq is good for @route. Return: 0; 1: @rs refuses; -errno. */
+static int check_key(struct http_request *rq, struct http_response *rs,
+		     const struct http_route *route)
+{
+	uint32_t scope = route->flags & HTTP_ROUTE_ADMIN   ? SL_SCOPE_ADMIN
+			 : route->flags & HTTP_ROUTE_WRITE ? SL_SCOPE_WRITE
+							   : SL_SCOPE_READ;
+	struct http_str v = {0};
+	int err;
+
+	if (!rq->server->keys || route->flags & HTTP_ROUTE_OPEN)
+		return 0;
+	http_request_field(rq, "Authorization", &v);
+	err = sl_keys_check(rq->server->keys, v.p, v.n, scope, rq->key);
+	if (!err)
+		return 0;
+	if (err == -EACCES) {
+		http_response_error(rs, 403, "this key is not good for that");
+		return 1;
+	}
+	http_response_error(rs, 401, "a key is needed: Authorization: Bearer KEY");
+	err = http_response_field(rs, "WWW-Authenticate", "Bearer");
+	return err ? err : 1;
+}
+
 static int call_route(struct http_request *rq, struct http_response *rs)
 {
 	const struct http_server *s = rq->server;
@@ -99,19 +145,23 @@ static int call_route(struct http_request *rq, struct http_response *rs)
 	uint32_t allowed;
 	int err;
 
+	rq->key[0] = 0;
 	if (rq->star)
 		return no_route(rq, rs, HTTP_ON(GET) | HTTP_ON(HEAD) | HTTP_ON(OPTIONS));
 	route = http_route_find(s->routes, s->routes_n, rq->method,
 				http_request_str(rq, rq->path), rq->params, &allowed);
 	if (!route)
 		return no_route(rq, rs, allowed);
+	err = check_key(rq, rs, route);
+	if (err)
+		return sl_min(err, 0);
 	err = route->fn(rq, rs, SL_NEVER);
 	if (!err && !rq->out.begun && route->flags & HTTP_ROUTE_NO_STORE)
 		err = http_response_field(rs, "Cache-Control", "no-store");
 	return err;
 }
 
-int http_respond(struct http_request *rq, struct http_response *rs)
+static int respond(struct http_request *rq, struct http_response *rs)
 {
 	const struct http_out *o = &rq->out;
 	int err = call_route(rq, rs);
@@ -127,6 +177,18 @@ int http_respond(struct http_request *rq, struct http_response *rs)
 	rs->extra_n = 0;
 	http_response_error(rs, e->status, e->text);
 	return 0;
+}
+
+int http_respond(struct http_request *rq, struct http_response *rs)
+{
+	int err = respond(rq, rs);
+	bool bare = err || rq->method == HTTP_M_HEAD || http_status_ends_head(rs->status);
+
+	if (rq->out.begun)
+		http_log_request(rq, rq->out.status, rq->out.sent);
+	else
+		http_log_request(rq, err ? 0 : rs->status, bare ? 0 : http_response_bytes(rs));
+	return err;
 }
 
 /* ---- serving ---------------------------------------------------------------------------- */
@@ -181,11 +243,20 @@ static int serve(struct sl_conn *conn)
 	rq.server = sl_conn_arg(conn);
 	rq.wire = &http_h1_wire;
 	rq.head_left = n;
+	rq.began_ns = sl_now();
+	rq.peer = c->peer;
+	if (rq.server->log && !c->peer[0])
+		snprintf(c->peer, sizeof(c->peer), "%s", sl_conn_peer(conn));
 	c->scan = (struct http_scan){0};
 	c->head_bytes = 0;
 	if (c->ended) {
 		sl_conn_skip(conn, sl_conn_buffered(conn));
 		return 0;
+	}
+	if (c->h2) {
+		err = http_h2_serve(conn, c->peer);
+		c->ended = true;
+		return err;
 	}
 	if (scan.refusal)
 		return refuse(&rq, scan.refusal);

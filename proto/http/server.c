@@ -47,8 +47,12 @@ int http_server_init(struct http_server *s, const struct http_server_conf *conf)
 	for (uint32_t i = 0; i < conf->cores; i++)
 		cores[i] = (struct http_core){.second = -1};
 	*s = (struct http_server){
+		.name = conf->name ? conf->name : "http",
+		.log = conf->log,
 		.registry = conf->registry,
 		.files = conf->files,
+		.cache = conf->cache,
+		.keys = conf->keys,
 		.proxy = conf->proxy,
 		.not_ready = "starting",
 		.cores = cores,

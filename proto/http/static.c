@@ -16,10 +16,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "condition.h"
 #include "mime.h"
+#include "partial.h"
 #include "path.h"
-#include "range.h"
 #include "route.h"
 
 /* ---- what describes a file -------------------------------------------------------------- */
@@ -87,99 +86,40 @@ static void add_extent(struct http_response *rs, const struct found *f, uint64_t
 		sl_part_extent((struct sl_extent){.file = f->file.file, .off = off, .len = len});
 }
 
-/* "bytes 0-99/1000" */
-#define CONTENT_RANGE "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64
-enum { CONTENT_RANGE_BYTES = 6 + 3 * 20 + 3 };
-
 static int put_range(struct http_response *rs, const struct found *f, const struct http_range *r)
 {
-	char text[CONTENT_RANGE_BYTES];
-
-	rs->status = 206;
 	rs->content_type = f->type;
 	add_extent(rs, f, r->off, r->len);
-	snprintf(text, sizeof(text), CONTENT_RANGE, r->off, r->off + r->len - 1, f->file.bytes);
-	return http_response_field(rs, "Content-Range", text);
+	return http_partial_one(rs, r, f->file.bytes);
 }
 
-enum {
-	BOUNDARY_BYTES = 16,
-	PART_HEAD_BYTES = 2 * CONTENT_RANGE_BYTES + 200, /* the type and the boundary, too */
-};
-
-/* The memory of all heads; the type of the whole comes first, for it names the boundary. */
-struct heads {
-	struct sl_buf *buf;
-	size_t n;
-	char boundary[BOUNDARY_BYTES + 1];
-};
-
-__attribute__((format(printf, 2, 3))) static struct sl_slice put_text(struct heads *h,
-								      const char *format, ...)
-{
-	size_t at = h->n, room = h->buf->bytes - at;
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vsnprintf((char *)h->buf->data + at, room, format, args);
-	va_end(args);
-	SL_ASSERT(n > 0 && (size_t)n < room);
-	h->n += (size_t)n + 1;
-	return sl_slice_of(h->buf, at, (size_t)n);
-}
-
-/* multipart/byteranges (RFC 9110, section 14.6). */
 static int put_ranges(struct http_response *rs, const struct found *f, const struct http_range *r,
 		      int n)
 {
-	struct heads h = {.buf = sl_buf_new((size_t)(n + 2) * PART_HEAD_BYTES)};
-	struct sl_slice type;
-	uint64_t random;
+	struct http_multipart m;
+	int err = http_multipart_make(rs, (struct http_str){f->type, strlen(f->type)},
+				      f->file.bytes, r, n, &m);
 
-	if (!h.buf)
-		return -ENOMEM;
-	/* No file can hold a boundary that is not known before. */
-	sl_random(&random, sizeof(random));
-	snprintf(h.boundary, sizeof(h.boundary), "%016" PRIx64, random);
-	type = put_text(&h, "multipart/byteranges; boundary=%s", h.boundary);
-	rs->status = 206;
-	rs->content_type = (const char *)type.data;
+	if (err)
+		return err;
 	for (int i = 0; i < n; i++) {
-		rs->parts[rs->n++] = sl_part_slice(put_text(
-			&h, "\r\n--%s\r\nContent-Type: %s\r\nContent-Range: " CONTENT_RANGE
-			"\r\n\r\n", h.boundary, f->type, r[i].off, r[i].off + r[i].len - 1,
-			f->file.bytes));
+		rs->parts[rs->n++] = http_multipart_take(&m, i);
 		add_extent(rs, f, r[i].off, r[i].len);
 	}
-	rs->parts[rs->n++] = sl_part_slice(put_text(&h, "\r\n--%s--\r\n", h.boundary));
-	sl_slice_release(&type);
-	sl_buf_release(h.buf);
+	/* With it goes the memory of all, the type's too, when it is sent. */
+	rs->parts[rs->n++] = http_multipart_take(&m, n);
+	http_multipart_done(&m);
 	return 0;
-}
-
-static int put_no_range(struct http_response *rs, const struct found *f)
-{
-	char text[CONTENT_RANGE_BYTES];
-
-	http_response_error(rs, 416, "the file has none of these bytes");
-	snprintf(text, sizeof(text), "bytes */%" PRIu64, f->file.bytes);
-	return http_response_field(rs, "Content-Range", text);
 }
 
 static int put_body(const struct http_request *rq, struct http_response *rs, const struct found *f,
 		    const struct http_validators *v)
 {
 	struct http_range ranges[HTTP_RANGES_MAX];
-	struct http_str value;
-	int n = 0;
+	int n = http_partial_choose(rq, v, f->file.bytes, ranges);
 
-	/* Of a HEAD no range is defined. */
-	if (rq->method == HTTP_M_GET && http_request_field(rq, "Range", &value) &&
-	    http_condition_range(rq, v))
-		n = http_range_parse(value, f->file.bytes, ranges);
 	if (n < 0)
-		return put_no_range(rs, f);
+		return http_partial_none(rs, "file", f->file.bytes);
 	if (n == 1)
 		return put_range(rs, f, ranges);
 	if (n > 1)

@@ -18,6 +18,7 @@ int http_stream_begin(struct http_request *rq, struct http_response *rs, uint64_
 	SL_ASSERT(!o->begun && !rs->n && !rs->small_n);
 	*o = (struct http_out){
 		.begun = true,
+		.status = rs->status,
 		.left = bytes,
 		.silent = rq->method == HTTP_M_HEAD || http_status_ends_head(rs->status),
 	};
@@ -48,6 +49,8 @@ int http_stream_send(struct http_request *rq, struct sl_part *parts, uint32_t n,
 	if (o->left != HTTP_BYTES_UNKNOWN)
 		o->left -= bytes;
 	o->err = rq->wire->send(rq, parts, n, deadline);
+	if (!o->err)
+		o->sent += bytes;
 	return o->err;
 }
 

@@ -265,4 +265,19 @@ TEST(strings_hold_no_control_characters)
 	EXPECT_EQ(-EINVAL, sl_conf_value_parse(&key, "a\n", &s));
 }
 
+TEST(a_string_that_may_be_off_is_empty_then)
+{
+	struct sl_conf_key key = {.type = SL_CONF_STRING, .min = 1, .max = 3};
+	char *s = NULL;
+
+	EXPECT_EQ(0, sl_conf_value_parse(&key, "off", &s));
+	EXPECT_STREQ("off", s);
+	free(s);
+	key.flags = SL_CONF_OFF;
+	EXPECT_EQ(0, sl_conf_value_parse(&key, "Off", &s));
+	EXPECT_STREQ("", s);
+	free(s);
+	EXPECT_EQ(-ERANGE, sl_conf_value_parse(&key, "", &s));
+}
+
 TEST_HARNESS_MAIN

@@ -37,12 +37,30 @@ static size_t encode(const char *path, char *ret_text, size_t size)
 	}
 }
 
+/* What is decoded, and encoded again, is decoded to the same. */
+static void check_decoding(const uint8_t *data, size_t n)
+{
+	static char bytes[HTTP_PATH_BYTES], again[HTTP_PATH_BYTES], text[4 * HTTP_PATH_BYTES];
+	ssize_t len = http_percent_decode((struct http_str){(const char *)data, n}, bytes,
+					  sizeof(bytes)), text_n;
+
+	if (len < 0)
+		return;
+	SL_ASSERT((size_t)len <= n);
+	text_n = http_path_encode(bytes, (size_t)len, text, sizeof(text));
+	SL_ASSERT(text_n >= len);
+	SL_ASSERT(http_percent_decode((struct http_str){text, (size_t)text_n}, again,
+				      sizeof(again)) == len);
+	SL_ASSERT(!memcmp(bytes, again, (size_t)len));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static char path[HTTP_PATH_BYTES], again[HTTP_PATH_BYTES], text[4 * HTTP_PATH_BYTES];
 	ssize_t len = http_path_clean((struct http_str){(const char *)data, n}, path);
 	size_t text_n;
 
+	check_decoding(data, n);
 	if (len < 0)
 		return 0;
 	SL_ASSERT((size_t)len == strlen(path) && len < HTTP_PATH_BYTES);

@@ -19,6 +19,7 @@
 
 #include "bench.h"
 #include "net.h"
+#include "options.h"
 
 /* ---- state ------------------------------------------------------------------------------ */
 
@@ -39,6 +40,7 @@ struct run {
 	int epoll;
 	struct link *links;
 	uint64_t asked, answered;
+	const char *key; /* NULL: none */
 	bool measuring;
 };
 
@@ -63,8 +65,9 @@ static int ask(struct run *r, struct link *l)
 		return 0;
 	if (o->files)
 		snprintf(number, sizeof(number), "%" PRIu64, r->asked % (uint64_t)o->files);
-	n = snprintf(text, sizeof(text), "GET %s%s HTTP/1.1\r\nHost: %s\r\n\r\n", o->path, number,
-		     o->bootstrap);
+	n = snprintf(text, sizeof(text), "GET %s%s HTTP/1.1\r\nHost: %s\r\n%s%s%s\r\n", o->path,
+		     number, o->bootstrap, r->key ? "Authorization: Bearer " : "",
+		     r->key ? r->key : "", r->key ? "\r\n" : "");
 	if ((size_t)n >= sizeof(text))
 		return run_fail(r, -ENAMETOOLONG, "the path");
 	r->asked++;
@@ -271,7 +274,7 @@ static int measure(struct run *r)
 
 int bench_http_run(struct bench_load *load)
 {
-	struct run r = {.load = load, .epoll = -1};
+	struct run r = {.load = load, .epoll = -1, .key = key_default()};
 	int err;
 
 	load->latency_ns = malloc(BENCH_SAMPLES_MAX * sizeof(*load->latency_ns));

@@ -23,6 +23,20 @@ const char *bootstrap_default(void)
 	return env && *env ? env : "127.0.0.1:9092";
 }
 
+const char *http_default(void)
+{
+	const char *env = getenv("SLUICE_HTTP");
+
+	return env && *env ? env : "127.0.0.1:8080";
+}
+
+const char *key_default(void)
+{
+	const char *env = getenv("SLUICE_KEY");
+
+	return env && *env ? env : NULL;
+}
+
 static int whole_number(const char *text, const char **ret_end, int64_t *ret_v)
 {
 	char *end;

@@ -100,7 +100,20 @@ int bytes_parse(const char *text, uint64_t *ret_bytes);
 /* The address that verbs talk to unless told otherwise: SLUICE_BOOTSTRAP or 127.0.0.1:9092. */
 const char *bootstrap_default(void);
 
+/* The same of http.listen: SLUICE_HTTP or 127.0.0.1:8080. */
+const char *http_default(void);
+
+/* The key for daemons that ask for one: SLUICE_KEY, or NULL. Command lines are for all to see. */
+const char *key_default(void);
+
+/* The port of an address without one. */
+enum { HTTP_PORT = 8080 };
+
 /* clang-format off */
+#define OPTION_HTTP(type, field)                                                                   \
+	{"http", "HOST:PORT", OPTION_TEXT, offsetof(type, field), 0, 0, NULL,                      \
+	 "the daemon's http.listen; SLUICE_HTTP, or 127.0.0.1:8080, unless given"}
+
 #define OPTION_BOOTSTRAP(type, field)                                                              \
 	{"bootstrap", "HOST:PORT", OPTION_TEXT, offsetof(type, field), 0, 0, NULL,                 \
 	 "where the daemon listens; SLUICE_BOOTSTRAP, or 127.0.0.1:9092, unless given"}

@@ -17,8 +17,6 @@
 #include "top.h"
 #include "verbs.h"
 
-#define HTTP_PORT 8080
-
 /* ---- a look ----------------------------------------------------------------------------- */
 
 static void unreachable(const struct top_conf *conf, int err, char *ret_why)
@@ -162,8 +160,7 @@ struct top_options {
 };
 
 static const struct option_row rows[] = {
-	{"http", "HOST:PORT", OPTION_TEXT, offsetof(struct top_options, http), 0, 0, NULL,
-	 "the daemon's http.listen; SLUICE_HTTP, or 127.0.0.1:8080, unless given"},
+	OPTION_HTTP(struct top_options, http),
 	{"interval", "TIME", OPTION_TIME, offsetof(struct top_options, interval_ns), 100 * SL_MSEC,
 	 3600 * SL_SEC, NULL, "from one look to the next, at least 100ms (1s)"},
 	{"sort", "ORDER", OPTION_CHOICE, offsetof(struct top_options, sort), 0, 0,
@@ -193,9 +190,8 @@ static const struct usage usage = {
 
 int verb_top(int argc, char **argv)
 {
-	const char *env = getenv("SLUICE_HTTP");
 	struct top_options o = {
-		.http = env && *env ? env : "127.0.0.1:8080",
+		.http = http_default(),
 		.interval_ns = SL_SEC,
 		.timeout_ns = 5 * SL_SEC,
 	};

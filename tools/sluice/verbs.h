@@ -12,6 +12,7 @@
 int verb_topic(int argc, char **argv);
 int verb_produce(int argc, char **argv);
 int verb_consume(int argc, char **argv);
+int verb_cache(int argc, char **argv);
 int verb_log(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_top(int argc, char **argv);

@@ -178,6 +178,8 @@ static int open_files(struct daemon *d, uint32_t cores, char *why, size_t why_le
 		return err;
 	}
 	return http_server_init(&d->web, &(struct http_server_conf){
+						 .name = listener_names[LISTENER_STATIC],
+						 .log = d->access_log,
 						 .cores = cores,
 						 .registry = d->registry,
 						 .head_bytes_max = d->conf.http.max_head_bytes,
@@ -323,6 +325,16 @@ static int configure_topics(void *arg, int64_t deadline)
 	return 0;
 }
 
+static void reopen_access_log(struct daemon *d)
+{
+	char why[256];
+
+	if (d->access_log &&
+	    http_log_reopen(d->access_log, (enum sl_log_format)d->conf.node.log_format, why,
+			    sizeof(why)))
+		sl_log_warn("access-log.kept", SL_KV(why, why));
+}
+
 static void apply(struct daemon *d)
 {
 	char why[400];
@@ -364,6 +376,7 @@ static void reload(struct daemon *d)
 		}
 		sl_log_notice("settings.reloaded", SL_KV(changed, n));
 	}
+	reopen_access_log(d);
 	sl_notify_ready("serving");
 }
 
@@ -456,6 +469,14 @@ static int stop_files(void *arg, int64_t deadline)
 	return 0;
 }
 
+static int stop_access_log(void *arg, int64_t deadline)
+{
+	struct daemon *d = arg;
+
+	(void)deadline;
+	return d->access_log ? http_log_stop(d->access_log) : 0;
+}
+
 static int on_every_core(struct daemon *d, int (*fn)(void *arg, int64_t deadline))
 {
 	int first = 0;
@@ -477,6 +498,7 @@ static int end(struct daemon *d)
 	set_ready(d, "draining");
 	on_every_core(d, drain_topics);
 	listeners_close(d, sl_now() + DRAIN_NS);
+	on_every_core(d, stop_access_log);
 	on_every_core(d, stop_files);
 	on_every_core(d, proxy_stop_core);
 	on_every_core(d, cache_stop_core);
@@ -524,6 +546,30 @@ static void run_here(struct sl_msg *msg)
 	SL_ASSERT(!sl_fiber_start(SL_STACK_LARGE, run_fiber, r));
 }
 
+static int open_access_log(struct daemon *d, uint32_t cores, char *why, size_t why_len)
+{
+	const char *path = d->conf.http.access_log;
+
+	if (!path[0])
+		return 0;
+	return http_log_open(path, (enum sl_log_format)d->conf.node.log_format, cores,
+			     &d->access_log, why, why_len);
+}
+
+static int open_http(struct daemon *d, uint32_t cores)
+{
+	return http_server_init(&d->http, &(struct http_server_conf){
+						  .name = listener_names[LISTENER_HTTP],
+						  .log = d->access_log,
+						  .cores = cores,
+						  .registry = d->registry,
+						  .head_bytes_max = d->conf.http.max_head_bytes,
+						  .body_bytes_max = d->conf.http.max_body_bytes,
+						  .cache = d->cache,
+						  .keys = &d->keys,
+					  });
+}
+
 static int start_cores(struct daemon *d, char *why, size_t why_len)
 {
 	int nodes[CPU_SETSIZE];
@@ -534,6 +580,7 @@ static int start_cores(struct daemon *d, char *why, size_t why_len)
 	if (d->pinned &&
 	    choose_nodes((enum sl_numa_mode)d->conf.node.numa, d->cpus, conf.n, nodes))
 		conf.nodes = nodes;
+	conf.spin_ns = d->conf.node.spin_ns;
 	conf.arena_bytes_max = d->conf.node.memory_max_bytes / conf.n;
 	err = make_registry(d, conf.n);
 	if (err)
@@ -548,14 +595,11 @@ static int start_cores(struct daemon *d, char *why, size_t why_len)
 						 : strerror(-err));
 		return err;
 	}
-	err = http_server_init(&d->http, &(struct http_server_conf){
-						 .cores = conf.n,
-						 .registry = d->registry,
-						 .head_bytes_max = d->conf.http.max_head_bytes,
-						 .body_bytes_max = d->conf.http.max_body_bytes,
-					 });
+	err = open_access_log(d, conf.n, why, why_len);
 	if (!err)
 		err = cache_begin(d, conf.n, why, why_len);
+	if (!err)
+		err = open_http(d, conf.n);
 	if (!err)
 		err = proxy_begin(d, conf.n, why, why_len);
 	if (!err && d->conf.statics.listen.n)
@@ -579,6 +623,7 @@ static void free_all(struct daemon *d)
 	cache_free(d->cache);
 	http_server_done(&d->http);
 	close_files(d);
+	http_log_free(d->access_log);
 	sl_registry_free(d->registry);
 	while ((k = d->kafka)) {
 		d->kafka = k->older;

@@ -56,6 +56,7 @@ struct daemon {
 	const char *fallbacks[SL_FALLBACK_LAST];
 	const char *direct_fallbacks[SL_DIRECT_FALLBACK_LAST];
 	struct sl_topics *topics;
+	struct http_log *access_log; /* NULL: off */
 	struct http_server http;
 	int root;
 	struct sl_static *files;

@@ -108,6 +108,7 @@ static struct sl_conn_limits limits_of(const struct daemon *d)
 		.replies = REPLIES_MAX,
 		.conns = (uint32_t)((d->conf.conn.max + cores - 1) / cores),
 		.handshake_ns = d->conf.tls.handshake_timeout_ns,
+		.loopback_reno = d->conf.conn.loopback_reno,
 		.deliver = {
 			.copy_max_bytes = (uint32_t)d->conf.deliver.copy_max_bytes,
 			.zerocopy_min_bytes = (uint32_t)d->conf.deliver.zerocopy_min_bytes,

@@ -194,18 +194,20 @@ static int drop_privileges(struct daemon *d, char *why, size_t why_len)
 	const struct sl_conf *c = &d->conf;
 	const char *root = c->statics.listen.n ? c->statics.root : ""; /* missing, so left out */
 	const char *cache = c->cache.path; /* the same */
-	char copy[6][4200];
+	char copy[7][4200];
 	const char *settings = folder_of(d->source.file ? d->source.file : "", copy[0],
 					 sizeof(copy[0]));
 	const struct sl_privileges_path paths[] = {
 		{c->node.datadir, true, false}, {"/proc", false, true}, {"/sys", false, true},
 		{"/etc", false, true},		{"/usr", false, true},	{root, false, true},
+		{cache, true, true},
 		{files_folder(c->tls.certificate, copy[1]), false, true},
 		{files_folder(c->tls.key, copy[2]), false, true},
 		{files_folder(c->tls.client_ca, copy[3]), false, true},
 		{files_folder(c->http.keys, copy[4]), false, true},
 		{files_folder(c->proxy.origin_ca, copy[5]), false, true},
-		{cache, true, true},
+		/* The file is made again when it was renamed. */
+		{files_folder(c->http.access_log, copy[6]), true, true},
 		{settings, false, true},
 	};
 	struct sl_privileges_conf conf = {

@@ -71,6 +71,33 @@ TEST(what_is_not_as_the_client_thinks_is_refused)
 	EXPECT_EQ(412, check("If-Match: \"x\"\r\nIf-None-Match: \"a,b\"\r\n"));
 }
 
+static int write_to(const char *fields, bool there)
+{
+	parse(fields);
+	return http_condition_write(&rq, there ? &v : NULL);
+}
+
+TEST(a_writer_says_what_is_to_be_there)
+{
+	EXPECT_EQ(0, write_to("", true));
+	EXPECT_EQ(0, write_to("", false));
+	EXPECT_EQ(412, write_to("If-None-Match: *\r\n", true));
+	EXPECT_EQ(0, write_to("If-None-Match: *\r\n", false));
+	EXPECT_EQ(412, write_to("If-None-Match: W/\"a,b\"\r\n", true));
+	EXPECT_EQ(0, write_to("If-None-Match: \"x\"\r\n", true));
+	EXPECT_EQ(0, write_to("If-None-Match: \"a,b\"\r\n", false));
+	EXPECT_EQ(0, write_to("If-Match: *\r\n", true));
+	EXPECT_EQ(412, write_to("If-Match: *\r\n", false));
+	EXPECT_EQ(0, write_to("If-Match: \"x\", \"a,b\"\r\n", true));
+	EXPECT_EQ(412, write_to("If-Match: \"a,b\"\r\n", false));
+	EXPECT_EQ(412, write_to("If-Match: \"\"\r\n", false));
+	EXPECT_EQ(412, write_to("If-Match: \"x\"\r\n", true));
+	EXPECT_EQ(412, write_to("If-Match: W/\"a,b\"\r\n", true));
+	EXPECT_EQ(412, write_to("If-Unmodified-Since: " BEFORE "\r\n", true));
+	EXPECT_EQ(0, write_to("If-Unmodified-Since: " THEN "\r\n", true));
+	EXPECT_EQ(0, write_to("If-Unmodified-Since: " BEFORE "\r\n", false));
+}
+
 TEST(a_range_counts_only_of_the_same_bytes)
 {
 	EXPECT_TRUE(range(""));

@@ -114,4 +114,28 @@ TEST(what_is_encoded_is_cleaned_to_itself)
 	EXPECT_EQ(-ENOSPC, http_path_encode("aaa", 3, path, 4));
 }
 
+TEST(percent_encoding_is_undone_once_to_any_bytes)
+{
+	static const struct {
+		const char *text;
+		ssize_t n;
+		const char *bytes;
+	} rows[] = {
+		{"", 0, ""},		      {"abc", 3, "abc"},	{"a%2Fb%2fc", 5, "a/b/c"},
+		{"%00%ff", 2, "\0\xff"},      {"%2541", 3, "%41"},	{"a+b", 3, "a+b"},
+		{"/../", 4, "/../"},	      {"%", -EILSEQ, ""},	{"%4", -EILSEQ, ""},
+		{"a%4g", -EILSEQ, ""},	      {"%%41", -EILSEQ, ""},	{"12345678", 8, "12345678"},
+		{"123456789", -ENAMETOOLONG, ""}, {"1234567%38", 8, "12345678"},
+	};
+	char bytes[8];
+
+	for (size_t i = 0; i < SL_ARRAY_SIZE(rows); i++) {
+		struct http_str s = {rows[i].text, strlen(rows[i].text)};
+		ssize_t n = http_percent_decode(s, bytes, sizeof(bytes));
+
+		if (EXPECT_EQ(rows[i].n, n) && n > 0)
+			EXPECT_MEMEQ(rows[i].bytes, bytes, (size_t)n);
+	}
+}
+
 TEST_HARNESS_MAIN

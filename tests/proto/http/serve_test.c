@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * HTTP over sockets.
- * Order of parts: the routes of these tests; requests; bodies; connections; unsound input.
+ * Order of parts: the routes of these tests; requests; bodies; connections; keys; unsound input.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -540,6 +540,81 @@ static void vanish(struct web *w)
 TEST(client_that_vanishes_disturbs_nobody)
 {
 	run(vanish);
+}
+
+/* ---- keys ------------------------------------------------------------------------------- */
+
+/* SHA-256 of "secret", "other" and "root". */
+#define SECRET "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+#define OTHER "d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa"
+#define ROOT "4813494d137e1631bba301d5acab6e7bb7aa74ce1185d456565ef51d737677b2"
+
+static const struct http_route kept_routes[] = {
+	{HTTP_ON(GET), "/open/{}", get_say, HTTP_ROUTE_OPEN},
+	{HTTP_ON(GET), "/read/{}", get_say, 0},
+	{HTTP_ON(GET), "/write/{}", get_say, HTTP_ROUTE_WRITE},
+	{HTTP_ON(GET), "/admin/{}", get_say, HTTP_ROUTE_ADMIN},
+	{HTTP_ON(POST), "/hidden", get_hidden, HTTP_ROUTE_WRITE},
+};
+
+static void show_keys(struct web *w)
+{
+	/* By path, then by key: none, of nobody, to read, to read and write, for everything. */
+	static const char *const keys[] = {"", "Bearer nobody", "Bearer secret", "Bearer other",
+					   "Bearer root"};
+	static const struct {
+		const char *path;
+		int status[SL_ARRAY_SIZE(keys)];
+	} rows[] = {
+		{"/open/a", {200, 200, 200, 200, 200}},
+		{"/read/a", {401, 401, 200, 200, 200}},
+		{"/write/a", {401, 401, 403, 200, 200}},
+		{"/admin/a", {401, 401, 403, 403, 200}},
+		{"/nowhere", {404, 404, 404, 404, 404}},
+	};
+	int fd = web_connect(w);
+	struct web_answer a;
+
+	for (size_t i = 0; i < SL_ARRAY_SIZE(rows); i++)
+		for (size_t k = 0; k < SL_ARRAY_SIZE(keys); k++) {
+			char text[300];
+
+			snprintf(text, sizeof(text),
+				 "GET %s HTTP/1.1\r\nHost: h\r\n%s%s\r\n\r\n", rows[i].path,
+				 k ? "Authorization: " : "X: y", keys[k]);
+			web_send_text(fd, text);
+			ASSERT_TRUE(web_read(fd, false, &a));
+			if (!EXPECT_EQ(rows[i].status[k], a.status))
+				TH_LOG("%s by '%s'", rows[i].path, keys[k]);
+			EXPECT_EQ(a.status == 401,
+				  strstr(a.head, "\r\nWWW-Authenticate: Bearer\r\n") != NULL);
+			web_answer_done(&a);
+		}
+	close(fd);
+	/* A body is not asked for from who may not send it. */
+	EXPECT_EQ(401, web_ask(w, "POST /hidden HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+				  "Content-Length: 5\r\n\r\n", &a));
+	web_answer_done(&a);
+	EXPECT_EQ(0, __atomic_load_n(&hidden, __ATOMIC_RELAXED));
+}
+
+TEST(a_route_is_for_who_has_a_key_for_it)
+{
+	struct sl_keyring keys = {0};
+	struct web w = {.client = show_keys,
+			.conf = {.routes = kept_routes, .routes_n = SL_ARRAY_SIZE(kept_routes),
+				 .keys = &keys}};
+	char path[300], why[300] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/keys", harness_tmpdir());
+	f = fopen(path, "w");
+	ASSERT_NOT_NULL(f);
+	fputs("reader " SECRET " read\nboth " OTHER " write,read\nroot " ROOT " admin\n", f);
+	fclose(f);
+	ASSERT_EQ(0, sl_keyring_load(&keys, path, why, sizeof(why), SL_NEVER));
+	web_run(&w);
+	sl_keyring_done(&keys);
 }
 
 /* ---- unsound input ---------------------------------------------------------------------- */

@@ -32,6 +32,8 @@ static int run_core(void *arg)
 				  .arg = w,
 				  .ret_port = &w->port};
 
+	if (w->begin)
+		w->begin(w);
 	serving_run(&serving);
 	if (w->end)
 		w->end(w);
@@ -60,7 +62,7 @@ static void fill_defaults(struct web *w)
 
 void web_run(struct web *w)
 {
-	struct sl_cores_conf cores = {.n = 1, .arena_bytes_max = 256 << 20};
+	struct sl_cores_conf cores = {.n = 1, .arena_bytes_max = 256 << 20, .backend = w->backend};
 
 	w->registry = serving_registry(1, "http", NULL, 0);
 	cores.registry = w->registry;

@@ -10,7 +10,8 @@
  * struct web - a server for one test; zero fields take the defaults.
  * @conf: routes and limits (NULL routes: the daemon's; 4 KiB of head, 4 MiB of body).
  * @limits: of its connections (times of 10 s). @nothing_ahead: an ahead_bytes of 0 is meant so.
- * @end: on the server's core, after it has drained; may be NULL.
+ * @backend: who carries the core's operations out (NULL: the kernel).
+ * @begin, @end: on the server's core, before it listens and after it has drained; may be NULL.
  * @client: runs in a thread of its own while the server serves; the server drains afterwards.
  * @server, @port: set when @client runs.
  */
@@ -18,6 +19,8 @@ struct web {
 	struct http_server_conf conf;
 	struct sl_conn_limits limits;
 	bool nothing_ahead;
+	struct sl_backend *backend;
+	void (*begin)(struct web *w);
 	void (*end)(struct web *w);
 	void (*client)(struct web *w);
 	struct http_server server;

@@ -30,7 +30,8 @@ TEST(a_word_chooses_its_function)
 	EXPECT_EQ(2, verbs_run("x", rows, 2, 1, argv));
 }
 
-static const char *const verbs[] = {"topic", "produce", "consume", "log", "doctor", "bench"};
+static const char *const verbs[] = {"topic", "produce", "consume", "cache",
+				     "log",   "doctor",  "bench"};
 
 TEST(program_lists_its_verbs)
 {
@@ -46,6 +47,10 @@ TEST(every_verb_has_help)
 {
 	static const char *const two[][2] = {{"topic", "create"},   {"topic", "list"},
 					     {"topic", "describe"}, {"topic", "delete"},
+					     {"cache", "put"},	    {"cache", "get"},
+					     {"cache", "remove"},   {"cache", "stat"},
+					     {"cache", "purge"},
+					     {"cache", "bench"},
 					     {"log", "dump"},	    {"log", "verify"},
 					     {"bench", "produce"},  {"bench", "fetch"},
 					     {"bench", "latency"},  {"bench", "machine"}};

@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The cache by HTTP.
+ *
+ * Interface: cache.h; the engine is stores/cache. A body that is stored is received into the
+ * engine's own memory; one that is sent leaves as the engine's parts, in windows of some MiB, each
+ * verified before it leaves. Invariants: keys are "k:" and the percent-decoded rest of the path,
+ * any bytes, and tags alike, so that nothing here meets what the proxy stores; what does not verify
+ * is not there; a response that has begun is either sent whole or cut off.
+ *
+ * Order of parts: keys; what went wrong; what is found; conditions; getting; storing; removing;
+ * purging; figures.
+ */
+#include "cache.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cache_meta.h"
+#include "cachecontrol.h"
+#include "partial.h"
+#include "path.h"
+#include "stores/cache/cache.h"
+
+/* ---- keys ------------------------------------------------------------------------------- */
+
+#define SPACE "k:"
+enum { SPACE_BYTES = sizeof(SPACE) - 1 };
+
+/* A key or a tag, percent-decoded, behind its space. */
+struct name {
+	size_t n;
+	char bytes[CACHE_KEY_BYTES_MAX];
+};
+
+static int name_of(struct http_str encoded, struct name *ret_name)
+{
+	ssize_t n = http_percent_decode(encoded, ret_name->bytes + SPACE_BYTES,
+					sizeof(ret_name->bytes) - SPACE_BYTES);
+
+	if (n < 0)
+		return (int)n;
+	memcpy(ret_name->bytes, SPACE, SPACE_BYTES);
+	ret_name->n = SPACE_BYTES + (size_t)n;
+	return 0;
+}
+
+static struct cache_key key_of(const struct name *name)
+{
+	return (struct cache_key){name->bytes, name->n};
+}
+
+/* ---- what went wrong -------------------------------------------------------------------- */
+
+/* Return: 1: @rs is the answer. */
+static int answered(struct http_response *rs, int status, const char *text)
+{
+	http_response_error(rs, status, text);
+	return 1;
+}
+
+/* What the engine could not do, but for what everybody's errno says (errmap.c). */
+static int engine_failed(struct http_response *rs, int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return answered(rs, 404, "not in the cache");
+	case -EFBIG:
+		return answered(rs, 413, "larger than the cache takes: see cache.max_bytes");
+	case -EMSGSIZE:
+		return answered(rs, 431, "key, header fields or tags are too long to be kept");
+	case -EIO:
+	case -EBADMSG:
+	case -EROFS:
+		return answered(rs, 503, "the cache's disk failed");
+	case -ETIME:
+		return answered(rs, 503, "the cache's disk is too slow");
+	default:
+		return err;
+	}
+}
+
+/* 1 and 0 are the same to who called the handler. */
+static int outcome(int res)
+{
+	return res < 0 ? res : 0;
+}
+
+static int find_cache(const struct http_request *rq, struct http_response *rs,
+		      struct cache **ret_cache)
+{
+	*ret_cache = rq->server->cache;
+	return *ret_cache ? 0 : answered(rs, 404, "there is no cache: set cache.path");
+}
+
+/* The cache and the key that the path names. Return: 0; 1: answered; -errno. */
+static int find_key(const struct http_request *rq, struct http_response *rs,
+		    struct cache **ret_cache, struct name *ret_name)
+{
+	int res = find_cache(rq, rs, ret_cache);
+
+	return res ? res : name_of(rq->params[0], ret_name);
+}
+
+/* ---- what is found ---------------------------------------------------------------------- */
+
+/* @kept: spans of the object's memory. @v: its etag points into @etag. */
+struct found {
+	struct cache_object *o;
+	struct http_str kept[HTTP_KEPT_LAST];
+	struct http_validators v;
+	char etag[HTTP_KEPT_ETAG_BYTES + 1];
+};
+
+/* What the storer did not say follows from the storing itself. */
+static void describe(struct found *f)
+{
+	struct http_str etag = f->kept[HTTP_KEPT_ETAG];
+
+	if (etag.n)
+		snprintf(f->etag, sizeof(f->etag), "%.*s", (int)etag.n, etag.p);
+	else
+		snprintf(f->etag, sizeof(f->etag), "\"%" PRIx64 "\"", f->o->version);
+	f->v.etag = f->etag;
+	if (http_date_parse(f->kept[HTTP_KEPT_LAST_MODIFIED], &f->v.changed_s))
+		f->v.changed_s = f->o->stored_ms / 1000;
+}
+
+/* Return: 0, with an object to be released; -ENOENT; -errno. */
+static int look_up(struct cache *c, const struct name *name, struct found *ret_f, int64_t deadline)
+{
+	int err = cache_lookup(c, key_of(name), 0, &ret_f->o, deadline);
+
+	if (err)
+		return err;
+	err = http_cache_meta_unpack(ret_f->o->meta, ret_f->o->meta_bytes, ret_f->kept);
+	if (err) {
+		/* Not stored by this interface. */
+		cache_release(ret_f->o);
+		return -ENOENT;
+	}
+	describe(ret_f);
+	return 0;
+}
+
+/* ---- conditions ------------------------------------------------------------------------- */
+
+/*
+ * Whether what is stored now lets @rq write. Return: 0, with *ret_there; 1: answered; -errno.
+ */
+static int may_write(struct http_request *rq, struct http_response *rs, struct cache *c,
+		     const struct name *name, bool *ret_there, int64_t deadline)
+{
+	struct found f;
+	int err = look_up(c, name, &f, deadline), status;
+
+	if (err && err != -ENOENT)
+		return engine_failed(rs, err);
+	*ret_there = !err;
+	status = http_condition_write(rq, err ? NULL : &f.v);
+	if (!err)
+		cache_release(f.o);
+	return status ? answered(rs, status, "what is stored is not what the request says") : 0;
+}
+
+/* ---- getting ---------------------------------------------------------------------------- */
+
+/* What is sent at once of a large body: the client takes some while the next is verified. */
+#define WINDOW_BYTES (4 * SL_MIB)
+
+_Static_assert(CACHE_PARTS_MAX <= HTTP_PARTS_MAX, "a window is a response");
+_Static_assert(WINDOW_BYTES <= CACHE_WINDOW_BYTES, "a window is one call of the engine");
+
+static int put_kept(struct http_response *rs, const struct found *f, enum http_kept k)
+{
+	const char *name = http_kept_name(k);
+
+	if (!f->kept[k].n)
+		return 0;
+	return http_response_field_str(rs, (struct http_str){name, strlen(name)}, f->kept[k]);
+}
+
+static int put_number(struct http_response *rs, const char *name, uint64_t v)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, v);
+	return http_response_field(rs, name, text);
+}
+
+/* What is said of an object also where its body is not sent: all but its type. */
+static int put_fields(struct http_response *rs, const struct found *f)
+{
+	int64_t age_ms = sl_wall_clock_ns() / SL_MSEC - f->o->stored_ms;
+	char date[HTTP_DATE_BYTES];
+	int err = http_response_field(rs, "ETag", f->etag);
+
+	if (!err && http_date_can(f->v.changed_s)) {
+		http_date_format(f->v.changed_s, date);
+		err = http_response_field(rs, "Last-Modified", date);
+	}
+	if (!err)
+		err = put_number(rs, "Age", age_ms > 0 ? (uint64_t)age_ms / 1000 : 0);
+	if (!err)
+		err = http_response_field(rs, "Accept-Ranges", "bytes");
+	for (int k = HTTP_KEPT_CONTENT_TYPE + 1; k <= HTTP_KEPT_CACHE_CONTROL && !err; k++)
+		err = put_kept(rs, f, (enum http_kept)k);
+	return err;
+}
+
+static struct http_str type_of(const struct found *f)
+{
+	static const char unknown[] = "application/octet-stream";
+
+	return f->kept[HTTP_KEPT_CONTENT_TYPE].n
+		       ? f->kept[HTTP_KEPT_CONTENT_TYPE]
+		       : (struct http_str){unknown, sizeof(unknown) - 1};
+}
+
+static int put_type(struct http_response *rs, const struct found *f)
+{
+	static const char name[] = "Content-Type";
+
+	return http_response_field_str(rs, (struct http_str){name, sizeof(name) - 1}, type_of(f));
+}
+
+/* Sends a range of the body, window by window. */
+static int send_range(struct http_request *rq, const struct found *f, const struct http_range *r,
+		      int64_t deadline)
+{
+	for (uint64_t done = 0, n; done < r->len; done += n) {
+		struct sl_part parts[CACHE_PARTS_MAX];
+		int got, err;
+
+		n = sl_min(r->len - done, WINDOW_BYTES);
+		got = cache_parts(f->o, r->off + done, n, parts, CACHE_PARTS_MAX, deadline);
+		if (got < 0)
+			return got;
+		err = http_stream_send(rq, parts, (uint32_t)got, deadline);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Before the head leaves: what does not even begin as it should is a miss. */
+static int verify_first(const struct found *f, const struct http_range *r, int64_t deadline)
+{
+	struct sl_part parts[CACHE_PARTS_MAX];
+	int n = cache_parts(f->o, r->off, sl_min(r->len, WINDOW_BYTES), parts, CACHE_PARTS_MAX,
+			    deadline);
+
+	for (int i = 0; i < n; i++)
+		sl_part_release(&parts[i]);
+	return sl_min(n, 0);
+}
+
+/* One stretch of the body: whole in the response, or in pieces behind its head. */
+static int send_one(struct http_request *rq, struct http_response *rs, const struct found *f,
+		    const struct http_range *r, int64_t deadline)
+{
+	int n, err = put_type(rs, f);
+
+	if (err)
+		return err;
+	if (r->len <= WINDOW_BYTES && rq->method != HTTP_M_HEAD) {
+		n = cache_parts(f->o, r->off, r->len, rs->parts, HTTP_PARTS_MAX, deadline);
+		rs->n = n > 0 ? (uint32_t)n : 0;
+		return sl_min(n, 0);
+	}
+	if (rq->method != HTTP_M_HEAD)
+		err = verify_first(f, r, deadline);
+	if (!err)
+		err = http_stream_begin(rq, rs, r->len, deadline);
+	if (!err && rq->method != HTTP_M_HEAD)
+		err = send_range(rq, f, r, deadline);
+	return err ? err : http_stream_end(rq, deadline);
+}
+
+static int send_several(struct http_request *rq, struct http_response *rs, const struct found *f,
+			const struct http_range *ranges, int n, int64_t deadline)
+{
+	struct http_multipart m;
+	int err = verify_first(f, &ranges[0], deadline);
+
+	if (!err)
+		err = http_multipart_make(rs, type_of(f), f->o->bytes, ranges, n, &m);
+	if (err)
+		return err;
+	err = http_stream_begin(rq, rs, m.bytes, deadline);
+	for (int i = 0; i <= n && !err; i++) {
+		struct sl_part head = http_multipart_take(&m, i);
+
+		err = http_stream_send(rq, &head, 1, deadline);
+		if (!err && i < n)
+			err = send_range(rq, f, &ranges[i], deadline);
+	}
+	http_multipart_done(&m);
+	return err ? err : http_stream_end(rq, deadline);
+}
+
+static int send_body(struct http_request *rq, struct http_response *rs, const struct found *f,
+		     int64_t deadline)
+{
+	struct http_range ranges[HTTP_RANGES_MAX] = {{0}};
+	int n = http_partial_choose(rq, &f->v, f->o->bytes, ranges), err = 0;
+
+	if (n < 0)
+		return http_partial_none(rs, "object", f->o->bytes);
+	if (n > 1)
+		return send_several(rq, rs, f, ranges, n, deadline);
+	if (n)
+		err = http_partial_one(rs, &ranges[0], f->o->bytes);
+	else
+		ranges[0].len = f->o->bytes;
+	return err ? err : send_one(rq, rs, f, &ranges[0], deadline);
+}
+
+static int get_found(struct http_request *rq, struct http_response *rs, const struct found *f,
+		     int64_t deadline)
+{
+	int err = put_fields(rs, f), status;
+
+	if (err)
+		return err;
+	status = http_condition_check(rq, &f->v);
+	if (status == 412)
+		return answered(rs, status, "the object is not what the request says it is");
+	if (status) {
+		rs->status = status;
+		return 0;
+	}
+	err = send_body(rq, rs, f, deadline);
+	if (err != -EBADMSG || rq->out.begun)
+		return err;
+	/* What was said of it holds no longer. */
+	http_response_done(rs);
+	return engine_failed(rs, -ENOENT);
+}
+
+int http_cache_get(struct http_request *rq, struct http_response *rs, int64_t deadline)
+{
+	struct cache *c;
+	struct name name;
+	struct found f;
+	int res = find_key(rq, rs, &c, &name);
+
+	if (!res) {
+		res = look_up(c, &name, &f, deadline);
+		if (res)
+			return outcome(engine_failed(rs, res));
+		res = get_found(rq, rs, &f, deadline);
+		cache_release(f.o);
+	}
+	return outcome(res);
+}
+
+/* ---- storing ---------------------------------------------------------------------------- */
+
+/* @tags: in @names, one behind the other. */
+struct storing {
+	struct cache_put_conf conf;
+	struct cache_key tags[CACHE_TAGS_MAX];
+	struct sl_buf *memory;
+	size_t used;
+};
+
+static int add_tag(struct storing *s, const char *p, size_t n)
+{
+	char *at = (char *)s->memory->data + s->used;
+
+	if (s->conf.tags_n == CACHE_TAGS_MAX || SPACE_BYTES + n > CACHE_TAG_BYTES_MAX)
+		return -EMSGSIZE;
+	memcpy(at, SPACE, SPACE_BYTES);
+	memcpy(at + SPACE_BYTES, p, n);
+	s->used += SPACE_BYTES + n;
+	s->tags[s->conf.tags_n++] = (struct cache_key){at, SPACE_BYTES + n};
+	return 0;
+}
+
+/* The words of a field, between @separators. */
+static int add_tags(struct storing *s, struct http_str v, const char *separators)
+{
+	const char *p = v.p, *end = v.p + v.n;
+	int err = 0;
+
+	while (p < end && !err) {
+		const char *begin = p;
+
+		while (p < end && !strchr(separators, *p))
+			p++;
+		if (p > begin)
+			err = add_tag(s, begin, (size_t)(p - begin));
+		p++;
+	}
+	return err;
+}
+
+/* Both ways in which CDNs write them, in as many fields as there are. */
+static int take_tags(struct storing *s, const struct http_request *rq)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < rq->fields_n && !err; i++) {
+		struct http_str name = http_request_str(rq, rq->fields[i].name);
+		struct http_str value = http_request_str(rq, rq->fields[i].value);
+
+		if (http_str_is(name, "Cache-Tag"))
+			err = add_tags(s, value, ", \t");
+		else if (http_str_is(name, "Surrogate-Key"))
+			err = add_tags(s, value, " \t");
+	}
+	s->conf.tags = s->tags;
+	return err;
+}
+
+/* When it is to be forgotten; 0: as cache.ttl says. */
+static int64_t expiry_of(const struct http_request *rq)
+{
+	struct http_cc cc = {0};
+	int64_t s;
+
+	for (uint32_t i = 0; i < rq->fields_n; i++)
+		if (http_str_is(http_request_str(rq, rq->fields[i].name), "Cache-Control"))
+			http_cc_parse(&cc, http_request_str(rq, rq->fields[i].value));
+	s = http_cc_seconds(&cc, HTTP_CC_S_MAXAGE);
+	if (s < 0)
+		s = http_cc_seconds(&cc, HTTP_CC_MAX_AGE);
+	return s < 0 ? 0 : sl_wall_clock_ns() / SL_MSEC + s * 1000;
+}
+
+/* What is stored beside the body. Return: 0, with memory to be released; -errno. */
+static int describe_storing(struct storing *s, const struct http_request *rq)
+{
+	size_t meta_max = http_cache_meta_bytes(rq);
+	ssize_t n;
+	int err;
+
+	*s = (struct storing){0};
+	s->memory = sl_buf_new(meta_max + rq->head_bytes + CACHE_TAGS_MAX * SPACE_BYTES);
+	if (!s->memory)
+		return -ENOMEM;
+	n = http_cache_meta_pack(rq, s->memory->data);
+	err = (int)sl_min(n, (ssize_t)0);
+	s->used = meta_max;
+	s->conf = (struct cache_put_conf){
+		.meta = s->memory->data,
+		.meta_bytes = (uint32_t)n,
+		.bytes = rq->body.chunked ? CACHE_BYTES_UNKNOWN : rq->body.left,
+		.expires_ms = expiry_of(rq),
+	};
+	if (!err && n > CACHE_META_BYTES_MAX)
+		err = -EMSGSIZE;
+	if (!err)
+		err = take_tags(s, rq);
+	if (err)
+		sl_buf_release(s->memory);
+	return err;
+}
+
+/* Receives the body. Return: 0; 1: answered; -errno of the client's side. */
+static int receive(struct http_request *rq, struct http_response *rs, struct cache_put *p,
+		   int64_t deadline)
+{
+	while (!rq->body.done) {
+		ssize_t got;
+		void *room;
+		size_t n;
+		int err = cache_put_room(p, &room, &n, deadline);
+
+		if (err)
+			return engine_failed(rs, err);
+		got = http_body_read(rq, room, n, deadline);
+		if (got < 0)
+			return (int)got;
+		if (!got)
+			break;
+		err = cache_put_took(p, (size_t)got, deadline);
+		if (err)
+			return engine_failed(rs, err);
+	}
+	return 0;
+}
+
+/* Conditions count for the moment of storing; what was not yet received is dropped if they fail. */
+static int store(struct http_request *rq, struct http_response *rs, struct cache *c,
+		 const struct name *name, struct cache_put *p, int64_t deadline)
+{
+	bool there;
+	int res = receive(rq, rs, p, deadline);
+
+	if (!res)
+		res = may_write(rq, rs, c, name, &there, deadline);
+	if (res) {
+		cache_put_abort(p);
+		return res;
+	}
+	res = cache_put_commit(p, deadline);
+	if (res)
+		return engine_failed(rs, res);
+	rs->status = there ? 204 : 201;
+	return 0;
+}
+
+static bool has_condition(const struct http_request *rq)
+{
+	static const char *const names[] = {"If-Match", "If-None-Match", "If-Unmodified-Since"};
+	struct http_str v;
+
+	for (size_t i = 0; i < SL_ARRAY_SIZE(names); i++)
+		if (http_request_field(rq, names[i], &v))
+			return true;
+	return false;
+}
+
+static int put(struct http_request *rq, struct http_response *rs, struct cache *c,
+	       const struct name *name, int64_t deadline)
+{
+	struct storing s;
+	struct cache_put *p;
+	struct http_str v;
+	bool there;
+	int res = 0;
+
+	if (http_request_field(rq, "Content-Range", &v))
+		return answered(rs, 400, "an object is stored as a whole, without Content-Range");
+	/* Before the body, so that a client that waits for 100 Continue need not send it. */
+	if (has_condition(rq))
+		res = may_write(rq, rs, c, name, &there, deadline);
+	if (res)
+		return res;
+	res = describe_storing(&s, rq);
+	if (res)
+		return engine_failed(rs, res);
+	res = cache_put_begin(c, key_of(name), &s.conf, &p, deadline);
+	sl_buf_release(s.memory);
+	if (res)
+		return engine_failed(rs, res);
+	return store(rq, rs, c, name, p, deadline);
+}
+
+int http_cache_put(struct http_request *rq, struct http_response *rs, int64_t deadline)
+{
+	struct cache *c;
+	struct name name;
+	int res = find_key(rq, rs, &c, &name);
+
+	return outcome(res ? res : put(rq, rs, c, &name, deadline));
+}
+
+/* ---- removing --------------------------------------------------------------------------- */
+
+int http_cache_delete(struct http_request *rq, struct http_response *rs, int64_t deadline)
+{
+	struct cache *c;
+	struct name name;
+	bool there;
+	int res = find_key(rq, rs, &c, &name);
+
+	if (!res && has_condition(rq))
+		res = may_write(rq, rs, c, &name, &there, deadline);
+	if (res)
+		return outcome(res);
+	res = cache_remove(c, key_of(&name), deadline);
+	if (res)
+		return outcome(engine_failed(rs, res));
+	rs->status = 204;
+	return 0;
+}
+
+/* ---- purging ---------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	int (*purge)(struct cache *c, struct cache_key key, int64_t deadline);
+} purges[] = {
+	{"key", cache_remove},
+	{"prefix", cache_purge_prefix},
+	{"tag", cache_purge_tag},
+};
+
+/* Purges as "name=value" says. */
+static int purge(struct http_response *rs, struct cache *c, struct http_str query, int64_t deadline)
+{
+	const char *equals = query.n ? memchr(query.p, '=', query.n) : NULL;
+	struct http_str what = {query.p, equals ? (size_t)(equals - query.p) : 0};
+	struct name name;
+	int err;
+
+	/* One at a time: what another parameter would mean beside it is nobody's guess. */
+	if (query.n && memchr(query.p, '&', query.n))
+		what.n = 0;
+	for (size_t i = 0; i < SL_ARRAY_SIZE(purges) && what.n; i++) {
+		if (!http_str_is(what, purges[i].name))
+			continue;
+		err = name_of((struct http_str){equals + 1, query.n - what.n - 1}, &name);
+		if (err)
+			return err;
+		err = purges[i].purge(c, key_of(&name), deadline);
+		if (err && err != -ENOENT)
+			return engine_failed(rs, err);
+		rs->status = 204; /* gone is gone, whether or not it was there */
+		return 0;
+	}
+	return answered(rs, 400, "say what to purge: ?key=, ?prefix= or ?tag=, percent-encoded");
+}
+
+int http_cache_purge(struct http_request *rq, struct http_response *rs, int64_t deadline)
+{
+	struct cache *c;
+	int res = find_cache(rq, rs, &c);
+
+	return outcome(res ? res : purge(rs, c, http_request_str(rq, rq->query), deadline));
+}
+
+/* ---- figures ---------------------------------------------------------------------------- */
+
+#define FIGURE(member) {#member, offsetof(struct cache_stat, member)}
+
+static const struct {
+	const char *name;
+	size_t at;
+} figures[] = {
+	FIGURE(objects), FIGURE(bytes), FIGURE(max_bytes), FIGURE(segments),
+	FIGURE(memory_objects), FIGURE(memory_bytes),
+	FIGURE(hits), FIGURE(memory_hits), FIGURE(misses), FIGURE(stored), FIGURE(stored_bytes),
+	FIGURE(evicted), FIGURE(carried), FIGURE(removed), FIGURE(quarantined),
+	FIGURE(extents), FIGURE(extent_bytes), FIGURE(slices), FIGURE(slice_bytes),
+	FIGURE(verified_blocks),
+};
+
+static int send_text(struct http_response *rs, struct sl_text *text)
+{
+	int err = text->err;
+
+	if (!err)
+		err = http_response_body(rs, "application/json", text->data, text->len);
+	sl_text_done(text);
+	return err;
+}
+
+int http_cache_stat_get(struct http_request *rq, struct http_response *rs, int64_t deadline)
+{
+	struct sl_text text = {0};
+	struct cache_stat stat;
+	struct cache *c;
+	int res = find_cache(rq, rs, &c);
+
+	if (res)
+		return outcome(res);
+	cache_stat(c, &stat);
+	for (size_t i = 0; i < SL_ARRAY_SIZE(figures); i++) {
+		uint64_t v;
+
+		memcpy(&v, (const char *)&stat + figures[i].at, sizeof(v));
+		sl_text_printf(&text, "%s\"%s\": %" PRIu64, i ? ", " : "{", figures[i].name, v);
+	}
+	sl_text_put_string(&text, "}\n");
+	return send_text(rs, &text);
+}
