@@ -158,7 +158,8 @@ so-name := libsluice.so.0
 so-file := $(B)/libsluice.so.$(VERSION)
 pic-objs := $(addprefix $(B)/pic/,$(filter-out proto/% tools/%,$(objs)))
 pic-lib := $(filter $(B)/pic/lib/%,$(pic-objs))
-lib-packages := liburing libxxhash inih numa $(if $(filter y,$(CONFIG_BPF)),libbpf)
+lib-packages := liburing libxxhash inih numa libssl libcrypto \
+	$(if $(filter y,$(CONFIG_BPF)),libbpf)
 lib-files := $(if $(SAN)$(FUZZING),,$(so-file) $(B)/libsluice.so $(B)/libsluice.a \
 	$(B)/libsluice.pc)
 man-pages := $(patsubst docs/man/%.in,$(B)/man/%,$(wildcard docs/man/*.in)) \
@@ -360,6 +361,10 @@ bench-delivery: all
 bench-cache: all
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench-cache
 
+## bench-cache-lookups: measure look-ups in one process; writes docs/benchmarks.md
+bench-cache-lookups: all
+	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench-cache-lookups
+
 ## soak: run the long tests (an hour unless SOAK_SECONDS says otherwise)
 soak: all tests
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/soak
@@ -426,5 +431,5 @@ help:
 		while IFS='|' read -r name text; do printf '  %-22s %s\n' "$$name" "$$text"; done
 
 .PHONY: all programs tests check check-built check-units check-kernels check-power fuzz \
-	fuzz-build fuzz-bins fuzz-short bench bench-delivery bench-cache soak man doc install \
-	format clean help
+	fuzz-build fuzz-bins fuzz-short bench bench-delivery bench-cache bench-cache-lookups soak \
+	man doc install format clean help

@@ -221,6 +221,7 @@ struct sl_core {
 	struct {
 		int64_t turn;
 		uint32_t steps;
+		bool no_kernel; /* it cannot encrypt */
 	} shakes; /* steps of TLS handshakes in the turn of that time */
 	struct sl_ring_stats counted; /* of the ring, as last added to the metrics */
 	uint32_t resting;	      /* atomic: nothing left to do, and the cores are to stop */

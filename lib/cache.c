@@ -168,3 +168,20 @@ void sl_cache_stat(struct sl_cache *c, void (*each)(void *arg, const char *name,
 		each(arg, figures[i].name, value);
 	}
 }
+
+int64_t sl_cache_verify(struct sl_cache *c, uint64_t *ret_objects, uint64_t *ret_bytes)
+{
+	struct cache_verify v;
+	int err;
+
+	sl_turns_enter(c->turns);
+	err = cache_verify(c->cache, &v, SL_NEVER);
+	sl_turns_leave(c->turns);
+	if (err)
+		return err;
+	if (ret_objects)
+		*ret_objects = v.objects;
+	if (ret_bytes)
+		*ret_bytes = v.bytes;
+	return (int64_t)v.bad;
+}

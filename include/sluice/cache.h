@@ -180,6 +180,12 @@ int sl_cache_purge_tag(struct sl_cache *cache, const void *tag, size_t n);
 void sl_cache_stat(struct sl_cache *cache,
 		   void (*each)(void *arg, const char *name, uint64_t value), void *arg);
 
+/*
+ * Reads and verifies everything that is stored. Return: how many objects did not verify, and are
+ * not found any more; -errno. @ret_objects, @ret_bytes: looked at; may be NULL.
+ */
+int64_t sl_cache_verify(struct sl_cache *cache, uint64_t *ret_objects, uint64_t *ret_bytes);
+
 #ifdef __cplusplus
 }
 #endif

@@ -20,7 +20,7 @@ void h2_end(struct h2 *h2, uint32_t error)
 {
 	nghttp2_session_terminate_session(h2->ng, error);
 	h2->drain = H2_DRAINS;
-	h2->head_at = h2->idle_at = h2->stuck_at = h2->drain_at = SL_NEVER;
+	h2->head_at = h2->idle_at = h2->stuck_at = h2->drain_at = h2->answered_at = SL_NEVER;
 }
 
 static int new_session(struct h2 *h2)
@@ -72,6 +72,7 @@ static int begin(struct h2 *h2, struct sl_conn *conn)
 		.head_at = SL_NEVER,
 		.stuck_at = SL_NEVER,
 		.drain_at = SL_NEVER,
+		.answered_at = SL_NEVER,
 		.idle_at = sl_conn_idle_deadline(conn),
 	};
 	sl_list_init(&h2->streams);
@@ -136,7 +137,7 @@ static int64_t next_deadline(const struct h2 *h2)
 {
 	int64_t at = sl_min(sl_min(h2->head_at, h2->stuck_at), h2->drain_at);
 
-	return sl_list_empty(&h2->streams) ? sl_min(at, h2->idle_at) : at;
+	return sl_min(at, sl_list_empty(&h2->streams) ? h2->idle_at : h2->answered_at);
 }
 
 static void keep_deadlines(struct h2 *h2)
@@ -208,6 +209,7 @@ static int run(struct h2 *h2)
 			h2_stream_start(h2);
 			keep_draining(h2);
 			keep_deadlines(h2);
+			h2_stream_call_off(h2);
 			err = h2_send_flush(h2);
 		}
 		if (err)

@@ -39,7 +39,7 @@ enum {
  * @kept: replies that do nothing but keep what earlier ones borrowed.
  * @last_id: the highest that the peer began; @seen: bit n: also the n-th odd one below.
  * @head_fed: bytes that came since a header block began; @in_head: it has not ended.
- * @head_at, @idle_at, @stuck_at, @drain_at: when patience ends.
+ * @head_at, @idle_at, @stuck_at, @drain_at, @answered_at: when patience ends.
  */
 struct h2 {
 	struct sl_conn *conn;
@@ -63,7 +63,7 @@ struct h2 {
 	uint64_t seen;
 	bool in_head, pinged, ended;
 	uint64_t head_fed;
-	int64_t head_at, idle_at, stuck_at, drain_at;
+	int64_t head_at, idle_at, stuck_at, drain_at, answered_at;
 	enum { H2_SERVES, H2_SAYS_SO, H2_DRAINS } drain;
 };
 
@@ -90,6 +90,7 @@ struct h2_out {
  * struct h2_stream - in a buf of its own, until its handler and nghttp2 are both done with it.
  * @in, @in_off, @in_n: the request's body, received and not read; @in_ended: all of it has come.
  * @dropping: nobody will read the rest.
+ * @dropped: bytes of that. @answered_at: when the peer must have ended its body by then.
  * @running: its handler has a fiber. @closed: it is nghttp2's no more. @changed: wakes the handler.
  */
 struct h2_stream {
@@ -101,6 +102,8 @@ struct h2_stream {
 	struct h2_head head;
 	struct sl_buf *in;
 	uint32_t in_off, in_n;
+	uint64_t dropped;
+	int64_t answered_at;
 	struct h2_out out;
 	struct sl_waitq changed;
 };
@@ -124,6 +127,12 @@ int h2_stream_receive(struct h2_stream *st, const uint8_t *data, size_t n);
 
 /* The request's body is whole. */
 void h2_stream_receive_end(struct h2_stream *st);
+
+/* Its response has been sent, and the request's body has not ended. */
+void h2_stream_answered(struct h2_stream *st);
+
+/* Resets those of which that has been so for too long. */
+void h2_stream_call_off(struct h2 *h2);
 
 /* http_body_read() of HTTP/2. */
 ssize_t h2_stream_read(struct http_request *rq, void *dst, size_t max, int64_t deadline);

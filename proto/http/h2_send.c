@@ -77,14 +77,14 @@ static ssize_t send_frame(nghttp2_session *ng, const uint8_t *data, size_t n, in
 	return (ssize_t)n;
 }
 
-/* A client that is answered before it has sent its whole body need not go on (RFC 9113, 8.1). */
 static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *f, void *user)
 {
 	bool ends = (f->hd.type == NGHTTP2_DATA || f->hd.type == NGHTTP2_HEADERS) &&
 		    f->hd.flags & NGHTTP2_FLAG_END_STREAM;
+	struct h2_stream *st = nghttp2_session_get_stream_user_data(ng, f->hd.stream_id);
 
-	if (ends && !nghttp2_session_get_stream_remote_close(ng, f->hd.stream_id))
-		nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, f->hd.stream_id, NGHTTP2_NO_ERROR);
+	if (ends && st && !st->in_ended)
+		h2_stream_answered(st);
 	return 0;
 }
 

@@ -26,7 +26,7 @@ struct h2_stream *h2_stream_new(struct h2 *h2, int32_t id)
 	if (!buf)
 		return NULL;
 	st = (struct h2_stream *)buf->data;
-	*st = (struct h2_stream){.buf = buf, .h2 = h2, .id = id};
+	*st = (struct h2_stream){.buf = buf, .h2 = h2, .id = id, .answered_at = SL_NEVER};
 	st->head.max = __atomic_load_n(&h2->server->head_bytes_max, __ATOMIC_RELAXED);
 	sl_list_init(&st->node);
 	sl_list_init(&st->wait);
@@ -81,7 +81,8 @@ int h2_stream_wait(struct h2_stream *st, int64_t deadline)
 
 static int respond(struct h2_stream *st, struct http_request *rq, struct http_response *rs)
 {
-	enum http_refusal why = h2_head_parse(&st->head, st->in_ended, rq);
+	/* The body may have come whole by now. */
+	enum http_refusal why = h2_head_parse(&st->head, st->in_ended && !st->in_n, rq);
 	uint64_t max = __atomic_load_n(&rq->server->body_bytes_max, __ATOMIC_RELAXED);
 	int err = 0;
 
@@ -196,12 +197,27 @@ static int reserve(struct h2_stream *st, size_t n)
 	return 0;
 }
 
+/*
+ * The others of the connection go on in any case; this one may send as much as is dropped in
+ * HTTP/1.1, and then has to see that it is answered.
+ */
+static int drop(struct h2_stream *st, size_t n)
+{
+	nghttp2_session *ng = st->h2->ng;
+	int rc = nghttp2_session_consume_connection(ng, n);
+
+	st->dropped += n;
+	if (!rc && st->dropped <= HTTP_DRAIN_BYTES)
+		rc = nghttp2_session_consume_stream(ng, st->id, n);
+	return rc ? -ENOMEM : 0;
+}
+
 int h2_stream_receive(struct h2_stream *st, const uint8_t *data, size_t n)
 {
 	int err;
 
 	if (st->dropping)
-		return nghttp2_session_consume(st->h2->ng, st->id, n) ? -ENOMEM : 0;
+		return drop(st, n);
 	err = reserve(st, n);
 	if (err)
 		return err;
@@ -216,6 +232,31 @@ void h2_stream_receive_end(struct h2_stream *st)
 {
 	st->in_ended = true;
 	sl_waitq_wake_all(&st->changed, 0);
+}
+
+/* RFC 9113, section 8.1, would let it be called off at once; clients lose the answer then. */
+void h2_stream_answered(struct h2_stream *st)
+{
+	st->answered_at = sl_conn_read_deadline(st->h2->conn);
+	st->h2->answered_at = sl_min(st->h2->answered_at, st->answered_at);
+}
+
+void h2_stream_call_off(struct h2 *h2)
+{
+	int64_t now = sl_now();
+
+	if (now < h2->answered_at)
+		return;
+	h2->answered_at = SL_NEVER;
+	sl_list_each(n, &h2->streams) {
+		struct h2_stream *st = sl_list_entry(n, struct h2_stream, node);
+
+		if (now >= st->answered_at)
+			nghttp2_submit_rst_stream(h2->ng, NGHTTP2_FLAG_NONE, st->id,
+						  NGHTTP2_NO_ERROR);
+		else
+			h2->answered_at = sl_min(h2->answered_at, st->answered_at);
+	}
 }
 
 static size_t take(struct h2_stream *st, void *dst, size_t max)

@@ -283,6 +283,7 @@ int cache_start(struct cache *c, int64_t deadline)
 	for (uint32_t i = 0; i < c->super.shards; i++)
 		if (is_here(c, i))
 			shard_recover(&c->shards[i], deadline);
+	scrub_start(views_here(c));
 	return 0;
 }
 
@@ -318,6 +319,7 @@ void cache_stop(struct cache *c, int64_t deadline)
 {
 	(void)deadline;
 	views_stop(views_here(c));
+	scrub_stop(views_here(c));
 	for (uint32_t i = 0; i < c->super.shards; i++)
 		if (is_here(c, i))
 			shard_stop(&c->shards[i]);

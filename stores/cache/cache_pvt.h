@@ -308,9 +308,9 @@ static inline void count_up(uint64_t *slot, uint64_t n)
 /**
  * struct shard - a part of the cache; touched by its home alone.
  * @segs: segments by their ids. @regions: oldest first. @active: where objects are appended.
- * @last_seq, @last_version: given out. @bytes: of all files. @making: who makes segments, or frees
- * some. @started: it is of use; a shard whose folder cannot be read for want of something (memory,
- * descriptors) leaves it alone, finds nothing and takes nothing.
+ * @last_seq, @last_version: given out. @bytes: of all files. @commits: under way. @making: who
+ * makes segments, or frees some. @started: it is of use; a shard whose folder cannot be read for
+ * want of something (memory, descriptors) leaves it alone, finds nothing and takes nothing.
  */
 struct shard {
 	_Alignas(64) struct cache *c;
@@ -328,6 +328,7 @@ struct shard {
 	uint32_t last_seq;
 	uint64_t last_version;
 	uint64_t bytes;
+	uint32_t commits;
 	struct sl_mutex making;
 	struct counts n;
 	bool started;
@@ -339,7 +340,7 @@ void shard_done(struct shard *s);
 /* Finds again what is in its folder. What cannot be read is dropped; see struct shard. */
 void shard_recover(struct shard *s, int64_t deadline);
 
-/* Seals what is being written. */
+/* Waits for who still writes, and seals what was written. */
 void shard_stop(struct shard *s);
 
 /* Tells of trouble. */
@@ -476,7 +477,8 @@ struct views {
 	struct sl_list loads;
 	uint64_t memory, n;
 	struct counts counts;
-	bool stopped;
+	struct sl_waitq scrub;
+	bool stopped, scrubbing;
 };
 
 int views_init(struct views *v, struct cache *c);
@@ -509,8 +511,17 @@ void view_look(struct view *w, uint64_t first, uint64_t end);
 /* The sum of mapped memory; -EIO: some of it cannot be read. */
 int map_sum(const uint8_t *p, size_t n, uint64_t *ret_sum);
 
+/* Lets go of a mapped segment's pages, so that they can leave the page cache. */
+void map_drop(struct segment *g);
+
 /* An object that does not verify: out of the table, on every core. */
 void cache_quarantine(struct cache *c, const uint64_t hash[2], uint64_t version, int err);
+
+/* ---- the scrub (scrub.c) ---------------------------------------------------------------- */
+
+/* The background check of this core's shards, until views_stop() and this end it. */
+void scrub_start(struct views *v);
+void scrub_stop(struct views *v);
 
 /* ---- the cache (cache.c) ---------------------------------------------------------------- */
 

@@ -9,9 +9,8 @@
  *
  * Order of parts: memory; small objects; large ones; verifying blocks.
  */
-#include <xxhash.h>
-
 #include "cache_pvt.h"
+#include "sums.h"
 
 /* ---- memory ----------------------------------------------------------------------------- */
 

@@ -17,9 +17,9 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <xxhash.h>
 
 #include "cache_pvt.h"
+#include "sums.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22 /* Linux 5.14 */
@@ -80,16 +80,23 @@ static int map_file(struct segment *g, const uint8_t **ret_map)
 		map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, g->file.fd, 0);
 		if (map == MAP_FAILED)
 			return -errno;
-		if (__atomic_compare_exchange_n(&g->map, &none, map, false, __ATOMIC_ACQ_REL,
-						__ATOMIC_ACQUIRE)) {
-			g->map_bytes = bytes;
-		} else {
+		__atomic_store_n(&g->map_bytes, bytes, __ATOMIC_RELAXED); /* the same for all */
+		if (!__atomic_compare_exchange_n(&g->map, &none, map, false, __ATOMIC_ACQ_REL,
+						 __ATOMIC_ACQUIRE)) {
 			munmap(map, bytes);
 			map = none;
 		}
 	}
 	*ret_map = map;
 	return 0;
+}
+
+void map_drop(struct segment *g)
+{
+	uint8_t *map = __atomic_load_n(&g->map, __ATOMIC_ACQUIRE);
+
+	if (map)
+		madvise(map, g->map_bytes, MADV_DONTNEED);
 }
 
 /* Brings [@p, @p + @n) in; whatever reading it would raise is an error here. */

@@ -13,9 +13,8 @@
  *
  * Order of parts: beginning; memory; the file; filling; parts; at home; the end; updates.
  */
-#include <xxhash.h>
-
 #include "cache_pvt.h"
+#include "sums.h"
 
 /* A body up to this size is gathered in memory, if its length is known; and if it is not. */
 #define GATHER_BYTES (256 * SL_KIB)
@@ -450,13 +449,26 @@ static int write_gathered(struct cache_put *p)
 			    p->pos + p->head.sums_at, SL_NEVER);
 }
 
+/* From its version on until it is in the table: what bans there are must stay known. */
+static int write_and_enter(struct cache_put *p)
+{
+	int err;
+
+	p->s->commits++;
+	p->head.version = shard_next_version(p->s);
+	err = shard_write_head(p->g, p->pos, &p->head, p->text);
+	if (!err)
+		err = shard_commit(p->s, p->g, p->pos, &p->head, p->text);
+	p->s->commits--;
+	return err;
+}
+
 static int commit(void *arg, int64_t deadline)
 {
 	struct cache_put *p = arg;
-	bool gathered = !p->g;
 	int err = check_version(p);
 
-	if (!err && gathered) {
+	if (!err && !p->g) {
 		enum cache_region region = s3fifo_admit(&p->s->fifo, p->head.hash);
 
 		err = shard_reserve(p->s, region, head_total(&p->head), &p->g, &p->pos, deadline);
@@ -467,13 +479,9 @@ static int commit(void *arg, int64_t deadline)
 	}
 	if (!err)
 		err = check_version(p); /* making room may have parked */
-	if (!err) {
-		p->head.version = shard_next_version(p->s);
-		err = shard_write_head(p->g, p->pos, &p->head, p->text);
-	}
-	note_full(p, err);
 	if (!err)
-		err = shard_commit(p->s, p->g, p->pos, &p->head, p->text);
+		err = write_and_enter(p);
+	note_full(p, err);
 	if (p->g) {
 		if (p->alone && !err)
 			shard_fit(p->g, p->pos + head_total(&p->head));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libsluice's cache: opening, settings, removing, figures, over restarts. */
 #include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -172,6 +174,47 @@ TEST(figures_count_what_was_done)
 	EXPECT_EQ(2, lib_stat(c, "hits"));
 	EXPECT_EQ(1, lib_stat(c, "memory_hits"));
 	EXPECT_EQ(1, lib_stat(c, "misses"));
+	sl_cache_close(c);
+}
+
+TEST(everything_can_be_verified)
+{
+	struct sl_cache *c = lib_open("max_bytes=64M");
+	uint64_t objects = 0, bytes = 0;
+	struct sl_cache_object *o;
+	const void *data;
+	char pattern[200];
+	size_t n;
+	glob_t g;
+	int fd;
+
+	EXPECT_EQ(0, lib_put(c, 1, 1000));
+	EXPECT_EQ(0, lib_put(c, 2, 4000000));
+	ASSERT_EQ(0, sl_cache_lookup_zero_copy(c, lib_key(2), 5, 0, &o, &data, &n));
+	EXPECT_EQ(0, sl_cache_verify(c, &objects, &bytes));
+	EXPECT_EQ(2, objects);
+	EXPECT_EQ(4001000, bytes);
+	/* One bit, in each file that is so long. */
+	snprintf(pattern, sizeof(pattern), "%s/cache/*/*.seg", harness_tmpdir());
+	ASSERT_EQ(0, glob(pattern, 0, NULL, &g));
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		char byte;
+
+		fd = open(g.gl_pathv[i], O_RDWR | O_CLOEXEC);
+		ASSERT_GE(fd, 0);
+		if (pread(fd, &byte, 1, 3000000) == 1) {
+			byte ^= 1;
+			ASSERT_EQ(1, pwrite(fd, &byte, 1, 3000000));
+		}
+		close(fd);
+	}
+	globfree(&g);
+	EXPECT_EQ(1, sl_cache_verify(c, NULL, NULL));
+	sl_cache_release(o);
+	EXPECT_EQ(-ENOENT, lib_get(c, 2, 4000000));
+	EXPECT_EQ(0, lib_get(c, 1, 1000));
+	EXPECT_EQ(1, lib_stat(c, "quarantined"));
+	EXPECT_EQ(0, sl_cache_verify(c, NULL, NULL));
 	sl_cache_close(c);
 }
 

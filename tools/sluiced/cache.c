@@ -53,6 +53,7 @@ static struct cache_conf conf_of(const struct daemon *d)
 		.sendfile = c->cache.sendfile,
 		.durability = (enum sl_durability)c->cache.durability,
 		.memory_bytes = c->cache.memory_max_bytes,
+		.scrub_bytes_per_s = c->cache.scrub_bytes_per_s,
 		.event = on_event,
 	};
 }

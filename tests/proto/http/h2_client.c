@@ -224,9 +224,9 @@ bool h2c_step(struct h2c *c)
 
 int h2c_wait(struct h2c *c, struct h2c_answer *a)
 {
-	while (!a->closed && h2c_step(c))
-		;
-	h2c_flush(c);
+	do
+		h2c_flush(c); /* which may be what closes it */
+	while (!a->closed && h2c_step(c));
 	return a->status;
 }
 
