@@ -148,6 +148,9 @@ int http_proxy_new(const struct http_proxy_conf *conf, uint32_t cores,
 /* Takes over slice_bytes, guess_max_ns and stale_max_ns. Any thread. */
 void http_proxy_configure(struct http_proxy *p, const struct http_proxy_conf *conf);
 
+/* What the origin has not sent by @at is not waited for any more; from any thread. */
+void http_proxy_drain(struct http_proxy *p, int64_t at);
+
 /* Waits for what is being fetched; on each core, after its listeners and before the cache stops. */
 void http_proxy_stop(struct http_proxy *p, int64_t deadline);
 

@@ -13,7 +13,7 @@
 
 bool http_str_same(struct http_str a, struct http_str b)
 {
-	return a.n == b.n && !strncasecmp(a.p, b.p, a.n);
+	return a.n == b.n && (!a.n || !strncasecmp(a.p, b.p, a.n));
 }
 
 static struct http_str trimmed(const char *p, const char *end)
@@ -41,7 +41,7 @@ static const char *element_end(const char *p, const char *end)
 
 bool http_list_next(struct http_str *list, struct http_str *ret_element)
 {
-	const char *p = list->p, *end = p + list->n;
+	const char *p = list->p, *end = list->n ? p + list->n : p; /* NULL, if it is empty */
 
 	while (p < end) {
 		const char *stop = element_end(p, end);

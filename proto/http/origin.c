@@ -30,6 +30,7 @@ struct origin {
 	struct origin_conf conf;
 	struct origin_core *cores;
 	uint32_t cores_n;
+	int64_t drain_at; /* an atomic */
 };
 
 /**
@@ -55,7 +56,7 @@ int origin_new(const struct origin_conf *conf, uint32_t cores, struct origin **r
 	SL_ASSERT(cores > 0);
 	if (!o)
 		return -ENOMEM;
-	*o = (struct origin){.conf = *conf, .cores_n = cores};
+	*o = (struct origin){.conf = *conf, .cores_n = cores, .drain_at = SL_NEVER};
 	o->cores = aligned_alloc(_Alignof(struct origin_core), cores * sizeof(*o->cores));
 	if (!o->cores) {
 		free(o);
@@ -76,6 +77,11 @@ void origin_free(struct origin *o)
 		return;
 	free(o->cores);
 	free(o);
+}
+
+void origin_drain(struct origin *o, int64_t at)
+{
+	__atomic_store_n(&o->drain_at, at, __ATOMIC_RELAXED);
 }
 
 static struct origin_core *core_of(struct origin *o)
@@ -170,11 +176,23 @@ void origin_end(struct origin_exchange *x)
 
 /* ---- exchanges -------------------------------------------------------------------------- */
 
+/* How long nobody may look whether the daemon ends. */
+#define STEP_NS (500 * SL_MSEC)
+
 static ssize_t read_stream(void *arg, void *dst, size_t max, int64_t deadline)
 {
 	struct origin_exchange *x = arg;
+	const struct origin *o = x->core->origin;
 
-	return sl_stream_read(x->stream, dst, max, deadline);
+	for (;;) {
+		ssize_t n = sl_stream_read(x->stream, dst, max,
+					   sl_min(deadline, sl_now() + STEP_NS));
+
+		if (n != -ETIME || sl_now() >= deadline)
+			return n;
+		if (sl_now() >= __atomic_load_n(&o->drain_at, __ATOMIC_RELAXED))
+			return -ECANCELED;
+	}
 }
 
 static int connect_new(struct origin *o, struct origin_exchange *x, char *why, size_t why_len,

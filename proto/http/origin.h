@@ -36,6 +36,9 @@ int origin_new(const struct origin_conf *conf, uint32_t cores, struct origin **r
 /* After the cores. Accepts NULL. */
 void origin_free(struct origin *o);
 
+/* Whoever still waits for the origin at @at does not any more; from any thread. */
+void origin_drain(struct origin *o, int64_t at);
+
 /* Closes this core's unused connections; on each core, when nobody asks any more. */
 void origin_stop(struct origin *o);
 

@@ -108,6 +108,11 @@ out:
 	return err;
 }
 
+void http_proxy_drain(struct http_proxy *p, int64_t at)
+{
+	origin_drain(p->origin, at);
+}
+
 void http_proxy_stop(struct http_proxy *p, int64_t deadline)
 {
 	flights_stop(p, deadline);

@@ -27,10 +27,10 @@ released = threading.Event()
 
 # ---- what the origin answers ----------------------------------------------------------------
 
-def big(request, etag='"big"', body=BIG):
+def big(request, etag='"big"', body=BIG, fresh=FRESH):
     wanted = dict(request.fields).get("range")
     condition = dict(request.fields).get("if-range", etag)
-    fields = [f"ETag: {etag}", FRESH]
+    fields = [f"ETag: {etag}", fresh]
     if not wanted or condition != etag:
         request.answer(body, *fields)
         return
@@ -93,6 +93,12 @@ def answers(request):
         halves(request)
     elif path == "/hints":
         hints(request)
+    elif path == "/big/small":
+        big(request, body=BIG[:1000])
+    elif path == "/big/private":
+        big(request, fresh="Cache-Control: private")
+    elif path == "/big/weak":
+        big(request, 'W/"weak"')
     elif path.startswith("/big"):
         big(request)
     elif path == "/changing":
@@ -311,6 +317,19 @@ def range_fetches_its_slices_only(daemon):
     assert all(dict(r.fields).get("if-range") == '"big"' for r in ORIGIN.of("/big/range")[1:])
     assert ask(daemon, "/big/range", "HEAD")["Content-Length"] == str(len(BIG))
     assert ask(daemon, "/big/last", Range="bytes=-10").body == BIG[-10:]
+    small = ask_stored(daemon, "/big/small", Range="bytes=100-199")
+    assert small.status == 206 and small.body == BIG[100:200], small.status
+    assert ask(daemon, "/big/small").body == BIG[:1000] and ORIGIN.count("/big/small") == 1
+    behind = ask(daemon, "/big/behind", Range="bytes=999999999-")
+    assert behind.status == 416 and behind["Content-Range"] == f"bytes */{len(BIG)}"
+
+
+def range_of_what_cannot_be_sliced_is_passed_on(daemon):
+    for path in "/big/private", "/big/weak":
+        for _ in range(2):
+            part = ask(daemon, path, Range="bytes=2000000-2000009")
+            assert part.status == 206 and part.body == BIG[2000000:2000010], (path, part.status)
+        assert ask(daemon, path).body == BIG
 
 
 def slices_of_two_versions_are_never_mixed(daemon):
@@ -455,6 +474,24 @@ def silent_origin_is_given_up(daemon):
         impatient.end()
 
 
+def daemon_ends_while_the_origin_is_silent(_):
+    released.clear()
+    daemon = sluiced.Sluiced(*settings())
+    try:
+        daemon.start()
+        with socket.create_connection(("127.0.0.1", port_of(daemon)), 60) as one, \
+                socket.create_connection(("127.0.0.1", port_of(daemon)), 60) as two:
+            before = len(ORIGIN.requests)
+            one.sendall(b"GET /silent HTTP/1.1\r\nHost: h\r\n\r\n")
+            two.sendall(b"POST /silent HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n")
+            until(lambda: len(ORIGIN.requests) >= before + 2, "both requests")
+            daemon.process.send_signal(signal.SIGTERM)
+            assert daemon.process.wait(50) == 0, daemon.said()
+    finally:
+        released.set()
+        daemon.end()
+
+
 def origin_is_asked_by_tls_if_it_is_who_it_says(_):
     if not shutil.which("openssl"):
         raise sluiced.Skip("openssl is not installed")
@@ -463,8 +500,9 @@ def origin_is_asked_by_tls_if_it_is_who_it_says(_):
     for name in "right", "other":
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                         "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=test",
-                        "-addext", "subjectAltName=DNS:localhost", "-keyout", f"{folder}/{name}.key",
-                        "-out", f"{folder}/{name}.pem"], check=True, capture_output=True)
+                        "-addext", "subjectAltName=DNS:localhost",
+                        "-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.pem"],
+                       check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(f"{folder}/right.pem", f"{folder}/right.key")
     origin = Origin(answers, context)
@@ -517,14 +555,16 @@ def settings(*more):
 sluiced.run([
     what_is_fresh_is_not_asked_for_again, head_and_conditions_are_answered_from_the_cache,
     thousand_misses_fetch_once, body_streams_while_it_is_stored, range_fetches_its_slices_only,
-    slices_of_two_versions_are_never_mixed, origin_without_ranges_is_cached_as_a_whole,
-    stale_response_is_validated, stale_response_serves_while_the_origin_fails,
+    range_of_what_cannot_be_sliced_is_passed_on, slices_of_two_versions_are_never_mixed,
+    origin_without_ranges_is_cached_as_a_whole, stale_response_is_validated,
+    stale_response_serves_while_the_origin_fails,
     stale_response_serves_while_it_is_validated, requests_select_by_vary,
     what_is_private_is_passed_on, bodies_of_requests_reach_the_origin,
     changes_make_the_cache_forget, origin_is_told_who_asks,
     interim_responses_reach_the_client_and_no_store,
     bodies_that_are_cut_are_seen_as_cut_and_not_stored, garbage_is_a_bad_gateway_and_not_stored,
     connection_that_was_closed_is_replaced, connections_to_the_origin_are_kept,
-    silent_origin_is_given_up, origin_is_asked_by_tls_if_it_is_who_it_says,
+    silent_origin_is_given_up, daemon_ends_while_the_origin_is_silent,
+    origin_is_asked_by_tls_if_it_is_who_it_says,
     kill_keeps_what_was_stored_and_nothing_partial,
 ], *settings())

@@ -20,6 +20,9 @@
 /* How long requests in progress may take once the daemon is asked to stop. */
 #define DRAIN_NS (10 * SL_SEC)
 
+/* Of that, what is left to tell clients that their answer will not come. */
+#define ANSWER_NS (2 * SL_SEC)
+
 /* How often a full disk is asked whether it has space again. */
 #define COUNT_AGAIN_NS SL_SEC
 
@@ -497,6 +500,7 @@ static int end(struct daemon *d)
 	sl_notify_stopping("draining connections");
 	set_ready(d, "draining");
 	on_every_core(d, drain_topics);
+	proxy_drain(d, sl_now() + DRAIN_NS - ANSWER_NS);
 	listeners_close(d, sl_now() + DRAIN_NS);
 	on_every_core(d, stop_access_log);
 	on_every_core(d, stop_files);

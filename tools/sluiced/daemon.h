@@ -125,6 +125,9 @@ void cache_apply(struct daemon *d);
 /* Makes @d->proxy and its server, if there is to be one; behind the cache, before the cores. */
 int proxy_begin(struct daemon *d, uint32_t cores, char *why, size_t why_len);
 
+/* Gives up what the origin has not sent by @at; from core 0, before the listeners are closed. */
+void proxy_drain(struct daemon *d, int64_t at);
+
 /* On each core, when the listeners are closed and before the cache stops. */
 int proxy_stop_core(void *d, int64_t deadline);
 

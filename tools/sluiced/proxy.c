@@ -81,6 +81,12 @@ int proxy_begin(struct daemon *d, uint32_t cores, char *why, size_t why_len)
 					   });
 }
 
+void proxy_drain(struct daemon *d, int64_t at)
+{
+	if (d->proxy)
+		http_proxy_drain(d->proxy, at);
+}
+
 int proxy_stop_core(void *arg, int64_t deadline)
 {
 	struct daemon *d = arg;

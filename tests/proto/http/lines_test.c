@@ -38,6 +38,16 @@ TEST(list_is_cut_at_commas_outside_of_strings)
 	EXPECT_STREQ("x=\"a\\|", elements("x=\"a\\"));
 }
 
+/* A list that nobody has put anything into has no memory either. */
+TEST(nothing_is_an_empty_list)
+{
+	struct http_str nothing = {0}, e;
+
+	EXPECT_FALSE(http_list_next(&nothing, &e));
+	EXPECT_FALSE(http_list_has(nothing, http_str_of("a")));
+	EXPECT_TRUE(http_str_same(nothing, (struct http_str){0}));
+}
+
 TEST(list_has_an_element_in_any_case)
 {
 	EXPECT_TRUE(http_list_has(http_str_of("close, Upgrade"), http_str_of("upgrade")));
