@@ -1,6 +1,8 @@
 #!/usr/bin/env -S python3 -B
 """A video in a headless Chromium, Debian's, from a started sluiced: jumps to places far apart.
 
+The files come from static.listen, and by the proxy of another sluiced in front of that.
+
 The video is made here (webm.py) of pictures that the browser draws. Each shows the number of its
 second in black and white, so that what is seen tells which bytes came.
 """
@@ -54,22 +56,43 @@ async function jumped(second) {{
 """
 
 
-def base(daemon):
-    return "http://" + re.search(r"static (127\.0\.0\.1:[0-9]+)", daemon.said())[1]
+def base(daemon, listener="static"):
+    return "http://" + re.search(listener + r" (127\.0\.0\.1:[0-9]+)", daemon.said())[1]
 
 
-def partial(b):
+def partial():
     """The first bytes of the partial answers of the video so far."""
     return [int(re.match(r"bytes (\d+)-", fields["content-range"])[1])
             for url, status, fields in b.responses if url.endswith(".webm") and status == 206]
 
 
-def opened(b, daemon):
+def opened(address):
     """The page with its video, of which nothing is known yet but what is in front."""
-    b.open(base(daemon) + "/page.html")
+    b.open(address + "/page.html")
     b.run("const ready = happened('loadedmetadata'); v.src = 'video.webm'; ready")
     assert b.run("v.duration") == SECONDS
     assert {status for url, status, _ in b.responses if url.endswith(".webm")} <= {200, 206}
+
+
+def jumps(address):
+    opened(address)
+    for second in (240, 100, SECONDS - 1, 170): # each beyond what is read ahead of the others
+        before = len(partial())
+        assert b.run(f"jumped({second})") == second
+        starts = partial()[before:]
+        assert starts, f"no 206 on the way to second {second}"
+        assert any(abs(start / FILLER - second) < 20 for start in starts), (second, starts)
+    assert not b.complaints, b.complaints
+
+
+def plays(address):
+    opened(address)
+    assert b.run("jumped(200)") == 200
+    b.run("v.play()")
+    b.wait("v.currentTime > 203")
+    assert not b.run("v.paused") and b.run("shown()") >= 202
+    b.run("v.pause()")
+    assert not b.complaints, b.complaints
 
 
 def video_is_made(daemon):
@@ -81,24 +104,25 @@ def video_is_made(daemon):
 
 
 def jumps_fetch_their_place_only(daemon):
-    opened(b, daemon)
-    for second in (250, 20, SECONDS - 1, 130):
-        before = len(partial(b))
-        assert b.run(f"jumped({second})") == second
-        starts = partial(b)[before:]
-        assert starts, f"no 206 on the way to second {second}"
-        assert any(abs(start / FILLER - second) < 20 for start in starts), (second, starts)
-    assert not b.complaints, b.complaints
+    jumps(base(daemon))
 
 
 def plays_on_from_there(daemon):
-    opened(b, daemon)
-    assert b.run("jumped(200)") == 200
-    b.run("v.play()")
-    b.wait("v.currentTime > 203")
-    assert not b.run("v.paused") and b.run("shown()") >= 202
-    b.run("v.pause()")
-    assert not b.complaints, b.complaints
+    plays(base(daemon))
+
+
+def the_proxy_jumps_too(daemon):
+    proxy.settings = (f"cache.path={proxy.work}/cache", "proxy.listen=127.0.0.1:0",
+                      "proxy.origin=" + base(daemon))
+    proxy.start()
+    jumps(base(proxy, "proxy"))
+    plays(base(proxy, "proxy"))
+
+
+def the_proxy_does_with_what_it_keeps(daemon):
+    b.call("Network.clearBrowserCache")
+    jumps(base(proxy, "proxy"))
+    plays(base(proxy, "proxy"))
 
 
 if not browser.find():
@@ -108,6 +132,8 @@ sluiced.ENDS.append(lambda: shutil.rmtree(root, ignore_errors=True))
 with open(os.path.join(root, "page.html"), "w") as page:
     page.write(PAGE)
 b = browser.Browser()
-sluiced.ENDS.append(b.end)
-sluiced.run([video_is_made, jumps_fetch_their_place_only, plays_on_from_there],
-            "static.listen=127.0.0.1:0", "static.root=" + root)
+proxy = sluiced.Sluiced()
+sluiced.ENDS += [b.end, proxy.end]
+sluiced.run([video_is_made, jumps_fetch_their_place_only, plays_on_from_there, the_proxy_jumps_too,
+             the_proxy_does_with_what_it_keeps],
+            "static.listen=127.0.0.1:0", "static.root=" + root, "static.max_age=1h")
