@@ -308,9 +308,9 @@ static inline void count_up(uint64_t *slot, uint64_t n)
 /**
  * struct shard - a part of the cache; touched by its home alone.
  * @segs: segments by their ids. @regions: oldest first. @active: where objects are appended.
- * @last_seq, @last_version: given out. @bytes: of all files. @commits: under way. @making: who makes segments, or frees
- * some. @started: it is of use; a shard whose folder cannot be read for want of something (memory,
- * descriptors) leaves it alone, finds nothing and takes nothing.
+ * @last_seq, @last_version: given out. @bytes: of all files. @commits: under way. @making: who
+ * makes segments, or frees some. @started: it is of use; a shard whose folder cannot be read for
+ * want of something (memory, descriptors) leaves it alone, finds nothing and takes nothing.
  */
 struct shard {
 	_Alignas(64) struct cache *c;
