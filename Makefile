@@ -9,6 +9,7 @@ O ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+LIBDIR ?= $(PREFIX)/lib
 SAN ?=
 T ?=
 V ?= 0
@@ -42,6 +43,10 @@ endif
 ifneq ($(filter default undefined,$(origin AR)),)
 AR := ar
 endif
+ifneq ($(filter default undefined,$(origin LD)),)
+LD := ld
+endif
+OBJCOPY ?= objcopy
 ifneq ($(filter-out address undefined thread,$(SAN)),)
 $(error SAN is address, undefined or thread, not '$(SAN)')
 endif
@@ -50,8 +55,9 @@ endif
 B := $(O)$(if $(SAN),/san-$(SAN))$(if $(FUZZING),/fuzz)
 
 # ---- flags -------------------------------------------------------------------------------
-packages := liburing libisal libxxhash libzstd liblz4 snappy zlib libllhttp yyjson inih libcap \
-	libsystemd ncurses numa libcares libssl libcrypto $(if $(filter y,$(CONFIG_BPF)),libbpf)
+packages := liburing libisal libxxhash libzstd liblz4 snappy zlib libllhttp libnghttp2 yyjson inih \
+	libcap libsystemd ncurses numa libcares libssl libcrypto \
+	$(if $(filter y,$(CONFIG_BPF)),libbpf)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes \
 	-Wno-unused-parameter -Wno-missing-field-initializers
@@ -85,12 +91,12 @@ bpf-flags := -target bpf -mcpu=v3 -g -O2 -ffreestanding -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Iinclude -iquote . -idirafter /usr/include/$(ARCH)-linux-gnu
 
 # ---- the folders and what their Kbuild lists -----------------------------------------------
-dirs := uring bpf dataplane segments stores/static stores/topics stores/cache proto/kafka \
-	proto/http tools
+dirs := uring bpf dataplane segments vectors stores/static stores/topics stores/cache \
+	proto/kafka proto/http lib tools
 # Tests run in this order: those that take longest begin first.
-test-dirs := tests $(addprefix tests/,faults include uring bpf dataplane segments stores/static \
-	stores/topics stores/cache proto/kafka proto/http tools tools/bench tools/sluice \
-	tools/sluiced clients kernels)
+test-dirs := tests $(addprefix tests/,faults include uring bpf dataplane segments vectors \
+	stores/static stores/topics stores/cache proto/kafka proto/http lib tools tools/bench \
+	tools/sluice tools/sluiced clients kernels)
 
 # A Kbuild sets, relative to its folder:
 #   obj-y      objects of the layer
@@ -133,6 +139,7 @@ testlib := $(B)/tests/tests.a
 lib-objs := $(addprefix $(B)/,$(objs))
 bpf-objs := $(addprefix $(B)/,$(bpfs))
 bpf-loaders := $(bpf-objs:.bpf.o=.o)
+pic-loaders := $(bpf-loaders:$(B)/%=$(B)/pic/%)
 testlib-objs := $(addprefix $(B)/,$(helpers))
 prog-bins := $(addprefix $(B)/,$(progs))
 bench-bins := $(addprefix $(B)/,$(benches))
@@ -146,6 +153,15 @@ script-tests := $(if $(SAN),,scripts/check-layers scripts/tidy \
 	$(sort $(wildcard tests/scripts/*_test.sh)))
 all-objs := $(lib-objs) $(testlib-objs) $(prog-mains) $(addsuffix .o,$(test-bins) $(tool-bins)) \
 	$(if $(FUZZING),$(addsuffix .o,$(fuzz-bins)))
+# libsluice: position-independent objects of its own, of which the linker takes what lib/ calls.
+so-name := libsluice.so.0
+so-file := $(B)/libsluice.so.$(VERSION)
+pic-objs := $(addprefix $(B)/pic/,$(filter-out proto/% tools/%,$(objs)))
+pic-lib := $(filter $(B)/pic/lib/%,$(pic-objs))
+lib-packages := liburing libxxhash inih numa libssl libcrypto \
+	$(if $(filter y,$(CONFIG_BPF)),libbpf)
+lib-files := $(if $(SAN)$(FUZZING),,$(so-file) $(B)/libsluice.so $(B)/libsluice.a \
+	$(B)/libsluice.pc)
 man-pages := $(patsubst docs/man/%.in,$(B)/man/%,$(wildcard docs/man/*.in)) \
 	$(B)/man/sluice.conf.5
 
@@ -172,8 +188,8 @@ $(file >$(B)/.objects,$(or $(lib-objs),none))
 endif
 endif
 
-## all: build the programs (the default)
-all: $(prog-bins) $(bench-bins)
+## all: build the programs and libsluice (the default)
+all: $(prog-bins) $(bench-bins) $(lib-files)
 
 programs: $(prog-bins) $(bench-bins)
 ## tests: build every test program
@@ -193,8 +209,9 @@ $(B)/%.o: %.S $(B)/.flags | $$(@D)/.dir
 $(B)/proto/http/status_files.o: $(wildcard proto/http/status/*)
 
 # -isystem: what bpftool writes is not held to our warnings.
-$(bpf-loaders): cpp-flags += -isystem $(B)/bpf
+$(bpf-loaders) $(pic-loaders): cpp-flags += -isystem $(B)/bpf
 $(bpf-loaders): $(B)/%.o: $(B)/%.skel.h
+$(pic-loaders): $(B)/pic/%.o: $(B)/%.skel.h
 
 $(B)/%.bpf.o: %.bpf.c $(B)/.flags | $$(@D)/.dir
 	$(call say,BPF,$(call short,$@)) $(CLANG) $(bpf-flags) -MMD -MP -c -o $@ $<
@@ -211,6 +228,37 @@ $(lib): $(lib-objs) $(B)/.objects
 
 $(testlib): $(testlib-objs) | $$(@D)/.dir
 	$(call say,AR,$(call short,$@)) rm -f $@ && $(AR) qcsTP $@ $(testlib-objs)
+
+$(B)/pic/%.o: %.c $(B)/.flags | $$(@D)/.dir
+	$(call say,PIC,$(call short,$@)) $(CC) $(cpp-flags) $(pkg-flags) $(c-flags) -fPIC -MMD -MP \
+		-c -o $@ $<
+
+$(B)/pic/%.o: %.S $(B)/.flags | $$(@D)/.dir
+	$(call say,PIC,$(call short,$@)) $(CC) $(cpp-flags) $(c-flags) -fPIC -MMD -MP -c -o $@ $<
+
+$(B)/pic/others.a: $(filter-out $(pic-lib),$(pic-objs)) $(B)/.objects
+	$(call say,AR,$(call short,$@)) rm -f $@ && $(AR) qcsTP $@ $(filter %.o,$^)
+
+$(so-file): $(pic-lib) $(B)/pic/others.a lib/libsluice.map
+	$(call say,LD,$(call short,$@)) $(CC) $(ld-flags) -shared -Wl,-soname,$(so-name) \
+		-Wl,--version-script=lib/libsluice.map -Wl,-z,defs -Wl,--gc-sections -o $@ \
+		$(pic-lib) $(B)/pic/others.a $(libs)
+
+$(B)/$(so-name) $(B)/libsluice.so: $(so-file)
+	$(Q)ln -sf $(notdir $(so-file)) $(B)/$(so-name)
+	$(Q)ln -sf $(so-name) $(B)/libsluice.so
+
+# One object, in which nothing is visible but what the map names.
+$(B)/libsluice.a: $(pic-lib) $(B)/pic/others.a lib/libsluice.map
+	$(call say,AR,$(call short,$@)) $(LD) -r -o $(B)/pic/libsluice.o $(pic-lib) \
+		$(B)/pic/others.a && sed -n 's/;/\n/gp' lib/libsluice.map | \
+		sed -n 's/^[[:space:]]*\(sl_[a-z_]*\)$$/\1/p' >$(B)/pic/symbols && \
+		$(OBJCOPY) --keep-global-symbols=$(B)/pic/symbols $(B)/pic/libsluice.o && \
+		rm -f $@ && $(AR) qcs $@ $(B)/pic/libsluice.o
+
+# Those of the libraries that the shared one needs.
+$(B)/libsluice.pc: lib/libsluice.pc.in $(so-file) $(B)/.flags
+	$(Q)sed 's|@VERSION@|$(VERSION)|g; s|@REQUIRES@|$(lib-packages)|g' $< >$@
 
 define program-rule
 $(B)/$(1): $(B)/$(main-$(1)) $(lib)
@@ -229,7 +277,8 @@ $(fuzz-bins): %: %.o $(testlib) $(lib)
 	$(call say,LD,$(call short,$@)) $(CC) $(ld-flags) -fsanitize=fuzzer -o $@ $< $(testlib) \
 		$(lib) $(libs)
 
--include $(patsubst %.o,%.d,$(all-objs) $(bpf-objs) $(B)/tests/runner.o $(B)/docs/man/conf_man.o)
+-include $(patsubst %.o,%.d,$(all-objs) $(pic-objs) $(bpf-objs) $(B)/tests/runner.o \
+	$(B)/docs/man/conf_man.o)
 
 # ---- tests -------------------------------------------------------------------------------
 # T picks tests by a prefix of their path below tests/ (or of scripts/..., clients/...).
@@ -244,14 +293,18 @@ san-env := $(if $(SAN),ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks
 	UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=second_deadlock_stack=1)
 
 # One layer's tests do without the programs; those of the whole daemon need them.
-layer-only := $(if $(filter-out $(addsuffix %,include uring bpf dataplane segments stores proto \
-	harness),$(T:tests/%=%)),,$(T))
+layer-only := $(if $(filter-out $(addsuffix %,include uring bpf dataplane segments vectors \
+	stores proto lib harness),$(T:tests/%=%)),,$(T))
 
 # What the short form of check-kernels takes along.
 vm-bins := $(if $(filter %/vm_test.sh,$(picked-scripts)),$(filter $(B)/tests/uring/% \
 	$(B)/tests/dataplane/%,$(test-bins)))
 
+# What installing would build, so that its test does not spend its time on it.
+install-files := $(if $(filter %/install_test.sh,$(picked-scripts)),$(lib-files) $(man-pages))
+
 check-built: $(if $(layer-only),,$(prog-bins) $(bench-bins)) $(picked-bins) $(vm-bins) \
+	$(install-files) \
 	$(if $(canary),$(B)/$(canary)) $(B)/tests/runner
 
 ## check: run the tests; T=segments/log picks by path prefix, V=1 shows all
@@ -304,6 +357,14 @@ bench: all
 bench-delivery: all
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench-delivery
 
+## bench-cache: measure caching beside nginx and others; writes docs/benchmarks.md
+bench-cache: all
+	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench-cache
+
+## bench-cache-lookups: measure look-ups in one process; writes docs/benchmarks.md
+bench-cache-lookups: all
+	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench-cache-lookups
+
 ## soak: run the long tests (an hour unless SOAK_SECONDS says otherwise)
 soak: all tests
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/soak
@@ -328,9 +389,17 @@ root = $(DESTDIR)$(PREFIX)
 install: all man
 	$(Q)install -d $(root)/bin $(root)/include/sluice $(DESTDIR)$(UNITDIR)
 	$(Q)install -m 755 $(prog-bins) $(root)/bin
+	$(Q)install -d $(DESTDIR)$(LIBDIR)/pkgconfig
+	$(Q)install -m 644 $(so-file) $(B)/libsluice.a $(DESTDIR)$(LIBDIR)
+	$(Q)ln -sf $(notdir $(so-file)) $(DESTDIR)$(LIBDIR)/$(so-name)
+	$(Q)ln -sf $(so-name) $(DESTDIR)$(LIBDIR)/libsluice.so
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|g; s|@LIBDIR@|$(LIBDIR)|g' $(B)/libsluice.pc \
+		>$(DESTDIR)$(LIBDIR)/pkgconfig/libsluice.pc
 	$(Q)install -m 644 $(wildcard include/sluice/*.[hd]*) $(root)/include/sluice
 	$(Q)install -d $(root)/share/sluice/bpftrace
 	$(Q)install -m 644 $(wildcard tools/bpftrace/*.bt) $(root)/share/sluice/bpftrace
+	$(Q)install -d $(root)/share/sluice/examples
+	$(Q)install -m 644 $(wildcard docs/examples/*.c) $(root)/share/sluice/examples
 	$(Q)sed 's|@PREFIX@|$(PREFIX)|g' packaging/sluiced.service \
 		>$(DESTDIR)$(UNITDIR)/sluiced.service
 	$(Q)test -e $(DESTDIR)/etc/sluice/sluice.conf || \
@@ -362,4 +431,5 @@ help:
 		while IFS='|' read -r name text; do printf '  %-22s %s\n' "$$name" "$$text"; done
 
 .PHONY: all programs tests check check-built check-units check-kernels check-power fuzz \
-	fuzz-build fuzz-bins fuzz-short bench bench-delivery soak man doc install format clean help
+	fuzz-build fuzz-bins fuzz-short bench bench-delivery bench-cache bench-cache-lookups soak \
+	man doc install format clean help

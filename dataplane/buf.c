@@ -258,9 +258,26 @@ struct sl_slice sl_slice_sub(const struct sl_slice *s, size_t off, size_t len)
 
 void sl_part_release(struct sl_part *p)
 {
-	if (p->kind == SL_PART_SLICE)
+	if (p->borrowed)
+		;
+	else if (p->kind == SL_PART_SLICE)
 		sl_buf_release(p->slice.buf);
 	else
 		sl_file_release(p->extent.file);
 	*p = (struct sl_part){0};
+}
+
+struct sl_part sl_part_borrow(const struct sl_part *p, uint64_t off, uint64_t len)
+{
+	struct sl_part piece = *p;
+
+	SL_ASSERT(off <= sl_part_len(p) && len <= sl_part_len(p) - off);
+	piece.borrowed = true;
+	if (p->kind == SL_PART_SLICE)
+		piece.slice = (struct sl_slice){.data = p->slice.data + off, .len = len};
+	else
+		piece.extent.off += off;
+	if (p->kind == SL_PART_EXTENT)
+		piece.extent.len = len;
+	return piece;
 }

@@ -131,8 +131,10 @@ struct sl_extent {
 
 enum sl_part_kind { SL_PART_SLICE, SL_PART_EXTENT };
 
+/* @borrowed: what it names is held by another part, which is released later. */
 struct sl_part {
 	enum sl_part_kind kind;
+	bool borrowed;
 	union {
 		struct sl_slice slice;
 		struct sl_extent extent;
@@ -156,5 +158,11 @@ static inline struct sl_part sl_part_extent(struct sl_extent e)
 
 /* Releases what @p holds and empties it. */
 void sl_part_release(struct sl_part *p);
+
+/**
+ * sl_part_borrow() - a part for [@off, @off + @len) of @p, which keeps its reference and must
+ * outlive it: for parts that leave in pieces, on whichever core. Bounds are asserted.
+ */
+struct sl_part sl_part_borrow(const struct sl_part *p, uint64_t off, uint64_t len);
 
 #endif

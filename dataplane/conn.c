@@ -324,6 +324,12 @@ static int request_ready(struct sl_conn *c)
 /* How many requests a fiber serves in a row before the others have their turn. */
 enum { SERVE_RUN = 16 };
 
+static void note_request(struct sl_conn *c, int64_t ns)
+{
+	sl_hist_record(c->l->request_time, (uint64_t)ns);
+	SL_PROBE3(request, c->l->proto->name, c, ns);
+}
+
 static void serve(void *arg)
 {
 	struct sl_conn *c = arg;
@@ -338,8 +344,8 @@ static void serve(void *arg)
 		tcp_note_request(c);
 		err = c->l->proto->serve(c);
 		took = sl_clock_ns() - began;
-		sl_hist_record(c->l->request_time, (uint64_t)took);
-		SL_PROBE3(request, c->l->proto->name, c, took);
+		if (!c->noted)
+			note_request(c, took);
 		if (err < 0 && !c->closing) {
 			c->serving = false;
 			refused(c, err);
@@ -459,6 +465,30 @@ struct sl_core *sl_conn_core(const struct sl_conn *conn)
 int64_t sl_conn_read_deadline(const struct sl_conn *conn)
 {
 	return after(sl_now(), conn->l->limits.header_ns);
+}
+
+int64_t sl_conn_write_deadline(const struct sl_conn *conn)
+{
+	return after(sl_now(), conn->l->limits.write_ns);
+}
+
+int64_t sl_conn_idle_deadline(const struct sl_conn *conn)
+{
+	return after(sl_now(), conn->l->limits.idle_ns);
+}
+
+void sl_conn_note_request(struct sl_conn *conn, int64_t ns)
+{
+	/* serve() itself was counted as the first one. */
+	if (conn->noted)
+		sl_cell_add(conn->l->requests, 1);
+	conn->noted = true;
+	note_request(conn, ns);
+}
+
+uint32_t sl_conn_queued(const struct sl_conn *conn)
+{
+	return conn->n_replies;
 }
 
 uint32_t sl_conn_dim(const struct sl_conn *conn)

@@ -6,7 +6,7 @@
  * are there, as the protocol's need() says, a fiber is leased and runs the protocol's serve() for
  * one request; requests of one connection are served one after the other.
  *
- * Order of parts: protocols; listeners; reading; the rest.
+ * Order of parts: protocols; listeners; reading; serving more than one request at a time; the rest.
  */
 #ifndef DATAPLANE_CONN_H
 #define DATAPLANE_CONN_H
@@ -47,8 +47,9 @@ struct sl_proto {
  * Times are in ns. @idle: without a request begun; @header: from a request's first byte until
  * serve() is called, and between any two bytes that serve() waits for; @write: without progress
  * in sending; 0: no limit. @memory_bytes: see below. @ahead_bytes: of later requests, received
- * while one is served. @replies: queued. @conns: connections of one core's listener. @deliver: how
- * they send. @handshake: of TLS, until it is done.
+ * while one is served. @replies: queued. @conns: connections of one core's listener.
+ * @loopback_reno: on a loopback address reno is the congestion control. @deliver: how they send.
+ * @handshake: of TLS, until it is done.
  *
  * What a connection makes the core hold is bounded so: bytes received lie in at most @ahead_bytes
  * of shared buffers (and what the receive in flight still brings) and a window of at most
@@ -64,6 +65,7 @@ struct sl_conn_limits {
 	size_t ahead_bytes;
 	uint32_t replies;
 	uint32_t conns;
+	bool loopback_reno;
 	struct sl_deliver_conf deliver;
 	int64_t handshake_ns;
 };
@@ -171,6 +173,38 @@ void sl_conn_skip(struct sl_conn *conn, size_t n);
  * Return: as sl_conn_peek().
  */
 int sl_conn_read_all(struct sl_conn *conn, void *dst, size_t n, int64_t deadline);
+
+/* ---- serving more than one request at a time -------------------------------------------- */
+
+/*
+ * For a protocol whose serve() lasts as long as the connection and starts fibers of its own for
+ * requests. Only the fiber in serve() reads and delivers; the others poke it.
+ */
+
+/* The first bytes received and not consumed, in one piece. Return: how many; 0: none. */
+size_t sl_conn_next(const struct sl_conn *conn, const uint8_t **ret_p);
+
+/**
+ * sl_conn_wait_event() - park the fiber in serve() until bytes have come, sl_conn_poke(), the
+ * listener drains, or, if @sent, a reply was sent. Everything that came is consumed before.
+ * Return: 0: look at everything; -ETIME; -ECONNRESET: the peer ended, or the connection did.
+ */
+int sl_conn_wait_event(struct sl_conn *conn, bool sent, int64_t deadline);
+
+/* Makes sl_conn_wait_event() return, now or at its next call. From any fiber of the core. */
+void sl_conn_poke(struct sl_conn *conn);
+
+/* Replies that are not sent yet. */
+uint32_t sl_conn_queued(const struct sl_conn *conn);
+
+/* For how long the peer may take nothing: now + the listener's write limit. */
+int64_t sl_conn_write_deadline(const struct sl_conn *conn);
+
+/* The same for a connection without a request. */
+int64_t sl_conn_idle_deadline(const struct sl_conn *conn);
+
+/* A request was served within @ns: serve() as a whole then counts as no request of its own. */
+void sl_conn_note_request(struct sl_conn *conn, int64_t ns);
 
 /* ---- the rest --------------------------------------------------------------------------- */
 

@@ -40,6 +40,7 @@ struct sl_listener {
 	int fd;
 	bool draining;
 	bool joined; /* the program in the kernel chooses (steer.c) */
+	bool unpaced; /* its peers are on this machine, and sending to them is not paced */
 };
 
 /*
@@ -58,6 +59,27 @@ struct cursor {
 		bool copied;  /* that extent */
 		bool spoilt;  /* it says nothing of the cost of one extent */
 	} cost; /* kept if it is to be learnt from */
+};
+
+/*
+ * What the socket may hold queued (send_queue.c). before: a growth that is on trial; acked and
+ * busy: since the connection began, as seen at the last look.
+ */
+struct send_queue {
+	uint64_t bytes;	     /* 0: not bounded */
+	int64_t look_at;     /* when to look again whether the bound is right */
+	uint64_t acked, busy_us;
+	uint64_t before, before_per_s; /* the bound, and what the path carried */
+	uint16_t resting;    /* looks until it may grow again */
+	bool on_trial;
+	bool unlocked;	     /* the kernel bounds it: the path is long */
+};
+
+/* What the kernel tells of a path. */
+struct send_path {
+	uint64_t bytes_per_s; /* of delivery, lately */
+	uint64_t round_trip_us; /* the least */
+	uint64_t acked, busy_us; /* bytes, and the time in which any were under way */
 };
 
 /* Bytes of the part at the cursor on their way through a pipe or a buf. */
@@ -112,6 +134,10 @@ struct sl_conn {
 	size_t wanted;	     /* what the reader waits for */
 	struct sl_fiber *reader; /* parked for bytes */
 	struct sl_fiber *waiter; /* parked in sl_conn_wait() */
+	bool poked;	     /* sl_conn_poke() since sl_conn_wait_event() returned */
+	bool pokable;	     /* the reader is parked in that */
+	bool wants_sent;     /* and waits for replies to be sent */
+	bool noted;	     /* sl_conn_note_request() counts its requests */
 
 	/* Sending. */
 	struct sl_list replies;
@@ -124,9 +150,7 @@ struct sl_conn {
 	uint32_t zerocopies; /* sends whose memory the kernel still holds */
 	bool way_known;	     /* whether it copies anyway */
 	bool copies_anyway;  /* the way to this peer: zero-copy sends are of no use */
-	bool queue_unlocked; /* the kernel bounds the socket's queue: the path is long */
-	uint32_t queue_bytes; /* what the socket may hold queued; 0: not bounded */
-	int64_t queue_at;    /* when to look again whether the bound is right */
+	struct send_queue queue;
 	struct sl_list sending; /* core->sending */
 	struct sl_waitq room;
 
@@ -362,6 +386,9 @@ void send_queue_bound(struct sl_conn *c, uint64_t left);
 
 /* The socket was full: looks whether the bound is right for the path. */
 void send_queue_full(struct sl_conn *c);
+
+/* What the bound should be, given what @p tells now; q->bytes: as it is. */
+uint64_t send_queue_next(struct send_queue *q, const struct send_path *p);
 
 /* ---- learn.c ---------------------------------------------------------------------------- */
 

@@ -10,7 +10,7 @@
  * or, when several requests fit into a window, as much as there is. Invariant: the window's and
  * the chunks' lengths add up to `buffered`.
  *
- * Order of parts: shared buffers; the queue; waiting; the calls.
+ * Order of parts: shared buffers; the queue; waiting; the calls; events.
  */
 #include <errno.h>
 #include <string.h>
@@ -459,4 +459,42 @@ int sl_conn_read_all(struct sl_conn *conn, void *dst, size_t n, int64_t deadline
 		return conn_tls_read(conn, (uint8_t *)dst + have, n - have, deadline);
 	got = read_direct(conn, (uint8_t *)dst + have, n - have, n - have, deadline);
 	return got < 0 ? (int)got : 0;
+}
+
+/* ---- events ----------------------------------------------------------------------------- */
+
+size_t sl_conn_next(const struct sl_conn *conn, const uint8_t **ret_p)
+{
+	size_t have = 0;
+
+	*ret_p = rx_contiguous(conn, &have);
+	return *ret_p ? have : 0;
+}
+
+int sl_conn_wait_event(struct sl_conn *conn, bool sent, int64_t deadline)
+{
+	int res = 0;
+
+	SL_ASSERT(!conn->buffered);
+	if (!conn->poked) {
+		conn->pokable = true;
+		conn->wants_sent = sent;
+		res = wait_bytes(conn, 1, deadline);
+		conn->pokable = conn->wants_sent = false;
+	}
+	conn->poked = false;
+	if (conn->dead)
+		return -ECONNRESET;
+	return res == -EINTR ? 0 : res;
+}
+
+void sl_conn_poke(struct sl_conn *conn)
+{
+	struct sl_fiber *reader = conn->reader;
+
+	conn->poked = true;
+	if (!conn->pokable || !reader)
+		return;
+	conn->reader = NULL;
+	sl_fiber_wake(reader, -EINTR);
 }

@@ -26,6 +26,7 @@ void sl_listener_secure(struct sl_listener *l, struct sl_tls *tls)
 	SL_ON_CORE(l->core);
 	sl_tls_free(l->tls);
 	l->tls = tls;
+	l->core->shakes.no_kernel = false;
 }
 
 int conn_tls_start(struct sl_conn *c)
@@ -112,6 +113,20 @@ static void refused(struct sl_conn *c, int err)
 	conn_end(c, SL_CLOSE_HANDSHAKE, false);
 }
 
+/* What this core found missing is not tried again before the next reload. */
+static void try_kernel(struct sl_conn *c)
+{
+	struct sl_core *core = c->l->core;
+	int err;
+
+	if (!c->tls->from->kernel || core->shakes.no_kernel)
+		return;
+	err = tls_kernel_take(c->tls);
+	if (!err)
+		sl_metric_add1(core->metrics, SL_M_TLS_KERNEL, c->l->dim, 1);
+	core->shakes.no_kernel = err == -ENOENT;
+}
+
 /* Return: whether it is done, and @c still there. */
 static bool shake(struct sl_conn *c)
 {
@@ -136,6 +151,7 @@ static bool shake(struct sl_conn *c)
 	sl_metric_add1(m, SL_M_TLS_HANDSHAKES, c->l->dim, 1);
 	if (SSL_session_reused(c->tls->ssl))
 		sl_metric_add1(m, SL_M_TLS_RESUMED, c->l->dim, 1);
+	try_kernel(c);
 	conn_set_idle(c);
 	return true;
 }

@@ -4,7 +4,8 @@
  *
  * Interface: core.h but for mailbox.c and timer.c. A turn of the loop runs messages, timers and
  * ready fibers, goes on with connections that used up their share of sending, and turns the ring:
- * waiting there when there is nothing else to do. Invariants: everything of a core is made and
+ * waiting there when there is nothing else to do, at first without sleeping where that pays
+ * (spin.c). Invariants: everything of a core is made and
  * touched by its own thread alone, but for the mailbox; a core ends only when no fiber is leased
  * and nothing is in flight.
  *
@@ -72,6 +73,7 @@ static struct sl_core *core_new(struct sl_cores *cores, uint32_t id,
 	core->backend = conf->backend;
 	fibers_init(&core->fibers);
 	direct_init(&core->direct, conf->direct_ops_max, conf->direct_bytes_max);
+	core->spin.ns_max = conf->spin_ns;
 	sl_list_init(&core->listeners);
 	sl_list_init(&core->sending);
 	sl_list_init(&core->file_notes);
@@ -253,6 +255,20 @@ static void count(struct sl_core *core, int messages)
 	*then = *now;
 }
 
+/* Nothing is to be done before @wait_until. Return: whether there is after all. */
+static bool spin(struct sl_core *core, int64_t wait_until)
+{
+	int64_t now = sl_clock_ns();
+	bool found;
+
+	sl_metric_add(core->metrics, SL_M_CORE_BUSY, (uint64_t)(now - core->now));
+	if (!spin_wanted(&core->spin, now))
+		return false;
+	found = sl_ring_watch(core->ring, sl_min(wait_until, now + core->spin.ns_max));
+	sl_metric_add(core->metrics, SL_M_CORE_SPIN, (uint64_t)(sl_clock_ns() - now));
+	return found;
+}
+
 static void loop(struct sl_core *core)
 {
 	while (!all_rest(core)) {
@@ -266,9 +282,8 @@ static void loop(struct sl_core *core)
 		conns_send(core);
 		count(core, n);
 		wait_until = rest_until(core);
-		if (wait_until)
-			sl_metric_add(core->metrics, SL_M_CORE_BUSY,
-				      (uint64_t)(sl_clock_ns() - core->now));
+		if (wait_until && spin(core, wait_until))
+			wait_until = 0;
 		n = sl_ring_turn(core->ring, wait_until);
 		__atomic_store_n(&core->mailbox.sleeping, 0, __ATOMIC_RELAXED);
 		if (n < 0) {

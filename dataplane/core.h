@@ -30,6 +30,7 @@ enum sl_numa_mode { SL_NUMA_AUTO, SL_NUMA_OFF };
  * @arena_bytes_max: of each core's arena (1 GiB of addresses).
  * @rx_buffers, @rx_buffer_bytes: provided buffers of each core (256 of 4 KiB).
  * @direct_ops_max, @direct_bytes_max: of direct reads in flight on each core (128; 32 MiB).
+ * @spin_ns: how long a core may look for more to do before it sleeps, where that pays (not at all).
  * @backend: who carries operations out (NULL: the kernel).
  * @registry: where metrics are counted, for @n cores; stays the caller's (NULL: one of the cores'
  *	own, that nobody reads).
@@ -43,6 +44,7 @@ struct sl_cores_conf {
 	uint32_t rx_buffer_bytes;
 	uint32_t direct_ops_max;
 	uint64_t direct_bytes_max;
+	int64_t spin_ns;
 	struct sl_backend *backend;
 	struct sl_registry *registry;
 };

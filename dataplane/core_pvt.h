@@ -21,6 +21,22 @@ struct context {
 	void *tsan;	       /* the thread sanitizer's */
 };
 
+enum fiber_state { FIBER_FREE, FIBER_READY, FIBER_WOKEN, FIBER_RUNNING, FIBER_PARKED };
+
+/* A core's is at the high end of its stack; a thread's (turns.c) uses node, wake_res and state. */
+struct sl_fiber {
+	struct sl_list node;
+	struct context context;
+	void (*fn)(void *arg);
+	void *arg;
+	struct sl_core *core;
+	struct sl_timer timer;
+	int wake_res;
+	enum fiber_state state;
+	enum sl_stack stack;
+	bool is_thread;
+};
+
 struct fibers {
 	struct sl_list ready;
 	struct sl_list free[SL_STACK_LAST]; /* stacks, as struct sl_fiber */
@@ -36,6 +52,15 @@ void fibers_done(struct fibers *f);
 
 /* Runs the fibers that are ready now, once each. Return: how many. */
 int fibers_run(struct sl_core *core);
+
+/* ---- threads that take turns (turns.c) -------------------------------------------------- */
+
+/* This thread's stand-in for a fiber while it has its turn, or NULL. */
+struct sl_fiber *turns_self(void);
+
+/* As sl_fiber_park() and sl_fiber_wake(). */
+int turns_park(struct sl_fiber *fiber, int64_t deadline);
+void turns_wake(struct sl_fiber *fiber, int res);
 
 /* ---- timers (timer.c) ------------------------------------------------------------------- */
 
@@ -142,6 +167,31 @@ struct direct {
 /* Zero limits take the defaults. */
 void direct_init(struct direct *d, uint32_t ops_max, uint64_t bytes_max);
 
+/* ---- spinning (spin.c) ------------------------------------------------------------------ */
+
+/* What was sent since the cores began. */
+struct spin_work {
+	uint64_t bytes, sends;
+};
+
+struct spin {
+	int64_t ns_max; /* 0: never */
+	struct spin_work work;
+
+	/* The epoch that runs, and the one before; 0 a second: nothing can be told of it. */
+	int64_t began_at;
+	struct spin_work began;
+	bool on;
+	uint64_t before_per_s;
+
+	bool pays;
+	double gain; /* between -1 and 1; moving average */
+	uint32_t turn;
+};
+
+/* The core has nothing to do: whether to spin before it sleeps. @now: the clock. */
+bool spin_wanted(struct spin *s, int64_t now);
+
 /* ---- the core --------------------------------------------------------------------------- */
 
 struct sl_core {
@@ -158,6 +208,7 @@ struct sl_core {
 	struct bufs bufs;
 	struct rx rx;
 	struct direct direct;
+	struct spin spin;
 	struct sl_list listeners;
 	struct sl_list sending;	   /* connections that used up their turn of sending */
 	struct sl_list file_notes; /* spare; extent.c */
@@ -170,6 +221,7 @@ struct sl_core {
 	struct {
 		int64_t turn;
 		uint32_t steps;
+		bool no_kernel; /* it cannot encrypt */
 	} shakes; /* steps of TLS handshakes in the turn of that time */
 	struct sl_ring_stats counted; /* of the ring, as last added to the metrics */
 	uint32_t resting;	      /* atomic: nothing left to do, and the cores are to stop */

@@ -145,6 +145,8 @@ static void sent(struct sl_conn *c, struct sl_reply *r)
 	c->cursor = (struct cursor){0};
 	sl_reply_free(r);
 	sl_waitq_wake_all(&c->room, 0);
+	if (c->wants_sent)
+		sl_conn_poke(c);
 	if (close) {
 		c->closing = true;
 		if (!c->why)
@@ -189,6 +191,8 @@ void conn_sent(struct sl_conn *c, enum sl_rung rung, size_t n)
 	if (rung != SL_RUNG_SEND_ZC) /* which is told later whether it copied */
 		sl_metric_add1(m, rung_at(rung)->copies ? SL_M_DELIVER_COPIED
 							: SL_M_DELIVER_ZEROCOPY, c->l->dim, n);
+	c->l->core->spin.work.bytes += n;
+	c->l->core->spin.work.sends++;
 	SL_PROBE4(deliver, c->l->proto->name, c, rung_at(rung)->name, n);
 	advance(c, n);
 }
@@ -322,7 +326,12 @@ int sl_deliver(struct sl_reply *reply, int64_t deadline)
 	c->n_replies++;
 	reply->held = memory_of(reply);
 	c->replies_held += reply->held;
-	send_soon(c);
+	/* Who answers at once is the sooner asked again, and what it made is still in the cache;
+	 * but answers to requests that are here already leave together. */
+	if (c->buffered || c->n_replies > 1)
+		send_soon(c);
+	else
+		conn_flush(c);
 	while (!res && !c->dead && queue_is_full(c))
 		res = sl_waitq_wait(&c->room, deadline);
 	return c->dead ? -ECONNRESET : res;

@@ -39,7 +39,7 @@ enum sl_fallback {
 
 /**
  * struct sl_deliver_conf - how a listener's connections send; zero fields take the defaults.
- * @copy_max_bytes: extents up to this size are copied (16 KiB).
+ * @copy_max_bytes: extents up to this size are copied (4 KiB).
  * @zerocopy_min_bytes: memory from this size on is sent without a copy, where that is possible
  *	(10 KiB).
  * @rung: 0: the cheapest, as the page cache, the size and the peer tell; else 1 + the rung that

@@ -44,21 +44,6 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-enum fiber_state { FIBER_FREE, FIBER_READY, FIBER_WOKEN, FIBER_RUNNING, FIBER_PARKED };
-
-/* Lies at the high end of its own stack. */
-struct sl_fiber {
-	struct sl_list node;
-	struct context context;
-	void (*fn)(void *arg);
-	void *arg;
-	struct sl_core *core;
-	struct sl_timer timer;
-	int wake_res;
-	enum fiber_state state;
-	enum sl_stack stack;
-};
-
 void fiber_switch(void **save_sp, void *to_sp);
 void fiber_boot(void);
 
@@ -314,9 +299,15 @@ struct sl_fiber *sl_fiber_self(void)
 	return core ? core->fibers.running : NULL;
 }
 
+/* The running fiber, or a thread that takes turns. */
+static struct sl_fiber *who_may_park(void)
+{
+	return sl_core_self() ? sl_fiber_self() : turns_self();
+}
+
 static struct sl_fiber *must_be_fiber(void)
 {
-	struct sl_fiber *fiber = sl_fiber_self();
+	struct sl_fiber *fiber = who_may_park();
 
 	SL_ASSERT(fiber && fiber->state == FIBER_RUNNING);
 	return fiber;
@@ -338,6 +329,8 @@ int sl_fiber_park(int64_t deadline)
 {
 	struct sl_fiber *fiber = must_be_fiber();
 
+	if (fiber->is_thread)
+		return turns_park(fiber, deadline);
 	fiber->state = FIBER_PARKED;
 	/* Without memory for the timer the wait could become endless: say that time is up. */
 	if (deadline != SL_NEVER && sl_timer_set(&fiber->timer, deadline))
@@ -349,6 +342,10 @@ int sl_fiber_park(int64_t deadline)
 
 void sl_fiber_wake(struct sl_fiber *fiber, int res)
 {
+	if (fiber->is_thread) {
+		turns_wake(fiber, res);
+		return;
+	}
 	SL_ON_CORE(fiber->core);
 	if (fiber->state == FIBER_WOKEN)
 		return;
@@ -362,7 +359,7 @@ void sl_fiber_wake(struct sl_fiber *fiber, int res)
 
 void sl_sleep(int64_t deadline)
 {
-	if (sl_fiber_self()) {
+	if (who_may_park()) {
 		sl_fiber_park(deadline);
 		return;
 	}
@@ -448,6 +445,15 @@ static bool wait_for(struct waiter *w, struct sl_io *const *ios, int n, int64_t 
 	return late;
 }
 
+/* On a plain thread, one after the other. */
+static void await_now(struct sl_io *const *ios, int n)
+{
+	sl_turns_pause();
+	for (int i = 0; i < n; i++)
+		sl_io_now(ios[i]);
+	sl_turns_resume();
+}
+
 void sl_await_all(struct sl_io *const *ios, int n, int64_t deadline)
 {
 	struct sl_fiber *fiber = sl_fiber_self();
@@ -455,8 +461,7 @@ void sl_await_all(struct sl_io *const *ios, int n, int64_t deadline)
 	bool late;
 
 	if (!fiber) {
-		for (int i = 0; i < n; i++)
-			sl_io_now(ios[i]);
+		await_now(ios, n);
 		return;
 	}
 	for (int i = 0; i < n; i++) {

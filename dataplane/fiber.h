@@ -4,9 +4,10 @@
  *
  * A call whose last argument is `int64_t deadline` may park the calling fiber; no other call
  * does. Outside a fiber (a plain thread, an offline tool) such a call blocks the thread where
- * that makes sense, and asserts where it does not (waiting for another fiber).
+ * that makes sense, and asserts where it does not (waiting for another fiber), unless the thread
+ * takes turns with others: then it waits for these.
  *
- * Order of parts: fibers; wait queues and mutexes; operations.
+ * Order of parts: fibers; wait queues and mutexes; operations; threads that take turns.
  */
 #ifndef DATAPLANE_FIBER_H
 #define DATAPLANE_FIBER_H
@@ -85,7 +86,7 @@ static inline void sl_mutex_init(struct sl_mutex *m)
 	sl_waitq_init(&m->waiters);
 }
 
-/* Return: 0, or -ETIME. Outside fibers the mutex must be free. */
+/* Return: 0, or -ETIME. Outside fibers and turns the mutex must be free. */
 int sl_mutex_lock(struct sl_mutex *m, int64_t deadline);
 void sl_mutex_unlock(struct sl_mutex *m);
 
@@ -101,5 +102,31 @@ int sl_await(struct sl_io *io, int64_t deadline);
 
 /* Begins @n operations together and waits for all; each one's outcome is its res. */
 void sl_await_all(struct sl_io *const *ios, int n, int64_t deadline);
+
+/* ---- threads that take turns ------------------------------------------------------------ */
+
+/*
+ * Several threads without a core may call what is written for the fibers of one core: one of them
+ * runs at a time, and the next whenever it parks, waits for an operation, or leaves. Operations
+ * block their thread and know no deadline; parking does.
+ */
+struct sl_turns;
+
+/* Return: 0 or -ENOMEM. */
+int sl_turns_new(struct sl_turns **ret_turns);
+
+/* When no thread is in. Accepts NULL. */
+void sl_turns_free(struct sl_turns *turns);
+
+/* Waits for a turn. A thread is in one at a time. */
+void sl_turns_enter(struct sl_turns *turns);
+void sl_turns_leave(struct sl_turns *turns);
+
+/*
+ * Lets others in during what takes long and touches nothing that is shared, as a computation over
+ * memory that is held. Nothing at all on a thread that takes no turns.
+ */
+void sl_turns_pause(void);
+void sl_turns_resume(void);
 
 #endif

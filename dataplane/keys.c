@@ -31,6 +31,7 @@ struct key {
 
 struct sl_keys {
 	struct sl_keys *older;
+	bool nobody_asked; /* the setting was taken away */
 	uint32_t n;
 	struct key v[];
 };
@@ -168,7 +169,25 @@ static int read_table(const char *path, const char *text, size_t len, struct sl_
 	return 0;
 }
 
-static int read_file(const char *path, struct sl_keys **ret_keys, char *why, size_t why_len,
+/* Old tables stay: somebody may look at them. */
+static void publish(struct sl_keyring *r, struct sl_keys *t)
+{
+	t->older = r->now;
+	__atomic_store_n(&r->now, t, __ATOMIC_RELEASE);
+}
+
+int sl_keyring_parse(struct sl_keyring *r, const char *name, const char *text, size_t len,
+		     char *why, size_t why_len)
+{
+	struct sl_keys *t;
+	int err = read_table(name, text, len, &t, why, why_len);
+
+	if (!err)
+		publish(r, t);
+	return err;
+}
+
+static int read_file(struct sl_keyring *r, const char *path, char *why, size_t why_len,
 		     int64_t deadline)
 {
 	char *text = malloc(FILE_BYTES_MAX);
@@ -176,7 +195,7 @@ static int read_file(const char *path, struct sl_keys **ret_keys, char *why, siz
 	int err = (int)sl_min(n, (ssize_t)0);
 
 	if (!err)
-		err = read_table(path, text, (size_t)n, ret_keys, why, why_len);
+		err = sl_keyring_parse(r, path, text, (size_t)n, why, why_len);
 	free(text);
 	if (err && !why[0])
 		snprintf(why, why_len, "keys %s: %s%s", path, strerror(-err),
@@ -188,20 +207,17 @@ static int read_file(const char *path, struct sl_keys **ret_keys, char *why, siz
 int sl_keyring_load(struct sl_keyring *r, const char *path, char *why, size_t why_len,
 		    int64_t deadline)
 {
-	struct sl_keys *t = NULL;
-	int err = 0;
-
 	why[0] = 0;
 	if (path[0])
-		err = read_file(path, &t, why, why_len, deadline);
-	else if (r->now)
-		t = calloc(1, sizeof(*t));
-	if (err)
-		return err;
-	if (!t)
-		return path[0] || r->now ? -ENOMEM : 0;
-	t->older = r->now;
-	__atomic_store_n(&r->now, t, __ATOMIC_RELEASE);
+		return read_file(r, path, why, why_len, deadline);
+	if (r->now && !r->now->nobody_asked) {
+		struct sl_keys *t = calloc(1, sizeof(*t));
+
+		if (!t)
+			return -ENOMEM;
+		t->nobody_asked = true;
+		publish(r, t);
+	}
 	return 0;
 }
 
@@ -242,7 +258,7 @@ int sl_keys_check(const struct sl_keyring *r, const char *authorization, size_t 
 
 	if (ret_name)
 		ret_name[0] = 0;
-	if (!t)
+	if (!t || t->nobody_asked)
 		return 0;
 	n = bearer(authorization, len, &key);
 	if (!n || EVP_Digest(key, n, digest, NULL, EVP_sha256(), NULL) != 1)

@@ -37,6 +37,10 @@ struct sl_keyring {
  */
 int sl_keyring_load(struct sl_keyring *r, const char *path, char *why, size_t why_len,
 		    int64_t deadline);
+
+/* The same of a text, called @name in messages: for tests. */
+int sl_keyring_parse(struct sl_keyring *r, const char *name, const char *text, size_t len,
+		     char *why, size_t why_len);
 void sl_keyring_done(struct sl_keyring *r);
 
 /**

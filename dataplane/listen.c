@@ -6,6 +6,7 @@
  * has ended and its last connection is gone.
  */
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -63,9 +64,32 @@ static void accepted(struct sl_io *io)
 		sl_waitq_wake_all(&l->gone, 0);
 }
 
-/* @share: with the other cores, and with whoever else asks for the same. */
-static int open_socket(const struct sockaddr *addr, socklen_t len, bool share, char *why,
-		       size_t why_len)
+static bool is_loopback(const struct sockaddr *addr)
+{
+	if (addr->sa_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)addr)->sin_addr.s_addr) >> 24 ==
+		       IN_LOOPBACKNET;
+	return addr->sa_family == AF_INET6 &&
+	       IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)addr)->sin6_addr);
+}
+
+/*
+ * Connections inherit what their listener has when they begin. One that began with a control that
+ * paces is paced under any other, too. Every kernel has reno, and lets everybody use it.
+ */
+static bool set_reno(int fd)
+{
+	static const char name[] = "reno";
+
+	return !setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, sizeof(name) - 1);
+}
+
+/*
+ * @share: with the other cores, and with whoever else asks for the same. @unpaced: whether to see
+ * to it that sending is not paced, and then whether it is not.
+ */
+static int open_socket(const struct sockaddr *addr, socklen_t len, bool share, bool *unpaced,
+		       char *why, size_t why_len)
 {
 	int fd = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int one = 1;
@@ -76,6 +100,7 @@ static int open_socket(const struct sockaddr *addr, socklen_t len, bool share, c
 		snprintf(why, why_len, "socket: %s", strerror(-err));
 		return err;
 	}
+	*unpaced = *unpaced && set_reno(fd);
 	if (addr->sa_family != AF_UNIX) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 		if (share)
@@ -100,7 +125,8 @@ int sl_listen_alone(const struct sockaddr *addr, socklen_t len, char *why, size_
 	if (addr->sa_family == AF_UNIX)
 		return 0;
 	for (;;) {
-		int fd = open_socket(addr, len, false, why, why_len);
+		bool unpaced = false;
+		int fd = open_socket(addr, len, false, &unpaced, why, why_len);
 
 		if (fd >= 0) {
 			sl_close(fd);
@@ -126,7 +152,8 @@ int sl_listen(const struct sockaddr *addr, socklen_t len, const struct sl_proto 
 	}
 	*l = (struct sl_listener){.core = core, .proto = proto, .arg = arg, .limits = *limits,
 				  .dim = dim};
-	l->fd = open_socket(addr, len, true, why, why_len);
+	l->unpaced = limits->loopback_reno && is_loopback(addr);
+	l->fd = open_socket(addr, len, true, &l->unpaced, why, why_len);
 	if (l->fd < 0) {
 		int err = l->fd;
 
@@ -173,6 +200,8 @@ static void end_conns(struct sl_listener *l, bool all)
 
 		if (all || !c->serving)
 			conn_end(c, SL_CLOSE_DRAIN, !all && !(c->tls && !c->tls->ready));
+		else if (c->pokable)
+			sl_conn_poke(c);
 		else if (c->waiter) {
 			struct sl_fiber *waiter = c->waiter;
 

@@ -52,7 +52,7 @@ void rung_cannot(struct sl_conn *c)
 }
 
 /* Below this a read into memory, sent together with what surrounds it, costs less than a call. */
-enum { COPY_MAX_BYTES = 16 << 10 };
+enum { COPY_MAX_BYTES = 4 << 10 };
 
 bool rung_copies(struct sl_conn *c, uint64_t len)
 {

@@ -8,8 +8,11 @@
  * (SO_SNDBUF) and what of it is not sent yet (TCP_NOTSENT_LOWAT): bounding one of them is not
  * enough. Whenever the socket is full the bound is held against what the path needs, twice its
  * delivery rate times its least round trip: a bound that limits the rate thus doubles with each
- * look until it does not. A path that needs more than net.core.wmem_max gets the kernel's own
- * bound back. Connections without large parts are left alone.
+ * look until it does not. On a short path a larger queue makes the round trip longer, and so asks
+ * for a yet larger one: there a growth is on trial, and taken back unless the path then carries a
+ * quarter more. A path that needs more than net.core.wmem_max gets the kernel's own bound back.
+ * Connections without large parts are left alone, and so are those of a listener on a loopback
+ * address whose control of congestion does not pace: they need no bound.
  *
  * Order of parts: setting; what the path needs; when.
  */
@@ -25,6 +28,9 @@ enum {
 };
 
 #define LOOK_NS (10 * SL_MSEC)
+
+/* A path whose round trip is shorter is short; how many looks a growth that was no use rests it. */
+enum { SHORT_US = 1000, REST_LOOKS = 100 };
 
 /* Since Linux 5.15; the C library's headers may lack them. */
 #ifndef SO_BUF_LOCK
@@ -57,45 +63,78 @@ static void unlock(struct sl_conn *c)
 	int none = 0;
 
 	setsockopt(c->fd, SOL_SOCKET, SO_BUF_LOCK, &none, sizeof(none));
-	c->queue_unlocked = true;
+	c->queue.unlocked = true;
 }
 
 static void bound(struct sl_conn *c, uint64_t bytes, uint64_t unsent)
 {
-	if (!c->queue_unlocked && !set_queue(c, bytes))
+	if (!c->queue.unlocked && !set_queue(c, bytes))
 		unlock(c);
 	set_unsent(c, unsent);
-	c->queue_bytes = (uint32_t)sl_min(bytes, (uint64_t)UINT32_MAX);
+	c->queue.bytes = bytes;
 }
 
 /* ---- what the path needs ---------------------------------------------------------------- */
 
-struct path {
-	uint64_t bytes_per_s;
-	uint64_t round_trip_us;
-};
-
-static bool path_of(const struct sl_conn *c, struct path *ret_path)
+static bool path_of(const struct sl_conn *c, struct send_path *ret_path)
 {
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
 
 	if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) ||
-	    len < offsetof(struct tcp_info, tcpi_delivery_rate) + sizeof(info.tcpi_delivery_rate))
+	    len < offsetof(struct tcp_info, tcpi_busy_time) + sizeof(info.tcpi_busy_time))
 		return false;
-	ret_path->bytes_per_s = info.tcpi_delivery_rate;
-	ret_path->round_trip_us = info.tcpi_min_rtt;
+	*ret_path = (struct send_path){
+		.bytes_per_s = info.tcpi_delivery_rate,
+		.round_trip_us = info.tcpi_min_rtt,
+		.acked = info.tcpi_bytes_acked,
+		.busy_us = info.tcpi_busy_time,
+	};
 	return info.tcpi_delivery_rate && info.tcpi_min_rtt;
+}
+
+/* What it carried a second since the last look, while there was anything to carry. */
+static uint64_t carried(struct send_queue *q, const struct send_path *p)
+{
+	uint64_t bytes = p->acked - q->acked, us = p->busy_us - q->busy_us;
+
+	q->acked = p->acked;
+	q->busy_us = p->busy_us;
+	return us ? bytes * 1000000 / us : 0;
+}
+
+uint64_t send_queue_next(struct send_queue *q, const struct send_path *p)
+{
+	uint64_t need = sl_max(2 * p->bytes_per_s * p->round_trip_us / 1000000,
+			       (uint64_t)BOUND_MIN);
+	bool tried = q->on_trial, is_short = p->round_trip_us < SHORT_US;
+	uint64_t per_s = carried(q, p);
+
+	q->on_trial = false;
+	if (q->resting)
+		q->resting--;
+	if (tried && is_short && per_s < q->before_per_s + q->before_per_s / 4) {
+		q->resting = REST_LOOKS;
+		return q->before;
+	}
+	if (need <= q->bytes)
+		return need > q->bytes / 2 ? q->bytes : need; /* near enough */
+	if (is_short && q->resting)
+		return q->bytes;
+	q->on_trial = true;
+	q->before = q->bytes;
+	q->before_per_s = per_s;
+	return sl_min(need, 2 * q->bytes);
 }
 
 /* ---- when ------------------------------------------------------------------------------- */
 
 void send_queue_bound(struct sl_conn *c, uint64_t left)
 {
-	if (c->queue_bytes || left < LARGE_BYTES || c->l->limits.deliver.unbounded)
+	if (c->queue.bytes || left < LARGE_BYTES || c->l->unpaced || c->l->limits.deliver.unbounded)
 		return;
 	bound(c, BOUND_MIN, UNSENT_MIN);
-	c->queue_at = c->l->core->now + LOOK_NS;
+	c->queue.look_at = c->l->core->now + LOOK_NS;
 }
 
 /*
@@ -112,20 +151,18 @@ static void push(const struct sl_conn *c)
 
 void send_queue_full(struct sl_conn *c)
 {
-	struct path path;
-	uint64_t need, unsent;
+	struct send_queue *q = &c->queue;
+	struct send_path path;
+	uint64_t next, unsent;
 
 	push(c);
-	if (!c->queue_bytes || c->l->core->now < c->queue_at || !path_of(c, &path))
+	if (!q->bytes || c->l->core->now < q->look_at || !path_of(c, &path))
 		return;
-	c->queue_at = c->l->core->now +
-		      sl_max(LOOK_NS, (int64_t)path.round_trip_us * SL_USEC);
-	need = sl_max(2 * path.bytes_per_s * path.round_trip_us / 1000000, (uint64_t)BOUND_MIN);
+	q->look_at = c->l->core->now + sl_max(LOOK_NS, (int64_t)path.round_trip_us * SL_USEC);
+	next = send_queue_next(q, &path);
+	if (next == q->bytes)
+		return;
 	/* What a core sends in the 2 ms that it may need to come back, of what the path holds. */
-	unsent = sl_min(need / 4, path.bytes_per_s / 500);
-	if (need > c->queue_bytes)
-		need = sl_min(need, 2 * (uint64_t)c->queue_bytes);
-	else if (need > c->queue_bytes / 2)
-		return; /* near enough */
-	bound(c, need, sl_max(unsent, (uint64_t)UNSENT_MIN));
+	unsent = sl_min(next / 4, path.bytes_per_s / 500);
+	bound(c, next, sl_max(unsent, (uint64_t)UNSENT_MIN));
 }

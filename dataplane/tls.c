@@ -341,6 +341,8 @@ static int server_rules(struct making *m)
 	tickets_init(&tls->tickets, conf->seed, conf->seed_ns);
 	tickets_use(tls->ctx);
 	tls->kernel = conf->kernel;
+	if (conf->kernel)
+		tls_kernel_prepare(tls->ctx);
 	return 0;
 }
 

@@ -56,6 +56,15 @@ static int send_now(const struct tls *t, const uint8_t *data, size_t len)
 	return sl_io_now(&io);
 }
 
+/* By the kernel. Return: as tls_flush(). */
+static int say_end(struct tls *t)
+{
+	int err = tls_kernel_end(t);
+
+	t->end_due = err == -EAGAIN;
+	return err;
+}
+
 int tls_flush(struct tls *t)
 {
 	while (t->out) {
@@ -71,7 +80,7 @@ int tls_flush(struct tls *t)
 		t->out = NULL;
 		t->out_off = 0;
 	}
-	return 0;
+	return t->end_due ? say_end(t) : 0;
 }
 
 static int bio_write(BIO *bio, const char *data, int len)
@@ -80,10 +89,8 @@ static int bio_write(BIO *bio, const char *data, int len)
 	const uint8_t *p = (const uint8_t *)data;
 	size_t left = (size_t)len;
 
-	if (t->kernel) { /* whose keys are ahead of OpenSSL's: it has nothing to say any more */
-		t->err = -EPROTO;
-		return -1;
-	}
+	if (t->kernel) /* whose records are ahead of OpenSSL's: nobody would understand this */
+		return len;
 	if (!t->corked && !t->out) {
 		int n = send_now(t, p, left);
 
@@ -348,6 +355,8 @@ void tls_end(struct tls *t)
 	if (!t->ready || t->failed || t->ended)
 		return;
 	t->ended = true;
+	if (t->kernel)
+		say_end(t);
 	ERR_clear_error();
 	SSL_shutdown(t->ssl);
 	ERR_clear_error();

@@ -68,7 +68,8 @@ enum { TLS_RECORD_BYTES = 16 << 10, TLS_WRITE_BYTES = 3 * TLS_RECORD_BYTES };
  * @ready: the handshake is done. @failed: nothing may be said any more. @ended: the end was said.
  * @drained: the last read took all there was. @ahead: a byte is known to be there.
  * @hung_up: the peer will send no more than what is there. @cut: it ended without saying so.
- * @kernel: the kernel encrypts what is sent.
+ * @kernel: the kernel encrypts what is sent. @end_due: it has no room yet for the end that is said.
+ * @secret, @secret_len, @records: for it, see tls_kernel.c.
  * @err: -errno of the socket. @reason: why it failed, or NULL.
  */
 struct tls {
@@ -78,7 +79,10 @@ struct tls {
 	struct sl_buf *out;
 	uint32_t out_off, out_len;
 	uint64_t received; /* bytes, encrypted */
-	bool corked, ready, failed, ended, drained, ahead, hung_up, cut, kernel;
+	uint8_t secret[48];
+	uint32_t secret_len;
+	uint64_t records;
+	bool corked, ready, failed, ended, drained, ahead, hung_up, cut, kernel, end_due;
 	int err;
 	const char *reason;
 };
@@ -114,10 +118,28 @@ int tls_flush(struct tls *t);
 
 static inline bool tls_pending(const struct tls *t)
 {
-	return t->out;
+	return t->out || t->end_due;
 }
 
 /* Says that nothing follows, once. */
 void tls_end(struct tls *t);
+
+/* ---- tls_kernel.c ----------------------------------------------------------------------- */
+
+/* Has handshakes of @ctx note what the kernel needs. */
+void tls_kernel_prepare(SSL_CTX *ctx);
+
+/**
+ * tls_kernel_take() - after the handshake: the kernel encrypts what is sent from now on, which goes
+ * to the socket as plain bytes.
+ * Return: 0; -ENOENT: it has no TLS; -EOPNOTSUPP: not this version or cipher.
+ */
+int tls_kernel_take(struct tls *t);
+
+/* The end, by the kernel. Return: 0, -EAGAIN or -errno. */
+int tls_kernel_end(const struct tls *t);
+
+bool tls_expand(const EVP_MD *md, const uint8_t *secret, size_t secret_len, const char *label,
+		uint8_t *dst, size_t len);
 
 #endif

@@ -372,6 +372,30 @@ int sl_ring_turn(struct sl_ring *ring, int64_t deadline)
 	return reap_ready(ring) + reap_some(ring);
 }
 
+/* Tells the processor that the thread does nothing but wait. */
+static void relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+bool sl_ring_watch(struct sl_ring *ring, int64_t until)
+{
+	if (io_uring_sq_ready(&ring->uring))
+		enter(ring, 0);
+	/* What the submission brought, or could not do, is the turn's. */
+	while (sl_list_empty(&ring->ready) && !io_uring_cq_ready(&ring->uring) &&
+	       !must_enter(ring)) {
+		if (sl_clock_ns() >= until)
+			return false;
+		relax();
+	}
+	return true;
+}
+
 uint32_t sl_ring_inflight(const struct sl_ring *ring)
 {
 	return ring->inflight - ring->enabled;

@@ -528,6 +528,13 @@ int sl_ring_start_kernel(struct sl_ring *ring, struct sl_io *io);
  */
 int sl_ring_turn(struct sl_ring *ring, int64_t deadline);
 
+/**
+ * sl_ring_watch() - submit what was begun, and look for something to do until @until without giving
+ * up the processor, so that whoever brings it need not wake this thread.
+ * Return: whether the next turn would find something at once.
+ */
+bool sl_ring_watch(struct sl_ring *ring, int64_t until);
+
 /* Operations begun and not yet finished. */
 uint32_t sl_ring_inflight(const struct sl_ring *ring);
 const struct sl_ring_stats *sl_ring_stats(const struct sl_ring *ring);

@@ -19,8 +19,7 @@
 /* The slowest body that is waited for. */
 enum { RATE_BYTES_PER_S = 4096 };
 
-/* When the next @n bytes must have come: each wait has its limit, and so has the average. */
-static int64_t due(struct http_request *rq, size_t n, int64_t deadline)
+int64_t http_body_due(struct http_request *rq, size_t n, int64_t deadline)
 {
 	struct http_body *b = &rq->body;
 	int64_t grace = sl_conn_read_deadline(rq->conn) - sl_now();
@@ -102,7 +101,7 @@ static ssize_t read_chunked(struct http_request *rq, uint8_t *dst, size_t max, i
 		ssize_t got;
 		int err;
 
-		err = sl_conn_peek(rq->conn, 1, &in, due(rq, 1, deadline));
+		err = sl_conn_peek(rq->conn, 1, &in, http_body_due(rq, 1, deadline));
 		if (err)
 			return err;
 		n = sl_min(sl_conn_buffered(rq->conn), step(max));
@@ -126,7 +125,7 @@ static ssize_t read_known(struct http_request *rq, uint8_t *dst, size_t max, int
 	size_t n = sl_min(b->left, step(max));
 	int err;
 
-	err = sl_conn_read_all(rq->conn, dst, n, due(rq, n, deadline));
+	err = sl_conn_read_all(rq->conn, dst, n, http_body_due(rq, n, deadline));
 	if (err)
 		return err;
 	b->fed += n;

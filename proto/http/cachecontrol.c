@@ -251,8 +251,8 @@ static void take_token(struct in *in)
 {
 	static const char others[] = "!#$%&'*+-.^_`|~:/";
 
-	while (in->p < in->end && (is_alpha(*in->p) || is_digit(*in->p) ||
-				   memchr(others, *in->p, sizeof(others) - 1)))
+	while (in->p < in->end &&
+	       (is_alpha(*in->p) || is_digit(*in->p) || memchr(others, *in->p, sizeof(others) - 1)))
 		in->p++;
 }
 

@@ -47,9 +47,10 @@ static bool list_has(struct http_str list, const char *etag, bool weak)
 enum match { ABSENT, NO, YES };
 
 /* A list may be spread over several fields of one name. */
-static enum match match_etag(const struct http_request *rq, const char *field, const char *etag,
-			     bool weak)
+static enum match match_etag(const struct http_request *rq, const char *field,
+			     const struct http_validators *v, bool weak)
 {
+	bool usable = v->etag && (weak || !v->weak);
 	enum match m = ABSENT;
 
 	for (uint32_t i = 0; i < rq->fields_n && m != YES; i++) {
@@ -57,7 +58,10 @@ static enum match match_etag(const struct http_request *rq, const char *field, c
 
 		if (!http_str_is(http_request_str(rq, rq->fields[i].name), field))
 			continue;
-		m = http_str_is(value, "*") || list_has(value, etag, weak) ? YES : NO;
+		if (http_str_is(value, "*") || (usable && list_has(value, v->etag, weak)))
+			m = YES;
+		else
+			m = NO;
 	}
 	return m;
 }
@@ -75,17 +79,18 @@ static bool field_date(const struct http_request *rq, const char *field, int64_t
 
 int http_condition_check(const struct http_request *rq, const struct http_validators *v)
 {
-	enum match m = match_etag(rq, "If-Match", v->etag, false);
+	enum match m = match_etag(rq, "If-Match", v, false);
 	int64_t s;
 
 	if (m == NO)
 		return 412;
 	if (m == ABSENT && field_date(rq, "If-Unmodified-Since", &s) && v->changed_s > s)
 		return 412;
-	m = match_etag(rq, "If-None-Match", v->etag, true);
+	m = match_etag(rq, "If-None-Match", v, true);
 	if (m == YES)
 		return 304;
-	if (m == ABSENT && field_date(rq, "If-Modified-Since", &s) && v->changed_s <= s)
+	if (m == ABSENT && v->changed_s != HTTP_CHANGED_UNKNOWN &&
+	    field_date(rq, "If-Modified-Since", &s) && v->changed_s <= s)
 		return 304;
 	return 0;
 }
@@ -93,15 +98,15 @@ int http_condition_check(const struct http_request *rq, const struct http_valida
 int http_condition_write(const struct http_request *rq, const struct http_validators *v)
 {
 	/* No list has a tag of what is not there, but "*" means anything that is. */
-	const char *etag = v ? v->etag : "";
-	enum match m = match_etag(rq, "If-Match", etag, false);
+	static const struct http_validators nothing = {.changed_s = HTTP_CHANGED_UNKNOWN};
+	enum match m = match_etag(rq, "If-Match", v ? v : &nothing, false);
 	int64_t s;
 
 	if (m != ABSENT && (m == NO || !v))
 		return 412;
 	if (m == ABSENT && v && field_date(rq, "If-Unmodified-Since", &s) && v->changed_s > s)
 		return 412;
-	return v && match_etag(rq, "If-None-Match", etag, true) == YES ? 412 : 0;
+	return v && match_etag(rq, "If-None-Match", v, true) == YES ? 412 : 0;
 }
 
 bool http_condition_range(const struct http_request *rq, const struct http_validators *v)
@@ -112,6 +117,7 @@ bool http_condition_range(const struct http_request *rq, const struct http_valid
 	if (!http_request_field(rq, "If-Range", &value))
 		return true;
 	if (!http_date_parse(value, &s))
-		return v->changed_s == s;
-	return value.n == strlen(v->etag) && !memcmp(value.p, v->etag, value.n);
+		return v->changed_s == s && !v->guessed;
+	return v->etag && !v->weak && value.n == strlen(v->etag) &&
+	       !memcmp(value.p, v->etag, value.n);
 }

@@ -5,10 +5,18 @@
 
 #include "request.h"
 
-/* @etag: with its quotes, strong. @changed_s: since 1970. */
+#define HTTP_CHANGED_UNKNOWN INT64_MIN
+
+/**
+ * struct http_validators - of what would be sent.
+ * @etag: with its quotes; NULL: there is none. @weak: it stood behind W/.
+ * @changed_s: since 1970, or HTTP_CHANGED_UNKNOWN. @guessed: it is when it was sent; no range is
+ *	asked for by that.
+ */
 struct http_validators {
 	const char *etag;
 	int64_t changed_s;
+	bool weak, guessed;
 };
 
 /**

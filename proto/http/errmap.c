@@ -71,7 +71,7 @@ const char *http_status_reason(int status)
 
 static const struct http_error refusals[] = {
 	[HTTP_REFUSE_NONE] = {500, "nothing is wrong with the request"},
-	[HTTP_REFUSE_NOT_HTTP] = {400, "this port speaks HTTP/1.1 without TLS, and these bytes "
+	[HTTP_REFUSE_NOT_HTTP] = {400, "this port speaks HTTP without TLS, and these bytes "
 				       "are something else"},
 	[HTTP_REFUSE_REQUEST_LINE] = {400, "malformed request line"},
 	[HTTP_REFUSE_TARGET] = {400, "malformed request target"},
@@ -86,7 +86,8 @@ static const struct http_error refusals[] = {
 	[HTTP_REFUSE_CODING] = {400, "Transfer-Encoding that does not end in chunked"},
 	[HTTP_REFUSE_CODING_UNKNOWN] = {501, "no transfer coding but chunked is understood"},
 	[HTTP_REFUSE_METHOD] = {501, "unknown method"},
-	[HTTP_REFUSE_VERSION] = {505, "this port speaks HTTP/1.1 and HTTP/1.0"},
+	[HTTP_REFUSE_VERSION] = {505, "this port speaks HTTP/1.1, HTTP/1.0 and, from a "
+				       "connection's first byte, HTTP/2"},
 	[HTTP_REFUSE_EXPECT] = {417, "the only expectation understood is 100-continue"},
 	[HTTP_REFUSE_BODY_LONG] = {413, "request body longer than http.max_body_bytes"},
 };

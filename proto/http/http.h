@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http: HTTP/1.1 for metrics, health, the APIs and static files. The one header that tools include.
+ * http: HTTP/1.1 and HTTP/2 for metrics, health, the APIs and static files. The one header that
+ * tools include.
  *
  * tools/sluiced makes one struct http_server for each kind of listener, gives it to sl_listen() of
  * every core as the connections' argument together with http_proto, and tells it when every
  * listener serves.
  *
- * Order of parts: the access log; the server; the protocol.
+ * Order of parts: the access log; the server; the proxy; the protocol.
  */
 #ifndef PROTO_HTTP_HTTP_H
 #define PROTO_HTTP_HTTP_H
@@ -41,8 +42,10 @@ void http_log_free(struct http_log *log);
 
 struct http_core;
 struct cache;
+struct http_proxy;
 struct http_route;
 struct sl_static;
+struct sl_tls;
 
 /**
  * struct http_server_conf - how a server is made.
@@ -54,6 +57,8 @@ struct sl_static;
  * @keys: who may use the routes, or NULL: everybody; outlives the server.
  * @cache: what /cache/ is about, or NULL; outlives the server.
  * @index: static.index, at most 255 bytes. @max_age_s: static.max_age, 0: off.
+ * @proxy: what is in front of another server, which is then all that is served; outlives the
+ * server.
  * @routes, @routes_n: the table of routes; NULL: that of static.c with @files, else of routes.c.
  */
 struct http_server_conf {
@@ -67,6 +72,7 @@ struct http_server_conf {
 	const struct sl_keyring *keys;
 	const char *index;
 	uint64_t max_age_s;
+	struct http_proxy *proxy;
 	const struct http_route *routes;
 	size_t routes_n;
 };
@@ -85,6 +91,7 @@ struct http_server {
 	struct sl_static *files;
 	struct cache *cache;
 	const struct sl_keyring *keys;
+	struct http_proxy *proxy;
 	char index[256];
 	const char *not_ready; /* NULL: /readyz says 200 */
 	struct http_core *cores;
@@ -110,6 +117,42 @@ void http_server_set_max_age(struct http_server *s, uint64_t max_age_s);
  *	constant without characters that JSON escapes.
  */
 void http_server_set_ready(struct http_server *s, const char *not_ready);
+
+/* ---- the proxy -------------------------------------------------------------------------- */
+
+/**
+ * struct http_proxy_conf - a caching reverse proxy; the settings of [proxy].
+ * @cache: where responses are kept; outlives the proxy. @origin: its URL, without a path.
+ * @host: what the origin is told as Host; NULL or "": what the client said.
+ * @tls: for an origin by https; NULL: there is none.
+ * @connect_ns, @first_byte_ns, @between_bytes_ns: how long the origin may take for each.
+ * @idle_ns, @idle_max: connections to it that are kept unused, on each core.
+ * @slice_bytes: of parts in which large responses are kept, when a range is asked for; 0: never.
+ * @guess_max_ns: the longest time for which a response without a lifetime is kept. @stale_max_ns:
+ *	how stale a response may be used while the origin cannot be reached.
+ */
+struct http_proxy_conf {
+	struct cache *cache;
+	const char *origin, *host;
+	struct sl_tls *tls;
+	int64_t connect_ns, first_byte_ns, between_bytes_ns, idle_ns;
+	uint32_t idle_max;
+	uint64_t slice_bytes;
+	int64_t guess_max_ns, stale_max_ns;
+};
+
+/* @cores: numbered from 0. Return: 0; -EINVAL and the like, with the cause in @why. */
+int http_proxy_new(const struct http_proxy_conf *conf, uint32_t cores,
+		   struct http_proxy **ret_proxy, char *why, size_t why_len);
+
+/* Takes over slice_bytes, guess_max_ns and stale_max_ns. Any thread. */
+void http_proxy_configure(struct http_proxy *p, const struct http_proxy_conf *conf);
+
+/* Waits for what is being fetched; on each core, after its listeners and before the cache stops. */
+void http_proxy_stop(struct http_proxy *p, int64_t deadline);
+
+/* After the cores. Accepts NULL. */
+void http_proxy_free(struct http_proxy *p);
 
 /* ---- the protocol ----------------------------------------------------------------------- */
 

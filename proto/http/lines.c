@@ -132,9 +132,17 @@ void http_lines_join(struct http_lines l, const char *name, struct sl_text *ret_
 bool http_field_is_hop(struct http_str name, struct http_str connection)
 {
 	static const char *const hop[] = {
-		"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authentication-Info",
-		"Proxy-Authorization", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding",
-		"Upgrade", "HTTP2-Settings",
+		"Connection",
+		"Keep-Alive",
+		"Proxy-Authenticate",
+		"Proxy-Authentication-Info",
+		"Proxy-Authorization",
+		"Proxy-Connection",
+		"TE",
+		"Trailer",
+		"Transfer-Encoding",
+		"Upgrade",
+		"HTTP2-Settings",
 	};
 
 	for (size_t i = 0; i < SL_ARRAY_SIZE(hop); i++)

@@ -2,8 +2,8 @@
 /*
  * The origin.
  *
- * Interface: origin.h. Each core keeps connections of its own, the one used last first. Invariant: a
- * connection is kept only if its last response was read to its end and nothing came behind it.
+ * Interface: origin.h. Each core keeps connections of its own, the one used last first. Invariant:
+ * a connection is kept only if its last response was read to its end and nothing came behind it.
  *
  * Order of parts: the origin; connections that are kept; exchanges.
  */
@@ -248,8 +248,7 @@ static bool may_send_again(const struct origin_exchange *x, int err)
 }
 
 int origin_begin(struct origin *o, const struct origin_request *rq,
-		 struct origin_exchange **ret_exchange, char *why, size_t why_len,
-		 int64_t deadline)
+		 struct origin_exchange **ret_exchange, char *why, size_t why_len, int64_t deadline)
 {
 	/* What cannot be sent again must not meet a connection that the origin just closed. */
 	struct origin_exchange *x = rq->again ? take_kept(core_of(o)) : NULL;

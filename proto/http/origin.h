@@ -19,7 +19,7 @@ struct origin;
  * struct origin_conf - where it is, and how long it may take.
  * @host, @port: to connect to. @tls: how; NULL: plain.
  * @connect_ns, @first_byte_ns, @between_bytes_ns: for a connection, for the head of the response
- *	once the request was sent, and for each further step. @idle_ns: how long a connection is kept
+ *	once the request was sent, and for each further step. @idle_ns: how long one is kept
  *	unused. @idle_max: how many of them on each core.
  */
 struct origin_conf {

@@ -135,8 +135,8 @@ static bool is_sound(struct http_str name, struct http_str value)
 /* A coding that would have to be undone. Of others nothing is known, and nothing is done. */
 static bool is_coded(struct http_str codings)
 {
-	static const char *const known[] = {"gzip", "x-gzip", "deflate", "compress", "x-compress",
-					    "br", "zstd"};
+	static const char *const known[] = {"gzip",	  "x-gzip", "deflate", "compress",
+					    "x-compress", "br",	    "zstd"};
 
 	for (size_t i = 0; i < SL_ARRAY_SIZE(known); i++)
 		if (http_list_has(codings, http_str_of(known[i])))

@@ -8,7 +8,8 @@
  * line is exactly "METHOD SP target SP HTTP/1.x"; no control character stands in target, name or
  * value; the body's length is told once and in one way.
  *
- * Order of parts: methods; strings; the parser's callbacks; the request line; fields; the whole.
+ * Order of parts: methods; strings; the parser's callbacks; the request line; fields; other
+ * readers; the whole.
  */
 #include <errno.h>
 #include <string.h>
@@ -245,7 +246,7 @@ static enum http_refusal split_target(struct http_request *rq)
 		return rq->method == HTTP_M_OPTIONS ? HTTP_REFUSE_NONE : HTTP_REFUSE_TARGET;
 	}
 	if (p < end && *p != '/')
-		p = take_authority(rq, p, end);
+		p = rq->major == 1 ? take_authority(rq, p, end) : NULL;
 	if (!p || (p < end && *p != '/' && *p != '?'))
 		return HTTP_REFUSE_TARGET;
 	question = memchr(p, '?', (size_t)(end - p));
@@ -281,11 +282,34 @@ static enum http_refusal check_coding(struct http_str v)
 	return http_str_is(last, "chunked") ? HTTP_REFUSE_CODING_UNKNOWN : HTTP_REFUSE_CODING;
 }
 
+static bool is_authority(const struct http_request *rq, struct http_str v)
+{
+	struct http_str a = http_request_str(rq, rq->authority);
+
+	return a.n == v.n && !strncasecmp(a.p, v.p, v.n);
+}
+
+/* Fields that speak of an HTTP/1.1 connection (RFC 9113, section 8.2.2). */
+static bool is_of_connection(struct http_str name)
+{
+	static const char *const names[] = {"connection", "proxy-connection", "keep-alive",
+					    "transfer-encoding", "upgrade"};
+
+	for (size_t i = 0; i < SL_ARRAY_SIZE(names); i++)
+		if (http_str_is(name, names[i]))
+			return true;
+	return false;
+}
+
 static enum http_refusal on_known_field(struct http_request *rq, struct http_str name,
 					struct http_str v, struct once *once)
 {
+	if (rq->major > 1 && is_of_connection(name))
+		return HTTP_REFUSE_FIELD;
 	if (http_str_is(name, "host")) {
 		once->host++;
+		if (rq->major > 1 && rq->authority.n && !is_authority(rq, v))
+			return HTTP_REFUSE_HOST;
 		if (!rq->authority.n)
 			rq->authority = span_of(rq, v.p, v.p + v.n);
 		return host_is_sound(v) ? HTTP_REFUSE_NONE : HTTP_REFUSE_HOST;
@@ -301,7 +325,7 @@ static enum http_refusal on_known_field(struct http_request *rq, struct http_str
 		once->coding++;
 		return check_coding(v);
 	}
-	if (http_str_is(name, "expect") && rq->minor) {
+	if (http_str_is(name, "expect") && (rq->major > 1 || rq->minor)) {
 		rq->body.expects = true;
 		return http_str_is(v, "100-continue") ? HTTP_REFUSE_NONE : HTTP_REFUSE_EXPECT;
 	}
@@ -372,6 +396,60 @@ static void frame_body(struct http_request *rq)
 	b->expects &= !b->done;
 }
 
+/* ---- other readers ----------------------------------------------------------------------- */
+
+void http_request_reset(struct http_request *rq, const char *head, size_t n)
+{
+	rq->head = head;
+	rq->head_bytes = n;
+	rq->fields_n = 0;
+	rq->whole = rq->star = false;
+	rq->refusal = HTTP_REFUSE_NONE;
+	rq->scheme = "http";
+	rq->method_text = rq->authority = rq->target = rq->path = rq->query = (struct http_span){0};
+	rq->body = (struct http_body){.max = UINT64_MAX};
+	rq->out = (struct http_out){0};
+	rq->fields[0] = (struct http_field){0};
+}
+
+/* A length of digits alone, as check_fields() has seen; none: as long as the peer likes. */
+static enum http_refusal frame_by_length(struct http_request *rq, bool ended)
+{
+	struct http_body *b = &rq->body;
+	struct http_str v;
+
+	b->left = HTTP_BYTES_UNKNOWN;
+	b->done = ended;
+	b->expects &= !ended;
+	if (!http_request_field(rq, "content-length", &v))
+		return HTTP_REFUSE_NONE;
+	b->left = 0;
+	for (size_t i = 0; i < v.n; i++)
+		if (__builtin_mul_overflow(b->left, 10, &b->left) ||
+		    __builtin_add_overflow(b->left, (uint64_t)(v.p[i] - '0'), &b->left))
+			return HTTP_REFUSE_LENGTH;
+	return ended && b->left ? HTTP_REFUSE_LENGTH : HTTP_REFUSE_NONE;
+}
+
+enum http_refusal http_request_check(struct http_request *rq, bool ended)
+{
+	struct http_str method = http_request_str(rq, rq->method_text);
+	enum http_refusal why;
+
+	for (size_t i = 0; i < method.n; i++)
+		if (!http_is_token((uint8_t)method.p[i]))
+			return HTTP_REFUSE_REQUEST_LINE;
+	rq->method = find_method(method.p, method.n);
+	if (!method.n || (method.n == 7 && !memcmp(method.p, "CONNECT", 7)))
+		return HTTP_REFUSE_METHOD;
+	if (!host_is_sound(http_request_str(rq, rq->authority)))
+		return HTTP_REFUSE_HOST;
+	why = split_target(rq);
+	if (!why)
+		why = check_fields(rq);
+	return why ? why : frame_by_length(rq, ended);
+}
+
 /* ---- the whole -------------------------------------------------------------------------- */
 
 static enum http_refusal refusal_of(const struct http_request *rq, llhttp_errno_t err,
@@ -425,16 +503,7 @@ enum http_refusal http_request_parse(struct http_request *rq, const uint8_t *hea
 	llhttp_errno_t err;
 
 	SL_ASSERT(line_end && n - begin >= 4 && !memcmp(end - 4, "\r\n\r\n", 4));
-	rq->head = (const char *)head;
-	rq->head_bytes = n;
-	rq->fields_n = 0;
-	rq->whole = rq->star = false;
-	rq->refusal = HTTP_REFUSE_NONE;
-	rq->scheme = "http";
-	rq->authority = rq->target = rq->path = rq->query = (struct http_span){0};
-	rq->body = (struct http_body){.max = UINT64_MAX};
-	rq->out = (struct http_out){0};
-	rq->fields[0] = (struct http_field){0};
+	http_request_reset(rq, (const char *)head, n);
 	why = take_method(rq, line, line_end);
 	if (why)
 		return why;

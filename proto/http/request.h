@@ -37,6 +37,7 @@ const char *http_method_name(enum http_method m);
 
 /* ---- the request ------------------------------------------------------------------------ */
 
+#define HTTP_BYTES_UNKNOWN UINT64_MAX
 #define HTTP_FIELDS_MAX 128
 #define HTTP_PARAMS_MAX 4
 
@@ -134,6 +135,14 @@ struct http_request {
  */
 enum http_refusal http_request_parse(struct http_request *rq, const uint8_t *head, size_t n,
 				     size_t begin);
+
+/**
+ * http_request_reset() - a request of the head [@head, @head + @n) of which nothing is known yet.
+ * http_request_check() - the rest of parsing once spans of method_text, target, authority and all
+ * fields were found by another reader: the same rules as for HTTP/1.1. @ended: no body follows.
+ */
+void http_request_reset(struct http_request *rq, const char *head, size_t n);
+enum http_refusal http_request_check(struct http_request *rq, bool ended);
 
 static inline struct http_str http_request_str(const struct http_request *rq, struct http_span s)
 {

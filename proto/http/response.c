@@ -2,9 +2,9 @@
 /*
  * Responses.
  *
- * Interface: response.h but http_stream_*(). The head and a small body are one slice in the reply's own memory, so
- * that they leave in one send; a body of parts follows without being copied. Invariant: the
- * Content-Length is that of the body, sent or, to HEAD, left out.
+ * Interface: response.h but http_stream_*(). The head and a small body are one slice in the reply's
+ * own memory, so that they leave in one send; a body of parts follows without being copied.
+ * Invariant: the Content-Length is that of the body, sent or, to HEAD, left out.
  *
  * Order of parts: filling; the head; the reply.
  */

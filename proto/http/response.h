@@ -86,8 +86,8 @@ int http_stream_begin(struct http_request *rq, struct http_response *rs, uint64_
 		      int64_t deadline);
 
 /**
- * http_stream_send() - the next bytes of the body. Takes the references of @parts in any case. Parks
- * while the client is slower than the handler. To HEAD nothing leaves.
+ * http_stream_send() - the next bytes of the body. Takes the references of @parts in any case.
+ * Parks while the client is slower than the handler. To HEAD nothing leaves.
  * Return: 0; -EMSGSIZE: more than was promised; or -errno as above.
  */
 int http_stream_send(struct http_request *rq, struct sl_part *parts, uint32_t n, int64_t deadline);

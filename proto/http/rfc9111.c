@@ -115,9 +115,9 @@ static int parse_directives(struct http_lines fields, struct http_cc *ret_cc,
 	http_lines_join(fields, "CDN-Cache-Control", scratch);
 	if (scratch->err)
 		return scratch->err;
-	*ret_targeted = scratch->len &&
-			http_cc_parse_targeted(
-				ret_cc, (struct http_str){scratch->data, scratch->len});
+	*ret_targeted =
+		scratch->len &&
+		http_cc_parse_targeted(ret_cc, (struct http_str){scratch->data, scratch->len});
 	while (!*ret_targeted && http_lines_next(&fields, &line))
 		if (http_str_is(line.name, "Cache-Control"))
 			http_cc_parse(ret_cc, line.value);
@@ -137,8 +137,8 @@ int http_caching_of(const struct http_received *r, struct http_caching *ret_c,
 	*ret_c = (struct http_caching){
 		.born_ms = born(r, date_ms),
 		.fresh_s = lifetime_s(r, ret_cc, targeted, date_ms, &explicit),
-		.swr_s = sl_max(http_cc_seconds(ret_cc, HTTP_CC_STALE_WHILE_REVALIDATE),
-				INT64_C(0)),
+		.swr_s =
+			sl_max(http_cc_seconds(ret_cc, HTTP_CC_STALE_WHILE_REVALIDATE), INT64_C(0)),
 		.sie_s = sl_max(http_cc_seconds(ret_cc, HTTP_CC_STALE_IF_ERROR), INT64_C(0)),
 		.status = r->status,
 	};
@@ -147,8 +147,7 @@ int http_caching_of(const struct http_received *r, struct http_caching *ret_c,
 	if (http_cc_has(ret_cc, HTTP_CC_NO_CACHE))
 		ret_c->flags |= HTTP_CACHING_NO_CACHE;
 	if (http_cc_has(ret_cc, HTTP_CC_MUST_REVALIDATE) ||
-	    http_cc_has(ret_cc, HTTP_CC_PROXY_REVALIDATE) ||
-	    http_cc_has(ret_cc, HTTP_CC_S_MAXAGE))
+	    http_cc_has(ret_cc, HTTP_CC_PROXY_REVALIDATE) || http_cc_has(ret_cc, HTTP_CC_S_MAXAGE))
 		ret_c->flags |= HTTP_CACHING_NO_STALE;
 	return 0;
 }
@@ -158,8 +157,8 @@ int http_caching_of(const struct http_received *r, struct http_caching *ret_c,
 /* What must-understand asks about: statuses whose meaning for caches is known here. */
 static bool is_understood(uint32_t status)
 {
-	static const uint16_t others[] = {203, 204, 300, 301, 302, 303, 307, 308, 400, 401, 403,
-					  404, 405, 410, 414, 500, 501, 502, 503, 504};
+	static const uint16_t others[] = {203, 204, 300, 301, 302, 303, 307, 308, 400, 401,
+					  403, 404, 405, 410, 414, 500, 501, 502, 503, 504};
 
 	for (size_t i = 0; i < SL_ARRAY_SIZE(others); i++)
 		if (others[i] == status)
@@ -180,7 +179,7 @@ bool http_may_store(const struct http_received *r, const struct http_caching *c,
 {
 	bool understood = is_understood(r->status);
 
-	/* Parts are stored by whoever knows what they are parts of; a 304 is of another response. */
+	/* Who knows what parts are parts of stores them; a 304 is of another response. */
 	if (r->status < 200 || r->status == 206 || r->status == 304)
 		return false;
 	if (http_cc_has(cc, HTTP_CC_MUST_UNDERSTAND) && !understood)
@@ -200,8 +199,7 @@ bool http_may_store(const struct http_received *r, const struct http_caching *c,
 	return true;
 }
 
-bool http_field_unstored(struct http_str name, struct http_str connection,
-			 const struct http_cc *cc)
+bool http_field_unstored(struct http_str name, struct http_str connection, const struct http_cc *cc)
 {
 	if (http_field_is_hop(name, connection))
 		return true;
@@ -488,7 +486,7 @@ bool http_target_resolve(const struct http_target *base, struct http_str referen
 		query = behind(base->path, old.n);
 	if (told && !path.n)
 		path = http_str_of("/");
-	/* A relative path takes the place of what is behind the last slash; an empty one of none. */
+	/* A relative path takes the place of what is behind the last slash. */
 	while (path.n && path.p[0] != '/' && old.n && old.p[old.n - 1] != '/')
 		old.n--;
 	if (!path.n || path.p[0] != '/')

@@ -57,7 +57,7 @@ int http_caching_of(const struct http_received *r, struct http_caching *ret_c,
 bool http_may_store(const struct http_received *r, const struct http_caching *c,
 		    const struct http_cc *cc, bool authorized);
 
-/* Whether a field of the response stays out of the store: it is a hop's, or a directive names it. */
+/* Whether a field of the response is not stored: it is a hop's, or a directive names it. */
 bool http_field_unstored(struct http_str name, struct http_str connection,
 			 const struct http_cc *cc);
 
@@ -66,7 +66,7 @@ bool http_field_unstored(struct http_str name, struct http_str connection,
 enum http_reuse {
 	HTTP_REUSE_AS_IS,
 	HTTP_REUSE_AND_VALIDATE, /* as it is, while it is validated (stale-while-revalidate) */
-	HTTP_REUSE_VALIDATED,	 /* only once the origin said that it is still good */
+	HTTP_REUSE_VALIDATED, /* only once the origin said that it is still good */
 };
 
 enum http_reuse http_reuse(const struct http_caching *c, const struct http_cc *request,

@@ -16,8 +16,8 @@ enum {
 
 /**
  * struct http_route - one row of the table; the first that matches counts.
- * @methods: HTTP_ON(GET) | …; GET brings HEAD, whose body is left out on its way. HTTP_ON(ANY): all
- *	methods, those without a name here too.
+ * @methods: HTTP_ON(GET) | …; GET brings HEAD, whose body is left out on its way. HTTP_ON(ANY):
+ *	all methods, those without a name here too.
  * @path: matched byte by byte against the path as sent; "{}" stands for one segment that is not
  *	empty, "{*}" at the end for all the rest: at most HTTP_PARAMS_MAX, given as rq->params.
  *	"{*}" alone is every path, the empty one of "http://host" too.
@@ -34,6 +34,10 @@ struct http_route {
 /* routes.c: what the daemon answers. */
 extern const struct http_route http_routes[];
 extern const size_t http_routes_n;
+
+/* proxy.c: what a listener in front of another server answers. */
+extern const struct http_route http_proxy_routes[];
+extern const size_t http_proxy_routes_n;
 
 /* static.c: what a listener of static files answers. */
 extern const struct http_route http_static_routes[];

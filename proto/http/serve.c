@@ -15,22 +15,30 @@
 #include <string.h>
 
 #include "access_log.h"
+#include "h2.h"
 #include "head.h"
 #include "route.h"
 #include "wire.h"
 
 /* ---- the connection --------------------------------------------------------------------- */
 
-/*
- * @head_bytes: the length found by need(). @ended: the last response was sent or is on its way.
+/**
+ * struct http_conn - @head_bytes: the length found by need(). @begun: it speaks HTTP/1.1.
+ * @h2: it began with the preface of HTTP/2. @ended: the last response was sent or is on its way.
  * @peer: for the access log, as of the first request: when a client has reset, nobody knows it.
  */
 struct http_conn {
 	struct http_scan scan;
 	size_t head_bytes;
-	bool ended;
+	bool begun, h2, ended;
 	char peer[56];
 };
+
+/* Whether @have bytes are, or may become, the preface of HTTP/2. */
+static bool is_preface(const uint8_t *p, size_t have)
+{
+	return !memcmp(p, HTTP_H2_PREFACE, sl_min(have, (size_t)HTTP_H2_PREFACE_BYTES));
+}
 
 static ssize_t need(struct sl_conn *conn, const uint8_t *p, size_t have)
 {
@@ -40,6 +48,11 @@ static ssize_t need(struct sl_conn *conn, const uint8_t *p, size_t have)
 
 	if (c->ended)
 		return (ssize_t)have;
+	if (!c->begun && is_preface(p, have)) {
+		c->h2 = have >= HTTP_H2_PREFACE_BYTES;
+		return HTTP_H2_PREFACE_BYTES;
+	}
+	c->begun = true;
 	n = http_head_scan(&c->scan, p, have,
 			   __atomic_load_n(&s->head_bytes_max, __ATOMIC_RELAXED));
 	if (!n)
@@ -239,6 +252,11 @@ static int serve(struct sl_conn *conn)
 	if (c->ended) {
 		sl_conn_skip(conn, sl_conn_buffered(conn));
 		return 0;
+	}
+	if (c->h2) {
+		err = http_h2_serve(conn, c->peer);
+		c->ended = true;
+		return err;
 	}
 	if (scan.refusal)
 		return refuse(&rq, scan.refusal);

@@ -24,6 +24,9 @@ static void choose_routes(struct http_server *s, const struct http_server_conf *
 	if (conf->routes) {
 		s->routes = conf->routes;
 		s->routes_n = conf->routes_n;
+	} else if (conf->proxy) {
+		s->routes = http_proxy_routes;
+		s->routes_n = http_proxy_routes_n;
 	} else if (conf->files) {
 		s->routes = http_static_routes;
 		s->routes_n = http_static_routes_n;
@@ -50,6 +53,7 @@ int http_server_init(struct http_server *s, const struct http_server_conf *conf)
 		.files = conf->files,
 		.cache = conf->cache,
 		.keys = conf->keys,
+		.proxy = conf->proxy,
 		.not_ready = "starting",
 		.cores = cores,
 		.cores_n = conf->cores,

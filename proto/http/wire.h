@@ -43,6 +43,9 @@ int http_h1_answer(struct http_request *rq, struct http_response *rs);
 /* body.c: http_body_read() of HTTP/1.1. */
 ssize_t http_h1_body_read(struct http_request *rq, void *dst, size_t max, int64_t deadline);
 
+/* When the next @n bytes of a body must have come: each wait has its limit, the average too. */
+int64_t http_body_due(struct http_request *rq, size_t n, int64_t deadline);
+
 /* What is left of a body is read and dropped up to so much: cheaper, for both ends, than another
  * connection. */
 enum { HTTP_DRAIN_BYTES = 64 << 10 };

@@ -455,6 +455,8 @@ static void add_counts(struct cache_stat *st, const struct counts *n)
 	ADD(st, n, extent_bytes);
 	ADD(st, n, slices);
 	ADD(st, n, slice_bytes);
+	ADD(st, n, mapped);
+	ADD(st, n, mapped_bytes);
 	ADD(st, n, verified_blocks);
 }
 

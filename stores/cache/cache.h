@@ -154,6 +154,18 @@ int cache_parts(struct cache_object *o, uint64_t off, uint64_t len, struct sl_pa
 /* The same into memory of the caller's, verified each time. Return: 0 or as above. */
 int cache_read(struct cache_object *o, uint64_t off, void *dst, size_t len, int64_t deadline);
 
+enum { CACHE_VERIFY = 2 }; /* every byte again, whether or not it was verified */
+
+/**
+ * cache_map() - the same bytes of the body, in memory of the caller's process, readable as long as
+ * @o is held: of a large object its file is mapped. @flags: 0 or CACHE_VERIFY.
+ * A disk that fails later, when a page has left the cache and comes back, is a SIGBUS of whoever
+ * reads it. On a core it parks; on a plain thread it blocks, and others may have their turn.
+ * Return: 0; -EBADMSG: it does not verify, and is quarantined; -ENOMEM; -ETIME.
+ */
+int cache_map(struct cache_object *o, uint64_t off, uint64_t len, uint32_t flags,
+	      const uint8_t **ret_data, int64_t deadline);
+
 /* ---- storing ---------------------------------------------------------------------------- */
 
 #define CACHE_BYTES_UNKNOWN UINT64_MAX
@@ -239,7 +251,8 @@ struct cache_stat {
 	uint64_t memory_objects, memory_bytes;
 	uint64_t hits, memory_hits, misses, stored, stored_bytes;
 	uint64_t evicted, carried, removed, quarantined;
-	uint64_t extents, extent_bytes, slices, slice_bytes, verified_blocks;
+	uint64_t extents, extent_bytes, slices, slice_bytes, mapped, mapped_bytes;
+	uint64_t verified_blocks;
 };
 
 /* From any core; figures of other cores are as they were a moment ago. */

@@ -174,6 +174,7 @@ struct shard;
  * @seq: its name. @pos: where the next object goes. @records: written. @written, @synced: objects
  * whose bytes and record were written, and of these the durable. @puts: who still writes into it.
  * @solo: it has one object, and grows with it. @err: what a write or sync said; nothing is added.
+ * @map: of the whole file, once somebody asked for it; any core may be the first.
  */
 struct segment {
 	struct sl_list node;
@@ -183,6 +184,8 @@ struct segment {
 	uint64_t pos, room;
 	uint64_t written, synced;
 	uint32_t id, seq, index_max, records, puts;
+	uint8_t *map;
+	size_t map_bytes;
 	struct record *extra; /* found without the index, @extra_n of them */
 	uint32_t extra_n;
 	enum cache_region region;
@@ -293,7 +296,8 @@ struct counts {
 	uint64_t stored, stored_bytes, evicted, carried, removed, quarantined;
 	uint64_t memory_objects, memory_bytes;
 	uint64_t hits, memory_hits, misses;
-	uint64_t extents, extent_bytes, slices, slice_bytes, verified_blocks;
+	uint64_t extents, extent_bytes, slices, slice_bytes, mapped, mapped_bytes;
+	uint64_t verified_blocks;
 };
 
 static inline void count_up(uint64_t *slot, uint64_t n)
@@ -304,9 +308,9 @@ static inline void count_up(uint64_t *slot, uint64_t n)
 /**
  * struct shard - a part of the cache; touched by its home alone.
  * @segs: segments by their ids. @regions: oldest first. @active: where objects are appended.
- * @last_seq, @last_version: given out. @bytes: of all files. @commits: under way. @making: who makes segments, or frees
- * some. @started: it is of use; a shard whose folder cannot be read for want of something (memory,
- * descriptors) leaves it alone, finds nothing and takes nothing.
+ * @last_seq, @last_version: given out. @bytes: of all files. @commits: under way. @making: who
+ * makes segments, or frees some. @started: it is of use; a shard whose folder cannot be read for
+ * want of something (memory, descriptors) leaves it alone, finds nothing and takes nothing.
  */
 struct shard {
 	_Alignas(64) struct cache *c;
@@ -336,7 +340,7 @@ void shard_done(struct shard *s);
 /* Finds again what is in its folder. What cannot be read is dropped; see struct shard. */
 void shard_recover(struct shard *s, int64_t deadline);
 
-/* Seals what is being written. */
+/* Waits for who still writes, and seals what was written. */
 void shard_stop(struct shard *s);
 
 /* Tells of trouble. */
@@ -427,14 +431,15 @@ struct place {
 int shard_find(struct shard *s, const uint64_t hash[2], int64_t now_ms, struct sl_core *to,
 	       struct place *ret_place);
 
-/* ---- views (view.c, load.c, parts.c) ---------------------------------------------------- */
+/* ---- views (view.c, load.c, map.c) ---------------------------------------------------- */
 
 /**
  * struct view - an object as it was loaded by a core.
  * @o: what the caller sees. @buf: the view's memory, whose references keep it. @node: in the order
  * of coming; @next: of its bucket. @text: key, tags and meta. @body: all of it, or NULL: it lies in
  * @file at @body_pos, with @sums of its blocks, of which those in @seen were verified and have been
- * in the page cache since. @dead: no longer found. @used: asked for since it was last passed over.
+ * in the page cache since, as was looked at last for all of them at @looked_at. @dead: no longer
+ * found. @used: asked for since it was last passed over.
  */
 struct view {
 	struct cache_object o;
@@ -449,6 +454,7 @@ struct view {
 	uint64_t body_pos;
 	const uint64_t *sums;
 	uint64_t *seen;
+	int64_t looked_at;
 	size_t memory;
 	uint8_t hits; /* told its home */
 	bool dead, used;
@@ -494,6 +500,19 @@ int view_load(struct cache *c, const struct place *at, const uint64_t hash[2],
 
 /* Verifies blocks of a large body that were not, or that left the page cache since. */
 int view_verify(struct view *w, uint64_t off, uint64_t len, int64_t deadline);
+
+/* Whether block @b of a large body was verified; and forgets that of those that left the cache. */
+static inline bool view_has_seen(const struct view *w, uint64_t b)
+{
+	return w->seen[b / 64] >> b % 64 & 1;
+}
+void view_look(struct view *w, uint64_t first, uint64_t end);
+
+/* The sum of mapped memory; -EIO: some of it cannot be read. */
+int map_sum(const uint8_t *p, size_t n, uint64_t *ret_sum);
+
+/* Lets go of a mapped segment's pages, so that they can leave the page cache. */
+void map_drop(struct segment *g);
 
 /* An object that does not verify: out of the table, on every core. */
 void cache_quarantine(struct cache *c, const uint64_t hash[2], uint64_t version, int err);

@@ -9,9 +9,8 @@
  *
  * Order of parts: memory; small objects; large ones; verifying blocks.
  */
-#include <xxhash.h>
-
 #include "cache_pvt.h"
+#include "sums.h"
 
 /* ---- memory ----------------------------------------------------------------------------- */
 
@@ -210,13 +209,8 @@ int view_load(struct cache *c, const struct place *at, const uint64_t hash[2],
 
 /* ---- verifying blocks ------------------------------------------------------------------- */
 
-static bool is_seen(const struct view *w, uint64_t block)
-{
-	return w->seen[block / 64] >> block % 64 & 1;
-}
-
 /* Marks of blocks that are not in the page cache any more do not count. */
-static void look_for_absent(struct view *w, uint64_t first, uint64_t end)
+void view_look(struct view *w, uint64_t first, uint64_t end)
 {
 	uint64_t at = first * BODY_BLOCK_BYTES, to = sl_min(end * BODY_BLOCK_BYTES, w->o.bytes);
 
@@ -224,7 +218,7 @@ static void look_for_absent(struct view *w, uint64_t first, uint64_t end)
 		return;
 	for (uint64_t b = first; b < end; b++) {
 		at = b * BODY_BLOCK_BYTES;
-		if (is_seen(w, b) &&
+		if (view_has_seen(w, b) &&
 		    sl_resident(w->file->fd, w->body_pos + at,
 				sl_min(w->o.bytes - at, BODY_BLOCK_BYTES)) != 1)
 			w->seen[b / 64] &= ~(UINT64_C(1) << b % 64);
@@ -240,7 +234,7 @@ static int verify_run(struct view *w, uint64_t first, uint64_t end, uint8_t *buf
 	uint64_t n = 1, at = first * BODY_BLOCK_BYTES, len;
 	int err;
 
-	while (n < RUN_BLOCKS && first + n < end && !is_seen(w, first + n))
+	while (n < RUN_BLOCKS && first + n < end && !view_has_seen(w, first + n))
 		n++;
 	len = sl_min(w->o.bytes - at, n * BODY_BLOCK_BYTES);
 	err = sl_read_all(w->file->fd, buf, len, w->body_pos + at, deadline);
@@ -262,9 +256,9 @@ int view_verify(struct view *w, uint64_t off, uint64_t len, int64_t deadline)
 	struct sl_buf *buf = NULL;
 	int err = 0;
 
-	look_for_absent(w, first, end);
+	view_look(w, first, end);
 	while (first < end && !err) {
-		if (is_seen(w, first)) {
+		if (view_has_seen(w, first)) {
 			first++;
 			continue;
 		}

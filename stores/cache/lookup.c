@@ -8,9 +8,8 @@
  *
  * Order of parts: at home; loading; looking up; parts; copies.
  */
-#include <xxhash.h>
-
 #include "cache_pvt.h"
+#include "sums.h"
 
 static void count_metric(enum sl_metric id, uint64_t n)
 {

@@ -13,9 +13,8 @@
  *
  * Order of parts: beginning; memory; the file; filling; parts; at home; the end; updates.
  */
-#include <xxhash.h>
-
 #include "cache_pvt.h"
+#include "sums.h"
 
 /* A body up to this size is gathered in memory, if its length is known; and if it is not. */
 #define GATHER_BYTES (256 * SL_KIB)

@@ -114,6 +114,7 @@ static int look_at_segment(struct segment *g, struct walk *walk, int64_t deadlin
 	uint8_t *index;
 	int err;
 
+	map_drop(g); /* mapped pages stay, too */
 	/* Without a length: to the end. Pages in sockets or not yet written stay. */
 	sl_io_fadvise(&io, g->file.fd, 0, 0, POSIX_FADV_DONTNEED);
 	sl_await(&io, deadline);

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <xxhash.h>
 
 #include "cache_pvt.h"
@@ -35,6 +36,8 @@ static void cseg_name(char name[NAME_BYTES], uint32_t seq)
 
 static void cseg_free(struct segment *g)
 {
+	if (g->map)
+		munmap(g->map, g->map_bytes);
 	free(g->extra);
 	free(g);
 }

@@ -30,8 +30,19 @@ int shard_init(struct shard *s, struct cache *c, uint32_t id)
 	return 0;
 }
 
+/* Whether somebody still writes, or is on the way to say that he does not. */
+static bool is_busy(const struct shard *s)
+{
+	for (uint32_t i = 0; i < s->segs_n; i++)
+		if (s->segs[i] && (s->segs[i]->puts || s->segs[i]->unlinked))
+			return true;
+	return s->making.held;
+}
+
 void shard_stop(struct shard *s)
 {
+	while (is_busy(s))
+		sl_sleep(sl_now() + SL_MSEC);
 	for (int r = 0; r < CACHE_REGIONS; r++) {
 		if (s->active[r])
 			cseg_seal(s->active[r]);

@@ -1,8 +1,9 @@
 """A headless Chromium of the test's own, driven through its debugging pipe; imported by tests.
 
 b = Browser() starts it, b.end() ends it. b.open(url) loads a page; what it asks for, complains of or
-logs from then on is in b.requests and b.complaints. b.run(script) evaluates JavaScript;
-b.screenshot() gives a Picture. The profile is in a temporary folder.
+logs from then on is in b.requests and b.complaints, and what it got for that, as (URL, status,
+fields), in b.responses. b.run(script) evaluates JavaScript; b.screenshot() gives a Picture. The
+profile is in a temporary folder.
 """
 import base64
 import json
@@ -68,8 +69,7 @@ class Picture:
 
 class Browser:
     def __init__(self):
-        self.requests = []
-        self.complaints = []
+        self.requests, self.responses, self.complaints = [], [], []
         self.loaded = False
         self.answers = {}
         self.serial = 0
@@ -143,6 +143,10 @@ class Browser:
             self.loaded = True
         elif kind == "Network.requestWillBeSent":
             self.requests.append(what["request"]["url"])
+        elif kind == "Network.responseReceived":
+            got = what["response"]
+            self.responses.append((got["url"], got["status"],
+                                   {k.lower(): v for k, v in got["headers"].items()}))
         elif kind == "Runtime.exceptionThrown":
             self.complaints.append(json.dumps(what["exceptionDetails"]))
         elif kind == "Runtime.consoleAPICalled":
@@ -176,7 +180,7 @@ class Browser:
 
     def open(self, url):
         for address in ("about:blank", url):  # the old page has stopped when the new one begins
-            self.requests, self.complaints, self.loaded = [], [], False
+            self.requests, self.responses, self.complaints, self.loaded = [], [], [], False
             self.call("Page.navigate", url=address)
             deadline = time.monotonic() + LIMIT_S
             while not self.loaded:

@@ -59,6 +59,15 @@ speaks_1_0() {
 	is 200 "$(get /healthz --http1.0)" && is ok "$(cat "$work/body")"
 }
 
+speaks_2() {
+	is 200 "$(get /healthz --http2-prior-knowledge)" && is ok "$(cat "$work/body")" &&
+		is 2 "$(curl -sS --max-time 30 -o "$work/body" -w '%{http_version}' \
+			--http2-prior-knowledge "$http/metrics")" &&
+		is 405 "$(get /metrics --http2-prior-knowledge -X POST -d 'a small body')" &&
+		is 501 "$(get / --http2-prior-knowledge -X BREW)" &&
+		is 431 "$(get / --http2-prior-knowledge -H "X: $(printf '%040000d' 0)")"
+}
+
 # The second request finds the connection of the first.
 keeps_connections() {
 	curl -sS --max-time 30 -o "$work/body" -o "$work/body" -w '%{num_connects} ' \
@@ -82,6 +91,7 @@ check programs_get_a_greeting_and_browsers_a_page greets
 check mistakes_are_answered_by_their_status refuses
 check head_is_answered_without_body answers_head
 check http_1_0_is_spoken speaks_1_0
+check http_2_is_spoken speaks_2
 check connections_are_kept keeps_connections
 check unwanted_bodies_are_dropped drops_bodies
 check sluiced_ends_in_order daemon_stop

@@ -126,6 +126,17 @@ stays_inside() {
 		ask 414 "/$(printf '%05000d' 0)" && ask 414 "/$(printf '%0256d' 0)"
 }
 
+speaks_http_2() {
+	is 200 "$(get /random.bin --http2-prior-knowledge)" && same "$root/random.bin" &&
+		is 300000 "$(field content-length)" &&
+		is 206 "$(get /random.bin -r 1000-1999 --http2-prior-knowledge)" &&
+		tail -c +1001 "$root/random.bin" | head -c 1000 | cmp - "$work/body" &&
+		is 200 "$(get /empty.txt --http2-prior-knowledge)" &&
+		is 0 "$(wc -c <"$work/body")" &&
+		is 200 "$(get /random.bin -I --http2-prior-knowledge)" &&
+		is 404 "$(get /nowhere --http2-prior-knowledge)"
+}
+
 refuses() {
 	is 404 "$(get /nowhere)" && is '{"error": "not found"}' "$(cat "$work/body")" &&
 		is 405 "$(get /index.html -X DELETE)" && is 'GET, HEAD, OPTIONS' "$(field Allow)" &&
@@ -156,6 +167,7 @@ check several_ranges_are_one_body sends_several_ranges
 check conditions_are_kept keeps_conditions
 check a_gigabyte_arrives_whole sends_a_gigabyte
 check nothing_leads_out_of_the_folder stays_inside
+check http_2_is_spoken speaks_http_2
 check mistakes_are_answered_by_their_status refuses
 check changes_are_seen sees_changes
 check sluiced_ends_in_order daemon_stop

@@ -8,6 +8,7 @@
 
 #include <sluice/bytes.h>
 
+#include "dataplane/conn_pvt.h"
 #include "peer.h"
 
 /* ---- holds ------------------------------------------------------------------------------ */
@@ -501,6 +502,63 @@ static void nothing(struct peer *x)
 TEST(a_reply_may_have_no_bytes)
 {
 	peer_run(&(struct peer){.answer = answer_nothing, .client = nothing});
+}
+
+/* ---- when they leave -------------------------------------------------------------------- */
+
+/* How many replies were queued when sl_deliver() came back, of each request. */
+struct left {
+	uint32_t queued[4];
+	int n;
+};
+
+static int answer_and_count(struct peer *x, struct sl_conn *c, const char *body, uint32_t len)
+{
+	struct left *l = x->arg;
+	int err = peer_echo(x, c, body, len);
+
+	if (l->n < 4)
+		l->queued[l->n++] = c->n_replies;
+	return err;
+}
+
+static void alone(struct peer *x)
+{
+	int fd = peer_connect(x);
+
+	for (int i = 0; i < 4; i++)
+		peer_ping(fd, "alone");
+	close(fd);
+}
+
+TEST(the_answer_to_a_lone_request_leaves_at_once)
+{
+	struct left l = {.queued = {9, 9, 9, 9}};
+
+	peer_run(&(struct peer){.answer = answer_and_count, .client = alone, .arg = &l});
+	for (int i = 0; i < 4; i++)
+		EXPECT_EQ(0, l.queued[i]);
+}
+
+/* Four requests in one piece. */
+static void at_once(struct peer *x)
+{
+	static const char four[] = "\0\0\0\1a\0\0\0\1b\0\0\0\1c\0\0\0\1d";
+	int fd = peer_connect(x);
+
+	peer_send(fd, four, sizeof(four) - 1);
+	for (int i = 0; i < 4; i++)
+		peer_expect(fd, &"abcd"[i], 1);
+	close(fd);
+}
+
+TEST(answers_to_requests_that_came_together_leave_together)
+{
+	struct left l = {0};
+
+	peer_run(&(struct peer){.answer = answer_and_count, .client = at_once, .arg = &l});
+	for (uint32_t i = 0; i < 4; i++)
+		EXPECT_EQ(i + 1, l.queued[i]);
 }
 
 /* ---- closing ---------------------------------------------------------------------------- */

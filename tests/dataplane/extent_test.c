@@ -39,6 +39,35 @@ TEST(outside_cores_a_file_counts_too)
 	sl_file_release(NULL);
 }
 
+TEST(a_borrowed_part_holds_nothing)
+{
+	struct sl_buf *buf = sl_buf_new(1000);
+	struct doc d = {0};
+	struct sl_part extent, slice, piece;
+
+	ASSERT_NOT_NULL(buf);
+	ASSERT_EQ(0, sl_file_init(&d.file, 7, went));
+	extent = sl_part_extent((struct sl_extent){&d.file, 10, 20});
+	piece = sl_part_borrow(&extent, 5, 15);
+	EXPECT_EQ(15, sl_part_len(&piece));
+	EXPECT_EQ(15, piece.extent.off);
+	sl_part_release(&piece);
+	EXPECT_EQ(0, d.gone);
+	sl_part_release(&extent);
+	EXPECT_EQ(1, d.gone);
+	slice = sl_part_slice(sl_slice_of(buf, 100, 50));
+	piece = sl_part_borrow(&slice, 50, 0);
+	EXPECT_EQ(0, sl_part_len(&piece));
+	piece = sl_part_borrow(&slice, 1, 2);
+	EXPECT_EQ(2, sl_part_len(&piece));
+	EXPECT_TRUE(piece.slice.data == buf->data + 101);
+	sl_part_release(&piece);
+	EXPECT_EQ(2, buf->refs);
+	sl_part_release(&slice);
+	EXPECT_EQ(1, buf->refs);
+	sl_buf_release(buf);
+}
+
 static int on_one_core(void *arg)
 {
 	struct doc d = {0};

@@ -85,6 +85,10 @@ TEST(without_a_file_nobody_is_asked)
 	EXPECT_EQ(0, check(&r, "", SL_SCOPE_ADMIN, NULL));
 	EXPECT_EQ(0, sl_keyring_load(&r, "", why, sizeof(why), SL_NEVER));
 	EXPECT_EQ(0, check(&r, "", SL_SCOPE_ADMIN, NULL));
+	ASSERT_EQ(0, load(&r, "reader " SECRET " read\n"));
+	EXPECT_EQ(-ENOKEY, check(&r, "", SL_SCOPE_READ, NULL));
+	EXPECT_EQ(0, sl_keyring_load(&r, "", why, sizeof(why), SL_NEVER)); /* taken away again */
+	EXPECT_EQ(0, check(&r, "", SL_SCOPE_ADMIN, NULL));
 	sl_keyring_done(&r);
 }
 

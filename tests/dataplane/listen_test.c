@@ -2,6 +2,7 @@
 /* Listeners: addresses, limits, out of descriptors, draining in every state, socket faults. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "dataplane/conn_pvt.h"
 #include "peer.h"
 
 #define BIT(op) (UINT64_C(1) << (op))
@@ -43,6 +45,77 @@ TEST(a_unix_domain_socket_is_an_address)
 
 	peer_run(&(struct peer){
 		.addr = (struct sockaddr *)&a, .addr_len = sizeof(a), .client = ping_some});
+}
+
+/* The control of congestion of the connection that asks, as its answer. */
+static int answer_congestion(struct peer *x, struct sl_conn *c, const char *body, uint32_t len)
+{
+	char name[16] = "";
+	socklen_t name_len = sizeof(name) - 1;
+
+	(void)body;
+	(void)len;
+	EXPECT_EQ(0, getsockopt(c->fd, IPPROTO_TCP, TCP_CONGESTION, name, &name_len));
+	return peer_echo(x, c, name, (uint32_t)strlen(name));
+}
+
+static void congestion_is(struct peer *x)
+{
+	struct sockaddr_in6 a = {0}; /* the port of an IPv4 address lies in the same place */
+	int fd;
+
+	memcpy(&a, x->addr, x->addr_len);
+	a.sin6_port = htons(x->port);
+	fd = socket(a.sin6_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ASSERT_EQ(0, connect(fd, (struct sockaddr *)&a, x->addr_len));
+	peer_request(fd, "which");
+	peer_expect_text(fd, x->arg);
+	close(fd);
+}
+
+static void expect_congestion(const void *addr, socklen_t len, bool loopback_reno, char *expected)
+{
+	peer_run(&(struct peer){
+		.limits = {20 * SL_SEC, 20 * SL_SEC, 20 * SL_SEC, SL_MIB, 64 << 10, 1000, 3000,
+			   loopback_reno},
+		.addr = addr,
+		.addr_len = len,
+		.answer = answer_congestion,
+		.client = congestion_is,
+		.arg = expected});
+}
+
+/* What the kernel gives to a socket of its own accord. */
+static void default_congestion(char *ret_name, socklen_t bytes)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	memset(ret_name, 0, bytes--);
+	ASSERT_EQ(0, getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, ret_name, &bytes));
+	close(fd);
+}
+
+TEST(on_a_loopback_address_nothing_is_paced_if_the_setting_says_so)
+{
+	struct sockaddr_in any = {.sin_family = AF_INET}, loopback = any;
+	char usual[16];
+
+	loopback.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	default_congestion(usual, sizeof(usual));
+	expect_congestion(&loopback, sizeof(loopback), true, "reno");
+	expect_congestion(&loopback, sizeof(loopback), false, usual);
+	expect_congestion(&any, sizeof(any), true, usual);
+}
+
+TEST(on_a_loopback_address_of_ipv6_nothing_is_paced_either)
+{
+	struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)))
+		SKIP(return, "no IPv6 here");
+	close(fd);
+	expect_congestion(&a, sizeof(a), true, "reno");
 }
 
 static int listen_twice(void *arg)

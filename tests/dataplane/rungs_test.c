@@ -72,14 +72,14 @@ static void by_size(struct peer *x)
 	peer_ping(fd, "12345678");
 	EXPECT_EQ(12, sent_by(x, SL_RUNG_COPY));
 	EXPECT_EQ(0, peer_metric(x, SL_M_DELIVER_FALLBACKS, SL_FALLBACK_SMALL));
-	ask(x, fd, "", 5, 16384);
-	EXPECT_EQ(12 + 4 + 16384, sent_by(x, SL_RUNG_COPY));
+	ask(x, fd, "", 5, 4096);
+	EXPECT_EQ(12 + 4 + 4096, sent_by(x, SL_RUNG_COPY));
 	EXPECT_EQ(0, sent_by(x, SL_RUNG_SENDFILE));
-	ask(x, fd, "", 7, 16385);
-	EXPECT_EQ(12 + 4 + 16384 + 4, sent_by(x, SL_RUNG_COPY));
-	EXPECT_EQ(16385, sent_by(x, SL_RUNG_SENDFILE));
+	ask(x, fd, "", 7, 4097);
+	EXPECT_EQ(12 + 4 + 4096 + 4, sent_by(x, SL_RUNG_COPY));
+	EXPECT_EQ(4097, sent_by(x, SL_RUNG_SENDFILE));
 	ask(x, fd, "", 1, PEER_FILE_BYTES - 1);
-	EXPECT_EQ(16385 + PEER_FILE_BYTES - 1, sent_by(x, SL_RUNG_SENDFILE));
+	EXPECT_EQ(4097 + PEER_FILE_BYTES - 1, sent_by(x, SL_RUNG_SENDFILE));
 	EXPECT_LT(2, peer_metric(x, SL_M_DELIVER_TRANSFERS, SL_RUNG_SENDFILE));
 	EXPECT_EQ(0, peer_metric(x, SL_M_DELIVER_FALLBACKS, SL_FALLBACK_FILE));
 	close(fd);
@@ -203,9 +203,9 @@ static void cold_and_small(struct peer *x)
 	int fd = peer_connect(x);
 
 	for (uint64_t i = 1; i <= 3; i++) {
-		ask(x, fd, "", 1234567, 16384);
+		ask(x, fd, "", 1234567, 4096);
 		EXPECT_EQ(i, peer_metric(x, SL_M_DELIVER_FALLBACKS, SL_FALLBACK_COLD));
-		EXPECT_EQ(i * (16384 + 4), sent_by(x, SL_RUNG_COPY));
+		EXPECT_EQ(i * (4096 + 4), sent_by(x, SL_RUNG_COPY));
 	}
 	close(fd);
 }
@@ -306,7 +306,7 @@ FIXTURE_TEARDOWN(forced)
 
 static void any_size(struct peer *x)
 {
-	static const size_t lens[] = {1, 4095, 16384, 16385, 262144, 262145, 1000000};
+	static const size_t lens[] = {1, 4095, 4096, 4097, 16385, 262144, 262145, 1000000};
 	enum sl_rung rung = *(const enum sl_rung *)x->arg;
 	int fd = peer_connect(x);
 	uint64_t heads = 0, total = 0;
@@ -514,7 +514,7 @@ TEST(a_kernel_that_refuses_zero_copy_copies)
 
 static void too_short(struct peer *x)
 {
-	static const size_t lens[] = {100, 16384, 16385, 300000};
+	static const size_t lens[] = {100, 4096, 4097, 16385, 300000};
 
 	for (unsigned i = 0; i < SL_ARRAY_SIZE(lens); i++) {
 		int fd = peer_connect(x), other = peer_connect(x);

@@ -12,7 +12,7 @@
 #include "peer.h"
 
 struct seen {
-	uint32_t bound;
+	uint64_t bound;
 	int queue, unsent;
 	bool unlocked;
 };
@@ -30,10 +30,10 @@ static void look(struct peer *x, const struct sl_conn *c)
 {
 	struct seen *s = x->arg;
 
-	s->bound = c->queue_bytes;
+	s->bound = c->queue.bytes;
 	s->queue = option(c, SOL_SOCKET, SO_SNDBUF);
 	s->unsent = option(c, IPPROTO_TCP, TCP_NOTSENT_LOWAT);
-	s->unlocked = c->queue_unlocked;
+	s->unlocked = c->queue.unlocked;
 }
 
 /* "<len>": so many bytes of the file; anything else: what the connection's bound is. */
@@ -122,6 +122,18 @@ TEST(the_setting_leaves_the_queue_to_the_kernel)
 		.arg = &s});
 }
 
+TEST(where_nothing_is_paced_the_queue_is_left_to_the_kernel)
+{
+	struct seen s = {0};
+
+	peer_run(&(struct peer){
+		.limits = {20 * SL_SEC, 20 * SL_SEC, 20 * SL_SEC, SL_MIB, 64 << 10, 1000, 3000,
+			   .loopback_reno = true},
+		.answer = answer,
+		.client = left_alone,
+		.arg = &s});
+}
+
 /* A reader that takes its time fills the queue, which is looked at and stays within reason. */
 static void slow(struct peer *x)
 {
@@ -147,6 +159,88 @@ TEST(a_full_queue_is_held_against_the_path)
 
 	peer_run(&(struct peer){.answer = answer, .client = slow, .arg = &s});
 }
+
+/* ---- what the path needs ---------------------------------------------------------------- */
+
+/* A path of @us, of which a queue of @q bytes lets through what @carries tells, for 10 ms. */
+static void carry(struct send_queue *q, struct send_path *p, uint64_t us,
+		  uint64_t (*carries)(uint64_t bytes))
+{
+	p->bytes_per_s = carries(q->bytes);
+	p->round_trip_us = us;
+	p->acked += p->bytes_per_s / 100;
+	p->busy_us += 10000;
+	q->bytes = send_queue_next(q, p);
+}
+
+/* 1 Gbit/s and 50 ms: in one round trip what is queued arrives. */
+static uint64_t far(uint64_t bytes)
+{
+	return sl_min(bytes * 20, (uint64_t)125000000);
+}
+
+TEST(on_a_path_with_delay_the_bound_follows_what_it_needs)
+{
+	struct send_queue q = {.bytes = 128 << 10};
+	struct send_path p = {0};
+
+	for (int i = 0; i < 12; i++)
+		carry(&q, &p, 50000, far);
+	EXPECT_LE(6250000, q.bytes);
+	EXPECT_GE(2 * 6250000, q.bytes);
+}
+
+/* However much is queued, it carries the same; and the round trip is that of a full queue. */
+static uint64_t short_and_full(uint64_t bytes)
+{
+	(void)bytes;
+	return 2000000000;
+}
+
+TEST(on_a_short_path_a_growth_that_brings_nothing_is_taken_back)
+{
+	struct send_queue q = {.bytes = 128 << 10};
+	struct send_path p = {0};
+	int larger = 0;
+
+	for (int i = 0; i < 1000; i++) {
+		carry(&q, &p, 500, short_and_full);
+		larger += q.bytes > 128 << 10;
+	}
+	EXPECT_EQ(128 << 10, q.bytes);
+	EXPECT_LT(0, larger); /* now and then it is tried */
+	EXPECT_GE(11, larger);
+}
+
+/* Up to 1 MiB the rate rises with what is queued. */
+static uint64_t short_and_wide(uint64_t bytes)
+{
+	return sl_min(bytes, (uint64_t)SL_MIB) * 4000;
+}
+
+TEST(on_a_short_path_a_growth_that_brings_more_stays)
+{
+	struct send_queue q = {.bytes = 128 << 10};
+	struct send_path p = {0};
+
+	for (int i = 0; i < 50; i++)
+		carry(&q, &p, 500, short_and_wide);
+	EXPECT_EQ(SL_MIB, q.bytes);
+}
+
+TEST(a_bound_far_above_what_the_path_needs_shrinks)
+{
+	struct send_queue q = {.bytes = 8 << 20};
+	struct send_path p = {.bytes_per_s = 10000000, .round_trip_us = 20000};
+
+	EXPECT_EQ(400000, send_queue_next(&q, &p));
+	q.bytes = 700000;
+	EXPECT_EQ(700000, send_queue_next(&q, &p));
+	p.bytes_per_s = 1000;
+	EXPECT_EQ(128 << 10, send_queue_next(&q, &p));
+}
+
+/* ---- pushing ---------------------------------------------------------------------------- */
 
 /* Bytes of the socket that TCP has not sent. */
 static int unsent(int fd)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * HTTP clients of a whole daemon that mean ill or do not go on: the corpus of unsound requests at
- * each of its listeners, and peers who are slow with a head, with a body, and with taking an answer.
+ * each of its listeners, and peers who are slow with a head, a body, or with taking an answer.
  *
  * Order of parts: the daemon; unsound requests; slow peers.
  */
@@ -172,8 +172,8 @@ TEST_F(http, a_body_that_trickles_is_given_up_and_not_stored)
 TEST_F(http, an_answer_that_nobody_takes_ends_the_connection)
 {
 	enum { N = 32 << 20 };
-	static const char head[] = "PUT /cache/k HTTP/1.1\r\nHost: h\r\nContent-Length: 33554432\r\n"
-				   "\r\n";
+	static const char head[] = "PUT /cache/k HTTP/1.1\r\nHost: h\r\n"
+				   "Content-Length: 33554432\r\n\r\n";
 	static const char get[] = "GET /cache/k HTTP/1.1\r\nHost: h\r\n\r\n";
 	char *body = calloc(1, N);
 	struct web_answer a;

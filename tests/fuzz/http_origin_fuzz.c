@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Responses of an origin. The first byte says in what steps the rest comes, and whether it answers a
- * HEAD. Whatever comes: fields that are passed on have no line end, nothing of the connection and
+ * Responses of an origin. The first byte says in what steps the rest comes, and whether it answers
+ * a HEAD. Whatever comes: fields that are passed on have no line end, nothing of the connection and
  * nothing of the framing among them, and no body is longer than was told.
  */
 #include <string.h>

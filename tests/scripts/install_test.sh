@@ -1,5 +1,6 @@
 #!/bin/sh
-# install_test: `make install` puts everything where DESTDIR and PREFIX say, and pages are in order.
+# install_test: `make install` puts everything where DESTDIR and PREFIX say, pages are in order, and
+# libsluice can be used from there.
 set -eu
 cd "$(dirname "$0")/../.."
 root=$(mktemp -d)
@@ -48,6 +49,59 @@ check 'manual pages are installed' present usr/share/man/man1/sluice.1 \
 	usr/share/man/man5/sluice.conf.5 usr/share/man/man8/sluiced.8
 check 'nothing is left to fill in' prefix_filled_in
 check 'the installed daemon runs' "$root/usr/bin/sluiced" --version
+
+# ---- libsluice ---------------------------------------------------------------------------------
+
+pkg() { PKG_CONFIG_PATH="$root/usr/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$root" \
+	pkg-config "$@" libsluice; }
+# Says what it gives out, by `nm` with options, beyond the names of its map.
+others_given_out() {
+	nm "$@" | awk '$2 ~ /^[TDBRVW]$/ && $3 !~ /^sl_cache_/ { print "gives out", $3; n++ }
+		$3 ~ /^sl_cache_open/ { found = 1 }
+		END { exit !found || n }'
+}
+# The example copies a file by way of a cache: first a miss, then a hit.
+example() { # PROGRAM
+	rm -rf "$root/cache"
+	head -c 300000 /dev/urandom >"$root/file"
+	for want in miss hit; do
+		"$1" "$root/cache" "$root/file" >"$root/copy" 2>"$root/said" || return 1
+		cmp "$root/file" "$root/copy" || return 1
+		grep ": $want" "$root/said" || { cat "$root/said"; return 1; }
+	done
+}
+build_example() { # OUTPUT FLAGS-AND-LIBRARIES...
+	output=$1
+	shift
+	cc -Wall -Wextra -Werror "$root/usr/share/sluice/examples/cache.c" -o "$output" "$@"
+}
+shared_example() {
+	# shellcheck disable=SC2046
+	build_example "$root/shared" $(pkg --cflags --libs) || return 1
+	LD_LIBRARY_PATH="$root/usr/lib" example "$root/shared"
+}
+static_example() {
+	# shellcheck disable=SC2046
+	build_example "$root/static" $(pkg --static --cflags --libs |
+		sed 's/-lsluice /-l:libsluice.a /') || return 1
+	! ldd "$root/static" | grep libsluice && example "$root/static"
+}
+header_is_cplusplus() {
+	printf '#include <sluice/cache.h>\nint main() { sl_cache_close(nullptr); }\n' |
+		clang -x c++ -Wall -Wextra -Werror -I"$root/usr/include" -fsyntax-only -
+}
+
+check 'libsluice is installed' present usr/lib/libsluice.a usr/lib/libsluice.so \
+	usr/lib/libsluice.so.0 usr/lib/pkgconfig/libsluice.pc usr/include/sluice/cache.h \
+	usr/share/man/man3/libsluice.3
+check 'the shared library gives out its calls alone' \
+	others_given_out -D --defined-only "$root/usr/lib/libsluice.so"
+check 'the static library gives out its calls alone' \
+	others_given_out -g --defined-only "$root/usr/lib/libsluice.a"
+check 'the example runs with the shared library' shared_example
+check 'the example runs with the static library' static_example
+check 'its header is one for C++, too' header_is_cplusplus
+
 for page in "$root"/usr/share/man/man*/*; do
 	check "$(basename "$page") formats without warnings" without_warnings "$page"
 done

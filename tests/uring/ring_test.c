@@ -128,6 +128,22 @@ TEST_F(ring, a_turn_waits_until_its_deadline)
 		EXPECT_EQ(0, sl_ring_turn(self->ring, start + 20 * SL_MSEC));
 }
 
+TEST_F(ring, a_watch_submits_and_tells_whether_a_turn_would_find_something)
+{
+	struct sl_io io;
+	int count = 0;
+	char c;
+
+	sl_io_recv(&io, self->fds[0], &c, 1, 0);
+	ring_begin(self->ring, &io, &count);
+	EXPECT_FALSE(sl_ring_watch(self->ring, sl_clock_ns() + SL_MSEC));
+	ASSERT_EQ(1, write(self->fds[1], "x", 1));
+	EXPECT_TRUE(sl_ring_watch(self->ring, SL_NEVER));
+	EXPECT_EQ(0, count);
+	EXPECT_EQ(1, sl_ring_turn(self->ring, 0));
+	EXPECT_EQ(1, count);
+}
+
 TEST_F(ring, nothing_completes_outside_a_turn)
 {
 	struct sl_io io;

@@ -65,9 +65,9 @@ static int ask(struct run *r, struct link *l)
 		return 0;
 	if (o->files)
 		snprintf(number, sizeof(number), "%" PRIu64, r->asked % (uint64_t)o->files);
-	n = snprintf(text, sizeof(text), "GET %s%s HTTP/1.1\r\nHost: %s\r\n%s%s%s\r\n", o->path, number,
-		     o->bootstrap, r->key ? "Authorization: Bearer " : "", r->key ? r->key : "",
-		     r->key ? "\r\n" : "");
+	n = snprintf(text, sizeof(text), "GET %s%s HTTP/1.1\r\nHost: %s\r\n%s%s%s\r\n", o->path,
+		     number, o->bootstrap, r->key ? "Authorization: Bearer " : "",
+		     r->key ? r->key : "", r->key ? "\r\n" : "");
 	if ((size_t)n >= sizeof(text))
 		return run_fail(r, -ENAMETOOLONG, "the path");
 	r->asked++;

@@ -505,7 +505,7 @@ static const struct option_row bench_rows[] = {
 static const struct usage bench_usage = {
 	.name = "cache bench",
 	.args = "",
-	.what = "Stores objects under keys that begin with bench-, asks for them, and removes them.",
+	.what = "Stores objects under keys that begin with bench-, reads and removes them.",
 	.rows = bench_rows,
 	.rows_n = SL_ARRAY_SIZE(bench_rows),
 };

@@ -413,6 +413,31 @@ static void check_landlock(struct doctor *d, const char *name)
 			   : "not available: the daemon is not confined to its folders");
 }
 
+/* The kernel's module has its name in a list of words. */
+static bool kernel_has_tls(const struct doctor *d)
+{
+	char line[200], *rest = line, *word;
+
+	if (!doctor_read_line(d, "/proc/sys/net/ipv4/tcp_available_ulp", line, sizeof(line)))
+		return false;
+	while ((word = strsep(&rest, " \t\n")))
+		if (!strcmp(word, "tls"))
+			return true;
+	return false;
+}
+
+static void check_tls(struct doctor *d, const char *name)
+{
+	bool has = kernel_has_tls(d), wanted = d->conf->tls.kernel && d->conf->tls.listeners[0];
+
+	doctor_add(d, has || !wanted ? DOCTOR_OK : DOCTOR_WARN, name,
+		   "modprobe tls; echo tls >/etc/modules-load.d/tls.conf",
+		   has ? "the kernel encrypts what TLS 1.3 sends: files still go by sendfile"
+		       : "the kernel has no module tls: what TLS sends is read and encrypted by "
+			 "the daemon, files too");
+	doctor_value(d, "%s", has ? "tls" : "");
+}
+
 /* ---- the folder ------------------------------------------------------------------------- */
 
 #define VOLUME "put node.datadir on a volume with ext4 or xfs"
@@ -570,6 +595,7 @@ const struct doctor_check doctor_checks[] = {
 	{"transparent_hugepages", doctor_check_thp},
 	{"numa", doctor_check_numa},
 	{"landlock", check_landlock},
+	{"kernel_tls", check_tls},
 	{"datadir", check_datadir},
 	{"listeners", check_listeners},
 };

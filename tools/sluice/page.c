@@ -149,9 +149,11 @@ static int send_head(int fd, const struct net_addr *addr, const struct page_requ
 	struct sl_text t = {0};
 	int err;
 
-	sl_text_printf(&t, "%s %s HTTP/1.1\r\nHost: %s%s%s:%u\r\nUser-Agent: sluice/" SL_VERSION
-		       "\r\nConnection: close\r\n%s", q->method, q->path, v6 ? "[" : "", addr->host,
-		       v6 ? "]" : "", addr->port, q->fields);
+	sl_text_printf(&t,
+		       "%s %s HTTP/1.1\r\nHost: %s%s%s:%u\r\nUser-Agent: sluice/" SL_VERSION
+		       "\r\nConnection: close\r\n%s",
+		       q->method, q->path, v6 ? "[" : "", addr->host, v6 ? "]" : "", addr->port,
+		       q->fields);
 	if (key)
 		sl_text_printf(&t, "Authorization: Bearer %s\r\n", key);
 	if (q->body >= 0 && body_bytes >= 0)
@@ -186,7 +188,8 @@ static int send_body(int fd, const struct page_request *q, int64_t left)
 	bool chunked = left < 0;
 
 	while (left) {
-		size_t want = chunked ? sizeof(bytes) : (size_t)sl_min(left, (int64_t)sizeof(bytes));
+		size_t want = chunked ? sizeof(bytes)
+				      : (size_t)sl_min(left, (int64_t)sizeof(bytes));
 		ssize_t n = read(q->body, bytes, want);
 		int err;
 
@@ -243,8 +246,7 @@ static int page_ask(const struct net_addr *addr, const struct page_request *q, s
 	return err;
 }
 
-int page_exchange(const struct net_addr *addr, const struct page_request *q,
-		  struct page *ret_page)
+int page_exchange(const struct net_addr *addr, const struct page_request *q, struct page *ret_page)
 {
 	struct reading r = {.out = q->out, .step_ns = q->timeout_ns};
 

@@ -291,10 +291,12 @@ static void greet(const struct daemon *d)
 	const char *kafka = listener_address(d, LISTENER_KAFKA);
 	const char *http = listener_address(d, LISTENER_HTTP);
 	const char *statics = listener_address(d, LISTENER_STATIC);
+	const char *proxy = listener_address(d, LISTENER_PROXY);
 
-	printf("sluice %s serves: kafka %s, http %s%s%s, data in %s (%.0f ms)\n", SL_VERSION,
+	printf("sluice %s serves: kafka %s, http %s%s%s%s%s, data in %s (%.0f ms)\n", SL_VERSION,
 	       kafka ? kafka : "off", http ? http : "off", statics ? ", static " : "",
-	       statics ? statics : "", d->conf.node.datadir,
+	       statics ? statics : "", proxy ? ", proxy " : "", proxy ? proxy : "",
+	       d->conf.node.datadir,
 	       (double)(sl_clock_ns() - d->began_ns) / 1e6);
 	if (kafka && !sl_conf_encrypts(&d->conf, listener_names[LISTENER_KAFKA]))
 		printf("  echo hello | kcat -P -b %s -t greetings\n"
@@ -345,6 +347,7 @@ static void apply(struct daemon *d)
 	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
 		sl_call(sl_cores_at(d->cores, i), configure_topics, d, SL_NEVER);
 	cache_apply(d);
+	proxy_apply(d);
 	if (daemon_tls_load(d, why, sizeof(why)))
 		sl_log_err("tls.kept", SL_KV(why, why));
 	if (sl_keyring_load(&d->keys, d->conf.http.keys, why, sizeof(why), SL_NEVER))
@@ -497,6 +500,7 @@ static int end(struct daemon *d)
 	listeners_close(d, sl_now() + DRAIN_NS);
 	on_every_core(d, stop_access_log);
 	on_every_core(d, stop_files);
+	on_every_core(d, proxy_stop_core);
 	on_every_core(d, cache_stop_core);
 	err = on_every_core(d, stop_topics);
 	if (err)
@@ -576,6 +580,7 @@ static int start_cores(struct daemon *d, char *why, size_t why_len)
 	if (d->pinned &&
 	    choose_nodes((enum sl_numa_mode)d->conf.node.numa, d->cpus, conf.n, nodes))
 		conf.nodes = nodes;
+	conf.spin_ns = d->conf.node.spin_ns;
 	conf.arena_bytes_max = d->conf.node.memory_max_bytes / conf.n;
 	err = make_registry(d, conf.n);
 	if (err)
@@ -595,6 +600,8 @@ static int start_cores(struct daemon *d, char *why, size_t why_len)
 		err = cache_begin(d, conf.n, why, why_len);
 	if (!err)
 		err = open_http(d, conf.n);
+	if (!err)
+		err = proxy_begin(d, conf.n, why, why_len);
 	if (!err && d->conf.statics.listen.n)
 		err = open_files(d, conf.n, why, why_len);
 	if (!err)
@@ -612,6 +619,7 @@ static void free_all(struct daemon *d)
 	daemon_tls_free(d);
 	sl_keyring_done(&d->keys);
 	sl_topics_close(d->topics);
+	proxy_free(d);
 	cache_free(d->cache);
 	http_server_done(&d->http);
 	close_files(d);

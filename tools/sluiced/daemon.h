@@ -14,7 +14,13 @@
 #include "stores/static/static.h"
 
 /* Listeners, as the metrics' label names them; a row each in listeners.c. */
-enum listener { LISTENER_KAFKA, LISTENER_HTTP, LISTENER_STATIC, LISTENER_LAST };
+enum listener {
+	LISTENER_KAFKA,
+	LISTENER_HTTP,
+	LISTENER_STATIC,
+	LISTENER_PROXY,
+	LISTENER_LAST
+};
 
 /**
  * struct daemon - everything of one process.
@@ -24,6 +30,7 @@ enum listener { LISTENER_KAFKA, LISTENER_HTTP, LISTENER_STATIC, LISTENER_LAST };
  * @root, @files, @web: static.root, its files and their server; NULL and zeroed without
  *	static.listen.
  * @cache: NULL without cache.path.
+ * @proxy, @front: the reverse proxy and its server; NULL and zeroed without proxy.listen.
  * @bpf: loaded before privileges are given up; @telemetry shows what it counts, @steering is what
  *	it and its like do for new connections. @cpus: where cores are pinned, if @pinned.
  * @tls: what listeners with TLS speak, by core and listener (tls.c); NULL: none does.
@@ -54,6 +61,8 @@ struct daemon {
 	struct sl_static *files;
 	struct http_server web;
 	struct cache *cache;
+	struct http_proxy *proxy;
+	struct http_server front;
 	struct kafka_config *kafka;
 	struct sl_cores *cores;
 	struct sl_tls **tls;
@@ -107,6 +116,19 @@ int cache_stop_core(void *d, int64_t deadline);
 
 /* Gives it the settings in force; from core 0. */
 void cache_apply(struct daemon *d);
+
+/* ---- proxy.c ---------------------------------------------------------------------------- */
+
+/* Makes @d->proxy and its server, if there is to be one; behind the cache, before the cores. */
+int proxy_begin(struct daemon *d, uint32_t cores, char *why, size_t why_len);
+
+/* On each core, when the listeners are closed and before the cache stops. */
+int proxy_stop_core(void *d, int64_t deadline);
+
+/* Gives it the settings in force; from core 0. */
+void proxy_apply(struct daemon *d);
+
+void proxy_free(struct daemon *d);
 
 /* ---- tls.c ------------------------------------------------------------------------------ */
 

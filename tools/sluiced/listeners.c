@@ -16,6 +16,7 @@ const char *const listener_names[LISTENER_LAST] = {
 	[LISTENER_KAFKA] = "kafka",
 	[LISTENER_HTTP] = "http",
 	[LISTENER_STATIC] = "static",
+	[LISTENER_PROXY] = "proxy",
 };
 
 static const struct sl_conf_addrs *kafka_addrs(const struct sl_conf *conf)
@@ -33,6 +34,11 @@ static const struct sl_conf_addrs *static_addrs(const struct sl_conf *conf)
 	return &conf->statics.listen;
 }
 
+static const struct sl_conf_addrs *proxy_addrs(const struct sl_conf *conf)
+{
+	return &conf->proxy.listen;
+}
+
 static void *kafka_arg(struct daemon *d)
 {
 	return &d->kafka->server;
@@ -48,6 +54,11 @@ static void *static_arg(struct daemon *d)
 	return &d->web;
 }
 
+static void *proxy_arg(struct daemon *d)
+{
+	return &d->front;
+}
+
 static const struct {
 	const struct sl_proto *proto;
 	const struct sl_conf_addrs *(*addrs)(const struct sl_conf *conf);
@@ -56,6 +67,7 @@ static const struct {
 	[LISTENER_KAFKA] = {&kafka_proto, kafka_addrs, kafka_arg},
 	[LISTENER_HTTP] = {&http_proto, http_addrs, http_arg},
 	[LISTENER_STATIC] = {&http_proto, static_addrs, static_arg},
+	[LISTENER_PROXY] = {&http_proto, proxy_addrs, proxy_arg},
 };
 
 /*
@@ -96,6 +108,7 @@ static struct sl_conn_limits limits_of(const struct daemon *d)
 		.replies = REPLIES_MAX,
 		.conns = (uint32_t)((d->conf.conn.max + cores - 1) / cores),
 		.handshake_ns = d->conf.tls.handshake_timeout_ns,
+		.loopback_reno = d->conf.conn.loopback_reno,
 		.deliver = {
 			.copy_max_bytes = (uint32_t)d->conf.deliver.copy_max_bytes,
 			.zerocopy_min_bytes = (uint32_t)d->conf.deliver.zerocopy_min_bytes,

@@ -18,8 +18,9 @@
 static const char usage[] =
 	"Usage: sluiced [-c FILE] [-D DATADIR] [--set SECTION.KEY=VALUE]... [--check]\n"
 	"\n"
-	"Serves the event log in DATADIR to Kafka clients, and static files by HTTP if\n"
-	"static.listen says so, until SIGTERM or SIGINT.\n"
+	"Serves the event log in DATADIR to Kafka clients, static files by HTTP if\n"
+	"static.listen says so, and a cache in front of another HTTP server if\n"
+	"proxy.listen does, until SIGTERM or SIGINT.\n"
 	"\n"
 	"  -c, --config FILE          settings, see sluice.conf(5); also FILE.d/*.conf\n"
 	"  -D, --datadir DATADIR      the folder that holds everything stored (./data)\n"
@@ -211,7 +212,7 @@ static int drop_privileges(struct daemon *d, char *why, size_t why_len)
 	struct sl_privileges_conf conf = {
 		.user = c->node.user,
 		.low_ports = has_low_port(&c->kafka.listen) || has_low_port(&c->http.listen) ||
-			     has_low_port(&c->statics.listen) ||
+			     has_low_port(&c->statics.listen) || has_low_port(&c->proxy.listen) ||
 			     (c->kafka.core_ports.first && c->kafka.core_ports.first < 1024),
 		.core_dumps = c->node.core_dumps,
 		.confine = c->node.confine,

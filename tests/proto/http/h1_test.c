@@ -332,7 +332,8 @@ static void ask_for_hints(struct web *w)
 
 	web_send_text(fd, ASK("GET", "/hints", "1.1") "\r\n" ASK("GET", "/hints", "1.0") "\r\n");
 	ASSERT_TRUE(web_read(fd, true, &a));
-	EXPECT_STREQ("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nLink: </b.css>\r\n\r\n", a.head);
+	EXPECT_STREQ("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nLink: </b.css>\r\n\r\n",
+		     a.head);
 	web_answer_done(&a);
 	for (int i = 0; i < 2; i++) {
 		ASSERT_TRUE(web_read(fd, false, &a));

@@ -41,8 +41,7 @@ static void read_body(struct origin_reader *r, size_t max, struct seen *s)
 {
 	for (;;) {
 		ssize_t n = origin_reader_body(r, s->body + s->body_n,
-					       sl_min(max, sizeof(s->body) - s->body_n),
-					       SL_NEVER);
+					       sl_min(max, sizeof(s->body) - s->body_n), SL_NEVER);
 
 		s->err = n < 0 ? (int)n : 0;
 		if (n <= 0)
@@ -95,10 +94,10 @@ static const struct {
 	{"less than told", OK "Content-Length: 4\r\n\r\nabc", -ECONNRESET, NULL, false, false},
 	{"until the end", OK "\r\nabc", 0, "abc", false, false},
 	{"unknown coding", OK "Transfer-Encoding: xyz\r\n\r\nabc", 0, "abc", false, false},
-	{"chunks", OK "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=\"y\"\r\nde\r\n0\r\n\r\n", 0,
-	 "abcde", true, false},
-	{"trailers", OK "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n", 0, "a", true,
-	 false},
+	{"chunks", OK "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=\"y\"\r\nde\r\n0\r\n\r\n",
+	 0, "abcde", true, false},
+	{"trailers", OK "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n", 0, "a",
+	 true, false},
 	{"more behind chunks", OK "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nx", 0, "", false,
 	 false},
 	{"cut in a chunk", OK "Transfer-Encoding: chunked\r\n\r\n3\r\nab", -ECONNRESET, NULL, false,
@@ -109,23 +108,26 @@ static const struct {
 	 false, false},
 	{"negative size", OK "Transfer-Encoding: chunked\r\n\r\n-1\r\nabc\r\n0\r\n\r\n", -EPROTO,
 	 NULL, false, false},
-	{"huge size", OK "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nabc", -EPROTO, NULL,
-	 false, false},
+	{"huge size", OK "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nabc", -EPROTO,
+	 NULL, false, false},
 	{"bare LF in chunks", OK "Transfer-Encoding: chunked\r\n\r\n3\nabc\n0\n\n", -EPROTO, NULL,
 	 false, false},
 	{"no CRLF behind a chunk", OK "Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
 	 -EPROTO, NULL, false, false},
 	{"close", OK "Content-Length: 1\r\nConnection: close\r\n\r\na", 0, "a", false, false},
 	{"version 1.0", "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na", 0, "a", false, false},
-	{"version 1.0 kept", "HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\na",
-	 0, "a", true, false},
+	{"version 1.0 kept",
+	 "HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\na", 0, "a", true,
+	 false},
 	{"to HEAD", OK "Content-Length: 3\r\n\r\n", 0, "", true, true},
 	{"to HEAD, chunked", OK "Transfer-Encoding: chunked\r\n\r\n", 0, "", true, true},
 	{"204", "HTTP/1.1 204 No Content\r\n\r\n", 0, "", true, false},
 	{"304 with a length", "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", 0, "", true,
 	 false},
-	{"interim", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n" OK
-	 "Content-Length: 1\r\n\r\na", 0, "a", true, false},
+	{"interim",
+	 "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n" OK
+	 "Content-Length: 1\r\n\r\na",
+	 0, "a", true, false},
 	{"no reason", "HTTP/1.1 200\r\nContent-Length: 1\r\n\r\na", 0, "a", true, false},
 	/* Whose end is in doubt. */
 	{"two lengths", OK "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", -EPROTO, NULL,
@@ -140,10 +142,11 @@ static const struct {
 	 -EPROTO, NULL, false, false},
 	{"chunks and length", OK "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
 	 -EPROTO, NULL, false, false},
-	{"two codings", OK "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-	 -EPROTO, NULL, false, false},
-	{"gzip, chunked", OK "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", -EPROTO, NULL, false,
-	 false},
+	{"two codings",
+	 OK "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", -EPROTO,
+	 NULL, false, false},
+	{"gzip, chunked", OK "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", -EPROTO, NULL,
+	 false, false},
 	{"gzip", OK "Transfer-Encoding: gzip\r\n\r\nabc", -EPROTO, NULL, false, false},
 	{"chunks of 1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", -EPROTO,
 	 NULL, false, false},

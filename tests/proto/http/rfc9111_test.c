@@ -61,8 +61,8 @@ static const struct {
 	{"Expires: 0\r\nLast-Modified: Mon, 22 Nov 2027 12:00:00 GMT\r\n" DATE, 0, 0},
 	{"Expires: Mon, 29 Nov 2027 13:00:00 UTC\r\n" DATE, 0, 0},
 	/* Both clocks fast: what counts is their difference. */
-	{"Expires: Mon, 29 Nov 2027 14:00:00 GMT\r\nDate: Mon, 29 Nov 2027 13:00:00 GMT\r\n",
-	 3600, 0},
+	{"Expires: Mon, 29 Nov 2027 14:00:00 GMT\r\nDate: Mon, 29 Nov 2027 13:00:00 GMT\r\n", 3600,
+	 0},
 	/* A tenth of a day; at most a day. */
 	{"Last-Modified: Sun, 28 Nov 2027 12:00:00 GMT\r\n" DATE, 8640, 0},
 	{"Last-Modified: Sun, 28 Nov 2010 12:00:00 GMT\r\n" DATE, 86400, 0},
@@ -78,8 +78,7 @@ static const struct {
 	{"Cache-Control: max-age=60\r\nAge: -7200\r\n", 60, 0},
 	{"Cache-Control: max-age=60\r\nAge: 7200.0\r\n", 60, 0},
 	{"Cache-Control: max-age=60\r\nDate: Mon, 29 Nov 2027 11:59:00 GMT\r\n", 60, 60},
-	{"Cache-Control: max-age=60\r\nAge: 90\r\nDate: Mon, 29 Nov 2027 11:59:00 GMT\r\n",
-	 60, 90},
+	{"Cache-Control: max-age=60\r\nAge: 90\r\nDate: Mon, 29 Nov 2027 11:59:00 GMT\r\n", 60, 90},
 	{"Cache-Control: max-age=1\r\nCDN-Cache-Control: max-age=60\r\n", 60, 0},
 	{"Cache-Control: max-age=60\r\nCDN-Cache-Control: max-age=1\r\n", 1, 0},
 	{"Expires: Mon, 29 Nov 2027 13:00:00 GMT\r\nCDN-Cache-Control: public\r\n", 0, 0},
@@ -301,7 +300,8 @@ TEST(requests_select_by_what_vary_names)
 TEST(update_replaces_fields_but_those_of_the_bytes)
 {
 	struct sl_text t = {0};
-	static const char want[] = "Content-Length: 36\r\nKeep: 1\r\nETag: \"b\"\r\nA: 2\r\nA: 3\r\n";
+	static const char want[] =
+		"Content-Length: 36\r\nKeep: 1\r\nETag: \"b\"\r\nA: 2\r\nA: 3\r\n";
 
 	http_fields_update(lines("A: 1\r\nContent-Length: 36\r\nKeep: 1\r\na: 9\r\n"),
 			   lines("ETag: \"b\"\r\nContent-Length: 10\r\nA: 2\r\nA: 3\r\n"), &t);
@@ -330,26 +330,16 @@ TEST(entity_tags_are_compared_in_two_ways)
 static const struct {
 	const char *reference, *path; /* NULL: of another origin */
 } targets[] = {
-	{"/x", "/x"},
-	{"/x?y=1#z", "/x?y=1"},
-	{"x", "/a/x"},
-	{"x/y?q", "/a/x/y?q"},
-	{"./x", "/a/x"},
-	{"../x", "/x"},
-	{"../../../x", "/x"},
-	{"/p/./q/../r", "/p/r"},
-	{"/p/..", "/"},
-	{"?q", "/a/b?q"},
-	{"", "/a/b?old"},
-	{"http://h:1/x", "/x"},
-	{"HTTP://H:1", "/"},
-	{"http://h:1?q", "/?q"},
-	{"//h:1/x", "/x"},
-	{"https://h:1/x", NULL},
-	{"http://h/x", NULL},
-	{"http://other:1/x", NULL},
-	{"//other/x", NULL},
-	{"http:x", NULL},
+	{"/x", "/x"},	      {"/x?y=1#z", "/x?y=1"},
+	{"x", "/a/x"},	      {"x/y?q", "/a/x/y?q"},
+	{"./x", "/a/x"},      {"../x", "/x"},
+	{"../../../x", "/x"}, {"/p/./q/../r", "/p/r"},
+	{"/p/..", "/"},	      {"?q", "/a/b?q"},
+	{"", "/a/b?old"},     {"http://h:1/x", "/x"},
+	{"HTTP://H:1", "/"},  {"http://h:1?q", "/?q"},
+	{"//h:1/x", "/x"},    {"https://h:1/x", NULL},
+	{"http://h/x", NULL}, {"http://other:1/x", NULL},
+	{"//other/x", NULL},  {"http:x", NULL},
 	{"mailto:a@b", NULL},
 };
 
@@ -376,8 +366,11 @@ TEST(cache_status_tells_how_it_was_answered)
 {
 	char text[HTTP_CACHE_STATUS_BYTES];
 	struct http_cache_status hit = {.hit = true, .ttl_s = -5};
-	struct http_cache_status miss = {.fwd = HTTP_FWD_URI_MISS, .fwd_status = 200,
-					 .stored = true, .collapsed = true, .ttl_s = INT64_MIN,
+	struct http_cache_status miss = {.fwd = HTTP_FWD_URI_MISS,
+					 .fwd_status = 200,
+					 .stored = true,
+					 .collapsed = true,
+					 .ttl_s = INT64_MIN,
 					 .detail = "slice"};
 
 	http_cache_status_format(&hit, text);

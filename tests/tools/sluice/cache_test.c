@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* tools/sluice/cache.c: the verb against a started sluiced with a cache, and against one without. */
+/* tools/sluice/cache.c: the verb against a daemon with a cache, and against one without. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -99,6 +99,19 @@ TEST_F(doctor, small_sysctls_are_warned_of_with_the_command_that_mends_them)
 	}
 }
 
+TEST_F(doctor, a_kernel_without_tls_matters_to_who_uses_tls)
+{
+	doctor_kit_file("/proc/sys/net/ipv4/tcp_available_ulp", "mptcp\n");
+	EXPECT_EQ(DOCTOR_OK, run(self, "kernel_tls")->level);
+	ASSERT_EQ(0, sl_conf_set(&self->k.conf, "tls.listeners=http",
+				 &(struct sl_conf_report){0}));
+	EXPECT_EQ(DOCTOR_WARN, run(self, "kernel_tls")->level);
+	EXPECT_NOT_NULL(strstr(run(self, "kernel_tls")->cure, "modprobe tls"));
+	doctor_kit_file("/proc/sys/net/ipv4/tcp_available_ulp", "espintcp mptcp tls\n");
+	EXPECT_EQ(DOCTOR_OK, run(self, "kernel_tls")->level);
+	EXPECT_STREQ("tls", run(self, "kernel_tls")->value);
+}
+
 TEST_F(doctor, what_was_found_is_a_value_of_its_own)
 {
 	EXPECT_STREQ("6.1.0-13-amd64", run(self, "kernel")->value);

@@ -84,8 +84,8 @@ TEST(names_of_checks_are_kept)
 	static const char *const names[] = {
 		"kernel", "io_uring_disabled", "io_uring", "limit.memlock", "limit.nofile",
 		"somaxconn", "pipe_user_pages_soft", "max_map_count", "nr_open", "tcp_wmem",
-		"hugepages", "transparent_hugepages", "numa", "landlock", "datadir.filesystem",
-		"datadir.space", "kafka.listen", "http.listen",
+		"hugepages", "transparent_hugepages", "numa", "landlock", "kernel_tls",
+		"datadir.filesystem", "datadir.space", "kafka.listen", "http.listen",
 	};
 
 	RUN((char *)"-D", (char *)harness_tmpdir(), (char *)"--json");

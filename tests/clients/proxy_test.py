@@ -1,0 +1,497 @@
+#!/usr/bin/env python3
+"""The reverse proxy of a sluiced, between a client and an origin of this test's own."""
+import http.client
+import os
+import random
+import re
+import selectors
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import sluiced  # noqa: E402
+from origin import Origin  # noqa: E402
+
+FRESH = "Cache-Control: max-age=3600"
+BIG = random.Random(5).randbytes((5 << 20) + 4321)
+SLICE = 1 << 20
+released = threading.Event()
+
+
+# ---- what the origin answers ----------------------------------------------------------------
+
+def big(request, etag='"big"', body=BIG):
+    wanted = dict(request.fields).get("range")
+    condition = dict(request.fields).get("if-range", etag)
+    fields = [f"ETag: {etag}", FRESH]
+    if not wanted or condition != etag:
+        request.answer(body, *fields)
+        return
+    first, last = re.fullmatch(r"bytes=(\d+)-(\d+)", wanted).groups()
+    first, last = int(first), min(int(last), len(body) - 1)
+    if first >= len(body):
+        request.answer("", f"Content-Range: bytes */{len(body)}",
+                       status="416 Range Not Satisfiable")
+        return
+    request.answer(body[first:last + 1], *fields,
+                   f"Content-Range: bytes {first}-{last}/{len(body)}",
+                   status="206 Partial Content")
+
+
+def halves(request):
+    """The second half only once the client has had the first."""
+    request.send(f"HTTP/1.1 200 OK\r\n{FRESH}\r\nContent-Length: 400000\r\n\r\n")
+    request.send(b"a" * 200000)
+    released.wait()
+    request.send(b"b" * 200000)
+
+
+def hints(request):
+    request.send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n")
+    request.answer("final", FRESH)
+
+
+CUTS = {
+    "/cut/length": "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 100\r\n\r\nabc",
+    "/cut/chunk": "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked"
+                  "\r\n\r\n64\r\nabc",
+    "/cut/last": "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked"
+                 "\r\n\r\n3\r\nabc\r\n",
+    "/cut/size": "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked"
+                 "\r\n\r\n3\r\nabc\r\nzz\r\n",
+}
+GARBAGE = [
+    b"", b"\0\1\2\3", b"<html></html>", b"HTTP/1.1\r\n\r\n", b"HTTP/3.0 200 OK\r\n\r\n",
+    b"HTTP/1.1 999 No\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nA: \0\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+    b"HTTP/1.1 304 Not Modified\r\n\r\n", b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\n" + b"A: " + b"a" * 100000 + b"\r\n\r\n",
+]
+
+
+def answers(request):
+    path, n = request.path, request.number
+    fields = dict(request.fields)
+    if path.startswith("/fresh"):
+        request.answer(f"{path} {n}", FRESH, "X-Own: yes", "Set-Cookie: a=b")
+    elif path.startswith("/collapse"):
+        released.wait()
+        request.answer("x" * 20000, FRESH)
+    elif path == "/halves":
+        halves(request)
+    elif path == "/hints":
+        hints(request)
+    elif path.startswith("/big"):
+        big(request)
+    elif path == "/changing":
+        old = n <= 2
+        big(request, '"old"' if old else '"new"', BIG if old else BIG[::-1])
+    elif path == "/unsliced":
+        request.answer(BIG, FRESH, 'ETag: "u"')  # knows no ranges
+    elif path == "/validated":
+        if fields.get("if-none-match") == '"v"':
+            request.answer("", "ETag: \"v\"", "X-Number: 2", FRESH, status="304 Not Modified")
+        else:
+            request.answer("body", "ETag: \"v\"", "X-Number: 1", "X-Kept: 1",
+                           "Cache-Control: max-age=0")
+    elif path.startswith("/dying"):
+        # 1: stored, stale at once. Then the origin is out of order.
+        if n == 1:
+            request.answer("old", 'ETag: "d"', "Cache-Control: max-age=0" + {
+                "/dying": "", "/dying/must": ", must-revalidate",
+                "/dying/sie": ", stale-if-error=1000", "/dying/503": ""}[path])
+        elif path in ("/dying/sie", "/dying/503"):
+            request.answer("out of order", status="503 Service Unavailable")
+        else:
+            request.hang_up()
+    elif path == "/behind":
+        request.answer(f"version {n}", "Cache-Control: max-age=0, stale-while-revalidate=1000")
+    elif path == "/vary":
+        request.answer(fields.get("x-kind", "none"), FRESH, "Vary: X-Kind")
+    elif path == "/private":
+        request.answer(f"mine {n}", "Cache-Control: private, max-age=60")
+    elif path == "/echo":
+        request.answer(request.body, "X-Method: " + request.method)
+    elif path == "/kept":
+        request.answer(f"kept {n}", "Cache-Control: no-store")
+        request.hang_up()  # behind the answer, without having said so
+    elif path in CUTS:
+        request.send(CUTS[path])
+        request.hang_up()
+    elif path.startswith("/garbage/"):
+        request.send(GARBAGE[int(path[9:])])
+        request.hang_up()
+    elif path == "/silent":
+        released.wait()
+        request.hang_up()
+    elif path.startswith("/drip"):
+        request.send(f"HTTP/1.1 200 OK\r\n{FRESH}\r\nContent-Length: 1000000\r\n\r\n")
+        request.send(b"a" * 500000)
+        released.wait()
+        request.hang_up()
+    else:
+        request.answer("no such path", status="404 Not Found")
+
+
+ORIGIN = Origin(answers)
+
+
+# ---- the client -----------------------------------------------------------------------------
+
+def port_of(daemon, name="proxy"):
+    return int(re.search(name + r" 127\.0\.0\.1:([0-9]+)", daemon.said())[1])
+
+
+class Answer:
+    def __init__(self, answer, body):
+        self.status, self.body, self.fields = answer.status, body, answer.headers
+
+    def __getitem__(self, name):
+        return self.fields.get(name)
+
+
+def ask(daemon, path, method="GET", body=None, **fields):
+    connection = http.client.HTTPConnection("127.0.0.1", port_of(daemon), timeout=60)
+    headers = {"Host": "h"}  # the same whatever the port, for it is part of the key
+    headers |= {name.replace("_", "-"): value for name, value in fields.items()}
+    connection.request(method, path, body, headers)
+    answer = connection.getresponse()
+    try:
+        return Answer(answer, answer.read())
+    finally:
+        connection.close()
+
+
+def metric(daemon, name):
+    connection = http.client.HTTPConnection("127.0.0.1", port_of(daemon, "http"), timeout=60)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    return int(float(re.search(rf"^{name} (\S+)$", text, re.M)[1]))
+
+
+def until(true, what):
+    for _ in range(600):
+        if true():
+            return
+        time.sleep(0.1)
+    raise AssertionError("did not come: " + what)
+
+
+def ask_stored(daemon, path, **fields):
+    """The answer may be there before it is stored: the disk is waited for, too."""
+    before = metric(daemon, "sluice_cache_stored_total")
+    answer = ask(daemon, path, **fields)
+    until(lambda: metric(daemon, "sluice_cache_stored_total") > before, "stored")
+    return answer
+
+
+def is_cut(daemon, path):
+    try:
+        answer = ask(daemon, path)
+    except (http.client.IncompleteRead, ConnectionError):
+        return True
+    return answer.status == 502
+
+
+# ---- tests ----------------------------------------------------------------------------------
+
+def what_is_fresh_is_not_asked_for_again(daemon):
+    first, second = ask_stored(daemon, "/fresh"), ask(daemon, "/fresh")
+    assert first.status == second.status == 200
+    assert first.body == second.body == b"/fresh 1"
+    assert ORIGIN.count("/fresh") == 1
+    assert "fwd=uri-miss" in first["Cache-Status"] and "stored" in first["Cache-Status"]
+    assert second["Cache-Status"].startswith("sluice; hit; ttl=3"), second["Cache-Status"]
+    assert int(second["Age"]) >= 0 and second["Date"] and second["Via"] == "1.1 sluice"
+    assert second["X-Own"] == "yes" and second["Set-Cookie"] == "a=b"
+    assert ask(daemon, "/fresh?query").body == b"/fresh?query 1"
+    assert ask_stored(daemon, "/fresh", Cache_Control="no-cache").body == b"/fresh 2"
+    assert ask(daemon, "/fresh", Cache_Control="only-if-cached").body == b"/fresh 2"
+    assert ask(daemon, "/fresh/other", Cache_Control="only-if-cached").status == 504
+
+
+def head_and_conditions_are_answered_from_the_cache(daemon):
+    whole = ask_stored(daemon, "/big/head")
+    head = ask(daemon, "/big/head", "HEAD")
+    assert whole.body == BIG and head.status == 200 and head.body == b""
+    assert head["Content-Length"] == str(len(BIG)) and "hit" in head["Cache-Status"]
+    same = ask(daemon, "/big/head", If_None_Match='"big"')
+    assert same.status == 304 and same["ETag"] == '"big"' and same.body == b""
+    assert ask(daemon, "/big/head", If_Match='"other"').status == 412
+    part = ask(daemon, "/big/head", Range="bytes=1000000-2999999")
+    assert part.status == 206 and part.body == BIG[1000000:3000000]
+    assert part["Content-Range"] == f"bytes 1000000-2999999/{len(BIG)}"
+    assert ask(daemon, "/big/head", Range="bytes=-5").body == BIG[-5:]
+    assert ask(daemon, "/big/head", Range=f"bytes={len(BIG)}-").status == 416
+    other = ask(daemon, "/big/head", Range="bytes=0-0", If_Range='"other"')
+    assert other.status == 200 and other.body == BIG
+    assert ORIGIN.count("/big/head") == 1
+
+
+def thousand_misses_fetch_once(daemon):
+    released.clear()
+    collapsed = metric(daemon, "sluice_proxy_collapsed_total")
+    request = b"GET /collapse HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    chosen, got = selectors.DefaultSelector(), {}
+    for _ in range(1000):
+        s = socket.create_connection(("127.0.0.1", port_of(daemon)), 60)
+        s.sendall(request)
+        s.setblocking(False)
+        chosen.register(s, selectors.EVENT_READ)
+        got[s] = b""
+    released.set()
+    left = len(got)
+    while left:
+        ready = chosen.select(60)
+        assert ready, f"{left} are not answered"
+        for key, _ in ready:
+            data = key.fileobj.recv(65536)
+            got[key.fileobj] += data
+            if not data:
+                chosen.unregister(key.fileobj)
+                key.fileobj.close()
+                left -= 1
+    for text in got.values():
+        head, body = text.split(b"\r\n\r\n", 1)
+        assert head.startswith(b"HTTP/1.1 200") and body == b"x" * 20000, text[:300]
+    assert ORIGIN.count("/collapse") == 1, ORIGIN.count("/collapse")
+    assert metric(daemon, "sluice_proxy_collapsed_total") > collapsed
+
+
+def body_streams_while_it_is_stored(daemon):
+    released.clear()
+    with socket.create_connection(("127.0.0.1", port_of(daemon)), 60) as one, \
+            socket.create_connection(("127.0.0.1", port_of(daemon)), 60) as two:
+        for s in one, two:
+            s.sendall(b"GET /halves HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        texts = []
+        for s in one, two:
+            text = b""
+            while text.count(b"a") < 200000:
+                data = s.recv(65536)
+                assert data, "cut"
+                text += data
+            texts.append(text)
+        released.set()
+        for s, text in zip((one, two), texts):
+            while (data := s.recv(65536)):
+                text += data
+            assert text.endswith(b"\r\n\r\n" + b"a" * 200000 + b"b" * 200000)
+    assert ORIGIN.count("/halves") == 1
+    until(lambda: "hit" in ask(daemon, "/halves")["Cache-Status"], "stored")
+
+
+def range_fetches_its_slices_only(daemon):
+    part = ask(daemon, "/big/range", Range="bytes=3500000-3500099")
+    assert part.status == 206 and part.body == BIG[3500000:3500100], part.status
+    assert part["Content-Range"] == f"bytes 3500000-3500099/{len(BIG)}"
+    asked = [dict(r.fields).get("range") for r in ORIGIN.of("/big/range")]
+    assert asked == [f"bytes={3 * SLICE}-{4 * SLICE - 1}"], asked
+    again = ask(daemon, "/big/range", Range="bytes=3400000-3400009")
+    assert again.body == BIG[3400000:3400010] and "hit" in again["Cache-Status"]
+    assert ORIGIN.count("/big/range") == 1
+    across = ask(daemon, "/big/range", Range="bytes=2000000-4500000")
+    assert across.status == 206 and across.body == BIG[2000000:4500001]
+    assert ask(daemon, "/big/range", Range="bytes=-10").body == BIG[-10:]
+    assert ask(daemon, "/big/range").body == BIG
+    asked = [dict(r.fields).get("range") for r in ORIGIN.of("/big/range")]
+    assert len(asked) == len(set(asked)) == 6, asked
+    assert all(dict(r.fields).get("if-range") == '"big"' for r in ORIGIN.of("/big/range")[1:])
+    assert ask(daemon, "/big/range", "HEAD")["Content-Length"] == str(len(BIG))
+    assert ask(daemon, "/big/last", Range="bytes=-10").body == BIG[-10:]
+
+
+def slices_of_two_versions_are_never_mixed(daemon):
+    assert ask(daemon, "/changing", Range="bytes=0-9").body == BIG[:10]
+    assert ask(daemon, "/changing", Range=f"bytes={SLICE}-{SLICE + 9}").body == \
+        BIG[SLICE:SLICE + 10]
+    new = BIG[::-1]
+    later = ask(daemon, "/changing", Range=f"bytes={3 * SLICE}-{3 * SLICE + 9}")
+    assert later.body == new[3 * SLICE:3 * SLICE + 10], later.status
+    assert later["ETag"] == '"new"'
+    assert ask(daemon, "/changing", Range="bytes=0-9").body == new[:10]
+
+
+def origin_without_ranges_is_cached_as_a_whole(daemon):
+    part = ask(daemon, "/unsliced", Range="bytes=2000000-2000009")
+    assert part.status == 206 and part.body == BIG[2000000:2000010]
+    until(lambda: "hit" in ask(daemon, "/unsliced", "HEAD")["Cache-Status"], "stored")
+    assert ask(daemon, "/unsliced").body == BIG
+    assert [r.method for r in ORIGIN.of("/unsliced")].count("GET") == 1
+
+
+def stale_response_is_validated(daemon):
+    first = ask_stored(daemon, "/validated")
+    second, third = ask(daemon, "/validated"), ask(daemon, "/validated")
+    assert first.body == second.body == third.body == b"body"
+    assert second["X-Number"] == third["X-Number"] == "2" and third["X-Kept"] == "1"
+    assert "fwd=stale" in second["Cache-Status"]
+    assert "hit" in third["Cache-Status"] and ORIGIN.count("/validated") == 2
+
+
+def stale_response_serves_while_the_origin_fails(daemon):
+    for path, status, body in (("/dying", 200, b"old"), ("/dying/must", 502, None),
+                               ("/dying/sie", 200, b"old"), ("/dying/503", 503, None)):
+        assert ask_stored(daemon, path).body == b"old"
+        answer = ask(daemon, path)
+        assert answer.status == status, (path, answer.status)
+        assert body is None or answer.body == body
+
+
+def stale_response_serves_while_it_is_validated(daemon):
+    assert ask_stored(daemon, "/behind").body == b"version 1"
+    assert ask(daemon, "/behind").body == b"version 1"
+    until(lambda: ask(daemon, "/behind").body != b"version 1", "the next version")
+
+
+def requests_select_by_vary(daemon):
+    for kind in "a", "b":
+        assert ask_stored(daemon, "/vary", X_Kind=kind).body == kind.encode()
+    for kind in "a", "b":
+        assert ask(daemon, "/vary", X_Kind=kind).body == kind.encode()
+    assert ask(daemon, "/vary").body == b"none"
+    assert ORIGIN.count("/vary") == 3
+    assert "hit" in ask(daemon, "/vary", X_Kind="a")["Cache-Status"]
+
+
+def what_is_private_is_passed_on(daemon):
+    assert ask(daemon, "/private").body == b"mine 1"
+    answer = ask(daemon, "/private")
+    assert answer.body == b"mine 2" and "stored" not in answer["Cache-Status"]
+
+
+def bodies_of_requests_reach_the_origin(daemon):
+    body = random.Random(6).randbytes(3000000)
+    answer = ask(daemon, "/echo", "POST", body)
+    assert answer.body == body and answer["X-Method"] == "POST"
+    answer = ask(daemon, "/echo", "PUT", iter([body[:1000], body[1000:]]))
+    assert answer.body == body and answer["X-Method"] == "PUT"
+    assert ask(daemon, "/echo", "M-SEARCH")["X-Method"] == "M-SEARCH"
+    assert ask(daemon, "/echo", "TRACE").status == 405
+
+
+def changes_make_the_cache_forget(daemon):
+    assert ask_stored(daemon, "/fresh/changed").body == b"/fresh/changed 1"
+    ask(daemon, "/fresh/changed", "POST", b"x")
+    assert ask(daemon, "/fresh/changed").body == b"/fresh/changed 3"
+
+
+def origin_is_told_who_asks(daemon):
+    ask(daemon, "/fresh/told", Connection="X-Hop", X_Hop="1", X_End="2",
+        Proxy_Authorization="secret", TE="trailers")
+    fields = ORIGIN.of("/fresh/told")[0].fields
+    known = dict(fields)
+    assert known["x-end"] == "2" and known["host"] == "h"
+    for name in ("x-hop", "connection", "proxy-authorization", "te"):
+        assert name not in known, name
+    assert known["x-forwarded-for"] == "127.0.0.1" and known["x-forwarded-proto"] == "http"
+    assert known["forwarded"] == "for=127.0.0.1;proto=http" and known["via"] == "1.1 sluice"
+
+
+def interim_responses_reach_the_client_and_no_store(daemon):
+    texts = []
+    for _ in range(2):
+        with socket.create_connection(("127.0.0.1", port_of(daemon)), 60) as s:
+            s.sendall(b"GET /hints HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            texts.append(b"".join(iter(lambda: s.recv(65536), b"")))
+    assert texts[0].startswith(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>"), texts[0]
+    assert b"HTTP/1.1 200 OK" in texts[0] and texts[0].endswith(b"final")
+    assert texts[1].startswith(b"HTTP/1.1 200 OK") and b"Link" not in texts[1]
+
+
+def bodies_that_are_cut_are_seen_as_cut_and_not_stored(daemon):
+    for path in CUTS:
+        for n in range(1, 4):
+            assert is_cut(daemon, path), path
+            assert ORIGIN.count(path) >= n, (path, n)
+
+
+def garbage_is_a_bad_gateway_and_not_stored(daemon):
+    for i in range(len(GARBAGE)):
+        for _ in range(2):
+            answer = ask(daemon, f"/garbage/{i}")
+            assert answer.status == 502, (i, answer.status)
+        assert ORIGIN.count(f"/garbage/{i}") >= 2, i
+
+
+def connection_that_was_closed_is_replaced(daemon):
+    for n in range(1, 20):
+        answer = ask(daemon, "/kept")
+        assert answer.status == 200, (n, answer.status, answer.body)
+    assert metric(daemon, "sluice_proxy_origin_bytes_total") > 0
+
+
+def connections_to_the_origin_are_kept(daemon):
+    ask(daemon, "/private")
+    before = ORIGIN.connections
+    for _ in range(20):
+        ask(daemon, "/private")
+    assert ORIGIN.connections - before < 10, ORIGIN.connections - before
+
+
+def silent_origin_is_given_up(daemon):
+    released.clear()
+    impatient = sluiced.Sluiced(*settings("proxy.first_byte_timeout=300ms"))
+    try:
+        impatient.start()
+        assert ask(impatient, "/silent").status == 504
+    finally:
+        released.set()
+        impatient.end()
+
+
+def kill_keeps_what_was_stored_and_nothing_partial(_):
+    daemon = sluiced.Sluiced(*settings())
+    try:
+        daemon.start()
+        bodies = {}
+        for i in range(50):
+            path = f"/fresh/kill/{i}"
+            bodies[path] = ask_stored(daemon, path).body
+        released.clear()
+        with socket.create_connection(("127.0.0.1", port_of(daemon)), 60) as half:
+            half.sendall(b"GET /drip HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert half.recv(1000)
+            daemon.process.send_signal(signal.SIGKILL)
+            daemon.process.wait()
+        released.set()
+        daemon.start()
+        for path, body in bodies.items():
+            answer = ask(daemon, path)
+            assert answer.body == body and "hit" in answer["Cache-Status"], path
+        assert is_cut(daemon, "/drip") and ORIGIN.count("/drip") >= 2
+    finally:
+        daemon.end()
+
+
+def settings(*more):
+    folder = tempfile.mkdtemp()
+    sluiced.ENDS.append(lambda: shutil.rmtree(folder, ignore_errors=True))
+    return ("proxy.listen=127.0.0.1:0", f"proxy.origin=http://127.0.0.1:{ORIGIN.port}",
+            "http.listen=127.0.0.1:0", "node.cores=2", "cache.max_bytes=256M",
+            f"cache.path={folder}/cache") + more
+
+
+sluiced.run([
+    what_is_fresh_is_not_asked_for_again, head_and_conditions_are_answered_from_the_cache,
+    thousand_misses_fetch_once, body_streams_while_it_is_stored, range_fetches_its_slices_only,
+    slices_of_two_versions_are_never_mixed, origin_without_ranges_is_cached_as_a_whole,
+    stale_response_is_validated, stale_response_serves_while_the_origin_fails,
+    stale_response_serves_while_it_is_validated, requests_select_by_vary,
+    what_is_private_is_passed_on, bodies_of_requests_reach_the_origin,
+    changes_make_the_cache_forget, origin_is_told_who_asks,
+    interim_responses_reach_the_client_and_no_store,
+    bodies_that_are_cut_are_seen_as_cut_and_not_stored, garbage_is_a_bad_gateway_and_not_stored,
+    connection_that_was_closed_is_replaced, connections_to_the_origin_are_kept,
+    silent_origin_is_given_up, kill_keeps_what_was_stored_and_nothing_partial,
+], *settings())

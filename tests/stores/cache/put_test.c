@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Storing: what is promised and kept, what is sent while it comes, what is given up, updates. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cache_kit.h"
+
+FIXTURE(put)
+{
+	struct cache_kit k;
+};
+FIXTURE_SETUP(put)
+{
+	cache_kit_init(&self->k, NULL);
+	self->k.conf.durability = SL_DURABILITY_NONE;
+}
+FIXTURE_TEARDOWN(put)
+{
+}
+
+static struct cache_put *begin(struct cache_kit *k, const struct cache_kit_object *o,
+			       uint64_t promised)
+{
+	struct cache_put_conf conf = {.meta = cache_kit_meta(o), .bytes = promised,
+				      .expires_ms = INT64_MAX};
+	struct cache_put *p;
+
+	conf.meta_bytes = (uint32_t)strlen(conf.meta);
+	ASSERT_EQ(0, cache_put_begin(k->c, cache_kit_key(o->id), &conf, &p, SL_NEVER));
+	return p;
+}
+
+static int write_some(struct cache_put *p, const struct cache_kit_object *o, uint64_t off,
+		      uint64_t len)
+{
+	uint8_t data[5000];
+	int err = 0;
+
+	while (len && !err) {
+		size_t n = sl_min(len, (uint64_t)sizeof(data));
+
+		cache_kit_fill(o, off, data, n);
+		err = cache_put_write(p, data, n, SL_NEVER);
+		off += n;
+		len -= n;
+	}
+	return err;
+}
+
+/* ---- promises ----------------------------------------------------------------------------- */
+
+static int break_promises(struct cache_kit *k)
+{
+	static const uint64_t sizes[] = {100, 300000, 700000};
+	struct cache_stat st;
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	for (uint32_t i = 0; i < SL_ARRAY_SIZE(sizes); i++) {
+		struct cache_kit_object o = {.id = i, .bytes = sizes[i]};
+		struct cache_put *p = begin(k, &o, o.bytes);
+
+		EXPECT_EQ(0, write_some(p, &o, 0, o.bytes - 1));
+		EXPECT_EQ(-EBADMSG, cache_put_commit(p, SL_NEVER));
+		EXPECT_EQ(-ENOENT, cache_kit_get(k, &o, NULL));
+		p = begin(k, &o, o.bytes);
+		EXPECT_EQ(0, write_some(p, &o, 0, o.bytes));
+		EXPECT_EQ(-EBADMSG, write_some(p, &o, o.bytes, 1));
+		cache_put_abort(p);
+		EXPECT_EQ(-ENOENT, cache_kit_get(k, &o, NULL));
+	}
+	cache_stat(k->c, &st);
+	EXPECT_EQ(0, st.stored);
+	EXPECT_EQ(0, st.objects);
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F(put, a_broken_promise_stores_nothing)
+{
+	EXPECT_EQ(0, cache_kit_run(&self->k, break_promises));
+}
+
+static int refuse(struct cache_kit *k)
+{
+	static char big[CACHE_META_BYTES_MAX + 1];
+	struct cache_key tag = {big, CACHE_TAG_BYTES_MAX + 1}, key = {"k", 1};
+	struct cache_put_conf conf = {.bytes = 1};
+	struct cache_put *p;
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	EXPECT_EQ(-EMSGSIZE, cache_put_begin(k->c, (struct cache_key){"", 0}, &conf, &p, SL_NEVER));
+	EXPECT_EQ(-EMSGSIZE, cache_put_begin(k->c, (struct cache_key){big, CACHE_KEY_BYTES_MAX + 1},
+					     &conf, &p, SL_NEVER));
+	conf = (struct cache_put_conf){.bytes = 1, .tags = &tag, .tags_n = 1};
+	EXPECT_EQ(-EMSGSIZE, cache_put_begin(k->c, key, &conf, &p, SL_NEVER));
+	conf = (struct cache_put_conf){.bytes = 1, .meta = big, .meta_bytes = sizeof(big)};
+	EXPECT_EQ(-EMSGSIZE, cache_put_begin(k->c, key, &conf, &p, SL_NEVER));
+	conf = (struct cache_put_conf){.bytes = 9 * SL_MIB};
+	EXPECT_EQ(-EFBIG, cache_put_begin(k->c, key, &conf, &p, SL_NEVER));
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F(put, what_is_too_long_is_refused)
+{
+	EXPECT_EQ(0, cache_kit_run(&self->k, refuse));
+}
+
+/* ---- while it comes ----------------------------------------------------------------------- */
+
+static void send_while_filling(struct cache_kit *k, uint32_t id, uint64_t bytes, uint64_t promised)
+{
+	struct cache_kit_object o = {.id = id, .bytes = bytes};
+	struct sl_part early[CACHE_PARTS_MAX], parts[CACHE_PARTS_MAX];
+	struct cache_put *p = begin(k, &o, promised);
+	uint64_t done = 0, step = 90001;
+	int n_early = 0;
+
+	while (done < bytes) {
+		uint64_t n = sl_min(step, bytes - done);
+		int got;
+
+		ASSERT_EQ(0, write_some(p, &o, done, n));
+		done += n;
+		EXPECT_EQ(done, cache_put_written(p));
+		got = cache_put_parts(p, done / 3, done - done / 3, parts, CACHE_PARTS_MAX);
+		EXPECT_LT(0, got);
+		EXPECT_TRUE(cache_kit_parts_are(parts, got, &o, done / 3));
+		/* Held until the end: what is given out is not filled again. */
+		if (!n_early)
+			n_early = cache_put_parts(p, 0, done, early, CACHE_PARTS_MAX);
+	}
+	ASSERT_EQ(0, cache_put_commit(p, SL_NEVER));
+	EXPECT_TRUE(cache_kit_parts_are(early, n_early, &o, 0));
+	EXPECT_EQ(0, cache_kit_get(k, &o, NULL));
+}
+
+static int fill_and_send(struct cache_kit *k)
+{
+	static const uint64_t sizes[] = {1000, 262144, 300000, 800000, 1500000, 4000000};
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	for (uint32_t i = 0; i < SL_ARRAY_SIZE(sizes); i++) {
+		send_while_filling(k, 2 * i, sizes[i], sizes[i]);
+		send_while_filling(k, 2 * i + 1, sizes[i], CACHE_BYTES_UNKNOWN);
+	}
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F(put, what_came_can_be_sent_while_the_rest_comes)
+{
+	/* All of it at a time, a quarter of the cache. */
+	self->k.conf.max_bytes = 64 * SL_MIB;
+	EXPECT_EQ(0, cache_kit_run(&self->k, fill_and_send));
+}
+
+static int give_up(struct cache_kit *k)
+{
+	struct cache_stat before, after;
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	cache_stat(k->c, &before);
+	for (uint32_t i = 0; i < 40; i++) {
+		struct cache_kit_object o = {.id = i, .bytes = 3000000};
+		struct cache_put *p = begin(k, &o, i % 2 ? CACHE_BYTES_UNKNOWN : o.bytes);
+
+		EXPECT_EQ(0, write_some(p, &o, 0, 2000000));
+		cache_put_abort(p);
+		EXPECT_EQ(-ENOENT, cache_kit_get(k, &o, NULL));
+	}
+	/* Large ones had segments of their own, which go. */
+	do {
+		sl_sleep(sl_now() + SL_MSEC);
+		cache_stat(k->c, &after);
+	} while (after.segments != before.segments);
+	EXPECT_EQ(0, after.objects);
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F(put, what_is_given_up_leaves_nothing)
+{
+	EXPECT_EQ(0, cache_kit_run(&self->k, give_up));
+}
+
+/* ---- expiry and updates ------------------------------------------------------------------- */
+
+static int64_t now_ms(void)
+{
+	return sl_wall_clock_ns() / SL_MSEC;
+}
+
+static int put_until(struct cache_kit *k, uint32_t id, int64_t expires_ms)
+{
+	struct cache_put_conf conf = {.bytes = 0, .expires_ms = expires_ms};
+	struct cache_put *p;
+	int err = cache_put_begin(k->c, cache_kit_key(id), &conf, &p, SL_NEVER);
+
+	return err ? err : cache_put_commit(p, SL_NEVER);
+}
+
+static int expire(struct cache_kit *k)
+{
+	int64_t soon = now_ms() + 1500;
+	struct cache_object *o;
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	ASSERT_EQ(0, put_until(k, 1, soon));
+	ASSERT_EQ(0, put_until(k, 2, 0)); /* by the cache's ttl */
+	ASSERT_EQ(0, put_until(k, 3, now_ms() - 5000));
+	ASSERT_EQ(0, cache_lookup(k->c, cache_kit_key(1), 0, &o, SL_NEVER));
+	EXPECT_EQ(soon, o->expires_ms);
+	EXPECT_LE(o->stored_ms, now_ms());
+	cache_release(o);
+	ASSERT_EQ(0, cache_lookup(k->c, cache_kit_key(2), 0, &o, SL_NEVER));
+	EXPECT_LT(now_ms() + 3000 * 1000, o->expires_ms);
+	EXPECT_LE(o->expires_ms, now_ms() + 3600 * 1000);
+	cache_release(o);
+	while (now_ms() < soon)
+		sl_sleep(sl_now() + 10 * SL_MSEC);
+	for (int i = 0; i < 2; i++) {
+		EXPECT_EQ(-ENOENT, cache_lookup(k->c, cache_kit_key(1), 0, &o, SL_NEVER));
+		EXPECT_EQ(-ENOENT, cache_lookup(k->c, cache_kit_key(3), 0, &o, SL_NEVER));
+		for (uint32_t id = 1; id <= 3; id++) {
+			ASSERT_EQ(0, cache_lookup(k->c, cache_kit_key(id), CACHE_STALE, &o,
+						  SL_NEVER));
+			cache_release(o);
+		}
+		ASSERT_EQ(0, cache_kit_reopen(k));
+	}
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F(put, objects_expire_and_are_found_stale)
+{
+	self->k.conf.ttl_ns = 3600 * SL_SEC;
+	EXPECT_EQ(0, cache_kit_run(&self->k, expire));
+}
+
+static void update(struct cache_kit *k, uint32_t id, uint64_t bytes)
+{
+	struct cache_kit_object o = {.id = id, .bytes = bytes};
+	struct cache_key tags[CACHE_TAGS_MAX];
+	struct cache_object *held;
+	uint64_t first;
+	const char *meta;
+
+	ASSERT_EQ(0, cache_kit_put(k, &o, "tag"));
+	ASSERT_EQ(0, cache_kit_get(k, &o, &held));
+	first = held->version;
+	cache_release(held);
+	/* Another generation's meta with the same body. */
+	o.gen = 7;
+	meta = cache_kit_meta(&o);
+	ASSERT_EQ(0, cache_update(k->c, cache_kit_key(id), first, meta, (uint32_t)strlen(meta),
+				  INT64_MAX, SL_NEVER));
+	EXPECT_EQ(-ESTALE, cache_update(k->c, cache_kit_key(id), first, meta, 1, 0, SL_NEVER));
+	ASSERT_EQ(0, cache_lookup(k->c, cache_kit_key(id), 0, &held, SL_NEVER));
+	EXPECT_LT(first, held->version);
+	EXPECT_EQ(strlen(meta), held->meta_bytes);
+	EXPECT_MEMEQ(meta, held->meta, held->meta_bytes);
+	ASSERT_EQ(1, cache_tags(held, tags));
+	EXPECT_EQ(3, tags[0].n);
+	EXPECT_MEMEQ("tag", tags[0].p, 3);
+	o.gen = 0;
+	EXPECT_EQ(0, cache_kit_range(held, &o, 0, bytes));
+	cache_release(held);
+}
+
+static int update_some(struct cache_kit *k)
+{
+	ASSERT_EQ(0, cache_kit_open(k));
+	update(k, 1, 0);
+	update(k, 2, 5000);
+	update(k, 3, 200000);
+	update(k, 4, 900000);
+	EXPECT_EQ(-ENOENT, cache_update(k->c, cache_kit_key(9), 1, "", 0, 0, SL_NEVER));
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F(put, an_update_changes_meta_and_keeps_the_body)
+{
+	EXPECT_EQ(0, cache_kit_run(&self->k, update_some));
+}
+
+TEST_HARNESS_MAIN

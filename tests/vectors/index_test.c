@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Indexes: what all kinds promise, against a model that looks at every row; what was saved, and
+ * what was damaged since.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness.h"
+#include "vectors/index_pvt.h"
+#include "vectors/vectors.h"
+
+#define ROWS 3000u
+#define CHUNKS (ROWS / SL_ROWS_A_CHUNK + 1)
+#define DIM 19u
+#define STRIDE 128u
+#define K_MAX 40u
+
+/* ---- an index and its model ------------------------------------------------------------- */
+
+FIXTURE(index)
+{
+	uint8_t *chunks[CHUNKS];
+	struct sl_rows rows;
+	struct sl_index *index;
+	struct sl_scratch *scratch;
+	bool live[ROWS];
+	uint32_t n;
+};
+
+FIXTURE_VARIANT(index)
+{
+	struct sl_index_conf conf;
+	enum sl_metric metric;
+};
+
+FIXTURE_VARIANT_ADD(index, flat_l2){.conf = {.kind = SL_INDEX_FLAT}, .metric = SL_METRIC_L2};
+FIXTURE_VARIANT_ADD(index, flat_dot){.conf = {.kind = SL_INDEX_FLAT}, .metric = SL_METRIC_DOT};
+
+static void make_rows(uint8_t **chunks)
+{
+	for (uint32_t c = 0; c < CHUNKS; c++) {
+		chunks[c] = aligned_alloc(SL_ROW_ALIGN, SL_ROWS_A_CHUNK * STRIDE);
+		ASSERT_TRUE(chunks[c] != NULL);
+		for (uint32_t r = 0; r < SL_ROWS_A_CHUNK; r++) {
+			float *v = (float *)(void *)(chunks[c] + r * STRIDE);
+
+			/* few values, so that distances are often the same */
+			for (uint32_t i = 0; i < DIM; i++)
+				v[i] = (float)(harness_random() % 4);
+		}
+	}
+}
+
+FIXTURE_SETUP(index)
+{
+	make_rows(self->chunks);
+	self->rows = (struct sl_rows){
+		.chunks = (const uint8_t *const *)self->chunks,
+		.stride = STRIDE,
+		.dim = DIM,
+		.component = SL_F32,
+		.metric = variant->metric,
+	};
+	memset(self->live, 0, sizeof(self->live));
+	self->n = 0;
+	ASSERT_EQ(0, sl_index_new(&variant->conf, &self->rows, &self->index));
+	ASSERT_EQ(0, sl_scratch_new(&self->scratch));
+}
+
+FIXTURE_TEARDOWN(index)
+{
+	sl_index_free(self->index);
+	sl_scratch_free(self->scratch);
+	for (uint32_t c = 0; c < CHUNKS; c++)
+		free(self->chunks[c]);
+}
+
+/* Adds or removes a row, as it is there or not. */
+static void toggle(FIXTURE_DATA(index) * self, uint32_t row)
+{
+	bool was = self->live[row];
+
+	ASSERT_EQ(was ? -EEXIST : 0, sl_index_add(self->index, row));
+	if (was)
+		ASSERT_EQ(0, sl_index_remove(self->index, row));
+	self->live[row] = !was;
+	self->n += was ? UINT32_MAX : 1;
+	ASSERT_EQ(self->n, sl_index_count(self->index));
+}
+
+static void add_some(FIXTURE_DATA(index) * self, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		toggle(self, (uint32_t)(harness_random() % ROWS));
+}
+
+/* ---- searches --------------------------------------------------------------------------- */
+
+struct asked {
+	float vector[DIM];
+	uint64_t allowed[ROWS / 64 + 1];
+	struct sl_query query;
+};
+
+/* Every second one allows only some of the rows. */
+static void ask(struct asked *a)
+{
+	memset(a, 0, sizeof(*a));
+	for (uint32_t i = 0; i < DIM; i++)
+		a->vector[i] = (float)(harness_random() % 4);
+	a->query.vector = a->vector;
+	a->query.k = (uint32_t)(harness_random() % (K_MAX + 1));
+	a->query.exact = harness_random() % 2;
+	if (harness_random() % 2)
+		return;
+	a->query.allowed = a->allowed;
+	a->query.allowed_rows = (uint32_t)(harness_random() % ROWS);
+	for (uint32_t row = 0; row < a->query.allowed_rows; row++) {
+		if (harness_random() % 3)
+			continue;
+		a->allowed[row / 64] |= UINT64_C(1) << row % 64;
+		a->query.allowed_n++;
+	}
+}
+
+static bool may_give(FIXTURE_DATA(index) * self, const struct asked *a, uint32_t row)
+{
+	return self->live[row] && (!a->query.allowed || (row < a->query.allowed_rows &&
+							 a->allowed[row / 64] >> row % 64 & 1));
+}
+
+static int by_nearness(const void *a, const void *b)
+{
+	const struct sl_hit *x = a, *y = b;
+
+	return hit_before(*x, *y) ? -1 : hit_before(*y, *x);
+}
+
+/* Return: how many of @ret_hits there should be. */
+static uint32_t expected(FIXTURE_DATA(index) * self, const struct asked *a, struct sl_hit *ret_hits)
+{
+	static struct sl_hit all[ROWS];
+	uint32_t n = 0;
+
+	for (uint32_t row = 0; row < ROWS; row++) {
+		float d;
+
+		if (!may_give(self, a, row))
+			continue;
+		d = sl_distance(self->rows.metric, SL_F32)(a->vector, sl_row(&self->rows, row),
+							   DIM);
+		all[n++] = (struct sl_hit){d, row};
+	}
+	qsort(all, n, sizeof(all[0]), by_nearness);
+	n = sl_min(n, a->query.k);
+	memcpy(ret_hits, all, n * sizeof(all[0]));
+	return n;
+}
+
+static bool is_right(FIXTURE_DATA(index) * self, const struct asked *a, const struct sl_hit *hits,
+		     int n)
+{
+	struct sl_hit want[K_MAX];
+	uint32_t want_n = expected(self, a, want);
+
+	if (!EXPECT_EQ(want_n, n))
+		return false;
+	for (uint32_t i = 0; i < want_n; i++)
+		if (!EXPECT_EQ(want[i].row, hits[i].row) ||
+		    !EXPECT_TRUE(want[i].distance == hits[i].distance))
+			return false;
+	return true;
+}
+
+static bool search_is_right(FIXTURE_DATA(index) * self)
+{
+	struct sl_hit hits[K_MAX];
+	struct asked a;
+
+	ask(&a);
+	return is_right(self, &a, hits,
+			sl_index_search(self->index, &a.query, hits, self->scratch));
+}
+
+TEST_F(index, what_is_added_is_found_until_it_is_removed)
+{
+	for (int step = 0; step < 60; step++) {
+		add_some(self, 100);
+		ASSERT_TRUE(search_is_right(self));
+	}
+	for (uint32_t row = 0; row < ROWS; row++)
+		if (self->live[row])
+			toggle(self, row);
+	ASSERT_EQ(-ENOENT, sl_index_remove(self->index, 7));
+	ASSERT_EQ(-ENOENT, sl_index_remove(self->index, UINT32_MAX - 1));
+	ASSERT_TRUE(search_is_right(self));
+}
+
+TEST_F(index, many_searches_are_those_of_each)
+{
+	enum { QUERIES = 9 };
+	static struct asked asked[QUERIES];
+	struct sl_query queries[QUERIES];
+	struct sl_hit hits[QUERIES * K_MAX], *at = hits;
+	uint32_t n[QUERIES];
+
+	add_some(self, ROWS);
+	for (int q = 0; q < QUERIES; q++) {
+		ask(&asked[q]);
+		queries[q] = asked[q].query;
+	}
+	ASSERT_EQ(0, sl_index_search_many(self->index, queries, QUERIES, hits, n, self->scratch));
+	for (int q = 0; q < QUERIES; q++) {
+		EXPECT_TRUE(is_right(self, &asked[q], at, (int)n[q]));
+		at += queries[q].k;
+	}
+	EXPECT_EQ(0, sl_index_search_many(self->index, queries, 0, hits, n, self->scratch));
+}
+
+TEST_F(index, what_is_no_number_is_farthest)
+{
+	struct sl_hit hits[3];
+	struct asked a = {.query = {.k = 3}};
+
+	a.query.vector = a.vector;
+	for (uint32_t row = 0; row < 3; row++)
+		toggle(self, row);
+	((float *)(void *)self->chunks[0])[STRIDE / sizeof(float)] = NAN;
+	ASSERT_EQ(3, sl_index_search(self->index, &a.query, hits, self->scratch));
+	EXPECT_EQ(1, hits[2].row);
+	EXPECT_TRUE(isinf(hits[2].distance));
+}
+
+TEST_F(index, its_memory_is_told)
+{
+	uint64_t empty = sl_index_bytes(self->index);
+
+	toggle(self, ROWS - 1);
+	EXPECT_TRUE(sl_index_bytes(self->index) >= empty + ROWS / 8);
+	EXPECT_EQ(0, sl_index_step(self->index, SL_MSEC));
+}
+
+/* ---- saving and loading ----------------------------------------------------------------- */
+
+struct bytes {
+	uint8_t *p;
+	size_t n, room, at;
+};
+
+static int write_bytes(void *arg, const void *data, size_t n)
+{
+	struct bytes *b = arg;
+
+	if (b->n + n > b->room)
+		return -ENOSPC;
+	if (n)
+		memcpy(b->p + b->n, data, n);
+	b->n += n;
+	return 0;
+}
+
+static int read_bytes(void *arg, void *ret_data, size_t n)
+{
+	struct bytes *b = arg;
+
+	if (b->at + n > b->n)
+		return -ENODATA;
+	if (n)
+		memcpy(ret_data, b->p + b->at, n);
+	b->at += n;
+	return 0;
+}
+
+static struct bytes saved(struct sl_index *index)
+{
+	struct bytes b = {.room = 1 << 20};
+
+	b.p = malloc(b.room);
+	ASSERT_TRUE(b.p != NULL);
+	ASSERT_EQ(0, sl_index_save(index, write_bytes, &b));
+	return b;
+}
+
+TEST_F(index, what_was_saved_is_loaded)
+{
+	struct bytes b;
+	struct sl_index *again;
+
+	add_some(self, ROWS);
+	b = saved(self->index);
+	ASSERT_EQ(0, sl_index_load(&variant->conf, &self->rows, read_bytes, &b, &again));
+	EXPECT_EQ(b.n, b.at);
+	sl_index_free(self->index);
+	self->index = again;
+	for (int i = 0; i < 20; i++)
+		ASSERT_TRUE(search_is_right(self));
+	add_some(self, 100);
+	ASSERT_TRUE(search_is_right(self));
+	free(b.p);
+}
+
+TEST_F(index, every_flipped_bit_is_noticed)
+{
+	struct bytes b;
+
+	add_some(self, 200);
+	b = saved(self->index);
+	for (size_t i = 0; i < b.n * 8; i++) {
+		struct sl_index *again = NULL;
+		int err;
+
+		b.p[i / 8] ^= (uint8_t)(1 << i % 8);
+		b.at = 0;
+		err = sl_index_load(&variant->conf, &self->rows, read_bytes, &b, &again);
+		ASSERT_TRUE(err == -EBADMSG || err == -ENODATA);
+		b.p[i / 8] ^= (uint8_t)(1 << i % 8);
+	}
+	free(b.p);
+}
+
+TEST_F(index, every_missing_byte_is_noticed)
+{
+	struct sl_index *again = NULL;
+	struct bytes b;
+
+	add_some(self, 200);
+	b = saved(self->index);
+	for (size_t n = b.n; n--;) {
+		b.n = n;
+		b.at = 0;
+		ASSERT_EQ(-ENODATA,
+			  sl_index_load(&variant->conf, &self->rows, read_bytes, &b, &again));
+	}
+	free(b.p);
+}
+
+TEST_F(index, a_full_disk_is_told)
+{
+	uint8_t little[8];
+	struct bytes b = {.p = little, .room = sizeof(little)};
+
+	add_some(self, 200);
+	EXPECT_EQ(-ENOSPC, sl_index_save(self->index, write_bytes, &b));
+}
+
+/* ---- the nearest so far ----------------------------------------------------------------- */
+
+TEST(the_nearest_are_kept)
+{
+	for (uint32_t k = 0; k <= 70; k++) {
+		struct sl_hit all[200], hits[70];
+		struct nearest nearest = {.hits = hits, .k = k};
+
+		for (uint32_t i = 0; i < 200; i++) {
+			all[i] = (struct sl_hit){(float)(harness_random() % 50), i};
+			nearest_put(&nearest, all[i]);
+		}
+		qsort(all, 200, sizeof(all[0]), by_nearness);
+		ASSERT_EQ(k, nearest_sort(&nearest));
+		for (uint32_t i = 0; i < k; i++)
+			ASSERT_EQ(all[i].row, hits[i].row);
+	}
+}
+
+TEST(names)
+{
+	EXPECT_STREQ("flat", sl_index_name(SL_INDEX_FLAT));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The daemon's reverse proxy: its settings, its start and end.
+ *
+ * Interface: "proxy.c" of daemon.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "daemon.h"
+
+static struct http_proxy_conf conf_of(const struct daemon *d)
+{
+	const struct sl_conf *c = &d->conf;
+
+	return (struct http_proxy_conf){
+		.cache = d->cache,
+		.origin = c->proxy.origin,
+		.host = c->proxy.host,
+		.connect_ns = c->proxy.connect_timeout_ns,
+		.first_byte_ns = c->proxy.first_byte_timeout_ns,
+		.between_bytes_ns = c->proxy.between_bytes_timeout_ns,
+		.idle_ns = c->proxy.idle_timeout_ns,
+		.idle_max = (uint32_t)c->proxy.idle_connections,
+		.slice_bytes = c->proxy.slice_bytes,
+		.guess_max_ns = c->proxy.guess_max_ns,
+		.stale_max_ns = c->proxy.stale_max_ns,
+	};
+}
+
+int proxy_begin(struct daemon *d, uint32_t cores, char *why, size_t why_len)
+{
+	struct http_proxy_conf conf = conf_of(d);
+	int err;
+
+	if (!d->conf.proxy.listen.n)
+		return 0;
+	if (!d->cache) {
+		snprintf(why, why_len, "proxy.listen needs a cache: set cache.path to a folder");
+		return -EINVAL;
+	}
+	if (!conf.origin[0]) {
+		snprintf(why, why_len,
+			 "proxy.listen needs proxy.origin, the URL of the server "
+			 "behind it");
+		return -EINVAL;
+	}
+	err = http_proxy_new(&conf, cores, &d->proxy, why, why_len);
+	if (err)
+		return err;
+	return http_server_init(&d->front, &(struct http_server_conf){
+						   .cores = cores,
+						   .registry = d->registry,
+						   .head_bytes_max = d->conf.http.max_head_bytes,
+						   .body_bytes_max = d->conf.http.max_body_bytes,
+						   .proxy = d->proxy,
+					   });
+}
+
+int proxy_stop_core(void *arg, int64_t deadline)
+{
+	struct daemon *d = arg;
+
+	if (d->proxy)
+		http_proxy_stop(d->proxy, deadline);
+	return 0;
+}
+
+void proxy_apply(struct daemon *d)
+{
+	struct http_proxy_conf conf = conf_of(d);
+
+	if (!d->proxy)
+		return;
+	http_proxy_configure(d->proxy, &conf);
+	http_server_set_limits(&d->front, d->conf.http.max_head_bytes, d->conf.http.max_body_bytes);
+}
+
+void proxy_free(struct daemon *d)
+{
+	http_server_done(&d->front);
+	http_proxy_free(d->proxy);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Indexes: which rows of a collection are nearest to a query.
+ *
+ * A collection keeps the vectors of each of its named vectors as rows, numbered from 0 on; an index
+ * keeps what finds them. It belongs to one core, neither parks nor reads, and a search between any
+ * two calls gives what was added and not removed.
+ *
+ * Order of parts: rows; making; changing; searching; keeping.
+ */
+#ifndef VECTORS_INDEX_H
+#define VECTORS_INDEX_H
+
+#include "distance.h"
+
+/* ---- rows ------------------------------------------------------------------------------- */
+
+/* Rows lie in chunks of so many, each row at a multiple of 64 bytes. */
+#define SL_ROWS_A_CHUNK 1024u
+#define SL_ROW_ALIGN 64u
+
+/* No row. */
+#define SL_ROW_NONE UINT32_MAX
+
+/**
+ * struct sl_rows - the vectors, kept by the collection.
+ * @chunks: of SL_ROWS_A_CHUNK rows each; the list may be moved and grow between two calls, a chunk
+ *	may not. @stride: bytes from a row to the next.
+ */
+struct sl_rows {
+	const uint8_t *const *chunks;
+	size_t stride;
+	uint32_t dim;
+	enum sl_component component;
+	enum sl_metric metric;
+};
+
+static inline const void *sl_row(const struct sl_rows *rows, uint32_t row)
+{
+	return rows->chunks[row / SL_ROWS_A_CHUNK] + row % SL_ROWS_A_CHUNK * rows->stride;
+}
+
+/* ---- making ----------------------------------------------------------------------------- */
+
+enum sl_index_kind {
+	SL_INDEX_FLAT, /* looks at all rows: exact */
+	SL_INDEX_LAST
+};
+
+/**
+ * struct sl_index_conf - how an index is made; zero fields take the defaults of its kind.
+ * @seed: of all that is chosen at random, so that the same calls give the same index.
+ */
+struct sl_index_conf {
+	enum sl_index_kind kind;
+	uint64_t seed;
+};
+
+struct sl_index;
+
+const char *sl_index_name(enum sl_index_kind kind);
+
+/* @rows outlives the index. Return: 0 or -ENOMEM. */
+int sl_index_new(const struct sl_index_conf *conf, const struct sl_rows *rows,
+		 struct sl_index **ret_index);
+
+/* Accepts NULL. */
+void sl_index_free(struct sl_index *index);
+
+/* ---- changing --------------------------------------------------------------------------- */
+
+/**
+ * sl_index_add() - @row, whose vector is there and stays as it is until it is removed, is found
+ * from now on. Return: 0; -EEXIST; -ENOMEM: nothing was changed.
+ */
+int sl_index_add(struct sl_index *index, uint32_t row);
+
+/* @row is not found any more; its vector may go. Return: 0; -ENOENT. */
+int sl_index_remove(struct sl_index *index, uint32_t row);
+
+/**
+ * sl_index_step() - work that makes searches faster or brings memory back, for about @budget_ns.
+ * Return: 1: more is left; 0; -ENOMEM.
+ */
+int sl_index_step(struct sl_index *index, int64_t budget_ns);
+
+/* Rows that are found. */
+uint32_t sl_index_count(const struct sl_index *index);
+
+/* Memory that the index has taken, without the rows. */
+uint64_t sl_index_bytes(const struct sl_index *index);
+
+/* ---- searching -------------------------------------------------------------------------- */
+
+/**
+ * struct sl_query - what is looked for.
+ * @vector: of the rows' kind and dimension. @k: how many. @effort: how hard to look, in the kind's
+ *	own measure; 0: its default. @exact: look at all rows.
+ * @allowed: a bit for each of the rows below @allowed_rows (others are not); NULL: all rows.
+ * @allowed_n: how many of the bits are set.
+ */
+struct sl_query {
+	const void *vector;
+	uint32_t k;
+	uint32_t effort;
+	bool exact;
+	const uint64_t *allowed;
+	uint32_t allowed_rows;
+	uint32_t allowed_n;
+};
+
+struct sl_hit {
+	float distance;
+	uint32_t row;
+};
+
+/* Memory of searches, of one core; grows as needed, and is kept. */
+struct sl_scratch;
+
+int sl_scratch_new(struct sl_scratch **ret_scratch);
+void sl_scratch_free(struct sl_scratch *scratch);
+
+/**
+ * sl_index_search() - the nearest rows, nearest first; of equal distance the lower row first.
+ * @ret_hits: room for @query->k. Distances that are not numbers count as infinitely far.
+ * Return: hits, fewer than k if there are no more; or -ENOMEM.
+ */
+int sl_index_search(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
+		    struct sl_scratch *scratch);
+
+/**
+ * sl_index_search_many() - @n searches at once, which may cost less than one after the other.
+ * @ret_hits: for each query the room of its k, one behind the other. @ret_n: hits of each.
+ * Return: 0 or -ENOMEM.
+ */
+int sl_index_search_many(struct sl_index *index, const struct sl_query *queries, uint32_t n,
+			 struct sl_hit *ret_hits, uint32_t *ret_n, struct sl_scratch *scratch);
+
+/* ---- keeping ---------------------------------------------------------------------------- */
+
+typedef int (*sl_write_fn)(void *arg, const void *data, size_t n);
+typedef int (*sl_read_fn)(void *arg, void *ret_data, size_t n);
+
+/**
+ * sl_index_save() - all that the index needs to be as it is, by calls of @write(@arg, data, n),
+ * which return 0 or -errno. Return: 0 or what @write returned.
+ */
+int sl_index_save(struct sl_index *index, sl_write_fn write, void *arg);
+
+/**
+ * sl_index_load() - the index that was saved, by calls of @read(@arg, data, n), which fill all n
+ * bytes or return -errno. @rows hold what they held. Any bytes may come.
+ * Return: 0; -EBADMSG: it does not verify; -ENOMEM; or what @read returned.
+ */
+int sl_index_load(const struct sl_index_conf *conf, const struct sl_rows *rows, sl_read_fn read,
+		  void *arg, struct sl_index **ret_index);
+
+#endif

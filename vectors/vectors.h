@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vectors: the one header that the layers to the right include. */
+#ifndef VECTORS_VECTORS_H
+#define VECTORS_VECTORS_H
+
+#include "distance.h"
+#include "index.h"
+
+#endif
