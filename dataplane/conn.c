@@ -369,12 +369,6 @@ static void serve(void *arg)
 		conn_try_free(c);
 }
 
-void conn_set_idle(struct sl_conn *c)
-{
-	c->idle_at = after(sl_now(), c->l->limits.idle_ns);
-	conn_set_timer(c);
-}
-
 static void wait_for_request(struct sl_conn *c)
 {
 	const struct sl_conn_limits *lim = &c->l->limits;

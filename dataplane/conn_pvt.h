@@ -187,9 +187,6 @@ void conn_advance(struct sl_conn *c);
 /* Makes the timer due when the earliest of the connection's deadlines is. */
 void conn_set_timer(struct sl_conn *c);
 
-/* Waits for a request from now on: how long it may. */
-void conn_set_idle(struct sl_conn *c);
-
 /* ---- conn_tls.c ------------------------------------------------------------------------- */
 
 /* On a listener with TLS. Return: 0 or -ENOMEM. */

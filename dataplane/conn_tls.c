@@ -152,7 +152,7 @@ static bool shake(struct sl_conn *c)
 	if (SSL_session_reused(c->tls->ssl))
 		sl_metric_add1(m, SL_M_TLS_RESUMED, c->l->dim, 1);
 	try_kernel(c);
-	conn_set_idle(c);
+	c->idle_at = SL_NEVER; /* until it waits for a request */
 	return true;
 }
 

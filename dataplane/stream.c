@@ -224,6 +224,9 @@ static ssize_t read_tls(struct sl_stream *s, void *dst, size_t max, int64_t dead
 
 		if (n != -EAGAIN)
 			return n;
+		err = tls_flush(&s->tls); /* of an answer to new keys, say */
+		if (err && err != -EAGAIN)
+			return err;
 		err = wait_until_ready(s, POLLIN, deadline);
 		if (err)
 			return err;
