@@ -174,6 +174,7 @@ struct shard;
  * @seq: its name. @pos: where the next object goes. @records: written. @written, @synced: objects
  * whose bytes and record were written, and of these the durable. @puts: who still writes into it.
  * @solo: it has one object, and grows with it. @err: what a write or sync said; nothing is added.
+ * @doubtful: found by the start, and perhaps not on disk.
  */
 struct segment {
 	struct sl_list node;
@@ -187,7 +188,7 @@ struct segment {
 	uint32_t extra_n;
 	enum cache_region region;
 	int err;
-	bool solo, sealed, syncing, unlinked;
+	bool solo, sealed, syncing, unlinked, doubtful;
 	struct sl_waitq sync;
 };
 
@@ -338,6 +339,9 @@ void shard_done(struct shard *s);
 
 /* Finds again what is in its folder. What cannot be read is dropped; see struct shard. */
 void shard_recover(struct shard *s, int64_t deadline);
+
+/* Makes durable, at once, what of these shards may not be yet, before anybody finds it. */
+void recover_sync(struct shard *const *shards, uint32_t n);
 
 /* Waits for who still writes, and seals what was written. */
 void shard_stop(struct shard *s);
