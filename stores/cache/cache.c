@@ -280,9 +280,16 @@ static bool is_here(const struct cache *c, uint32_t shard)
 
 int cache_start(struct cache *c, int64_t deadline)
 {
-	for (uint32_t i = 0; i < c->super.shards; i++)
-		if (is_here(c, i))
-			shard_recover(&c->shards[i], deadline);
+	struct shard *here[CACHE_SHARDS_MAX];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < c->super.shards; i++) {
+		if (!is_here(c, i))
+			continue;
+		here[n++] = &c->shards[i];
+		shard_recover(&c->shards[i], deadline);
+	}
+	recover_sync(here, n);
 	scrub_start(views_here(c));
 	return 0;
 }

@@ -175,6 +175,7 @@ struct shard;
  * whose bytes and record were written, and of these the durable. @puts: who still writes into it.
  * @solo: it has one object, and grows with it. @err: what a write or sync said; nothing is added.
  * @map: of the whole file, once somebody asked for it; any core may be the first.
+ * @doubtful: found by the start, and perhaps not on disk.
  */
 struct segment {
 	struct sl_list node;
@@ -190,7 +191,7 @@ struct segment {
 	uint32_t extra_n;
 	enum cache_region region;
 	int err;
-	bool solo, sealed, syncing, unlinked;
+	bool solo, sealed, syncing, unlinked, doubtful;
 	struct sl_waitq sync;
 };
 
@@ -308,9 +309,10 @@ static inline void count_up(uint64_t *slot, uint64_t n)
 /**
  * struct shard - a part of the cache; touched by its home alone.
  * @segs: segments by their ids. @regions: oldest first. @active: where objects are appended.
- * @last_seq, @last_version: given out. @bytes: of all files. @commits: under way. @making: who
- * makes segments, or frees some. @started: it is of use; a shard whose folder cannot be read for
- * want of something (memory, descriptors) leaves it alone, finds nothing and takes nothing.
+ * @last_seq, @last_version: given out. @bytes: of all files. @full_bytes: until @full_until no more
+ * may be taken, for the disk was full then. @commits: under way. @making: who makes segments, or
+ * frees some. @started: it is of use; a shard whose folder cannot be read for want of something
+ * (memory, descriptors) leaves it alone, finds nothing and takes nothing.
  */
 struct shard {
 	_Alignas(64) struct cache *c;
@@ -328,6 +330,8 @@ struct shard {
 	uint32_t last_seq;
 	uint64_t last_version;
 	uint64_t bytes;
+	uint64_t full_bytes;
+	int64_t full_until;
 	uint32_t commits;
 	struct sl_mutex making;
 	struct counts n;
@@ -340,6 +344,9 @@ void shard_done(struct shard *s);
 /* Finds again what is in its folder. What cannot be read is dropped; see struct shard. */
 void shard_recover(struct shard *s, int64_t deadline);
 
+/* Makes durable, at once, what of these shards may not be yet, before anybody finds it. */
+void recover_sync(struct shard *const *shards, uint32_t n);
+
 /* Waits for who still writes, and seals what was written. */
 void shard_stop(struct shard *s);
 
@@ -349,6 +356,10 @@ void shard_event(const struct shard *s, enum cache_event event, int64_t a, int64
 /* Space of one shard, of one of its segments, and the largest object that shares one. */
 uint64_t shard_max_bytes(const struct shard *s);
 uint64_t shard_segment_bytes(const struct shard *s);
+
+/* The disk is full: for a while that is all the space there is, so that objects make room. */
+void shard_note_full(struct shard *s);
+uint64_t shard_limit(const struct shard *s);
 uint64_t shard_shared_max(const struct shard *s);
 
 uint64_t shard_next_version(struct shard *s);

@@ -230,19 +230,20 @@ static int make_room(struct cache_put *p, uint64_t bytes, int64_t deadline)
 /* Writes what is in memory behind what is in the file. */
 static int write_bufs(struct cache_put *p, int64_t deadline)
 {
+	uint64_t at = p->written;
 	int err = make_room(p, p->came, deadline);
 
 	for (uint32_t i = 0; i < p->bufs_n && !err; i++) {
 		size_t n = i + 1 < p->bufs_n ? p->bufs[i]->bytes : p->used;
 
 		err = sl_write_all(p->g->file.fd, p->bufs[i]->data, n,
-				   p->pos + p->head.body_at + p->written, deadline);
-		if (!err)
-			p->written += n;
+				   p->pos + p->head.body_at + at, deadline);
+		at += n;
 	}
 	if (err)
-		return err;
-	SL_ASSERT(p->written == p->came);
+		return err; /* all of it is still there to be sent */
+	SL_ASSERT(at == p->came);
+	p->written = at;
 	/* What somebody else still reads is not filled again. */
 	while (p->bufs_n > 1 || (p->bufs_n && p->bufs[0]->refs > 1)) {
 		sl_buf_release(p->bufs[0]);
@@ -428,8 +429,10 @@ static int check_version(const struct cache_put *p)
 
 static void note_full(const struct cache_put *p, int err)
 {
-	if (err == -ENOSPC)
-		shard_event(p->s, CACHE_FULL, (int64_t)p->came, 0);
+	if (err != -ENOSPC)
+		return;
+	shard_note_full(p->s);
+	shard_event(p->s, CACHE_FULL, (int64_t)p->came, 0);
 }
 
 /* Body and sums of what was gathered. */

@@ -3,14 +3,14 @@
  * The start: what a shard's folder holds is found again, from the indexes of its segments and the
  * journal; no body is read.
  *
- * Interface: shard_recover(). Of several records of a key the one with the largest version counts.
- * An index record that does not verify is looked for by the head that it told of. Where that does
- * not help, because a whole segment or a part of the journal cannot be read, an old version of any
- * object could pass for the newest: then all of the shard is dropped. Objects themselves are
- * verified when they are loaded; only those that were being stored when the power went are
- * verified here, for such a one must not take the place of an older one that was whole.
+ * Interface: shard_recover(), recover_sync(). Of several records of a key the one with the largest
+ * version counts. An index record that does not verify is looked for by the head that it told of.
+ * Where that does not help, because a whole segment or a part of the journal cannot be read, an old
+ * version of any object could pass for the newest: then all of the shard is dropped. Objects
+ * themselves are verified when they are loaded; only those that were being stored when the power
+ * went are verified here, for such a one must not take the place of an older one that was whole.
  *
- * Order of parts: one object; looking for heads; one segment; the shard; dropping.
+ * Order of parts: one object; looking for heads; one segment; the shard; dropping; syncing.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -193,7 +193,7 @@ static int read_index(struct segment *g, uint8_t **ret_index, uint32_t *ret_dura
 struct found {
 	uint8_t *index;
 	uint32_t durable;
-	bool damaged, doubtful;
+	bool damaged;
 };
 
 static int record_at(const struct segment *g, const struct found *f, uint32_t i,
@@ -212,7 +212,6 @@ static void look_at_records(const struct segment *g, struct found *f)
 		if (!res)
 			f->durable = sl_max(f->durable, r.durable);
 	}
-	f->doubtful = f->durable < g->records;
 }
 
 static int enter_records(struct segment *g, const struct found *f)
@@ -227,9 +226,7 @@ static int enter_records(struct segment *g, const struct found *f)
 	}
 	if (!err && f->damaged)
 		err = find_heads(g, f->index);
-	/* What is given out from now on must not be lost any more. */
-	if (!err && f->doubtful)
-		err = sl_fsync(g->file.fd, true, SL_FAULT(SYNC_CACHE_RECOVERY), SL_NEVER);
+	g->doubtful = f->durable < g->records;
 	return err;
 }
 
@@ -411,4 +408,55 @@ void shard_recover(struct shard *s, int64_t deadline)
 	if (sl_core_self())
 		sl_metric_add(sl_core_metrics(sl_core_self()), SL_M_CACHE_OBJECTS, s->n.objects);
 	s->started = !err;
+}
+
+/* ---- syncing ---------------------------------------------------------------------------- */
+
+enum { SYNCS = 16 };
+
+/* All of @ios at once, which takes little longer than one. */
+static void sync_together(struct segment **g, struct sl_io *ios, int n)
+{
+	struct sl_io *list[SYNCS] = {0};
+
+	for (int i = 0; i < n; i++) {
+		sl_io_fsync(&ios[i], g[i]->file.fd, true, SL_FAULT(SYNC_CACHE_RECOVERY));
+		list[i] = &ios[i];
+	}
+	sl_await_all(list, n, SL_NEVER);
+	for (int i = 0; i < n; i++) {
+		g[i]->doubtful = false;
+		if (ios[i].res)
+			shard_event(g[i]->shard, CACHE_FAILED, ios[i].res, 0);
+	}
+}
+
+static struct segment *next_doubtful(struct shard *s, uint32_t *at)
+{
+	while (*at < s->segs_n) {
+		struct segment *g = s->segs[(*at)++];
+
+		if (g && g->doubtful)
+			return g;
+	}
+	return NULL;
+}
+
+void recover_sync(struct shard *const *shards, uint32_t n)
+{
+	struct segment *g[SYNCS];
+	struct sl_io ios[SYNCS];
+	int got = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = 0;
+
+		while ((g[got] = next_doubtful(shards[i], &at))) {
+			if (++got < SYNCS)
+				continue;
+			sync_together(g, ios, got);
+			got = 0;
+		}
+	}
+	sync_together(g, ios, got);
 }

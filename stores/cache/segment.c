@@ -298,7 +298,7 @@ static uint32_t durable(const struct segment *g)
 {
 	bool none = CONF(g->shard->c, durability) == SL_DURABILITY_NONE;
 
-	return none ? g->records : (uint32_t)g->synced;
+	return none ? g->index_max : (uint32_t)g->synced;
 }
 
 int cseg_record(struct segment *g, const struct record *r)

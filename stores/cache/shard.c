@@ -84,6 +84,28 @@ uint64_t shard_max_bytes(const struct shard *s)
 	return CONF(s->c, max_bytes) / s->c->super.shards;
 }
 
+/* For so long a full disk counts as the end of the cache's space. */
+#define FULL_NS (60 * SL_SEC)
+
+void shard_note_full(struct shard *s)
+{
+	uint64_t segment = shard_segment_bytes(s);
+
+	/* The next object makes a segment, and room for it before. */
+	for (int r = 0; r < CACHE_REGIONS; r++)
+		if (s->active[r])
+			s->active[r]->room = s->active[r]->pos;
+	s->full_bytes = s->bytes > segment ? s->bytes - segment : 0;
+	s->full_until = sl_now() + FULL_NS;
+}
+
+uint64_t shard_limit(const struct shard *s)
+{
+	uint64_t max = shard_max_bytes(s);
+
+	return sl_now() < s->full_until ? sl_min(max, s->full_bytes) : max;
+}
+
 #define SEGMENT_BYTES_MIN (64 * SL_KIB)
 
 uint64_t shard_segment_bytes(const struct shard *s)

@@ -159,8 +159,8 @@ static uint64_t fail_nth(const FIXTURE_VARIANT(nth) * variant, uint64_t n, char 
 	w.k.backend = &f.backend;
 	w.go_on = true;
 	cache_kit_run(&w.k, cache_world_work);
-	/* What cannot be read is taken for damaged; what cannot be written is only refused. */
-	w.lost_max = variant->err == EIO ? KEYS : 0;
+	/* What cannot be read is taken for damaged; on a full disk objects make room. */
+	w.lost_max = variant->err ? KEYS : 0;
 	cache_world_check(w.k.sim, &w, ret_wrong, len);
 	sl_sim_free(w.k.sim);
 	return f.count;
@@ -196,11 +196,13 @@ static int fill_disk(struct cache_kit *k)
 		err = cache_world_put(w, i, 20000, NULL);
 	EXPECT_EQ(-ENOSPC, err);
 	EXPECT_LT(0, k->events[CACHE_FULL]);
+	w->lost_max = 0; /* nothing goes before room is needed again */
 	cache_world_check_open(k, w);
 	EXPECT_STREQ("", k->wrong);
 	sl_sim_limit(k->sim, 0);
 	for (uint32_t i = 0; i < 12; i++)
 		EXPECT_EQ(0, cache_world_put(w, i, 20000, NULL));
+	w->lost_max = KEYS;
 	cache_world_check_open(k, w);
 	EXPECT_STREQ("", k->wrong);
 	cache_kit_close(k);
@@ -216,6 +218,41 @@ TEST(a_full_disk_refuses_and_goes_on_when_there_is_space)
 	EXPECT_EQ(0, cache_kit_run(&w.k, fill_disk));
 	cache_world_check(w.k.sim, &w, why, sizeof(why));
 	EXPECT_STREQ("", why);
+	sl_sim_free(w.k.sim);
+}
+
+/* A disk that is smaller than the cache may be. */
+static int live_on_small_disk(struct cache_kit *k)
+{
+	struct cache_stat st;
+	int refused = 0, stored = 0;
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	sl_sim_limit(k->sim, SL_MIB);
+	for (uint32_t i = 0; i < 300; i++) {
+		struct cache_kit_object o = {.id = i, .bytes = 20000};
+		int err = cache_kit_put(k, &o, NULL);
+
+		EXPECT_TRUE(!err || err == -ENOSPC);
+		refused += err == -ENOSPC;
+		stored += !err;
+		if (!err)
+			EXPECT_EQ(0, cache_kit_get(k, &o, NULL));
+	}
+	cache_stat(k->c, &st);
+	EXPECT_LT(0, refused);
+	EXPECT_LT(250, stored);
+	EXPECT_LT(0, st.evicted);
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST(on_a_disk_that_is_smaller_than_the_cache_objects_make_room)
+{
+	struct world w;
+
+	cache_world_init(&w, 11, false);
+	EXPECT_EQ(0, cache_kit_run(&w.k, live_on_small_disk));
 	sl_sim_free(w.k.sim);
 }
 
