@@ -327,7 +327,7 @@ static int pass_pieces(struct flight *f, struct origin_exchange *x)
 
 		if (err)
 			return err;
-		buf = sl_buf_new(sl_min(f->bytes, (uint64_t)PIECE_BYTES) + 1);
+		buf = sl_buf_new(sl_max(sl_min(f->bytes, (uint64_t)PIECE_BYTES), UINT64_C(1)));
 		if (!buf)
 			return -ENOMEM;
 		n = origin_read_body(x, buf->data, buf->bytes, SL_NEVER);
@@ -551,6 +551,14 @@ static void validated(struct flight *f, const struct origin_head *h, int64_t ask
 
 /* ---- the fiber -------------------------------------------------------------------------- */
 
+/* What was asked for is not what the client wants; nobody is to ask for it again so soon. */
+static void give_up_part(struct flight *f)
+{
+	f->contended = true;
+	flight_mark_alone(f);
+	end(f, 0, FLIGHT_UNSHARED);
+}
+
 /* @part: a 206 of the first slice, of an object of @bytes bytes. */
 static void take_new(struct flight *f, struct origin_exchange *x, const struct origin_head *h,
 		     int64_t asked_ms, bool part, uint64_t bytes)
@@ -586,10 +594,7 @@ static void take_new(struct flight *f, struct origin_exchange *x, const struct o
 	if (may && !err) {
 		store(f, x, put);
 	} else if (part) {
-		/* What was asked for is not what the client wants. */
-		f->contended = true;
-		flight_mark_alone(f);
-		end(f, 0, FLIGHT_UNSHARED);
+		give_up_part(f);
 	} else {
 		pass(f, x, h);
 	}
@@ -610,7 +615,7 @@ static void take(struct flight *f, struct origin_exchange *x, const struct origi
 	else if (h->status >= 500 && f->has_old)
 		pass(f, x, h);
 	else if (f->kind == FLIGHT_FIRST_SLICE && h->status == 206 && !is_the_slice(f, h, &bytes))
-		end(f, 0, FLIGHT_UNSHARED);
+		give_up_part(f);
 	else
 		take_new(f, x, h, asked_ms, bytes > 0, bytes);
 }
