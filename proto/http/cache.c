@@ -660,3 +660,19 @@ int http_cache_stat_get(struct http_request *rq, struct http_response *rs, int64
 	sl_text_put_string(&text, "}\n");
 	return send_text(rs, &text);
 }
+
+int http_cache_verify(struct http_request *rq, struct http_response *rs, int64_t deadline)
+{
+	struct sl_text text = {0};
+	struct cache_verify v;
+	struct cache *c;
+	int res = find_cache(rq, rs, &c);
+
+	if (!res)
+		res = cache_verify(c, &v, deadline);
+	if (res)
+		return outcome(res > 0 ? res : engine_failed(rs, res));
+	sl_text_printf(&text, "{\"objects\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"bad\": %" PRIu64
+		       "}\n", v.objects, v.bytes, v.bad);
+	return send_text(rs, &text);
+}

@@ -17,4 +17,7 @@ int http_cache_stat_get(struct http_request *rq, struct http_response *rs, int64
 /* "/cache-purge?key=…", "?prefix=…", "?tag=…": POST. */
 int http_cache_purge(struct http_request *rq, struct http_response *rs, int64_t deadline);
 
+/* "/cache-verify": POST; reads everything, and may take long. */
+int http_cache_verify(struct http_request *rq, struct http_response *rs, int64_t deadline);
+
 #endif

@@ -61,5 +61,6 @@ const struct http_route http_routes[] = {
 	{HTTP_ON(PUT), "/cache/{*}", http_cache_put, HTTP_ROUTE_WRITE},
 	{HTTP_ON(DELETE), "/cache/{*}", http_cache_delete, HTTP_ROUTE_WRITE},
 	{HTTP_ON(POST), "/cache-purge", http_cache_purge, HTTP_ROUTE_WRITE},
+	{HTTP_ON(POST), "/cache-verify", http_cache_verify, HTTP_ROUTE_ADMIN},
 };
 const size_t http_routes_n = SL_ARRAY_SIZE(http_routes);

@@ -7,10 +7,12 @@ command -v curl >/dev/null || { echo '1..0 # SKIP curl is not installed'; exit 4
 mkdir "$work/logs"
 
 starts() {
-	daemon_start --set http.listen=127.0.0.1:0 --set http.access_log="$work/logs/access" ||
-		return 1
+	daemon_start --set http.listen=127.0.0.1:0 --set http.access_log="$work/logs/access" \
+		--set cache.path="$work/cache" --set proxy.listen=127.0.0.1:0 \
+		--set proxy.origin=http://127.0.0.1:1 || return 1
 	http=$(sed -n 's/.* http \(127.0.0.1:[0-9]*\).*/http:\/\/\1/p' "$work/log")
-	[ -n "$http" ] || { cat "$work/log"; return 1; }
+	proxy=$(sed -n 's/.* proxy \(127.0.0.1:[0-9]*\).*/http:\/\/\1/p' "$work/log")
+	[ -n "$http" ] && [ -n "$proxy" ] || { cat "$work/log"; return 1; }
 }
 
 # FILE TEXT: waits until there is such a line.
@@ -27,6 +29,17 @@ logs() {
 	curl -sS --max-time 30 -A 'a "b"' "$http/healthz?1" &&
 		has_line "$work/logs/access" \
 			' status=200 body_bytes=3 .* target=/healthz?1 agent="a \\"b\\"" '
+}
+
+# The origin is a port where nobody listens.
+logs_the_proxy() {
+	curl -sS --max-time 30 -o "$work/body" "$proxy/from/nowhere" &&
+		has_line "$work/logs/access" ' listener=proxy .* status=50[0-9] .* target=/from/nowhere '
+}
+
+logs_http_2() {
+	curl -sS --max-time 30 --http2-prior-knowledge "$http/healthz?h2" &&
+		has_line "$work/logs/access" ' status=200 .* version=2 .* target=/healthz?h2 '
 }
 
 rotates() {
@@ -55,6 +68,8 @@ is_refused() {
 
 check sluiced_starts_with_an_access_log starts
 check a_request_is_a_line logs
+check a_request_to_the_proxy_is_one_too logs_the_proxy
+check one_by_HTTP_2_is_one_too logs_http_2
 check a_renamed_file_is_made_again_on_SIGHUP rotates
 check the_last_lines_are_there_after_the_end keeps_the_last
 check a_file_that_cannot_be_is_told is_refused

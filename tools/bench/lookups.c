@@ -37,6 +37,7 @@ struct bench {
 	struct sl_cache *cache;
 	uint8_t *aligned, *mine; /* memory of one object each */
 	unsigned *sums; /* of the files */
+	double ms[ROUNDS_MAX];
 };
 
 static void die(const char *what, int err)

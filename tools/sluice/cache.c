@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * sluice cache put | get | remove | stat | purge | bench: a daemon's cache, by its HTTP
+ * sluice cache put | get | remove | stat | purge | verify | bench: a daemon's cache, by its HTTP
  * interface.
  *
  * Interface: verb_cache(). Invariant: what is got is whole, or the exit status is not 0: an answer
  * that is cut off is told of, also when some of it was written already.
- * Order of parts: common; put; get; remove; stat; purge; bench; the table.
+ * Order of parts: common; put; get; remove; stat; purge; verify; bench; the table.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -442,6 +442,46 @@ static int purge(int argc, char **argv)
 	return tell("cache purge", &o, "POST", &path);
 }
 
+/* ---- verify ----------------------------------------------------------------------------- */
+
+static const struct usage verify_usage = {
+	.name = "cache verify",
+	.args = "",
+	.what = "Reads everything that is stored from the disk and verifies it. What is bad is no\n"
+		"longer given to anybody; the exit status is 1 if there is any.",
+	.rows = stat_rows,
+	.rows_n = SL_ARRAY_SIZE(stat_rows),
+};
+
+static int verify(int argc, char **argv)
+{
+	struct page_request q = {.method = "POST", .path = "/cache-verify", .fields = "",
+				 .body = -1, .out = -1};
+	struct cache_options o;
+	struct page page;
+	yyjson_doc *doc;
+	int err, status;
+
+	err = parse(&verify_usage, argc, argv, &o, NULL);
+	if (err)
+		return options_exit(err);
+	/* A large cache takes its time, and nothing is heard meanwhile. */
+	q.timeout_ns = sl_max(o.timeout_ns, 86400 * SL_SEC);
+	status = ask("cache verify", &o, &q, &page);
+	if (status)
+		return status;
+	doc = yyjson_read(page.body, page.n, 0);
+	if (yyjson_get_uint(yyjson_obj_get(yyjson_doc_get_root(doc), "bad")))
+		status = 1;
+	yyjson_doc_free(doc);
+	if (o.json)
+		fwrite(page.body, 1, page.n, stdout);
+	else
+		status |= figures_print("cache verify", &page);
+	page_done(&page);
+	return status;
+}
+
 /* ---- bench ------------------------------------------------------------------------------ */
 
 static const struct option_row bench_rows[] = {
@@ -565,6 +605,7 @@ static const struct verb words[] = {
 	{"remove", remove_object, "remove the object of a key"},
 	{"stat", stat_print, "show what the cache holds and did"},
 	{"purge", purge, "remove objects by key, prefix or tag"},
+	{"verify", verify, "read everything from the disk and verify it"},
 	{"bench", bench, "how fast objects come"},
 };
 

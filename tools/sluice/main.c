@@ -20,7 +20,7 @@ static const struct verb verbs[] = {
 	{"topic", verb_topic, "create, list, describe and delete topics of the event log"},
 	{"produce", verb_produce, "append records, one a line, to a topic"},
 	{"consume", verb_consume, "print the records of a topic"},
-	{"cache", verb_cache, "store, get and purge objects of the cache"},
+	{"cache", verb_cache, "store, get, purge and verify objects of the cache"},
 	{"log", verb_log, "show and verify segment files offline"},
 	{"doctor", verb_doctor, "say what this machine lacks for sluice, and the cure"},
 	{"top", verb_top, "show what a daemon is doing, live"},

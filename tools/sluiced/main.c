@@ -205,9 +205,9 @@ static int drop_privileges(struct daemon *d, char *why, size_t why_len)
 		{files_folder(c->tls.key, copy[2]), false, true},
 		{files_folder(c->tls.client_ca, copy[3]), false, true},
 		{files_folder(c->http.keys, copy[4]), false, true},
-		{files_folder(c->proxy.origin_ca, copy[5]), false, true},
 		/* The file is made again when it was renamed. */
-		{files_folder(c->http.access_log, copy[6]), true, true},
+		{files_folder(c->http.access_log, copy[5]), true, true},
+		{files_folder(c->proxy.origin_ca, copy[6]), false, true},
 		{settings, false, true},
 	};
 	struct sl_privileges_conf conf = {

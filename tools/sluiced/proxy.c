@@ -73,6 +73,8 @@ int proxy_begin(struct daemon *d, uint32_t cores, char *why, size_t why_len)
 	if (err)
 		return err;
 	return http_server_init(&d->front, &(struct http_server_conf){
+						   .name = listener_names[LISTENER_PROXY],
+						   .log = d->access_log,
 						   .cores = cores,
 						   .registry = d->registry,
 						   .head_bytes_max = d->conf.http.max_head_bytes,

@@ -672,6 +672,34 @@ TEST(an_object_that_went_bad_is_not_there)
 	run(find_damage);
 }
 
+static void verify_all(struct web *w)
+{
+	enum { N = 6 << 20 };
+	static const char verify[] = HEAD("POST", "/cache-verify", "");
+	static const char good[] = "{\"objects\": 2, \"bytes\": 6291457, \"bad\": 0}\n";
+	uint8_t *body = body_of(N, 10);
+	char folder[300];
+	int fd = web_connect(w);
+	struct web_answer a;
+
+	EXPECT_EQ(201, put(fd, "/cache/a", "", body, N));
+	EXPECT_EQ(201, put(fd, "/cache/b", "", "x", 1));
+	expect_body(fd, verify, 200, good, sizeof(good) - 1);
+	snprintf(folder, sizeof(folder), "%s/cache", harness_tmpdir());
+	ASSERT_EQ(0, nftw(folder, damage, 8, FTW_PHYS));
+	EXPECT_EQ(200, ask(fd, verify, &a));
+	EXPECT_NULL(strstr(a.body, "\"bad\": 0}"));
+	web_answer_done(&a);
+	expect_status(fd, GET("/cache/a"), 404);
+	free(body);
+	close(fd);
+}
+
+TEST(everything_is_verified_when_asked_for)
+{
+	run(verify_all);
+}
+
 static void fail(int fd, unsigned nth, int err, bool sticky)
 {
 	char text[100];

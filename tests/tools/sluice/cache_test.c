@@ -115,6 +115,18 @@ TEST_F(cache, figures_are_lines_or_json)
 	yyjson_doc_free(doc);
 }
 
+TEST_F(cache, everything_is_verified)
+{
+	const struct run_result *r;
+
+	EXPECT_EQ(0, CACHE("12345", "put", "a")->status);
+	r = CACHE(NULL, "verify");
+	EXPECT_EQ(0, r->status);
+	EXPECT_STREQ("objects\t1\nbytes\t5\nbad\t0\n", r->out);
+	EXPECT_STREQ("{\"objects\": 1, \"bytes\": 5, \"bad\": 0}\n",
+		     CACHE(NULL, "verify", "--json")->out);
+}
+
 TEST_F(cache, a_load_is_measured_and_leaves_nothing)
 {
 	const struct run_result *r = CACHE(NULL, "bench", "--objects", "20", "--bytes", "10K",

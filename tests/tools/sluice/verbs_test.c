@@ -49,7 +49,7 @@ TEST(every_verb_has_help)
 					     {"topic", "describe"}, {"topic", "delete"},
 					     {"cache", "put"},	    {"cache", "get"},
 					     {"cache", "remove"},   {"cache", "stat"},
-					     {"cache", "purge"},
+					     {"cache", "purge"},    {"cache", "verify"},
 					     {"cache", "bench"},
 					     {"log", "dump"},	    {"log", "verify"},
 					     {"bench", "produce"},  {"bench", "fetch"},
