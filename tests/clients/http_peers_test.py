@@ -140,6 +140,6 @@ for name, data in (("file", content), ("sliced", content), ("small", content[:40
 proxy = sluiced.Sluiced()
 sluiced.ENDS.append(proxy.end)
 sluiced.run([proxy_starts, curl_gets_it_once_from_afar, curl_gets_ranges, curl_resumes,
-             wrk_sees_no_error, h2load_gets_all_answers, many_streams_get_all_answers, tls_starts, curl_trusts_the_certificate,
-             h2load_gets_all_answers_encrypted],
+             wrk_sees_no_error, h2load_gets_all_answers, many_streams_get_all_answers, tls_starts,
+             curl_trusts_the_certificate, h2load_gets_all_answers_encrypted],
             "static.listen=127.0.0.1:0", "static.root=" + root, "static.max_age=1h")
