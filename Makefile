@@ -156,7 +156,8 @@ all-objs := $(lib-objs) $(testlib-objs) $(prog-mains) $(addsuffix .o,$(test-bins
 # libsluice: position-independent objects of its own, of which the linker takes what lib/ calls.
 so-name := libsluice.so.0
 so-file := $(B)/libsluice.so.$(VERSION)
-pic-objs := $(addprefix $(B)/pic/,$(filter-out proto/% tools/%,$(objs)))
+pic-objs := $(addprefix $(B)/pic/,$(filter-out segments/% stores/static/% stores/topics/% proto/% \
+	tools/%,$(objs)))
 pic-lib := $(filter $(B)/pic/lib/%,$(pic-objs))
 lib-packages := liburing libxxhash inih numa libssl libcrypto \
 	$(if $(filter y,$(CONFIG_BPF)),libbpf)
