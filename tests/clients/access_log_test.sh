@@ -34,7 +34,8 @@ logs() {
 # The origin is a port where nobody listens.
 logs_the_proxy() {
 	curl -sS --max-time 30 -o "$work/body" "$proxy/from/nowhere" &&
-		has_line "$work/logs/access" ' listener=proxy .* status=50[0-9] .* target=/from/nowhere '
+		has_line "$work/logs/access" \
+			' listener=proxy .* status=50[0-9] .* target=/from/nowhere '
 }
 
 logs_http_2() {
