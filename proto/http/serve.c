@@ -40,6 +40,12 @@ static bool is_preface(const uint8_t *p, size_t have)
 	return !memcmp(p, HTTP_H2_PREFACE, sl_min(have, (size_t)HTTP_H2_PREFACE_BYTES));
 }
 
+/* By TLS, in which nothing need be chosen: then what the client sends tells. */
+static bool has_chosen(const struct sl_conn *conn, const char *protocol)
+{
+	return !strcmp(sl_conn_alpn(conn), protocol);
+}
+
 static ssize_t need(struct sl_conn *conn, const uint8_t *p, size_t have)
 {
 	const struct http_server *s = sl_conn_arg(conn);
@@ -48,9 +54,13 @@ static ssize_t need(struct sl_conn *conn, const uint8_t *p, size_t have)
 
 	if (c->ended)
 		return (ssize_t)have;
-	if (!c->begun && is_preface(p, have)) {
+	if (!c->begun && is_preface(p, have) && !has_chosen(conn, "http/1.1")) {
 		c->h2 = have >= HTTP_H2_PREFACE_BYTES;
 		return HTTP_H2_PREFACE_BYTES;
+	}
+	if (!c->begun && has_chosen(conn, "h2")) {
+		sl_conn_blame(conn, "HTTP/2 was chosen by TLS, and its preface did not come");
+		return -EPROTO;
 	}
 	c->begun = true;
 	n = http_head_scan(&c->scan, p, have,
@@ -164,9 +174,11 @@ static int call_route(struct http_request *rq, struct http_response *rs)
 static int respond(struct http_request *rq, struct http_response *rs)
 {
 	const struct http_out *o = &rq->out;
-	int err = call_route(rq, rs);
+	int err;
 	const struct http_error *e;
 
+	rq->scheme = sl_conn_tls(rq->conn) ? "https" : "http";
+	err = call_route(rq, rs);
 	if (o->begun && o->ended)
 		return 0;
 	if (o->begun)
