@@ -476,7 +476,7 @@ int sl_conn_wait_event(struct sl_conn *conn, bool sent, int64_t deadline)
 	int res = 0;
 
 	SL_ASSERT(!conn->buffered);
-	if (!conn->poked) {
+	if (!conn->poked && !(conn->tls && conn_tls_try(conn))) {
 		conn->pokable = true;
 		conn->wants_sent = sent;
 		res = wait_bytes(conn, 1, deadline);

@@ -232,7 +232,7 @@ static void readable(struct sl_io *io)
 	if (!c->tls->ready && !shake(c))
 		return;
 	c->tls->drained = false;
-	if (c->serving)
+	if (c->serving && !c->pokable) /* who waits for events waits for bytes too */
 		look(c);
 	else
 		fill(c, SL_CONN_WINDOW_BYTES);

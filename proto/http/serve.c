@@ -292,7 +292,7 @@ static int serve(struct sl_conn *conn)
 
 const struct sl_proto http_proto = {
 	.name = "http",
-	.alpn = "http/1.1",
+	.alpn = "h2,http/1.1",
 	.stack = SL_STACK_SMALL,
 	.conn_bytes = sizeof(struct http_conn),
 	.need = need,

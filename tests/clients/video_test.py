@@ -18,7 +18,7 @@ import sluiced
 import webm
 
 SECONDS, BITS, SIDE = 300, 10, 16
-FILLER = 2 << 20 # bytes of each second; a browser reads some 20 MB ahead, also while it is told to jump
+FILLER = 2 << 20  # bytes of each second: a browser reads some 20 MB ahead
 PAGE = f"""<!doctype html><meta charset="utf-8"><title>video</title><link rel="icon" href="data:,">
 <video id="v" muted preload="metadata" width="{BITS * SIDE}" height="{SIDE}"></video>
 <script>
