@@ -57,8 +57,10 @@ void cache_call_others(struct cache *c, int (*fn)(void *arg, int64_t deadline), 
 	struct sl_core *self = sl_core_self();
 
 	for (uint32_t i = 0; self && i < c->cores_n; i++)
-		if (i != sl_core_id(self))
-			sl_call(sl_cores_at(sl_core_cores(self), i), fn, arg, SL_NEVER);
+		/* What must be told is told, however long memory for it is missing. */
+		while (i != sl_core_id(self) &&
+		       sl_call(sl_cores_at(sl_core_cores(self), i), fn, arg, SL_NEVER))
+			sl_sleep(sl_now() + SL_MSEC);
 }
 
 void cache_forget(struct cache *c, const uint64_t hash[2], bool shared)

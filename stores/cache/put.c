@@ -39,6 +39,7 @@ struct cache_put {
 	struct segment *g;
 	uint64_t pos, room;
 	bool alone; /* the segment is its own */
+	bool ended; /* home has let go of its place */
 	uint64_t *sums;
 	uint64_t sums_n, sums_room;
 	XXH3_state_t *sum;
@@ -471,6 +472,7 @@ static int commit(void *arg, int64_t deadline)
 	struct cache_put *p = arg;
 	int err = check_version(p);
 
+	p->ended = true;
 	if (!err && !p->g) {
 		enum cache_region region = s3fifo_admit(&p->s->fifo, p->head.hash);
 
@@ -491,15 +493,6 @@ static int commit(void *arg, int64_t deadline)
 		shard_unpin(p->g);
 	}
 	return err;
-}
-
-static int unpin(void *arg, int64_t deadline)
-{
-	struct cache_put *p = arg;
-
-	(void)deadline;
-	shard_unpin(p->g);
-	return 0;
 }
 
 /* ---- the end ---------------------------------------------------------------------------- */
@@ -535,20 +528,6 @@ static int finish(struct cache_put *p, int64_t deadline)
 	return p->g ? finish_file(p, deadline) : 0;
 }
 
-int cache_put_commit(struct cache_put *p, int64_t deadline)
-{
-	struct sl_file *file = p->g ? &p->g->file : NULL;
-	int err = finish(p, deadline);
-
-	if (!err)
-		err = shard_call(p->s, commit, p, deadline);
-	else if (p->g)
-		shard_call(p->s, unpin, p, SL_NEVER);
-	sl_file_release(file);
-	put_free(p);
-	return err;
-}
-
 static void abort_fiber(void *arg)
 {
 	struct cache_put *p = arg;
@@ -582,6 +561,22 @@ void cache_put_abort(struct cache_put *p)
 	}
 	p->msg.fn = abort_home;
 	sl_post(p->s->home, &p->msg);
+}
+
+int cache_put_commit(struct cache_put *p, int64_t deadline)
+{
+	struct sl_file *file = p->g ? &p->g->file : NULL;
+	int err = finish(p, deadline);
+
+	if (!err)
+		err = shard_call(p->s, commit, p, deadline);
+	if (!p->ended) { /* it did not get there */
+		cache_put_abort(p);
+		return err;
+	}
+	sl_file_release(file);
+	put_free(p);
+	return err;
 }
 
 /* ---- updates ---------------------------------------------------------------------------- */
