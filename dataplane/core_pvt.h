@@ -181,6 +181,7 @@ struct spin {
 	/* The epoch that runs, and the one before; 0 a second: nothing can be told of it. */
 	int64_t began_at;
 	struct spin_work began;
+	uint64_t looks; /* how often the core had nothing to do in it */
 	bool on;
 	uint64_t before_per_s;
 

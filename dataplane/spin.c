@@ -10,13 +10,15 @@
  * the bytes sent in it a second are held against those of the epoch before. The share by which
  * they differ, of their sum, is symmetric, so that chance alone does not favour either way.
  *
- * A core that sends seldom never spins: of what it sends in an epoch nothing can be told.
+ * A core that sends seldom never spins: of what it sends in an epoch nothing can be told. Neither
+ * does one that finds work for several answers each time that it wakes, who share the cost of it:
+ * what the trials alone cost there is more than spinning could bring.
  */
 #include "core_pvt.h"
 
 #define EPOCH_NS (2 * SL_MSEC)
 
-enum { EXPLORE = 32, SENDS_MIN = 8 };
+enum { EXPLORE = 32, SENDS_MIN = 8, SENDS_A_WAKE_MAX = 3 };
 
 /* A quarter more has to be sent, and spinning goes on while it is a tenth. */
 #define GAIN_BEGIN (0.25 / 2.25)
@@ -42,6 +44,12 @@ static void learn(struct spin *s, uint64_t per_s)
 	s->pays = s->gain > (s->pays ? GAIN_GO_ON : GAIN_BEGIN);
 }
 
+/* Whether the epoch's wakes brought several answers each. */
+static bool shares_wakes(const struct spin *s)
+{
+	return s->work.sends - s->began.sends > SENDS_A_WAKE_MAX * s->looks;
+}
+
 bool spin_wanted(struct spin *s, int64_t now)
 {
 	int64_t took = now - s->began_at;
@@ -49,14 +57,22 @@ bool spin_wanted(struct spin *s, int64_t now)
 
 	if (!s->ns_max)
 		return false;
+	s->looks++;
 	if (took < EPOCH_NS)
 		return s->on;
 	per_s = rate(s, took);
-	if (s->on != s->pays && per_s && s->before_per_s)
-		learn(s, per_s);
+	if (shares_wakes(s)) {
+		s->pays = s->on = false;
+		s->gain = 0;
+		per_s = 0;
+	} else {
+		if (s->on != s->pays && per_s && s->before_per_s)
+			learn(s, per_s);
+		s->on = s->pays != (++s->turn % EXPLORE == 0);
+	}
 	s->before_per_s = per_s;
 	s->began_at = now;
 	s->began = s->work;
-	s->on = s->pays != (++s->turn % EXPLORE == 0);
+	s->looks = 0;
 	return s->on;
 }

@@ -9,9 +9,12 @@
 
 #define EPOCH_NS (2 * SL_MSEC)
 
-/* Epochs in which a spinning core sends @with bytes and another @without, in @sends pieces. */
+/*
+ * Epochs in which a spinning core sends @with bytes and another @without, in @sends pieces, of
+ * which it finds @at_once whenever it wakes (0: one).
+ */
 struct load {
-	uint64_t with, without, sends;
+	uint64_t with, without, sends, at_once;
 };
 
 /* Return: in how many of @n epochs the core spun. */
@@ -23,7 +26,8 @@ static int spun(struct spin *s, int64_t *now, const struct load *l, int n)
 		bool on = spin_wanted(s, *now);
 
 		/* Within an epoch the answer stays. */
-		EXPECT_EQ(on, spin_wanted(s, *now + EPOCH_NS / 2));
+		for (uint64_t sent = 0; sent < l->sends; sent += sl_max(l->at_once, 1ul))
+			EXPECT_EQ(on, spin_wanted(s, *now + EPOCH_NS / 2));
 		count += on;
 		*now += EPOCH_NS;
 		s->work.bytes += on ? l->with : l->without;
@@ -43,6 +47,19 @@ TEST(a_core_spins_while_more_is_sent_that_way)
 	EXPECT_LE(960, spun(&s, &now, &pays, 1000));
 	spun(&s, &now, &costs, 2000);
 	EXPECT_GE(40, spun(&s, &now, &costs, 1000));
+}
+
+TEST(who_finds_several_answers_at_a_time_does_not_try)
+{
+	struct spin s = {.ns_max = 1};
+	struct load alone = {.with = 2000000, .without = 1000000, .sends = 100};
+	struct load crowd = {.with = 2000000, .without = 1000000, .sends = 100, .at_once = 5};
+	int64_t now = SL_SEC;
+
+	EXPECT_EQ(0, spun(&s, &now, &crowd, 1000));
+	spun(&s, &now, &alone, 500);
+	EXPECT_LE(90, spun(&s, &now, &alone, 100));
+	EXPECT_GE(1, spun(&s, &now, &crowd, 1000));
 }
 
 TEST(a_little_more_is_not_worth_it)
