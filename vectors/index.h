@@ -52,8 +52,8 @@ enum sl_index_kind {
  * struct sl_index_conf - how an index is made; zero fields take the defaults of its kind.
  * @seed: of all that is chosen at random, so that the same calls give the same index.
  * IVF: @train_rows: with so many rows sl_index_step() makes lists, until then all rows are looked
- * at (4096). @lists: how many (four times the root of the rows). @rescore: candidates whose
- * distance is computed (ten for each that is asked for, at least 100).
+ * at (4096). @lists: how many (the root of the rows). @rescore: candidates whose distance is
+ * computed (five for each that is asked for, and one more for every four lists that are looked at).
  */
 struct sl_index_conf {
 	enum sl_index_kind kind;

@@ -18,10 +18,9 @@
 enum {
 	TRAIN_ROWS = 4096,
 	TRAIN_AGAIN = 8, /* times the rows that the model was trained with */
-	RESCORE_MIN = 100,
-	RESCORE_TIMES = 10,
+	RESCORE_TIMES = 5, /* the rows that are asked for, and once more for each */
+	RESCORE_LISTS = 4,
 	EFFORT_MIN = 8,
-	EFFORT_PART = 32, /* of the lists */
 };
 
 static struct ivf *ivf_of(struct sl_index *index)
@@ -119,8 +118,7 @@ static int step(struct sl_index *index, int64_t budget_ns)
 /**
  * struct looking - one search. @x, @bytes: the query as floats and bytes, @y: on the axes.
  * @scores: of the lists, those of @lists the nearest. @tables: of the codes; a sum of entries times
- * @scale, and @base, is the third term. @best: the nearest by estimate, in the heap @pool; @seen:
- * rows.
+ * @scale, and @base, is the third term. @pool: the nearest by estimate, @near: of these by bytes.
  */
 struct looking {
 	const struct ivf_model *m;
@@ -132,7 +130,6 @@ struct looking {
 	uint8_t *tables;
 	float base, scale;
 	struct nearest pool, near;
-	uint64_t seen;
 };
 
 static void *carve(uint8_t **at, size_t n)
@@ -256,7 +253,6 @@ static void look_at_list(struct looking *l, uint32_t i)
 
 	for (uint32_t block = 0; block * SCAN_BLOCK < list->n; block++)
 		look_at_block(l, list, block, base);
-	l->seen += list->n;
 }
 
 /* ---- rescoring -------------------------------------------------------------------------- */
@@ -308,14 +304,30 @@ static int rescore_rows(const struct looking *l, const struct nearest *from,
 
 /* ---- searching -------------------------------------------------------------------------- */
 
-/* How many lists; more where only some of the rows are allowed. */
 static uint32_t effort_of(const struct ivf_model *m, const struct sl_query *q)
 {
-	uint64_t n = q->effort ? q->effort : sl_max((uint32_t)EFFORT_MIN, m->c.n / EFFORT_PART);
+	return q->effort ? q->effort
+			 : sl_max((uint32_t)EFFORT_MIN, 2 * (uint32_t)sqrtf((float)m->c.n));
+}
+
+/* How many lists; more where only some of the rows are allowed. */
+static uint32_t lists_of(const struct ivf_model *m, const struct sl_query *q)
+{
+	double n = effort_of(m, q);
 
 	if (q->allowed && q->allowed_n < m->index->n)
-		n = (uint64_t)((double)n * sqrt((double)m->index->n / sl_max(q->allowed_n, 1u)));
-	return (uint32_t)sl_min(n, (uint64_t)m->c.n);
+		n *= sqrt((double)m->index->n / sl_max(q->allowed_n, 1u));
+	return (uint32_t)sl_min(n, (double)m->c.n);
+}
+
+/* How many candidates: at least as many as are looked at as rows. */
+static uint32_t rescore_of(const struct ivf_model *m, const struct sl_query *q, uint32_t rows)
+{
+	uint64_t n = m->index->conf.rescore;
+
+	if (!n)
+		n = (uint64_t)q->k * (RESCORE_TIMES + effort_of(m, q) / RESCORE_LISTS);
+	return (uint32_t)sl_max((uint64_t)rows, sl_min(n, (uint64_t)m->index->n));
 }
 
 /* Whether to look at all rows costs no more. */
@@ -329,16 +341,17 @@ static int search(struct sl_index *index, const struct sl_query *query, struct s
 {
 	const struct ivf_model *m = ivf_of(index)->model;
 	struct looking l = {.m = m, .query = query};
-	uint32_t rescore, lists;
+	uint32_t rescore, lists, rows;
 	int hits, err;
 
-	rescore = index->conf.rescore ? index->conf.rescore : RESCORE_MIN;
-	rescore = sl_max(rescore,
-			 (uint32_t)sl_min((uint64_t)query->k * RESCORE_TIMES, (uint64_t)index->n));
-	if (!m || are_few(index, query, rescore))
+	if (!m || query->k >= index->n / 8)
 		return flat_scan(index, query, ret_hits);
-	lists = effort_of(m, query);
-	err = looking_init(&l, lists, rescore, query->k + query->k / 2 + 4, scratch);
+	rows = query->k + query->k / 2 + 4;
+	rescore = rescore_of(m, query, rows);
+	if (are_few(index, query, rescore))
+		return flat_scan(index, query, ret_hits);
+	lists = lists_of(m, query);
+	err = looking_init(&l, lists, rescore, rows, scratch);
 	if (err)
 		return err;
 	choose_lists(&l, lists);

@@ -19,7 +19,7 @@
 /* ---- the build -------------------------------------------------------------------------- */
 
 enum {
-	SAMPLE_A_LIST = 32, /* rows */
+	SAMPLE_A_LIST = 64, /* rows */
 	SAMPLE_MIN = 16384,
 	AXES_ROWS = 4096, /* of the sample */
 	AXES_ROUNDS = 6,
@@ -98,7 +98,7 @@ struct ivf_model *ivf_build_take(struct ivf_build *b)
 
 static uint32_t lists_of(const struct sl_index *index)
 {
-	uint32_t n = index->conf.lists ? index->conf.lists : (uint32_t)(4 * sqrt(index->n));
+	uint32_t n = index->conf.lists ? index->conf.lists : (uint32_t)sqrt(index->n);
 
 	return sl_max(1u, sl_min(n, index->n));
 }
