@@ -304,6 +304,12 @@ bench: all
 bench-delivery: all
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench-delivery
 
+## bench-vectors: measure vector indexes beside libraries; MNIST=FOLDER, PYTHON=one that has them
+bench-vectors: PYTHON ?= python3
+bench-vectors: all
+	$(Q)SLUICE_BUILD=$(abspath $(B)) $(PYTHON) scripts/bench-vectors \
+		$(if $(MNIST),--mnist $(MNIST))
+
 ## soak: run the long tests (an hour unless SOAK_SECONDS says otherwise)
 soak: all tests
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/soak
@@ -362,4 +368,5 @@ help:
 		while IFS='|' read -r name text; do printf '  %-22s %s\n' "$$name" "$$text"; done
 
 .PHONY: all programs tests check check-built check-units check-kernels check-power fuzz \
-	fuzz-build fuzz-bins fuzz-short bench bench-delivery soak man doc install format clean help
+	fuzz-build fuzz-bins fuzz-short bench bench-delivery bench-vectors soak man doc install \
+	format clean help
