@@ -366,6 +366,12 @@ bench-cache: all
 bench-cache-lookups: all
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench-cache-lookups
 
+## bench-vectors: measure vector indexes beside libraries; MNIST=FOLDER, PYTHON=one that has them
+bench-vectors: PYTHON ?= python3
+bench-vectors: all
+	$(Q)SLUICE_BUILD=$(abspath $(B)) $(PYTHON) scripts/bench-vectors \
+		$(if $(MNIST),--mnist $(MNIST))
+
 ## soak: run the long tests (an hour unless SOAK_SECONDS says otherwise)
 soak: all tests
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/soak
@@ -432,5 +438,5 @@ help:
 		while IFS='|' read -r name text; do printf '  %-22s %s\n' "$$name" "$$text"; done
 
 .PHONY: all programs tests check check-built check-units check-kernels check-power fuzz \
-	fuzz-build fuzz-bins fuzz-short bench bench-delivery bench-cache bench-cache-lookups soak \
-	man doc install format clean help
+	fuzz-build fuzz-bins fuzz-short bench bench-delivery bench-cache bench-cache-lookups \
+	bench-vectors soak man doc install format clean help

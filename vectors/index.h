@@ -44,16 +44,21 @@ static inline const void *sl_row(const struct sl_rows *rows, uint32_t row)
 
 enum sl_index_kind {
 	SL_INDEX_FLAT, /* looks at all rows: exact */
+	SL_INDEX_IVF, /* looks at the lists nearest to the query; its effort: how many */
 	SL_INDEX_LAST
 };
 
 /**
  * struct sl_index_conf - how an index is made; zero fields take the defaults of its kind.
  * @seed: of all that is chosen at random, so that the same calls give the same index.
+ * IVF: @train_rows: with so many rows sl_index_step() makes lists, until then all rows are looked
+ * at (4096). @lists: how many (the root of the rows). @rescore: candidates whose distance is
+ * computed (five for each that is asked for, and one more for every four lists that are looked at).
  */
 struct sl_index_conf {
 	enum sl_index_kind kind;
 	uint64_t seed;
+	uint32_t train_rows, lists, rescore;
 };
 
 struct sl_index;

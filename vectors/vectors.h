@@ -3,6 +3,7 @@
 #ifndef VECTORS_VECTORS_H
 #define VECTORS_VECTORS_H
 
+#include "batch.h"
 #include "distance.h"
 #include "index.h"
 

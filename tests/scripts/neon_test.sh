@@ -1,6 +1,6 @@
 #!/bin/sh
-# neon_test: the distances by NEON, built for aarch64 and run by QEMU's user emulation; TAP of the
-# test program itself. On aarch64 tests/vectors/distance_test says the same.
+# neon_test: distances and codes by NEON, built for aarch64 and run by QEMU's user emulation; a line
+# of TAP for each test program. On aarch64 the programs themselves say the same.
 set -eu
 cd "$(dirname "$0")/../.."
 for tool in aarch64-linux-gnu-gcc qemu-aarch64-static; do
@@ -12,7 +12,21 @@ for tool in aarch64-linux-gnu-gcc qemu-aarch64-static; do
 done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-aarch64-linux-gnu-gcc -std=gnu11 -O2 -D_GNU_SOURCE -Iinclude -iquote . -iquote tests -pthread \
-	-static -o "$work/distance_test" vectors/distance.c vectors/distance_scalar.c \
-	vectors/distance_neon.c tests/harness.c tests/vectors/distance_test.c -lm
-qemu-aarch64-static "$work/distance_test"
+failed=0
+n=0
+for name in distance_test scan_test; do
+	n=$((n + 1))
+	aarch64-linux-gnu-gcc -std=gnu11 -O2 -D_GNU_SOURCE -Iinclude -iquote . -iquote tests \
+		-pthread -static -o "$work/$name" vectors/distance.c vectors/distance_scalar.c \
+		vectors/distance_neon.c vectors/scan.c vectors/scan_scalar.c vectors/scan_neon.c \
+		tests/harness.c "tests/vectors/$name.c" -lm
+	if qemu-aarch64-static "$work/$name" >"$work/log"; then
+		echo "ok $n - $name by NEON"
+	else
+		sed 's/^/# /' "$work/log"
+		echo "not ok $n - $name by NEON"
+		failed=1
+	fi
+done
+echo "1..$n"
+exit $failed

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The IVF index: the recall of its searches, over metrics and kinds of components, while rows come
+ * and go, under filters, and after it was loaded. What every kind promises is in index_test.c.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness.h"
+#include "vectors/index_pvt.h"
+#include "vectors/vectors.h"
+
+enum { ROWS = 12000, CHUNKS = ROWS / SL_ROWS_A_CHUNK + 1, DIM = 48, LATENT = 10, K = 10 };
+enum { QUERIES = 60, STRIDE = 192 };
+
+/* ---- rows ------------------------------------------------------------------------------- */
+
+FIXTURE(ivf)
+{
+	uint8_t *chunks[CHUNKS];
+	struct sl_rows rows;
+	struct sl_index *index;
+	struct sl_scratch *scratch;
+	float turn[LATENT][DIM];
+	uint8_t queries[QUERIES][STRIDE];
+};
+
+FIXTURE_VARIANT(ivf)
+{
+	enum sl_metric metric;
+	enum sl_component component;
+};
+
+FIXTURE_VARIANT_ADD(ivf, l2_f32){SL_METRIC_L2, SL_F32};
+FIXTURE_VARIANT_ADD(ivf, l2_f16){SL_METRIC_L2, SL_F16};
+FIXTURE_VARIANT_ADD(ivf, l2_i8){SL_METRIC_L2, SL_I8};
+FIXTURE_VARIANT_ADD(ivf, dot_f32){SL_METRIC_DOT, SL_F32};
+FIXTURE_VARIANT_ADD(ivf, cosine_f32){SL_METRIC_COSINE, SL_F32};
+FIXTURE_VARIANT_ADD(ivf, manhattan_f32){SL_METRIC_MANHATTAN, SL_F32};
+FIXTURE_VARIANT_ADD(ivf, hamming_bits){SL_METRIC_HAMMING, SL_BITS};
+
+static double normal(void)
+{
+	double sum = -6;
+
+	for (int i = 0; i < 12; i++)
+		sum += (double)(harness_random() % 65536) / 65536;
+	return sum;
+}
+
+/* Of 0.25 to 4 in magnitude what is next to @f, else 0. */
+static uint16_t to_half(float f)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &f, sizeof(bits));
+	if (fabsf(f) < 0x1p-14f)
+		return 0;
+	return (uint16_t)((bits >> 16 & 0x8000) | (((bits & 0x7fffffff) - 0x38000000) >> 13));
+}
+
+static void put(enum sl_component component, void *vector, uint32_t i, float f)
+{
+	uint8_t *bits = vector;
+
+	switch (component) {
+	case SL_F32:
+		((float *)vector)[i] = f;
+		break;
+	case SL_F16:
+		((uint16_t *)vector)[i] = to_half(f);
+		break;
+	case SL_I8:
+		((int8_t *)vector)[i] = (int8_t)fmaxf(-128, fminf(127, f * 20));
+		break;
+	default:
+		bits[i / 8] |= (uint8_t)((f > 0) << i % 8);
+	}
+}
+
+/* Points that vary along few directions, and a little in all. */
+static void make_vector(FIXTURE_DATA(ivf) * self, void *vector)
+{
+	double at[LATENT];
+
+	memset(vector, 0, sl_vector_bytes(self->rows.component, DIM));
+	for (int l = 0; l < LATENT; l++)
+		at[l] = normal();
+	for (uint32_t i = 0; i < DIM; i++) {
+		double f = 0.1 * normal();
+
+		for (int l = 0; l < LATENT; l++)
+			f += at[l] * (double)self->turn[l][i];
+		put(self->rows.component, vector, i, (float)f);
+	}
+}
+
+static void *row_of(FIXTURE_DATA(ivf) * self, uint32_t row)
+{
+	return self->chunks[row / SL_ROWS_A_CHUNK] + row % SL_ROWS_A_CHUNK * STRIDE;
+}
+
+static const struct sl_index_conf conf = {.kind = SL_INDEX_IVF, .train_rows = 2000, .seed = 3};
+
+FIXTURE_SETUP(ivf)
+{
+	for (int c = 0; c < CHUNKS; c++) {
+		self->chunks[c] = aligned_alloc(SL_ROW_ALIGN, SL_ROWS_A_CHUNK * STRIDE);
+		ASSERT_TRUE(self->chunks[c] != NULL);
+	}
+	self->rows = (struct sl_rows){
+		.chunks = (const uint8_t *const *)self->chunks,
+		.stride = STRIDE,
+		.dim = DIM,
+		.component = variant->component,
+		.metric = variant->metric,
+	};
+	for (int l = 0; l < LATENT; l++)
+		for (int i = 0; i < DIM; i++)
+			self->turn[l][i] = (float)normal();
+	for (uint32_t row = 0; row < ROWS; row++)
+		make_vector(self, row_of(self, row));
+	for (int q = 0; q < QUERIES; q++)
+		make_vector(self, self->queries[q]);
+	ASSERT_EQ(0, sl_index_new(&conf, &self->rows, &self->index));
+	ASSERT_EQ(0, sl_scratch_new(&self->scratch));
+}
+
+FIXTURE_TEARDOWN(ivf)
+{
+	sl_index_free(self->index);
+	sl_scratch_free(self->scratch);
+	for (int c = 0; c < CHUNKS; c++)
+		free(self->chunks[c]);
+}
+
+static void add(FIXTURE_DATA(ivf) * self, uint32_t from, uint32_t to)
+{
+	for (uint32_t row = from; row < to; row++)
+		ASSERT_EQ(0, sl_index_add(self->index, row));
+}
+
+static void work(FIXTURE_DATA(ivf) * self)
+{
+	int more;
+
+	while ((more = sl_index_step(self->index, SL_SEC)) > 0)
+		;
+	ASSERT_EQ(0, more);
+}
+
+/* Of the nearest rows the part that is found, by searches that differ in @query from default. */
+static double recall(FIXTURE_DATA(ivf) * self, struct sl_query query)
+{
+	uint32_t found = 0, wanted = 0;
+
+	query.k = K;
+	for (int q = 0; q < QUERIES; q++) {
+		struct sl_hit exact[K], hits[K];
+		int n;
+
+		query.vector = self->queries[q];
+		query.exact = true;
+		n = sl_index_search(self->index, &query, exact, self->scratch);
+		query.exact = false;
+		ASSERT_EQ(n, sl_index_search(self->index, &query, hits, self->scratch));
+		for (int i = 0; i < n; i++)
+			found += hits[i].distance <= exact[n - 1].distance;
+		wanted += (uint32_t)n;
+	}
+	return (double)found / wanted;
+}
+
+/* ---- tests ------------------------------------------------------------------------------ */
+
+/* The floors are far below what is seen, about 0.99. */
+TEST_F(ivf, most_of_the_nearest_are_found)
+{
+	add(self, 0, ROWS);
+	EXPECT_TRUE(recall(self, (struct sl_query){.effort = 1}) == 1);
+	work(self);
+	EXPECT_TRUE(recall(self, (struct sl_query){.effort = 1}) < 1);
+	EXPECT_TRUE(recall(self, (struct sl_query){.effort = 64}) > 0.9);
+}
+
+TEST_F(ivf, rows_come_while_it_is_trained)
+{
+	add(self, 0, 3000);
+	for (uint32_t row = 3000; row < ROWS; row++) {
+		ASSERT_EQ(0, sl_index_add(self->index, row));
+		ASSERT_TRUE(sl_index_step(self->index, 30 * SL_USEC) >= 0);
+		if (row % 3 == 0)
+			ASSERT_EQ(0, sl_index_remove(self->index, row - 3000));
+	}
+	work(self);
+	EXPECT_TRUE(recall(self, (struct sl_query){.effort = 64}) > 0.9);
+}
+
+TEST_F(ivf, recall_stays_when_all_rows_are_replaced)
+{
+	add(self, 0, ROWS / 2);
+	work(self);
+	for (uint32_t row = 0; row < ROWS / 2; row++) {
+		ASSERT_EQ(0, sl_index_add(self->index, row + ROWS / 2));
+		ASSERT_EQ(0, sl_index_remove(self->index, row));
+	}
+	work(self);
+	ASSERT_EQ(ROWS / 2, sl_index_count(self->index));
+	EXPECT_TRUE(recall(self, (struct sl_query){.effort = 64}) > 0.9);
+}
+
+TEST_F(ivf, recall_stays_under_filters)
+{
+	static const uint32_t one_of[] = {1, 2, 10, 100, 1000};
+	static uint64_t allowed[ROWS / 64 + 1];
+
+	add(self, 0, ROWS);
+	work(self);
+	for (size_t i = 0; i < SL_ARRAY_SIZE(one_of); i++) {
+		struct sl_query q = {.effort = 40, .allowed = allowed, .allowed_rows = ROWS};
+
+		memset(allowed, 0, sizeof(allowed));
+		for (uint32_t row = 0; row < ROWS; row += one_of[i], q.allowed_n++)
+			allowed[row / 64] |= UINT64_C(1) << row % 64;
+		EXPECT_TRUE(recall(self, q) > 0.85);
+	}
+}
+
+/* ---- keeping ---------------------------------------------------------------------------- */
+
+struct bytes {
+	uint8_t *p;
+	size_t n, at;
+};
+
+static int write_bytes(void *arg, const void *data, size_t n)
+{
+	struct bytes *b = arg;
+
+	b->p = realloc(b->p, b->n + n + 1);
+	ASSERT_TRUE(b->p != NULL);
+	if (n)
+		memcpy(b->p + b->n, data, n);
+	b->n += n;
+	return 0;
+}
+
+static int read_bytes(void *arg, void *ret_data, size_t n)
+{
+	struct bytes *b = arg;
+
+	if (b->at + n > b->n)
+		return -ENODATA;
+	if (n)
+		memcpy(ret_data, b->p + b->at, n);
+	b->at += n;
+	return 0;
+}
+
+TEST_F(ivf, what_is_loaded_gives_the_same_answers)
+{
+	struct bytes b = {0};
+	struct sl_index *again;
+
+	add(self, 0, ROWS / 2);
+	work(self);
+	ASSERT_EQ(0, sl_index_save(self->index, write_bytes, &b));
+	ASSERT_EQ(0, sl_index_load(&conf, &self->rows, read_bytes, &b, &again));
+	EXPECT_EQ(b.n, b.at);
+	for (int q = 0; q < QUERIES; q++) {
+		struct sl_query query = {.vector = self->queries[q], .k = K, .effort = 5};
+		struct sl_hit a[K], c[K];
+
+		ASSERT_EQ(K, sl_index_search(self->index, &query, a, self->scratch));
+		ASSERT_EQ(K, sl_index_search(again, &query, c, self->scratch));
+		for (int i = 0; i < K; i++)
+			EXPECT_EQ(a[i].row, c[i].row);
+	}
+	sl_index_free(self->index);
+	self->index = again;
+	add(self, ROWS / 2, ROWS);
+	work(self);
+	EXPECT_TRUE(recall(self, (struct sl_query){.effort = 64}) > 0.9);
+	free(b.p);
+}
+
+TEST_HARNESS_MAIN

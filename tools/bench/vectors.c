@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bench-vectors: our part of the benchmark of vector indexes, one thread, in process.
+ *
+ *	bench-vectors FOLDER KIND EFFORT...
+ *
+ * FOLDER holds base.f32 and queries.f32 (two 32-bit numbers, rows and dimension, then the floats)
+ * and truth.i32 (for each query its ten nearest rows by L2). Each line is one JSON object: the
+ * build, then for each effort the best of three passes over the queries, one by one; "flat-many"
+ * answers them by 32 at once. LISTS and RESCORE in the environment are the fields of struct
+ * sl_index_conf.
+ *
+ * Order of parts: files; building; passes; main.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <sluice/util.h>
+
+#include "vectors/vectors.h"
+
+enum { K = 10, PASSES = 3, MANY = 32 };
+
+static void fail(const char *what, const char *of)
+{
+	fprintf(stderr, "bench-vectors: %s: %s\n", of, what);
+	exit(2);
+}
+
+static double seconds(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* ---- files ------------------------------------------------------------------------------ */
+
+struct set {
+	struct sl_rows rows;
+	uint8_t **chunks;
+	uint32_t n, queries_n;
+	float *queries;
+	int32_t *truth;
+};
+
+static FILE *open_file(const char *folder, const char *name)
+{
+	char path[4096];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	f = fopen(path, "rb");
+	if (!f)
+		fail("cannot be opened", path);
+	return f;
+}
+
+static void read_all(FILE *f, void *p, size_t n, const char *name)
+{
+	if (fread(p, 1, n, f) != n)
+		fail("is too short", name);
+}
+
+static void *room(size_t n)
+{
+	void *p = aligned_alloc(SL_ROW_ALIGN, sl_round_up(n, SL_ROW_ALIGN));
+
+	if (!p)
+		fail("no memory", "rows");
+	return p;
+}
+
+static void read_base(struct set *s, const char *folder)
+{
+	FILE *f = open_file(folder, "base.f32");
+	uint32_t head[2], chunks;
+
+	read_all(f, head, sizeof(head), "base.f32");
+	s->n = head[0];
+	chunks = (s->n + SL_ROWS_A_CHUNK - 1) / SL_ROWS_A_CHUNK;
+	s->rows = (struct sl_rows){
+		.stride = sl_round_up(head[1] * sizeof(float), SL_ROW_ALIGN),
+		.dim = head[1],
+		.component = SL_F32,
+		.metric = SL_METRIC_L2,
+	};
+	s->chunks = room(chunks * sizeof(*s->chunks));
+	for (uint32_t i = 0; i < chunks; i++)
+		s->chunks[i] = room(SL_ROWS_A_CHUNK * s->rows.stride);
+	s->rows.chunks = (const uint8_t *const *)s->chunks;
+	for (uint32_t i = 0; i < s->n; i++)
+		read_all(f, s->chunks[i / SL_ROWS_A_CHUNK] + i % SL_ROWS_A_CHUNK * s->rows.stride,
+			 s->rows.dim * sizeof(float), "base.f32");
+	fclose(f);
+}
+
+static void read_queries(struct set *s, const char *folder)
+{
+	FILE *f = open_file(folder, "queries.f32");
+	uint32_t head[2];
+
+	read_all(f, head, sizeof(head), "queries.f32");
+	if (head[1] != s->rows.dim)
+		fail("is of another dimension than base.f32", "queries.f32");
+	s->queries_n = head[0];
+	s->queries = room((size_t)head[0] * head[1] * sizeof(float));
+	read_all(f, s->queries, (size_t)head[0] * head[1] * sizeof(float), "queries.f32");
+	fclose(f);
+	f = open_file(folder, "truth.i32");
+	s->truth = room((size_t)head[0] * K * sizeof(int32_t));
+	read_all(f, s->truth, (size_t)head[0] * K * sizeof(int32_t), "truth.i32");
+	fclose(f);
+}
+
+/* ---- building --------------------------------------------------------------------------- */
+
+static struct sl_index *build(const struct set *s, const struct sl_index_conf *conf)
+{
+	double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+	struct sl_index *index;
+
+	if (sl_index_new(conf, &s->rows, &index))
+		fail("no memory", "index");
+	for (uint32_t row = 0; row < s->n; row++)
+		if (sl_index_add(index, row))
+			fail("no memory", "index");
+	while (sl_index_step(index, SL_SEC) > 0)
+		;
+	printf("{\"build_cpu_s\": %.3f, \"bytes_a_vector\": %.1f}\n",
+	       seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu, (double)sl_index_bytes(index) / s->n);
+	fflush(stdout);
+	return index;
+}
+
+/* ---- passes ----------------------------------------------------------------------------- */
+
+static uint32_t right(const struct set *s, uint32_t query, const struct sl_hit *hits, uint32_t n)
+{
+	uint32_t found = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		for (uint32_t j = 0; j < K; j++)
+			found += (uint32_t)s->truth[query * K + j] == hits[i].row;
+	return found;
+}
+
+/* Answers @n queries from @first on. Return: how many of their nearest rows were found. */
+static uint32_t answer(const struct set *s, struct sl_index *index, struct sl_scratch *scratch,
+		       uint32_t first, uint32_t n, uint32_t effort)
+{
+	struct sl_query queries[MANY] = {0};
+	struct sl_hit hits[MANY * K];
+	uint32_t counts[MANY], found = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		queries[i] = (struct sl_query){
+			.vector = s->queries + (size_t)(first + i) * s->rows.dim,
+			.k = K,
+			.effort = effort,
+		};
+	if (sl_index_search_many(index, queries, n, hits, counts, scratch))
+		fail("no memory", "search");
+	for (uint32_t i = 0; i < n; i++)
+		found += right(s, first + i, hits + i * K, counts[i]);
+	return found;
+}
+
+static void passes(const struct set *s, struct sl_index *index, struct sl_scratch *scratch,
+		   uint32_t effort, uint32_t at_once)
+{
+	double best = 1e9;
+	uint32_t found = 0;
+
+	for (int pass = 0; pass < PASSES; pass++) {
+		double from = seconds(CLOCK_PROCESS_CPUTIME_ID);
+
+		found = 0;
+		for (uint32_t q = 0; q < s->queries_n; q += at_once)
+			found += answer(s, index, scratch, q, sl_min(at_once, s->queries_n - q),
+					effort);
+		best = sl_min(best, seconds(CLOCK_PROCESS_CPUTIME_ID) - from);
+	}
+	printf("{\"effort\": %u, \"recall\": %.4f, \"qps\": %.0f}\n", effort,
+	       (double)found / K / s->queries_n, s->queries_n / best);
+	fflush(stdout);
+}
+
+/* ---- main ------------------------------------------------------------------------------- */
+
+static enum sl_index_kind kind_of(const char *name)
+{
+	for (uint32_t i = 0; i < SL_INDEX_LAST; i++)
+		if (!strncmp(name, sl_index_name((enum sl_index_kind)i),
+			     strlen(sl_index_name((enum sl_index_kind)i))))
+			return (enum sl_index_kind)i;
+	fail("no such kind of index", name);
+	return SL_INDEX_LAST;
+}
+
+int main(int argc, char **argv)
+{
+	struct sl_index_conf conf = {.seed = 1};
+	struct sl_scratch *scratch;
+	struct sl_index *index;
+	struct set s;
+
+	if (argc < 4)
+		fail("FOLDER KIND EFFORT...", "usage");
+	read_base(&s, argv[1]);
+	read_queries(&s, argv[1]);
+	conf.kind = kind_of(argv[2]);
+	if (getenv("RESCORE"))
+		conf.rescore = (uint32_t)atoi(getenv("RESCORE"));
+	if (getenv("LISTS"))
+		conf.lists = (uint32_t)atoi(getenv("LISTS"));
+	index = build(&s, &conf);
+	if (sl_scratch_new(&scratch))
+		fail("no memory", "scratch");
+	for (int i = 3; i < argc; i++)
+		passes(&s, index, scratch, (uint32_t)atoi(argv[i]),
+		       strstr(argv[2], "-many") ? MANY : 1);
+	sl_scratch_free(scratch);
+	sl_index_free(index);
+	return 0;
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The IVF index: rows in lists around centroids; a search looks at the lists nearest to the query,
+ * estimates distances from 4-bit codes, and computes those of the best: from copies in bytes, then
+ * of the nearest of these from the rows themselves.
+ *
+ * Interface: index_pvt.h. There is no model until there are enough rows, and another once there are
+ * many times more; until it is made rows are looked at one by one, or by the old one.
+ *
+ * Order of parts: changing; steps; what a search knows; lists; codes; rescoring; searching; the
+ * kind.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "ivf_pvt.h"
+
+enum {
+	TRAIN_ROWS = 4096,
+	TRAIN_AGAIN = 8, /* times the rows that the model was trained with */
+	RESCORE_TIMES = 5, /* the rows that are asked for, and once more for each */
+	RESCORE_LISTS = 4,
+	EFFORT_MIN = 8,
+};
+
+static struct ivf *ivf_of(struct sl_index *index)
+{
+	return sl_container_of(index, struct ivf, index);
+}
+
+/* ---- changing --------------------------------------------------------------------------- */
+
+static void done(struct sl_index *index)
+{
+	struct ivf *ivf = ivf_of(index);
+
+	ivf_model_free(ivf->model);
+	ivf_build_free(ivf->build);
+}
+
+static int add(struct sl_index *index, uint32_t row)
+{
+	struct ivf *ivf = ivf_of(index);
+	int err = ivf->model ? ivf_insert(ivf->model, row) : 0;
+
+	if (err || !ivf->build || !ivf_build_is_past(ivf->build, row))
+		return err;
+	err = ivf_insert(ivf_build_model(ivf->build), row);
+	if (err && ivf->model)
+		ivf_remove(ivf->model, row);
+	return err;
+}
+
+static void remove_row(struct sl_index *index, uint32_t row)
+{
+	struct ivf *ivf = ivf_of(index);
+
+	if (ivf->model)
+		ivf_remove(ivf->model, row);
+	if (ivf->build && ivf_holds(ivf_build_model(ivf->build), row))
+		ivf_remove(ivf_build_model(ivf->build), row);
+}
+
+static uint64_t memory(const struct sl_index *index)
+{
+	const struct ivf *ivf = sl_container_of(index, const struct ivf, index);
+
+	return (ivf->model ? ivf_model_memory(ivf->model) : 0) +
+	       (ivf->build ? ivf_model_memory(ivf_build_model(ivf->build)) : 0);
+}
+
+/* ---- steps ------------------------------------------------------------------------------ */
+
+static bool wants_model(const struct ivf *ivf)
+{
+	uint32_t rows = ivf->index.conf.train_rows ? ivf->index.conf.train_rows : TRAIN_ROWS;
+
+	return ivf->index.n >= rows &&
+	       (!ivf->model || ivf->index.n / TRAIN_AGAIN >= ivf->model->trained);
+}
+
+/* Return: 1: more is left; 0; -ENOMEM. */
+static int a_little(struct ivf *ivf, int64_t *cost_ns)
+{
+	int err;
+
+	if (!ivf->build && wants_model(ivf)) {
+		err = ivf_build_new(&ivf->index, &ivf->build);
+		return err ? err : 1;
+	}
+	if (!ivf->build)
+		return ivf->model ? ivf_split(ivf->model, cost_ns) : 0;
+	err = ivf_build_step(ivf->build, cost_ns);
+	if (err > 0)
+		return 1;
+	if (!err) {
+		ivf_model_free(ivf->model);
+		ivf->model = ivf_build_take(ivf->build);
+	}
+	ivf_build_free(ivf->build);
+	ivf->build = NULL;
+	return err ? err : 1;
+}
+
+static int step(struct sl_index *index, int64_t budget_ns)
+{
+	int64_t cost_ns = 0;
+	int more;
+
+	do
+		more = a_little(ivf_of(index), &cost_ns);
+	while (more > 0 && cost_ns < budget_ns);
+	return more;
+}
+
+/* ---- what a search knows ---------------------------------------------------------------- */
+
+/**
+ * struct looking - one search. @x, @bytes: the query as floats and bytes, @y: on the axes.
+ * @scores: of the lists, those of @lists the nearest. @tables: of the codes; a sum of entries times
+ * @scale, and @base, is the third term. @pool: the nearest by estimate, @near: of these by bytes.
+ */
+struct looking {
+	const struct ivf_model *m;
+	const struct sl_query *query;
+	float *x, *scores, y[IVF_AXES];
+	int8_t *bytes;
+	struct sl_hit *lists;
+	uint32_t lists_n;
+	uint8_t *tables;
+	float base, scale;
+	struct nearest pool, near;
+};
+
+static void *carve(uint8_t **at, size_t n)
+{
+	void *p = *at;
+
+	*at += sl_round_up(n, SL_ROW_ALIGN);
+	return p;
+}
+
+static int looking_init(struct looking *l, uint32_t lists, uint32_t rescore, uint32_t near,
+			struct sl_scratch *scratch)
+{
+	const struct ivf_model *m = l->m;
+	size_t bytes = m->dim * 5 + centroids_room(&m->c) * sizeof(float) +
+		       IVF_PLACES * SCAN_CODES +
+		       ((size_t)lists + rescore + near) * sizeof(struct sl_hit);
+	uint8_t *at = scratch_room(scratch, bytes + (size_t)7 * SL_ROW_ALIGN);
+
+	if (!at)
+		return -ENOMEM;
+	l->x = carve(&at, m->dim * sizeof(float));
+	l->scores = carve(&at, centroids_room(&m->c) * sizeof(float));
+	l->bytes = carve(&at, m->dim);
+	l->lists = carve(&at, lists * sizeof(struct sl_hit));
+	l->tables = carve(&at, IVF_PLACES * SCAN_CODES);
+	l->pool = (struct nearest){carve(&at, rescore * sizeof(struct sl_hit)), 0, rescore};
+	l->near = (struct nearest){carve(&at, near * sizeof(struct sl_hit)), 0, near};
+	return 0;
+}
+
+/* ---- lists ------------------------------------------------------------------------------ */
+
+/* Scores of all lists, and the nearest @n of them in their order. */
+static void choose_lists(struct looking *l, uint32_t n)
+{
+	const struct ivf_model *m = l->m;
+	struct nearest nearest = {l->lists, 0, n};
+	bool dot = m->index->rows->metric == SL_METRIC_DOT;
+
+	ivf_floats(m->index, l->query->vector, l->x);
+	ivf_project(m, l->x, !dot, l->y);
+	centroids_scores(m->set, &m->c, l->y, l->scores);
+	for (uint32_t i = 0; i < m->c.n; i++) {
+		float score = l->scores[i] - (dot ? m->c.norms[i] : 0);
+
+		l->scores[i] = score;
+		if (score < (nearest.n < n ? INFINITY : nearest.hits[0].distance))
+			nearest_put(&nearest, (struct sl_hit){score, i});
+	}
+	l->lists_n = nearest_sort(&nearest);
+}
+
+/* ---- codes ------------------------------------------------------------------------------ */
+
+/* Tables of floats, each less its lowest entry, as bytes of one scale. */
+static void make_tables(struct looking *l)
+{
+	float t[IVF_PLACES][SCAN_CODES], span = 0;
+
+	l->base = 0;
+	for (uint32_t p = 0; p < IVF_PLACES; p++) {
+		const float(*book)[SCAN_CODES] = l->m->books[p];
+		float low = INFINITY, high = -INFINITY;
+
+		for (uint32_t i = 0; i < SCAN_CODES; i++)
+			t[p][i] = -2 * (l->y[p * 2] * book[0][i] + l->y[p * 2 + 1] * book[1][i]);
+		for (uint32_t i = 0; i < SCAN_CODES; i++) {
+			low = t[p][i] < low ? t[p][i] : low;
+			high = t[p][i] > high ? t[p][i] : high;
+		}
+		for (uint32_t i = 0; i < SCAN_CODES; i++)
+			t[p][i] -= low;
+		span = high - low > span ? high - low : span;
+		l->base += low;
+	}
+	l->scale = span > 0 && isfinite(span) ? span / 255 : 1;
+	for (uint32_t p = 0; p < IVF_PLACES; p++) {
+		float by = 1 / l->scale;
+
+		for (uint32_t i = 0; i < SCAN_CODES; i++) {
+			float f = t[p][i] * by + 0.5f;
+
+			l->tables[p * SCAN_CODES + i] = (uint8_t)(int)(f < 255 ? f : 255);
+		}
+	}
+}
+
+static bool is_allowed(const struct sl_query *q, uint32_t row)
+{
+	return !q->allowed || (row < q->allowed_rows && q->allowed[row / 64] >> row % 64 & 1);
+}
+
+static float limit_of(const struct nearest *t)
+{
+	return t->n < t->k ? INFINITY : t->hits[0].distance;
+}
+
+static void look_at_block(struct looking *l, const struct ivf_list *list, uint32_t block,
+			  float base)
+{
+	const struct scan_set *set = l->m->set;
+	uint16_t sums[SCAN_BLOCK];
+	float far[SCAN_BLOCK];
+	uint32_t bits, at = block * SCAN_BLOCK;
+
+	set->sums(list->codes + (size_t)block * IVF_BLOCK_BYTES, l->tables, IVF_PLACES, sums);
+	bits = set->below(sums, list->more + at, base, l->scale, limit_of(&l->pool), far);
+	for (; bits; bits &= bits - 1) {
+		uint32_t i = (uint32_t)__builtin_ctz(bits);
+
+		if (at + i < list->n && is_allowed(l->query, list->rows[at + i]))
+			nearest_put(&l->pool, (struct sl_hit){far[i], list->rows[at + i]});
+	}
+}
+
+static void look_at_list(struct looking *l, uint32_t i)
+{
+	const struct ivf_list *list = &l->m->lists[i];
+	float base = l->base + l->scores[i];
+
+	for (uint32_t block = 0; block * SCAN_BLOCK < list->n; block++)
+		look_at_block(l, list, block, base);
+}
+
+/* ---- rescoring -------------------------------------------------------------------------- */
+
+/* Asks for what will be needed soon, at most a page of it. */
+static void ask_for(const void *p, size_t n)
+{
+	for (size_t i = 0; i < n && i < 4096; i += 64)
+		__builtin_prefetch((const char *)p + i);
+}
+
+/* The nearest of the pool by their copies in bytes. */
+static void rescore_bytes(struct looking *l)
+{
+	const struct ivf_model *m = l->m;
+	sl_distance_fn distance = sl_distance(ivf_bytes_metric(m->index), SL_I8);
+
+	ivf_to_bytes(m, l->x, l->bytes);
+	for (uint32_t i = 0; i < l->pool.n; i++) {
+		uint32_t row = l->pool.hits[i].row;
+
+		if (i + 2 < l->pool.n)
+			ask_for(ivf_row_bytes(m, l->pool.hits[i + 2].row), m->dim);
+		nearest_put(&l->near,
+			    (struct sl_hit){distance(l->bytes, ivf_row_bytes(m, row), m->dim),
+					    row});
+	}
+}
+
+/* The nearest of @from by the rows themselves. */
+static int rescore_rows(const struct looking *l, const struct nearest *from,
+			struct sl_hit *ret_hits)
+{
+	const struct sl_rows *rows = l->m->index->rows;
+	struct nearest nearest = {ret_hits, 0, l->query->k};
+	size_t bytes = sl_vector_bytes(rows->component, rows->dim);
+
+	for (uint32_t i = 0; i < from->n; i++) {
+		uint32_t row = from->hits[i].row;
+
+		if (i + 1 < from->n)
+			ask_for(sl_row(rows, from->hits[i + 1].row), bytes);
+		nearest_put(&nearest,
+			    (struct sl_hit){index_distance(l->m->index, l->query->vector, row),
+					    row});
+	}
+	return (int)nearest_sort(&nearest);
+}
+
+/* ---- searching -------------------------------------------------------------------------- */
+
+static uint32_t effort_of(const struct ivf_model *m, const struct sl_query *q)
+{
+	return q->effort ? q->effort
+			 : sl_max((uint32_t)EFFORT_MIN, 2 * (uint32_t)sqrtf((float)m->c.n));
+}
+
+/* How many lists; more where only some of the rows are allowed. */
+static uint32_t lists_of(const struct ivf_model *m, const struct sl_query *q)
+{
+	double n = effort_of(m, q);
+
+	if (q->allowed && q->allowed_n < m->index->n)
+		n *= sqrt((double)m->index->n / sl_max(q->allowed_n, 1u));
+	return (uint32_t)sl_min(n, (double)m->c.n);
+}
+
+/* How many candidates: at least as many as are looked at as rows. */
+static uint32_t rescore_of(const struct ivf_model *m, const struct sl_query *q, uint32_t rows)
+{
+	uint64_t n = m->index->conf.rescore;
+
+	if (!n)
+		n = (uint64_t)q->k * (RESCORE_TIMES + effort_of(m, q) / RESCORE_LISTS);
+	return (uint32_t)sl_max((uint64_t)rows, sl_min(n, (uint64_t)m->index->n));
+}
+
+/* Whether to look at all rows costs no more. */
+static bool are_few(const struct sl_index *index, const struct sl_query *q, uint32_t rescore)
+{
+	return index->n <= rescore * 4 || (q->allowed && q->allowed_n <= rescore * 4);
+}
+
+static int search(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
+		  struct sl_scratch *scratch)
+{
+	const struct ivf_model *m = ivf_of(index)->model;
+	struct looking l = {.m = m, .query = query};
+	uint32_t rescore, lists, rows;
+	int hits, err;
+
+	if (!m || query->k >= index->n / 8)
+		return flat_scan(index, query, ret_hits);
+	rows = query->k + query->k / 2 + 4;
+	rescore = rescore_of(m, query, rows);
+	if (are_few(index, query, rescore))
+		return flat_scan(index, query, ret_hits);
+	lists = lists_of(m, query);
+	err = looking_init(&l, lists, rescore, rows, scratch);
+	if (err)
+		return err;
+	choose_lists(&l, lists);
+	make_tables(&l);
+	for (uint32_t i = 0; i < l.lists_n; i++)
+		look_at_list(&l, l.lists[i].row);
+	if (ivf_has_bytes(index))
+		rescore_bytes(&l);
+	hits = rescore_rows(&l, ivf_has_bytes(index) ? &l.near : &l.pool, ret_hits);
+	/* what may be given lies in other lists, or is not of numbers */
+	if ((uint32_t)hits < query->k)
+		return flat_scan(index, query, ret_hits);
+	return hits;
+}
+
+/* ---- the kind --------------------------------------------------------------------------- */
+
+const struct index_kind index_ivf = {
+	.name = "ivf",
+	.bytes = sizeof(struct ivf),
+	.done = done,
+	.add = add,
+	.remove = remove_row,
+	.search = search,
+	.step = step,
+	.memory = memory,
+	.save = ivf_save,
+	.load = ivf_load,
+};

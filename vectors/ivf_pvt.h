@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the IVF index share.
+ *
+ * A model is the trained part and the rows in it. A vector is centred and projected on the axes
+ * along which rows vary most; the nearest centroid there names its list; what the projection
+ * differs from the centroid is coded, two components in 4 bits. Far or near is then estimated, for
+ * L2, as
+ *
+ *	|c|^2 - 2 q.c  +  (|r|^2 + 2 c.r + |x'|^2)  +  -2 q.r
+ *
+ * with q the projected query, c the centroid, r the coded difference and x' what the projection
+ * left out: the first is one number a list, the second is kept with the row, the third is looked
+ * up.
+ *
+ * Order of parts: the model; its rows; training; the kind.
+ */
+#ifndef VECTORS_IVF_PVT_H
+#define VECTORS_IVF_PVT_H
+
+#include "index_pvt.h"
+#include "kmeans.h"
+
+/* ---- the model -------------------------------------------------------------------------- */
+
+/* Axes, of which two share a place of the code. */
+#define IVF_AXES SCAN_PANEL
+#define IVF_PLACES (IVF_AXES / 2)
+#define IVF_BLOCK_BYTES (IVF_PLACES * 16u)
+
+/**
+ * struct ivf_list - the rows nearest to one centroid, in blocks of SCAN_BLOCK.
+ * @more: the second term of each. @split_at: so many are two lists.
+ */
+struct ivf_list {
+	uint32_t *rows;
+	float *more;
+	uint8_t *codes;
+	uint32_t n, room, split_at;
+};
+
+/* Where a row is; @list is SL_ROW_NONE if nowhere. */
+struct ivf_place {
+	uint32_t list, at;
+};
+
+/**
+ * struct ivf_model - @mean, @axes (a panel of dim rows): of the projection; @origin: the mean on
+ * the axes. @c: the lists' centroids.
+ * @books: of each place its codes' two components, [place][component][code].
+ * @bytes: of each row a copy in bytes, (x - @middle) / @unit, in chunks as the rows are, or NULL.
+ * @trained: rows that there were then.
+ */
+struct ivf_model {
+	const struct sl_index *index;
+	const struct scan_set *set;
+	uint32_t dim, trained;
+	float *mean, *axes, origin[IVF_AXES];
+	float middle, unit;
+	struct centroids c;
+	float books[IVF_PLACES][2][SCAN_CODES];
+	struct ivf_list *lists;
+	uint32_t lists_room;
+	struct ivf_place *places;
+	uint32_t places_n;
+	int8_t **bytes;
+	uint32_t chunks;
+	float *vector, *scores; /* room for one vector that is added */
+};
+
+int ivf_model_new(const struct sl_index *index, struct ivf_model **ret_model);
+void ivf_model_free(struct ivf_model *m);
+uint64_t ivf_model_memory(const struct ivf_model *m);
+
+/* Whether there are copies in bytes, and their metric. */
+bool ivf_has_bytes(const struct sl_index *index);
+enum sl_metric ivf_bytes_metric(const struct sl_index *index);
+
+static inline size_t ivf_bytes_stride(const struct ivf_model *m)
+{
+	return sl_round_up(m->dim, SL_ROW_ALIGN);
+}
+
+static inline int8_t *ivf_row_bytes(const struct ivf_model *m, uint32_t row)
+{
+	return m->bytes[row / SL_ROWS_A_CHUNK] + row % SL_ROWS_A_CHUNK * ivf_bytes_stride(m);
+}
+
+/* @vector as floats, of length 1 if the metric is the cosine. */
+void ivf_floats(const struct sl_index *index, const void *vector, float *ret_x);
+
+/* @x as bytes. */
+void ivf_to_bytes(const struct ivf_model *m, const float *x, int8_t *ret_bytes);
+
+/* The axes and the mean are what they will be. */
+void ivf_axes_are_set(struct ivf_model *m);
+
+/* @x, floats, on the axes; @centred: less the mean. */
+void ivf_project(const struct ivf_model *m, const float *x, bool centred, float *ret_y);
+
+/* ---- its rows --------------------------------------------------------------------------- */
+
+static inline bool ivf_holds(const struct ivf_model *m, uint32_t row)
+{
+	return row < m->places_n && m->places[row].list != SL_ROW_NONE;
+}
+
+/* Another list, with that centroid. Return: 0 or -ENOMEM. */
+int ivf_list_add(struct ivf_model *m, const float *centroid);
+
+/* Return: 0 or -ENOMEM: nothing was changed. */
+int ivf_insert(struct ivf_model *m, uint32_t row);
+void ivf_remove(struct ivf_model *m, uint32_t row);
+
+/* Makes room for @n rows more in a list, for where @row is, for its copy. */
+int ivf_list_reserve(struct ivf_list *list, uint32_t n);
+int ivf_row_reserve(struct ivf_model *m, uint32_t row);
+
+/* Makes two of a list that is too long. Return: 1: done; 0: there is none; -ENOMEM. */
+int ivf_split(struct ivf_model *m, int64_t *cost_ns);
+
+/* ---- training --------------------------------------------------------------------------- */
+
+struct ivf_build;
+
+int ivf_build_new(const struct sl_index *index, struct ivf_build **ret_build);
+void ivf_build_free(struct ivf_build *b);
+
+/* A little of it. Return: 1: more is left; 0: the model is whole; -ENOMEM. */
+int ivf_build_step(struct ivf_build *b, int64_t *cost_ns);
+
+struct ivf_model *ivf_build_model(struct ivf_build *b);
+
+/* The model is the caller's from now on. */
+struct ivf_model *ivf_build_take(struct ivf_build *b);
+
+/* Whether @row, if it is added now, will not be come by any more. */
+bool ivf_build_is_past(const struct ivf_build *b, uint32_t row);
+
+/* ---- the kind --------------------------------------------------------------------------- */
+
+/* @model: NULL: there are too few rows, which are all looked at. @build: NULL: none is made now. */
+struct ivf {
+	struct sl_index index;
+	struct ivf_model *model;
+	struct ivf_build *build;
+};
+
+int ivf_save(const struct sl_index *index, struct index_out *out);
+int ivf_load(struct sl_index *index, struct index_in *in);
+
+#endif
