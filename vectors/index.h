@@ -44,16 +44,20 @@ static inline const void *sl_row(const struct sl_rows *rows, uint32_t row)
 
 enum sl_index_kind {
 	SL_INDEX_FLAT, /* looks at all rows: exact */
+	SL_INDEX_HNSW, /* walks a graph; its effort: how many nearest it keeps meanwhile */
 	SL_INDEX_LAST
 };
 
 /**
  * struct sl_index_conf - how an index is made; zero fields take the defaults of its kind.
  * @seed: of all that is chosen at random, so that the same calls give the same index.
+ * HNSW: @links: of a row, on each level (16; 2 to 64), twice as many at the bottom. @effort_add:
+ * how many nearest are kept while linking a new row (128).
  */
 struct sl_index_conf {
 	enum sl_index_kind kind;
 	uint64_t seed;
+	uint32_t links, effort_add;
 };
 
 struct sl_index;
