@@ -23,6 +23,7 @@
 static const struct index_kind *const kinds[SL_INDEX_LAST] = {
 	[SL_INDEX_FLAT] = &index_flat,
 	[SL_INDEX_IVF] = &index_ivf,
+	[SL_INDEX_HNSW] = &index_hnsw,
 };
 
 const char *sl_index_name(enum sl_index_kind kind)

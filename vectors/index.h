@@ -45,6 +45,7 @@ static inline const void *sl_row(const struct sl_rows *rows, uint32_t row)
 enum sl_index_kind {
 	SL_INDEX_FLAT, /* looks at all rows: exact */
 	SL_INDEX_IVF, /* looks at the lists nearest to the query; its effort: how many */
+	SL_INDEX_HNSW, /* walks a graph; its effort: how many nearest it keeps meanwhile */
 	SL_INDEX_LAST
 };
 
@@ -54,11 +55,14 @@ enum sl_index_kind {
  * IVF: @train_rows: with so many rows sl_index_step() makes lists, until then all rows are looked
  * at (4096). @lists: how many (the root of the rows). @rescore: candidates whose distance is
  * computed (five for each that is asked for, and one more for every four lists that are looked at).
+ * HNSW: @links: of a row, on each level (16; 2 to 64), twice as many at the bottom. @effort_add:
+ * how many nearest are kept while linking a new row (128).
  */
 struct sl_index_conf {
 	enum sl_index_kind kind;
 	uint64_t seed;
 	uint32_t train_rows, lists, rescore;
+	uint32_t links, effort_add;
 };
 
 struct sl_index;

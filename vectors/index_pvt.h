@@ -46,6 +46,7 @@ struct index_kind {
 
 extern const struct index_kind index_flat;
 extern const struct index_kind index_ivf;
+extern const struct index_kind index_hnsw;
 
 /* ---- the common part -------------------------------------------------------------------- */
 

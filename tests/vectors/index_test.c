@@ -51,6 +51,21 @@ FIXTURE_VARIANT_ADD(index, ivf_dot){
 	.metric = SL_METRIC_DOT,
 	.recall = 0.8,
 };
+FIXTURE_VARIANT_ADD(index, hnsw_l2){
+	.conf = {.kind = SL_INDEX_HNSW},
+	.metric = SL_METRIC_L2,
+	.recall = 0.9,
+};
+FIXTURE_VARIANT_ADD(index, hnsw_dot){
+	.conf = {.kind = SL_INDEX_HNSW},
+	.metric = SL_METRIC_DOT,
+	.recall = 0.9,
+};
+FIXTURE_VARIANT_ADD(index, hnsw_hamming){
+	.conf = {.kind = SL_INDEX_HNSW},
+	.metric = SL_METRIC_HAMMING,
+	.recall = 0.9,
+};
 
 static void make_rows(uint8_t **chunks)
 {
@@ -267,10 +282,13 @@ TEST_F(index, what_is_no_number_is_farthest)
 	a.query.vector = a.vector;
 	for (uint32_t row = 0; row < 3; row++)
 		toggle(self, row);
-	((float *)(void *)self->chunks[0])[STRIDE / sizeof(float)] = NAN;
+	/* as none equals another, that is farthest by Hamming's distance, too */
+	for (uint32_t i = 0; i < DIM; i++)
+		((float *)(void *)self->chunks[0])[STRIDE / sizeof(float) + i] = NAN;
+	memcpy(a.vector, sl_row(&self->rows, 2), sizeof(a.vector));
 	ASSERT_EQ(3, sl_index_search(self->index, &a.query, hits, self->scratch));
 	EXPECT_EQ(1, hits[2].row);
-	EXPECT_TRUE(isinf(hits[2].distance));
+	EXPECT_TRUE(isinf(hits[2].distance) || hits[2].distance == (float)DIM);
 }
 
 TEST_F(index, its_memory_is_told)
@@ -414,6 +432,7 @@ TEST(names)
 {
 	EXPECT_STREQ("flat", sl_index_name(SL_INDEX_FLAT));
 	EXPECT_STREQ("ivf", sl_index_name(SL_INDEX_IVF));
+	EXPECT_STREQ("hnsw", sl_index_name(SL_INDEX_HNSW));
 }
 
 TEST_HARNESS_MAIN

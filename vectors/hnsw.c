@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HNSW: a graph whose links lead from far to near, searched by walking it.
+ *
+ * Interface: index_pvt.h. The graph itself is hnsw_graph.c, what walks look at hnsw_codes.c, what
+ * makes good for removed rows hnsw_repair.c, keeping hnsw_save.c; they share hnsw_pvt.h.
+ *
+ * A search walks by codes and computes the distances of the nearest again from the rows. Where few
+ * rows are allowed it looks at the codes of all of these instead.
+ *
+ * Order of parts: memory; making; changing; searching; the kind.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hnsw_pvt.h"
+
+enum { M = 16, EF_ADD = 128, EF = 64, CALIBRATE_ROWS_MAX = 65536 };
+
+/* ---- memory ----------------------------------------------------------------------------- */
+
+static void chunk_free(struct hnsw_chunk *chunk)
+{
+	if (!chunk)
+		return;
+	for (uint32_t i = 0; i < HNSW_NODES_A_CHUNK; i++)
+		free(chunk->upper[i]);
+	free(chunk->codes);
+	free(chunk->links);
+	free(chunk);
+}
+
+static struct hnsw_chunk *chunk_new(const struct hnsw *h)
+{
+	struct hnsw_chunk *chunk = calloc(1, sizeof(*chunk));
+
+	if (!chunk)
+		return NULL;
+	chunk->codes = aligned_alloc(SL_ROW_ALIGN, HNSW_NODES_A_CHUNK * h->codes.stride);
+	chunk->links =
+		aligned_alloc(SL_ROW_ALIGN, HNSW_NODES_A_CHUNK * 2 * h->m * sizeof(*chunk->links));
+	if (!chunk->codes || !chunk->links) {
+		chunk_free(chunk);
+		return NULL;
+	}
+	return chunk;
+}
+
+/* Room for twice as many, or @want, in *@p, of @bytes each. Return: how many; 0: out of memory. */
+static size_t grow(void *p, size_t n, size_t want, size_t bytes)
+{
+	size_t room = sl_max(want, n * 2);
+	void *was, *is;
+
+	memcpy(&was, p, sizeof(was));
+	is = realloc(was, room * bytes);
+	if (!is)
+		return 0;
+	memcpy(p, &is, sizeof(is));
+	return room;
+}
+
+static int add_chunk(struct hnsw *h)
+{
+	uint32_t n = h->chunks_n;
+	size_t at = (size_t)n * HNSW_NODES_A_CHUNK, room = at + HNSW_NODES_A_CHUNK;
+
+	/* as many spare numbers as nodes, so that giving memory back needs none */
+	if (!(n & (n - 1)) && (!grow(&h->chunks, n, 1, sizeof(struct hnsw_chunk *)) ||
+			       !grow(&h->visited, at, room, sizeof(*h->visited)) ||
+			       !grow(&h->spare, at, room, sizeof(*h->spare))))
+		return -ENOMEM;
+	memset(h->visited + at, 0, HNSW_NODES_A_CHUNK * sizeof(*h->visited));
+	h->chunks[n] = chunk_new(h);
+	if (!h->chunks[n])
+		return -ENOMEM;
+	h->chunks_n++;
+	return 0;
+}
+
+int hnsw_reserve_nodes(struct hnsw *h, uint32_t nodes)
+{
+	int err = nodes > HNSW_NODES_MAX ? -ENOMEM : 0;
+
+	while (!err && (uint64_t)h->chunks_n * HNSW_NODES_A_CHUNK < nodes)
+		err = add_chunk(h);
+	return err;
+}
+
+int hnsw_reserve_rows(struct hnsw *h, uint32_t rows)
+{
+	size_t room;
+
+	if (rows <= h->rows_room)
+		return 0;
+	room = grow(&h->node_of, sl_min(h->rows_room, UINT32_MAX / 2), rows, sizeof(*h->node_of));
+	if (!room)
+		return -ENOMEM;
+	h->rows_room = (uint32_t)room;
+	return 0;
+}
+
+static uint64_t memory(const struct sl_index *index)
+{
+	const struct hnsw *h = (const struct hnsw *)index;
+	uint64_t node = h->codes.stride + 2 * h->m * sizeof(uint32_t) + sizeof(*h->visited) +
+			sizeof(*h->spare);
+
+	return h->chunks_n * (HNSW_NODES_A_CHUNK * node + sizeof(struct hnsw_chunk)) +
+	       h->rows_room * sizeof(*h->node_of) + h->upper_bytes +
+	       2 * (h->ef_add + 1) * sizeof(*h->pool) + h->repair.nodes * sizeof(*h->repair.queue) +
+	       h->repair.nodes / 8;
+}
+
+/* ---- making ----------------------------------------------------------------------------- */
+
+static void done(struct sl_index *index)
+{
+	struct hnsw *h = (struct hnsw *)index;
+
+	for (uint32_t i = 0; i < h->chunks_n; i++)
+		chunk_free(h->chunks[i]);
+	free(h->chunks);
+	free(h->visited);
+	free(h->spare);
+	free(h->node_of);
+	free(h->repair.anew);
+	free(h->repair.queue);
+	free(h->repair.reached);
+	free(h->pool);
+	free(h->chosen);
+}
+
+static int init(struct sl_index *index)
+{
+	struct hnsw *h = (struct hnsw *)index;
+
+	h->m = index->conf.links ? sl_min(sl_max(index->conf.links, 2u), HNSW_M_MAX) : M;
+	h->ef_add = index->conf.effort_add ? sl_max(index->conf.effort_add, h->m) : EF_ADD;
+	h->entry = SL_ROW_NONE;
+	hnsw_codes_init(&h->codes, index->rows);
+	h->pool = malloc((h->ef_add + 1) * sizeof(*h->pool));
+	h->chosen = malloc((h->ef_add + 1) * sizeof(*h->chosen));
+	if (h->pool && h->chosen)
+		return 0;
+	done(index);
+	return -ENOMEM;
+}
+
+/* ---- changing --------------------------------------------------------------------------- */
+
+/* One of @m nodes is on a level above. */
+static uint32_t draw_level(const struct hnsw *h)
+{
+	uint64_t random = sl_mix64(h->index.conf.seed + h->added * UINT64_C(0x9e3779b97f4a7c15));
+	double u = ((double)(random >> 11) + 1) / (double)(UINT64_C(1) << 53);
+
+	return sl_min((uint32_t)(-log(u) / log(h->m)), HNSW_LEVEL_MAX);
+}
+
+/* 4, 16, 64, ...: by then the rows may have another range. */
+static bool to_calibrate(const struct hnsw *h)
+{
+	uint32_t n = h->index.n;
+
+	return n <= CALIBRATE_ROWS_MAX && !(n & (n - 1)) && n & 0x55555555;
+}
+
+static int add(struct sl_index *index, uint32_t row)
+{
+	struct hnsw *h = (struct hnsw *)index;
+	uint32_t node = h->spare_n ? h->spare[h->spare_n - 1] : h->nodes;
+	uint32_t level = draw_level(h), *upper = NULL;
+	size_t bytes = (1 + level * h->m) * sizeof(*upper);
+
+	if (hnsw_reserve_nodes(h, node + 1) || hnsw_reserve_rows(h, row + 1))
+		return -ENOMEM;
+	if (level) {
+		upper = malloc(bytes);
+		if (!upper)
+			return -ENOMEM;
+		upper[0] = level;
+		h->upper_bytes += bytes;
+	}
+	if (h->spare_n)
+		h->spare_n--;
+	else
+		h->nodes++;
+	hnsw_chunk(h, node)->upper[node % HNSW_NODES_A_CHUNK] = upper;
+	hnsw_chunk(h, node)->rows[node % HNSW_NODES_A_CHUNK] = row;
+	*hnsw_state(h, node) = HNSW_LIVE;
+	h->node_of[row] = node;
+	h->added++;
+	if (to_calibrate(h))
+		hnsw_calibrate(h);
+	hnsw_encode(&h->codes, index->rows, sl_row(index->rows, row), hnsw_code(h, node));
+	hnsw_insert(h, node);
+	return 0;
+}
+
+static void remove_row(struct sl_index *index, uint32_t row)
+{
+	struct hnsw *h = (struct hnsw *)index;
+
+	*hnsw_state(h, h->node_of[row]) = h->repair.pass & 1 ? HNSW_DEAD_ODD : HNSW_DEAD_EVEN;
+	h->dead++;
+}
+
+/* ---- searching -------------------------------------------------------------------------- */
+
+/* What a search works on: the query's code, and so many nearest by code. */
+struct looked {
+	uint8_t *code;
+	struct sl_hit *hits;
+};
+
+static struct looked look(struct hnsw *h, const struct sl_query *query, size_t room,
+			  struct sl_scratch *scratch)
+{
+	struct looked l = {scratch_room(scratch, h->codes.stride + room * sizeof(struct sl_hit)),
+			   NULL};
+
+	if (!l.code)
+		return l;
+	l.hits = (struct sl_hit *)(void *)(l.code + h->codes.stride);
+	hnsw_encode(&h->codes, h->index.rows, query->vector, l.code);
+	return l;
+}
+
+/* The distances of the first of @n nodes, nearest first, as the rows have them. */
+static int rescore(struct hnsw *h, const struct sl_query *query, const struct sl_hit *hits,
+		   uint32_t n, struct sl_hit *ret_hits)
+{
+	struct nearest nearest = {.hits = ret_hits, .k = query->k};
+	uint64_t most = 2 * (uint64_t)query->k + 10;
+
+	for (uint32_t i = 0; i < n && i < most; i++) {
+		uint32_t row = hnsw_row(h, hits[i].row);
+
+		nearest_put(&nearest,
+			    (struct sl_hit){index_distance(&h->index, query->vector, row), row});
+	}
+	return (int)nearest_sort(&nearest);
+}
+
+/* By the codes of all that is allowed. */
+static int scan(struct hnsw *h, const struct sl_query *query, struct sl_hit *ret_hits,
+		struct sl_scratch *scratch)
+{
+	uint32_t k = sl_min(query->k, h->index.n);
+	struct nearest nearest = {.k = 2 * k + 10};
+	struct looked l = look(h, query, nearest.k, scratch);
+
+	if (!l.code)
+		return -ENOMEM;
+	nearest.hits = l.hits;
+	for (uint32_t word = 0; word < h->index.live_words; word++) {
+		uint64_t left = index_candidates(&h->index, query, word);
+
+		for (; left; left &= left - 1) {
+			uint32_t node = h->node_of[word * 64 + (uint32_t)__builtin_ctzll(left)];
+
+			nearest_put(&nearest,
+				    (struct sl_hit){hnsw_distance(h, l.code, node), node});
+		}
+	}
+	return rescore(h, query, l.hits, nearest_sort(&nearest), ret_hits);
+}
+
+static int search(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
+		  struct sl_scratch *scratch)
+{
+	struct hnsw *h = (struct hnsw *)index;
+	uint32_t ef = sl_min(sl_max(query->effort ? query->effort : (uint32_t)EF, query->k),
+			     sl_max(index->n, 1u));
+	uint32_t may = query->allowed ? sl_min(query->allowed_n, index->n) : index->n, n = 0;
+	struct looked l;
+	struct hnsw_walk w;
+
+	/* a walk looks at some m nodes for each that it keeps */
+	if (may <= (uint64_t)ef * h->m || h->entry == SL_ROW_NONE)
+		return scan(h, query, ret_hits, scratch);
+	l = look(h, query, ef + 1, scratch);
+	if (!l.code)
+		return -ENOMEM;
+	w = (struct hnsw_walk){.hits = l.hits, .room = ef, .code = l.code, .query = query};
+	hnsw_descend(h, &w, 0);
+	hnsw_walk(h, &w, 0);
+	for (uint32_t i = 0; i < w.n; i++)
+		if (hnsw_may_give(h, query, w.hits[i].row))
+			w.hits[n++] = w.hits[i];
+	if (n < sl_min(query->k, may))
+		return scan(h, query, ret_hits, scratch);
+	return rescore(h, query, w.hits, n, ret_hits);
+}
+
+/* ---- the kind --------------------------------------------------------------------------- */
+
+const struct index_kind index_hnsw = {
+	.name = "hnsw",
+	.bytes = sizeof(struct hnsw),
+	.init = init,
+	.done = done,
+	.add = add,
+	.remove = remove_row,
+	.search = search,
+	.step = hnsw_step,
+	.memory = memory,
+	.save = hnsw_save,
+	.load = hnsw_load,
+};
