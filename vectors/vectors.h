@@ -5,5 +5,6 @@
 
 #include "distance.h"
 #include "index.h"
+#include "object.h"
 
 #endif
