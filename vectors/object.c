@@ -250,9 +250,8 @@ static bool all(struct check *c)
 	size_t root = offsetof(struct object_header, properties);
 	struct object_slot s = slot_at(c->p + root);
 
-	return s.type == SL_VALUE_MAP && !s.name && !s.name_n && !s.zero &&
-	       children(c, root, 0) && vectors(c) && references(c) &&
-	       take_zeros(c, OBJECT_TABLE_ALIGN) && c->at == c->n;
+	return s.type == SL_VALUE_MAP && !s.name && !s.name_n && !s.zero && children(c, root, 0) &&
+	       vectors(c) && references(c) && take_zeros(c, OBJECT_TABLE_ALIGN) && c->at == c->n;
 }
 
 /* ---- opening ---------------------------------------------------------------------------- */
@@ -522,10 +521,10 @@ static int compare_mixed(int64_t integer, double number)
 static int compare_numbers(const struct object_slot *a, const struct object_slot *b)
 {
 	if (a->type == SL_VALUE_INTEGER)
-		return b->type == SL_VALUE_INTEGER ? ORDER(a->integer, b->integer) :
-						     compare_mixed(a->integer, b->number);
-	return b->type == SL_VALUE_INTEGER ? -compare_mixed(b->integer, a->number) :
-					     ORDER(a->number, b->number);
+		return b->type == SL_VALUE_INTEGER ? ORDER(a->integer, b->integer)
+						   : compare_mixed(a->integer, b->number);
+	return b->type == SL_VALUE_INTEGER ? -compare_mixed(b->integer, a->number)
+					   : ORDER(a->number, b->number);
 }
 
 static int compare_geo(const struct sl_value *a, const struct sl_value *b)
@@ -589,7 +588,7 @@ int sl_object_compare(const struct sl_object *a, const struct sl_object *b)
 	int order = memcmp(bytes_of(a) + key, bytes_of(b) + key,
 			   offsetof(struct object_header, created_ms) - key);
 
-	return order ? order :
-		       object_names_compare(bytes_of(a) + rest, sl_object_bytes(a) - rest,
+	return order ? order
+		     : object_names_compare(bytes_of(a) + rest, sl_object_bytes(a) - rest,
 					    bytes_of(b) + rest, sl_object_bytes(b) - rest);
 }

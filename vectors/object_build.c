@@ -320,8 +320,11 @@ int sl_object_put_vector(struct sl_object_builder *b, const char *name, enum sl_
 		return err;
 	if (!dim || dim > SL_OBJECT_DIM_MAX || !is_finite(type, data, dim))
 		return -ERANGE;
-	return object_put_vector(b, (struct vector){.name = name, .name_n = (uint16_t)n,
-						    .type = type, .dim = dim, .data = data});
+	return object_put_vector(b, (struct vector){.name = name,
+						    .name_n = (uint16_t)n,
+						    .type = type,
+						    .dim = dim,
+						    .data = data});
 }
 
 int sl_object_remove_vector(struct sl_object_builder *b, const char *name)
@@ -601,8 +604,8 @@ static int sort_map(struct sl_object_builder *b, uint32_t map)
 		const struct node *node = &b->nodes[b->order[i]], *next;
 
 		next = i + 1 < n ? &b->nodes[b->order[i + 1]] : NULL;
-		if (next && !object_names_compare(node->name, node->name_n, next->name,
-						  next->name_n))
+		if (next &&
+		    !object_names_compare(node->name, node->name_n, next->name, next->name_n))
 			continue;
 		*link = b->nodes[map].last = b->order[i];
 		link = &b->nodes[b->order[i]].next;
@@ -687,8 +690,9 @@ static void emit_payload(const struct sl_object_builder *b, struct out *o, uint3
 	case SL_VALUE_GEO:
 		slot.at = (uint32_t)(o->at - at);
 		slot.n = node->n;
-		emit(o, node->type == SL_VALUE_TEXT || node->type == SL_VALUE_BLOB ? node->p :
-										      node->uuid,
+		emit(o,
+		     node->type == SL_VALUE_TEXT || node->type == SL_VALUE_BLOB ? node->p
+										: node->uuid,
 		     node->n);
 		break;
 	default:

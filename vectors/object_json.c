@@ -139,8 +139,8 @@ static int read_typed(struct reading *r, yyjson_val *v, struct node *node)
 	case SL_VALUE_TEXT:
 		return is_text(v, node);
 	case SL_VALUE_DATE:
-		return yyjson_is_str(v) && object_date_parse(yyjson_get_str(v), yyjson_get_len(v),
-							     &node->integer);
+		return yyjson_is_str(v) &&
+		       object_date_parse(yyjson_get_str(v), yyjson_get_len(v), &node->integer);
 	case SL_VALUE_UUID:
 		node->n = sizeof(node->uuid);
 		return yyjson_is_str(v) &&
@@ -314,9 +314,10 @@ static int put_references(struct reading *r, yyjson_val *name, yyjson_val *list)
 		yyjson_val *beacon = yyjson_obj_get(v, "beacon");
 
 		if (!read_beacon(yyjson_get_str(beacon), yyjson_get_len(beacon), &ref))
-			return wrong(r, -EINVAL, "%s: \"%s\" is no beacon such as "
-				     BEACON "localhost/Target/UUID", ref.name,
-				     yyjson_get_str(beacon));
+			return wrong(r, -EINVAL,
+				     "%s: \"%s\" is no beacon such as " BEACON
+				     "localhost/Target/UUID",
+				     ref.name, yyjson_get_str(beacon));
 		err = object_put_reference(r->b, ref);
 	}
 	return err;
@@ -363,9 +364,11 @@ static int put_vector(struct reading *r, const char *name, size_t n, yyjson_val 
 		if (!isfinite((float)object_number(v)))
 			return wrong(r, -ERANGE, "vector \"%s\": item %zu is too large", name, i);
 	}
-	return object_put_vector(r->b, (struct vector){.name = name, .name_n = (uint16_t)n,
+	return object_put_vector(r->b, (struct vector){.name = name,
+						       .name_n = (uint16_t)n,
 						       .type = SL_VECTOR_F32,
-						       .dim = (uint32_t)dim, .json = list});
+						       .dim = (uint32_t)dim,
+						       .json = list});
 }
 
 static int put_vectors(struct reading *r, yyjson_val *v)
@@ -399,8 +402,8 @@ static int put_id(struct reading *r, yyjson_val *v)
 	}
 	if (!yyjson_is_str(v) || !object_uuid_parse(yyjson_get_str(v), yyjson_get_len(v), uuid))
 		return wrong(r, -EINVAL, "id: neither a UUID%s",
-			     r->form == SL_JSON_POINT ? " nor an integer from 0 to 2^64 - 1" :
-							" nor absent");
+			     r->form == SL_JSON_POINT ? " nor an integer from 0 to 2^64 - 1"
+						      : " nor absent");
 	sl_object_put_key_uuid(r->b, uuid);
 	return 0;
 }
@@ -507,8 +510,8 @@ static int map_at(struct reading *r, const char *path, uint32_t *ret_in)
 		enter(r, s.name, s.name_n);
 		child = object_child(r->b, in, s.name, s.name_n);
 		if (child == NODE_NONE || r->b->nodes[child].type != SL_VALUE_MAP) {
-			struct node node = {.type = SL_VALUE_MAP, .name = s.name,
-					    .name_n = (uint16_t)s.name_n};
+			struct node node = {
+				.type = SL_VALUE_MAP, .name = s.name, .name_n = (uint16_t)s.name_n};
 
 			err = object_put(r->b, in, node, &child);
 			if (err)

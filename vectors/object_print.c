@@ -145,8 +145,9 @@ static yyjson_mut_val *print_value(struct printing *p, const struct sl_value *v)
 static double half(uint16_t h)
 {
 	int exponent = h >> 10 & 31, fraction = h & 1023;
-	double v = exponent == 31 ? NAN :
-		   exponent ? ldexp(fraction + 1024, exponent - 25) : ldexp(fraction, -24);
+	double v = exponent == 31 ? NAN
+		   : exponent	  ? ldexp(fraction + 1024, exponent - 25)
+				  : ldexp(fraction, -24);
 
 	return h >> 15 ? -v : v;
 }
@@ -176,9 +177,11 @@ static yyjson_mut_val *print_vector(struct printing *p, enum sl_vector_type type
 	for (uint32_t i = 0; i < dim; i++) {
 		double v = component(type, data, i);
 
-		append(p, list, !isfinite(v) ? yyjson_mut_null(p->doc) :
-			  type == SL_VECTOR_F32 || type == SL_VECTOR_F16 ?
-			  yyjson_mut_real(p->doc, v) : yyjson_mut_sint(p->doc, (int64_t)v));
+		append(p, list,
+		       !isfinite(v) ? yyjson_mut_null(p->doc)
+		       : type == SL_VECTOR_F32 || type == SL_VECTOR_F16
+			       ? yyjson_mut_real(p->doc, v)
+			       : yyjson_mut_sint(p->doc, (int64_t)v));
 	}
 	return list;
 }

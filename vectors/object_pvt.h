@@ -170,8 +170,9 @@ struct held *object_hold(struct sl_object_builder *b, yyjson_doc *doc, size_t n)
 /* Of a number of JSON. */
 static inline double object_number(yyjson_val *v)
 {
-	return yyjson_is_real(v) ? yyjson_get_real(v) :
-	       yyjson_is_sint(v) ? (double)yyjson_get_sint(v) : (double)yyjson_get_uint(v);
+	return yyjson_is_real(v)   ? yyjson_get_real(v)
+	       : yyjson_is_sint(v) ? (double)yyjson_get_sint(v)
+				   : (double)yyjson_get_uint(v);
 }
 
 /* ---- paths ------------------------------------------------------------------------------ */

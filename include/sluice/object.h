@@ -54,13 +54,7 @@ enum sl_value_type {
 };
 
 /* Components of a vector; bits: eight a byte from the lowest on, the last byte's others are 0. */
-enum sl_vector_type {
-	SL_VECTOR_F32,
-	SL_VECTOR_F16,
-	SL_VECTOR_I8,
-	SL_VECTOR_BITS,
-	SL_VECTOR_LAST
-};
+enum sl_vector_type { SL_VECTOR_F32, SL_VECTOR_F16, SL_VECTOR_I8, SL_VECTOR_BITS, SL_VECTOR_LAST };
 
 enum sl_key_kind {
 	SL_KEY_NONE,
@@ -102,7 +96,8 @@ int sl_object_put_geo(struct sl_object_builder *b, uint32_t in, const char *name
 		      double longitude);
 int sl_object_put_blob(struct sl_object_builder *b, uint32_t in, const char *name, const void *data,
 		       size_t n);
-int sl_object_put_list(struct sl_object_builder *b, uint32_t in, const char *name, uint32_t *ret_in);
+int sl_object_put_list(struct sl_object_builder *b, uint32_t in, const char *name,
+		       uint32_t *ret_in);
 int sl_object_put_map(struct sl_object_builder *b, uint32_t in, const char *name, uint32_t *ret_in);
 
 /*

@@ -31,7 +31,7 @@ FIXTURE_TEARDOWN(build)
 }
 
 /* Builds, and loads what was built into the builder again. */
-static const struct sl_object *build(FIXTURE_DATA(build) *self)
+static const struct sl_object *build(FIXTURE_DATA(build) * self)
 {
 	const struct sl_object *o;
 	uint8_t *before = self->bytes;
@@ -60,8 +60,8 @@ struct model {
 	int64_t inner[NAMES][NAMES];
 };
 
-static const char *const names[NAMES] = {"", "a", "b", "ab", "z", "\xc3\xbc", "aa", "aaa", "B", "0",
-					 "key", "kez"};
+static const char *const names[NAMES] = {"",   "a",   "b", "ab", "z",	"\xc3\xbc",
+					 "aa", "aaa", "B", "0",	 "key", "kez"};
 
 static void expect_inner(const struct sl_value *map, const int64_t *inner)
 {
@@ -143,8 +143,8 @@ TEST_F(build, changes_agree_with_the_model)
 			if (what < 6) {
 				m.value[i] = (int64_t)(harness_random() >> 1);
 				m.is_map[i] = false;
-				ASSERT_EQ(0, sl_object_put_integer(self->b, 0, names[i],
-								   m.value[i]));
+				ASSERT_EQ(0,
+					  sl_object_put_integer(self->b, 0, names[i], m.value[i]));
 			} else if (what < 10) {
 				put_map(self->b, &m, i);
 			} else {
@@ -192,12 +192,13 @@ TEST_F(build, order_of_putting_makes_no_other_bytes)
 
 TEST_F(build, items_of_lists_are_removed)
 {
-	static const char text[] = "{\"payload\": {\"l\": [1, 2, 3, {\"x\": 4, \"y\": 5}, {\"x\": 6}],"
-				   " \"m\": {\"l\": [7]}}}";
+	static const char text[] =
+		"{\"payload\": {\"l\": [1, 2, 3, {\"x\": 4, \"y\": 5}, {\"x\": 6}],"
+		" \"m\": {\"l\": [7]}}}";
 	const struct sl_value *root;
 
-	ASSERT_EQ(0, sl_object_put_json(self->b, SL_JSON_POINT, text, strlen(text), NULL, 0, NULL,
-					0));
+	ASSERT_EQ(0,
+		  sl_object_put_json(self->b, SL_JSON_POINT, text, strlen(text), NULL, 0, NULL, 0));
 	EXPECT_EQ(0, sl_object_remove(self->b, "l[1]"));
 	EXPECT_EQ(-ENOENT, sl_object_remove(self->b, "l[4]"));
 	EXPECT_EQ(0, sl_object_remove(self->b, "l.x"));
@@ -252,8 +253,8 @@ TEST_F(build, what_is_not_a_value_is_refused)
 	EXPECT_EQ(-ERANGE, sl_object_put_vector(self->b, "", SL_VECTOR_F32, none, 2));
 	EXPECT_EQ(-ERANGE, sl_object_put_vector(self->b, "", SL_VECTOR_F16, "\x00\x7c", 1));
 	EXPECT_EQ(-ERANGE, sl_object_put_vector(self->b, "", SL_VECTOR_F32, none, 0));
-	EXPECT_EQ(-ERANGE, sl_object_put_vector(self->b, "", SL_VECTOR_F32, none,
-						SL_OBJECT_DIM_MAX + 1));
+	EXPECT_EQ(-ERANGE,
+		  sl_object_put_vector(self->b, "", SL_VECTOR_F32, none, SL_OBJECT_DIM_MAX + 1));
 	build(self);
 	EXPECT_EQ(sizeof(struct object_header), self->n);
 	EXPECT_EQ(0, sl_object_put_null(self->b, 0, long_name + 1));

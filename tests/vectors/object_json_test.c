@@ -32,7 +32,7 @@ FIXTURE_TEARDOWN(json)
 	free(self->text);
 }
 
-static const struct sl_object *build(FIXTURE_DATA(json) *self)
+static const struct sl_object *build(FIXTURE_DATA(json) * self)
 {
 	const struct sl_object *o;
 
@@ -41,7 +41,7 @@ static const struct sl_object *build(FIXTURE_DATA(json) *self)
 	return o;
 }
 
-static const char *print(FIXTURE_DATA(json) *self, enum sl_object_json form)
+static const char *print(FIXTURE_DATA(json) * self, enum sl_object_json form)
 {
 	size_t n;
 
@@ -51,7 +51,7 @@ static const char *print(FIXTURE_DATA(json) *self, enum sl_object_json form)
 	return self->text;
 }
 
-static int read_hinted(FIXTURE_DATA(json) *self, enum sl_object_json form, const char *text,
+static int read_hinted(FIXTURE_DATA(json) * self, enum sl_object_json form, const char *text,
 		       const struct sl_object_hint *hints, size_t n)
 {
 	sl_object_builder_reset(self->b);
@@ -59,7 +59,7 @@ static int read_hinted(FIXTURE_DATA(json) *self, enum sl_object_json form, const
 				  sizeof(self->why));
 }
 
-static void expect_same(FIXTURE_DATA(json) *self, enum sl_object_json form, const char *text)
+static void expect_same(FIXTURE_DATA(json) * self, enum sl_object_json form, const char *text)
 {
 	ASSERT_EQ(0, read_hinted(self, form, text, NULL, 0));
 	EXPECT_STREQ(text, print(self, form));
@@ -82,8 +82,9 @@ TEST_F(json, objects_come_back)
 {
 	expect_same(self, SL_JSON_OBJECT,
 		    "{\"id\":\"" UUID "\",\"properties\":{\"title\":\"x\",\"of\":[{\"beacon\":"
-		    "\"weaviate://localhost/Book/" UUID "\"},{\"beacon\":\"weaviate://localhost/"
-		    UUID "\"}]},\"creationTimeUnix\":1,\"lastUpdateTimeUnix\":2,"
+		    "\"weaviate://localhost/Book/" UUID
+		    "\"},{\"beacon\":\"weaviate://localhost/" UUID
+		    "\"}]},\"creationTimeUnix\":1,\"lastUpdateTimeUnix\":2,"
 		    "\"vector\":[1.0],\"vectors\":{\"v\":[2.0]}}");
 	EXPECT_EQ(2, sl_object_reference_count(build(self)));
 }
@@ -94,7 +95,8 @@ TEST_F(json, integers_that_do_not_fit_are_numbers)
 
 	ASSERT_EQ(0, read_hinted(self, SL_JSON_POINT,
 				 "{\"payload\": {\"a\": 9223372036854775807,"
-				 " \"b\": 9223372036854775808}}", NULL, 0));
+				 " \"b\": 9223372036854775808}}",
+				 NULL, 0));
 	root = sl_object_properties(build(self));
 	EXPECT_EQ(INT64_MAX, sl_value_integer(sl_value_find(root, "a")));
 	EXPECT_EQ(SL_VALUE_NUMBER, sl_value_type(sl_value_find(root, "b")));
@@ -103,19 +105,20 @@ TEST_F(json, integers_that_do_not_fit_are_numbers)
 
 TEST_F(json, of_equal_names_the_last_counts)
 {
-	ASSERT_EQ(0, read_hinted(self, SL_JSON_POINT,
-				 "{\"payload\": {\"b\": 1, \"a\": {\"x\": 1}, \"b\": 2, \"a\": {}}}",
-				 NULL, 0));
+	ASSERT_EQ(0,
+		  read_hinted(self, SL_JSON_POINT,
+			      "{\"payload\": {\"b\": 1, \"a\": {\"x\": 1}, \"b\": 2, \"a\": {}}}",
+			      NULL, 0));
 	EXPECT_STREQ("{\"payload\":{\"a\":{},\"b\":2}}", print(self, SL_JSON_POINT));
 }
 
 static const struct sl_object_hint hints[] = {
-	{"when", SL_VALUE_DATE},  {"who", SL_VALUE_UUID},      {"at.place", SL_VALUE_GEO},
-	{"raw", SL_VALUE_BLOB},	  {"price", SL_VALUE_NUMBER},  {"yes", SL_VALUE_BOOLEAN},
+	{"when", SL_VALUE_DATE},     {"who", SL_VALUE_UUID},	 {"at.place", SL_VALUE_GEO},
+	{"raw", SL_VALUE_BLOB},	     {"price", SL_VALUE_NUMBER}, {"yes", SL_VALUE_BOOLEAN},
 	{"count", SL_VALUE_INTEGER}, {"name", SL_VALUE_TEXT},
 };
 
-static int read_property(FIXTURE_DATA(json) *self, const char *property)
+static int read_property(FIXTURE_DATA(json) * self, const char *property)
 {
 	char text[512];
 
@@ -127,7 +130,8 @@ TEST_F(json, hints_give_types)
 {
 	const struct sl_value *root;
 
-	ASSERT_EQ(0, read_property(self, "\"when\": [\"2024-02-29T12:00:00+01:00\", null],"
+	ASSERT_EQ(0, read_property(self,
+				   "\"when\": [\"2024-02-29T12:00:00+01:00\", null],"
 				   "\"who\": \"" UUID "\", \"raw\": \"c2x1aWM=\", \"price\": 3,"
 				   "\"at\": {\"place\": {\"latitude\": 52.5, \"longitude\": 13}},"
 				   "\"yes\": true, \"count\": -1, \"name\": \"n\""));
@@ -199,9 +203,9 @@ TEST_F(json, bad_points_are_refused_and_told)
 		EXPECT_EQ(cases[i].err, read_hinted(self, SL_JSON_POINT, cases[i].text, NULL, 0));
 		if (!EXPECT_TRUE(!strncmp(cases[i].why, self->why, strlen(cases[i].why))))
 			TH_LOG("%s: %s", cases[i].text, self->why);
-		EXPECT_EQ(cases[i].err, sl_object_put_json(self->b, SL_JSON_POINT, cases[i].text,
-							   strlen(cases[i].text), NULL, 0, NULL,
-							   0));
+		EXPECT_EQ(cases[i].err,
+			  sl_object_put_json(self->b, SL_JSON_POINT, cases[i].text,
+					     strlen(cases[i].text), NULL, 0, NULL, 0));
 	}
 }
 
@@ -222,7 +226,7 @@ TEST_F(json, nesting_has_its_limit)
 	build(self);
 }
 
-static int merge(FIXTURE_DATA(json) *self, const char *path, const char *text)
+static int merge(FIXTURE_DATA(json) * self, const char *path, const char *text)
 {
 	return sl_object_merge_json(self->b, SL_JSON_POINT, path, text, strlen(text), hints,
 				    SL_ARRAY_SIZE(hints), self->why, sizeof(self->why));
@@ -230,18 +234,21 @@ static int merge(FIXTURE_DATA(json) *self, const char *path, const char *text)
 
 TEST_F(json, merging_puts_members_and_keeps_others)
 {
-	ASSERT_EQ(0, read_hinted(self, SL_JSON_POINT,
-				 "{\"id\": 1, \"vector\": [1], \"payload\": {\"a\": 1, \"b\": {\"x\":"
-				 " 1, \"y\": 2}, \"c\": 3}}", NULL, 0));
+	ASSERT_EQ(0,
+		  read_hinted(self, SL_JSON_POINT,
+			      "{\"id\": 1, \"vector\": [1], \"payload\": {\"a\": 1, \"b\": {\"x\":"
+			      " 1, \"y\": 2}, \"c\": 3}}",
+			      NULL, 0));
 	EXPECT_EQ(0, merge(self, "", "{\"a\": {\"new\": 1}, \"d\": 4}"));
 	EXPECT_EQ(0, merge(self, "b", "{\"y\": 5, \"z\": 6}"));
 	EXPECT_EQ(0, merge(self, "c.deep", "{\"q\": 7}"));
 	EXPECT_EQ(0, merge(self, "at", "{\"place\": {\"lat\": 1, \"lon\": 2}}"));
 	EXPECT_STREQ("{\"id\":1,\"payload\":{\"a\":{\"new\":1},\"at\":{\"place\":{\"lat\":1.0,"
 		     "\"lon\":2.0}},\"b\":{\"x\":1,\"y\":5,\"z\":6},\"c\":{\"deep\":{\"q\":7}},"
-		     "\"d\":4},\"vector\":[1.0]}", print(self, SL_JSON_POINT));
-	EXPECT_EQ(SL_VALUE_GEO, sl_value_type(sl_value_find(sl_object_properties(build(self)),
-							    "at.place")));
+		     "\"d\":4},\"vector\":[1.0]}",
+		     print(self, SL_JSON_POINT));
+	EXPECT_EQ(SL_VALUE_GEO,
+		  sl_value_type(sl_value_find(sl_object_properties(build(self)), "at.place")));
 	EXPECT_EQ(-EINVAL, merge(self, "", "[]"));
 	EXPECT_EQ(-EINVAL, merge(self, "a[0]", "{}"));
 	EXPECT_EQ(-EINVAL, merge(self, "a.", "{}"));

@@ -61,8 +61,8 @@ TEST_F(path, names_and_items_are_found)
 
 TEST_F(path, what_is_not_there_is_not_found)
 {
-	static const char *const none[] = {"b", "a.x", "a[0]", "a.b.c", "list[4]", "list[0].x",
-					   "list[0][0]", "a[]", "list.z"};
+	static const char *const none[] = {"b",		"a.x",	      "a[0]", "a.b.c", "list[4]",
+					   "list[0].x", "list[0][0]", "a[]",  "list.z"};
 
 	for (size_t i = 0; i < SL_ARRAY_SIZE(none); i++)
 		if (!EXPECT_NULL(sl_value_find(self->root, none[i])))
@@ -108,9 +108,9 @@ TEST_F(path, visit_ends_when_it_is_told_to)
 
 TEST_F(path, what_is_no_path_is_refused)
 {
-	static const char *const bad[] = {".", ".a", "a.", "a..b", "a[", "a[x]", "a[1", "a]", "a.[0]",
-					  "a[0]b", "\"a", "\"a\"b", "a\"b\"", "a[-1]",
-					  "a[1234567890]"};
+	static const char *const bad[] = {".",	  ".a",	    "a.",     "a..b",  "a[",
+					  "a[x]", "a[1",    "a]",     "a.[0]", "a[0]b",
+					  "\"a",  "\"a\"b", "a\"b\"", "a[-1]", "a[1234567890]"};
 	int n = 0;
 
 	for (size_t i = 0; i < SL_ARRAY_SIZE(bad); i++) {

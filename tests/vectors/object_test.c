@@ -29,7 +29,10 @@ static void put_properties(struct sl_object_builder *b)
 {
 	uint32_t list, map;
 
-	ASSERT_EQ(0, sl_object_put_text(b, 0, "title", "gr\xc3\xbc\xc3\x9f" "e", 7));
+	ASSERT_EQ(0, sl_object_put_text(b, 0, "title",
+					"gr\xc3\xbc\xc3\x9f"
+					"e",
+					7));
 	ASSERT_EQ(0, sl_object_put_null(b, 0, "nothing"));
 	ASSERT_EQ(0, sl_object_put_boolean(b, 0, "yes", true));
 	ASSERT_EQ(0, sl_object_put_integer(b, 0, "count", INT64_MIN));
@@ -88,7 +91,9 @@ static void expect_properties(const struct sl_object *o)
 
 	EXPECT_EQ(SL_VALUE_MAP, sl_value_type(root));
 	EXPECT_EQ(11, sl_value_count(root));
-	EXPECT_MEMEQ("gr\xc3\xbc\xc3\x9f" "e", sl_value_text(sl_value_find(root, "title"), &n), 7);
+	EXPECT_MEMEQ("gr\xc3\xbc\xc3\x9f"
+		     "e",
+		     sl_value_text(sl_value_find(root, "title"), &n), 7);
 	EXPECT_EQ(7, n);
 	EXPECT_EQ(SL_VALUE_NULL, sl_value_type(sl_value_find(root, "nothing")));
 	EXPECT_TRUE(sl_value_boolean(sl_value_find(root, "yes")));

@@ -9,13 +9,28 @@
 
 TEST(utf8_is_told_from_other_bytes)
 {
-	static const char *const good[] = {"", "plain text of more than eight bytes", "\x7f",
-					   "\xc2\x80", "gr\xc3\xbc\xc3\x9f" "e", "\xe0\xa0\x80",
-					   "\xed\x9f\xbf", "\xee\x80\x80", "\xf0\x90\x80\x80",
+	static const char *const good[] = {"",
+					   "plain text of more than eight bytes",
+					   "\x7f",
+					   "\xc2\x80",
+					   "gr\xc3\xbc\xc3\x9f"
+					   "e",
+					   "\xe0\xa0\x80",
+					   "\xed\x9f\xbf",
+					   "\xee\x80\x80",
+					   "\xf0\x90\x80\x80",
 					   "\xf4\x8f\xbf\xbf"};
-	static const char *const bad[] = {"\x80", "\xc0\x80", "\xc1\xbf", "\xc3", "\xe0\x9f\xbf",
-					  "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
-					  "\xf8\x88\x80\x80\x80", "\xff", "seven..\xc3 after",
+	static const char *const bad[] = {"\x80",
+					  "\xc0\x80",
+					  "\xc1\xbf",
+					  "\xc3",
+					  "\xe0\x9f\xbf",
+					  "\xed\xa0\x80",
+					  "\xf0\x8f\xbf\xbf",
+					  "\xf4\x90\x80\x80",
+					  "\xf8\x88\x80\x80\x80",
+					  "\xff",
+					  "seven..\xc3 after",
 					  "\xe2\x82"};
 
 	for (size_t i = 0; i < SL_ARRAY_SIZE(good); i++)
@@ -28,7 +43,9 @@ TEST(utf8_is_told_from_other_bytes)
 TEST(uuid_is_read_and_written)
 {
 	static const char text[] = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6";
-	static const char *const bad[] = {"", "f81d4fae", "f81d4fae-7dec-11d0-a765-00a0c91e6bf",
+	static const char *const bad[] = {"",
+					  "f81d4fae",
+					  "f81d4fae-7dec-11d0-a765-00a0c91e6bf",
 					  "f81d4fae-7dec-11d0-a765-00a0c91e6bfg",
 					  "f81d4fae07dec-11d0-a765-00a0c91e6bf6",
 					  "f81d4fae-7dec-11d0-a765-00a0c91e6bf6 "};
@@ -74,12 +91,24 @@ TEST(date_is_read_and_written)
 
 TEST(date_that_is_none_is_refused)
 {
-	static const char *const bad[] = {
-		"", "2024", "2024-13-01", "2024-00-01", "2023-02-29", "1900-02-29", "2024-04-31",
-		"2024-01-01T24:00:00Z", "2024-01-01T00:60:00Z", "2024-01-01T00:00Z",
-		"2024-01-01T00:00:00.Z", "2024-01-01T00:00:00ZZ", "2024-01-01T00:00:00+1:00",
-		"2024-01-01T00:00:00 01:00", "0000-01-01T00:00:00+01:00", "20240101", "+024-01-01",
-		"9999-12-31T23:59:59-01:00"};
+	static const char *const bad[] = {"",
+					  "2024",
+					  "2024-13-01",
+					  "2024-00-01",
+					  "2023-02-29",
+					  "1900-02-29",
+					  "2024-04-31",
+					  "2024-01-01T24:00:00Z",
+					  "2024-01-01T00:60:00Z",
+					  "2024-01-01T00:00Z",
+					  "2024-01-01T00:00:00.Z",
+					  "2024-01-01T00:00:00ZZ",
+					  "2024-01-01T00:00:00+1:00",
+					  "2024-01-01T00:00:00 01:00",
+					  "0000-01-01T00:00:00+01:00",
+					  "20240101",
+					  "+024-01-01",
+					  "9999-12-31T23:59:59-01:00"};
 	int64_t us = 5;
 
 	for (size_t i = 0; i < SL_ARRAY_SIZE(bad); i++)
