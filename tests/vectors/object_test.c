@@ -285,12 +285,12 @@ TEST_F(object, comparing_leaves_out_times_only)
 	free(other);
 }
 
-/* Values in their order; those of one line are equal. */
+/* The values of the first list are in their order. */
 TEST(values_have_an_order)
 {
 	static const char text[] =
-		"{\"payload\": {\"l\": [null, false, true, -9223372036854775808, -1, 0, 0.5, 1, 1.5,"
-		" 9007199254740993, 9223372036854775807, 9223372036854775808, 1e300,"
+		"{\"payload\": {\"l\": [null, false, true, -9223372036854775808, -1, 0, 0.5, 1,"
+		" 1.5, 9007199254740993, 9223372036854775807, 9223372036854775808, 1e300,"
 		" \"\", \"a\", \"ab\", \"b\", [], [1], [1, 1], [2], {}, {\"a\": 1}, {\"a\": 2},"
 		" {\"b\": 0}], \"same\": [1, 1.0]}}";
 	const struct sl_value *list, *same;
