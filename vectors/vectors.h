@@ -6,5 +6,6 @@
 #include "batch.h"
 #include "distance.h"
 #include "index.h"
+#include "object.h"
 
 #endif

@@ -56,11 +56,11 @@ pkg() { PKG_CONFIG_PATH="$root/usr/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$root"
 	pkg-config "$@" libsluice; }
 # Says what it gives out, by `nm` with options, beyond the names of its map.
 others_given_out() {
-	nm "$@" | awk '$2 ~ /^[TDBRVW]$/ && $3 !~ /^sl_cache_/ { print "gives out", $3; n++ }
-		$3 ~ /^sl_cache_open/ { found = 1 }
-		END { exit !found || n }'
+	nm "$@" | awk '$2 ~ /^[TDBRVW]$/ && $3 !~ /^sl_(cache|object|value)_/ { print "gives out", $3; n++ }
+		$3 ~ /^sl_(cache|object)_open/ { found++ }
+		END { exit found != 2 || n }'
 }
-# The example copies a file by way of a cache: first a miss, then a hit.
+# The examples: one copies a file by way of a cache, first a miss, then a hit; the other merges.
 example() { # PROGRAM
 	rm -rf "$root/cache"
 	head -c 300000 /dev/urandom >"$root/file"
@@ -69,11 +69,15 @@ example() { # PROGRAM
 		cmp "$root/file" "$root/copy" || return 1
 		grep ": $want" "$root/said" || { cat "$root/said"; return 1; }
 	done
+	"$1-object" '{"id":1,"payload":{"a":1}}' '{"b":2}' >"$root/merged" || return 1
+	grep -xF '{"id":1,"payload":{"a":1,"b":2}}' "$root/merged"
 }
 build_example() { # OUTPUT FLAGS-AND-LIBRARIES...
 	output=$1
+	examples=$root/usr/share/sluice/examples
 	shift
-	cc -Wall -Wextra -Werror "$root/usr/share/sluice/examples/cache.c" -o "$output" "$@"
+	cc -Wall -Wextra -Werror "$examples/cache.c" -o "$output" "$@" &&
+		cc -Wall -Wextra -Werror "$examples/object.c" -o "$output-object" "$@"
 }
 shared_example() {
 	# shellcheck disable=SC2046
@@ -87,13 +91,14 @@ static_example() {
 	! ldd "$root/static" | grep libsluice && example "$root/static"
 }
 header_is_cplusplus() {
-	printf '#include <sluice/cache.h>\nint main() { sl_cache_close(nullptr); }\n' |
+	printf '#include <sluice/cache.h>\n#include <sluice/object.h>\n%s\n' \
+		'int main() { sl_cache_close(nullptr); sl_object_builder_free(nullptr); }' |
 		clang -x c++ -Wall -Wextra -Werror -I"$root/usr/include" -fsyntax-only -
 }
 
 check 'libsluice is installed' present usr/lib/libsluice.a usr/lib/libsluice.so \
 	usr/lib/libsluice.so.0 usr/lib/pkgconfig/libsluice.pc usr/include/sluice/cache.h \
-	usr/share/man/man3/libsluice.3
+	usr/include/sluice/object.h usr/share/man/man3/libsluice.3
 check 'the shared library gives out its calls alone' \
 	others_given_out -D --defined-only "$root/usr/lib/libsluice.so"
 check 'the static library gives out its calls alone' \
