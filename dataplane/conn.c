@@ -419,7 +419,7 @@ void conn_advance(struct sl_conn *c)
 		 * scarce; but who waits for more is not to wait for ever. */
 		if (!c->reader && (c->buffered >= c->l->limits.ahead_bytes || rx_scarce(c)))
 			rx_cancel(c);
-		else if ((c->mode == RX_SMALL && !c->tls) || c->waiter)
+		else if ((c->mode == RX_SMALL && !c->tls) || c->waiter || c->pokable)
 			rx_arm(c);
 		return;
 	}

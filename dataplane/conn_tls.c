@@ -221,6 +221,7 @@ static void readable(struct sl_io *io)
 	if (c->direct && c->reader) {
 		struct sl_fiber *reader = c->reader;
 
+		c->tls->drained = false;
 		c->reader = NULL;
 		sl_fiber_wake(reader, 0);
 		return;

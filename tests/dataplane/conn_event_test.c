@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "certs.h"
 #include "peer.h"
 
 enum { SENT_IN_A_ROW = 200, LARGE = 100000 };
@@ -120,76 +121,196 @@ static int serve(struct sl_conn *c)
 static const struct sl_proto proto = {
 	.name = "events", .stack = SL_STACK_SMALL, .need = need, .serve = serve};
 
-static void expect_text(int fd, const char *text)
+/* ---- the client ----------------------------------------------------------------------------- */
+
+FIXTURE(events)
+{
+	struct certs certs;
+	struct sl_tls_conf conf;
+	struct peer peer;
+	SSL_CTX *client;
+	int fd;
+	SSL *ssl; /* NULL: plain */
+};
+
+FIXTURE_VARIANT(events)
+{
+	bool tls;
+};
+
+FIXTURE_VARIANT_ADD(events, plain){.tls = false};
+FIXTURE_VARIANT_ADD(events, tls){.tls = true};
+
+FIXTURE_SETUP(events)
+{
+	self->peer = (struct peer){.proto = &proto, .arg = self};
+	if (!variant->tls)
+		return;
+	certs_make(&self->certs, false);
+	self->conf = (struct sl_tls_conf){.certificate = self->certs.server,
+					  .key = self->certs.server_key,
+					  .seed = {1, 2, 3}};
+	self->peer.tls = &self->conf;
+	self->client = certs_client(&self->certs, false);
+}
+
+FIXTURE_TEARDOWN(events)
+{
+	SSL_CTX_free(self->client);
+}
+
+static FIXTURE_DATA(events) * fixture_of(const struct peer *x)
+{
+	return x->arg;
+}
+
+static void open_it(struct peer *x)
+{
+	FIXTURE_DATA(events) *self = fixture_of(x);
+
+	self->fd = peer_connect(x);
+	if (!self->client)
+		return;
+	self->ssl = certs_shake(self->client, self->fd);
+	ASSERT_NOT_NULL(self->ssl);
+}
+
+static void close_it(FIXTURE_DATA(events) *self)
+{
+	SSL_free(self->ssl);
+	self->ssl = NULL;
+	close(self->fd);
+}
+
+static void say_bytes(FIXTURE_DATA(events) *self, const char *text)
+{
+	int n = (int)strlen(text);
+
+	if (self->ssl)
+		ASSERT_EQ(n, SSL_write(self->ssl, text, n));
+	else
+		peer_send(self->fd, text, (size_t)n);
+}
+
+static size_t hear_some(FIXTURE_DATA(events) *self, void *dst, size_t max)
+{
+	ssize_t n = self->ssl ? SSL_read(self->ssl, dst, (int)max) : read(self->fd, dst, max);
+
+	ASSERT_LT(0, n);
+	return (size_t)n;
+}
+
+static void expect_text(FIXTURE_DATA(events) *self, const char *text)
 {
 	char got[16] = {0};
 
 	for (size_t i = 0; i < strlen(text); i++)
-		ASSERT_EQ(1, read(fd, got + i, 1));
+		hear_some(self, got + i, 1);
 	EXPECT_STREQ(text, got);
 }
 
-static int fd_left;
+/* ---- what wakes ----------------------------------------------------------------------------- */
 
 static void talk(struct peer *x)
 {
+	FIXTURE_DATA(events) *self = fixture_of(x);
 	static char data[LARGE];
 	size_t left = (size_t)SENT_IN_A_ROW * LARGE;
 	char c;
-	int fd = peer_connect(x);
 
-	peer_send(fd, "ee", 2);
-	expect_text(fd, "ee");
-	peer_send(fd, "t", 1);
-	expect_text(fd, "t");
+	open_it(x);
+	say_bytes(self, "ee");
+	expect_text(self, "ee");
+	say_bytes(self, "t");
+	expect_text(self, "t");
 	for (int i = 0; i < 50; i++) {
-		peer_send(fd, "fe", 2);
-		ASSERT_EQ(1, read(fd, &c, 1));
+		say_bytes(self, "fe");
+		hear_some(self, &c, 1);
 		EXPECT_TRUE(c == 'e' || c == 'F');
-		ASSERT_EQ(1, read(fd, &c, 1));
+		hear_some(self, &c, 1);
 	}
-	peer_send(fd, "s", 1);
-	while (left) {
-		ssize_t n = read(fd, data, sl_min(left, sizeof(data)));
-
-		ASSERT_LT(0, n);
-		left -= (size_t)n;
-	}
-	peer_send(fd, "e", 1);
-	expect_text(fd, "e");
+	say_bytes(self, "s");
+	while (left)
+		left -= hear_some(self, data, sl_min(left, sizeof(data)));
+	say_bytes(self, "e");
+	expect_text(self, "e");
 	EXPECT_EQ(50, peer_metric(x, SL_M_REQUESTS, 0));
-	fd_left = fd;
 }
 
 /* One that waits for nothing but events is woken by the drain. */
-TEST(events_of_every_kind_wake)
+TEST_F(events, of_every_kind_wake)
 {
-	struct peer x = {.proto = &proto, .client = talk};
-
-	peer_run(&x);
-	expect_text(fd_left, "D");
-	close(fd_left);
+	self->peer.client = talk;
+	peer_run(&self->peer);
+	expect_text(self, "D");
+	close_it(self);
 }
 
 static void leave(struct peer *x)
 {
-	int fd = peer_connect(x);
+	FIXTURE_DATA(events) *self = fixture_of(x);
 
-	peer_send(fd, "ffff", 4);
-	close(fd);
-	fd = peer_connect(x);
-	peer_send(fd, "e", 1);
-	expect_text(fd, "e");
-	close(fd);
+	open_it(x);
+	say_bytes(self, "ffff");
+	close_it(self);
+	open_it(x);
+	say_bytes(self, "e");
+	expect_text(self, "e");
+	close_it(self);
 	while (peer_metric(x, SL_M_CONNECTIONS, 0))
 		usleep(1000);
 }
 
-TEST(peers_end_is_an_event)
+TEST_F(events, are_peers_ends_too)
 {
-	struct peer x = {.proto = &proto, .client = leave};
+	self->peer.client = leave;
+	peer_run(&self->peer);
+}
 
-	peer_run(&x);
+/* "e" as it goes to the socket, not sent. Return: its length. */
+static int seal(FIXTURE_DATA(events) *self, char *dst, int max)
+{
+	BIO *out;
+	int n;
+
+	*dst = 'e';
+	if (!self->ssl)
+		return 1;
+	out = BIO_new(BIO_s_mem());
+	ASSERT_NOT_NULL(out);
+	SSL_set0_wbio(self->ssl, out);
+	say_bytes(self, "e");
+	n = BIO_read(out, dst, max);
+	ASSERT_LT(1, n);
+	return n;
+}
+
+/* Part of a record makes the socket readable, and brings no byte. */
+static void speak_in_parts(struct peer *x)
+{
+	FIXTURE_DATA(events) *self = fixture_of(x);
+	char record[200];
+
+	open_it(x);
+	say_bytes(self, "e");
+	expect_text(self, "e");
+	for (int i = 0; i < 5; i++) {
+		int n = seal(self, record, sizeof(record)), at = 0;
+
+		for (; at < 3 && at < n - 1; at++) {
+			peer_send(self->fd, record + at, 1);
+			usleep(5000);
+		}
+		peer_send(self->fd, record + at, (size_t)(n - at));
+		expect_text(self, "e");
+	}
+	close_it(self);
+}
+
+TEST_F(events, need_not_come_at_once)
+{
+	self->peer.client = speak_in_parts;
+	peer_run(&self->peer);
 }
 
 TEST_HARNESS_MAIN

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "certs.h"
 #include "dataplane/conn_pvt.h"
 #include "dataplane/dataplane.h"
 #include "harness.h"
@@ -104,6 +105,7 @@ FIXTURE(move)
 	struct sl_listener *l[CORES];
 	uint16_t port; /* of core 0's; core 1 listens elsewhere */
 	bool drained;
+	struct sl_tls_conf tls;
 };
 
 struct errand {
@@ -298,6 +300,73 @@ TEST_F(move, replies_on_hold_leave_first)
 {
 	expect_pipelined(self, "hhhm??", 6, 3);
 	expect_pipelined(self, "hmhhs?", 6, 1);
+}
+
+static void secure_here(FIXTURE_DATA(move) *self)
+{
+	struct sl_tls *tls;
+	char why[300];
+
+	ASSERT_EQ(0, sl_tls_server_new(&self->tls, &tls, why, sizeof(why), SL_NEVER));
+	sl_listener_secure(self->l[sl_core_id(sl_core_self())], tls);
+}
+
+/* Says @bytes, which end in the middle of a record, then that record's rest. */
+static void say_in_two(SSL *ssl, int fd, const char *bytes, int n)
+{
+	char *sealed = malloc((size_t)n + 1000);
+	BIO *out = BIO_new(BIO_s_mem());
+	int len;
+
+	ASSERT_TRUE(sealed && out);
+	SSL_set0_wbio(ssl, out);
+	ASSERT_EQ(n, SSL_write(ssl, bytes, n));
+	ASSERT_EQ(1, SSL_write(ssl, "?", 1));
+	len = BIO_read(out, sealed, n + 1000);
+	ASSERT_LT(n + 1, len);
+	ASSERT_EQ(len - 5, send(fd, sealed, (size_t)len - 5, MSG_NOSIGNAL));
+	usleep((useconds_t)(harness_random() % 3000));
+	ASSERT_EQ(5, send(fd, sealed + len - 5, 5, MSG_NOSIGNAL));
+	free(sealed);
+}
+
+static void expect_cores(SSL *ssl, int n, int move_at)
+{
+	uint8_t core;
+
+	for (int i = 0; i < n; i++) {
+		ASSERT_EQ(1, SSL_read(ssl, &core, 1));
+		if (!EXPECT_EQ(i <= move_at ? 0 : 1, core))
+			break;
+	}
+}
+
+/* What is encrypted goes on there, whatever of it was received, decrypted or neither. */
+TEST_F(move, takes_tls_along)
+{
+	enum { ROUNDS = 10, REQUESTS = 2000 };
+	struct certs certs;
+	char bytes[REQUESTS];
+	SSL_CTX *client;
+
+	certs_make(&certs, false);
+	client = certs_client(&certs, false);
+	self->tls = (struct sl_tls_conf){.certificate = certs.server, .key = certs.server_key};
+	on_every_core(self, secure_here);
+	for (int i = 0; i < ROUNDS; i++) {
+		int fd = connect_here(self), move_at = (int)(harness_random() % REQUESTS);
+		SSL *ssl = certs_shake(client, fd);
+
+		ASSERT_NOT_NULL(ssl);
+		memset(bytes, '?', REQUESTS);
+		bytes[harness_random() % REQUESTS] = move_at % 2 ? 's' : 'h';
+		bytes[move_at] = 'm';
+		say_in_two(ssl, fd, bytes, REQUESTS);
+		expect_cores(ssl, REQUESTS + 1, move_at);
+		SSL_free(ssl);
+		close(fd);
+	}
+	SSL_CTX_free(client);
 }
 
 static uint32_t closed_now(void)

@@ -356,6 +356,70 @@ TEST_F(tls, long_bodies_are_read_in_place)
 	EXPECT_EQ(1, self->peer.closed);
 }
 
+/* A request that its handler looks at as a whole; the answer is its sum. */
+enum { PEEK_BYTES = 60000, PEEK_STEP = 7000 };
+
+static int serve_peek(struct sl_conn *c)
+{
+	struct sl_reply *r = sl_reply_new(c, 1, 0, 4);
+	const uint8_t *p;
+	uint32_t sum = 0;
+	int err;
+
+	ASSERT_NOT_NULL(r);
+	err = sl_conn_peek(c, PEEK_BYTES, &p, sl_conn_read_deadline(c));
+	if (err) {
+		sl_reply_free(r);
+		return err;
+	}
+	for (size_t i = 0; i < PEEK_BYTES; i++)
+		sum = sum * 31 + p[i];
+	sl_conn_skip(c, PEEK_BYTES);
+	sl_store_be32(r->bytes, sum);
+	sl_reply_add(r, sl_part_slice(sl_slice_borrow(r->bytes, 4)));
+	return sl_deliver(r, SL_NEVER);
+}
+
+static const struct sl_proto peek_proto = {
+	.name = "peek", .stack = SL_STACK_SMALL, .need = need_mark, .serve = serve_peek};
+
+/* Each piece comes when the one before is used up, and waited for again. */
+static void pieces(struct peer *x)
+{
+	struct link l = shake(x);
+	uint8_t *body = malloc(PEEK_BYTES), back[4];
+	uint64_t said = 0;
+
+	ASSERT_TRUE(body != NULL);
+	for (int i = 0; i < 3; i++) {
+		uint32_t sum = 0;
+
+		for (size_t j = 0; j < PEEK_BYTES; j++) {
+			body[j] = (uint8_t)harness_random();
+			sum = sum * 31 + body[j];
+		}
+		for (size_t at = 0; at < PEEK_BYTES; at += PEEK_STEP) {
+			size_t n = sl_min((size_t)PEEK_STEP, PEEK_BYTES - at);
+
+			say(&l, body + at, n);
+			said += n;
+			ASSERT_TRUE(peer_metric_reaches(x, SL_M_RECEIVE_BYTES, 0, said));
+			usleep(1000);
+		}
+		hear(&l, back, 4);
+		EXPECT_EQ(sum, sl_load_be32(back));
+	}
+	drop(&l);
+	free(body);
+}
+
+TEST_F(tls, a_request_in_pieces_is_gathered)
+{
+	self->peer.client = pieces;
+	self->peer.proto = &peek_proto;
+	peer_run(&self->peer);
+}
+
 /* ---- who is let in -------------------------------------------------------------------------- */
 
 static void only_known(struct peer *x)
