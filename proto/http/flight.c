@@ -442,6 +442,49 @@ void flight_forget(struct http_proxy *p, struct http_str key)
 	(void)sl_call(sl_core_home(cores, j.hash), forget_here, &j, SL_NEVER);
 }
 
+struct forget {
+	struct http_proxy *p;
+	enum flight_forgets which;
+	struct http_str key;
+};
+
+static bool is_meant(const struct flight *f, const struct forget *g)
+{
+	if (g->which == FLIGHT_FORGETS_ALL)
+		return true;
+	if (g->which == FLIGHT_FORGETS_PREFIX)
+		return f->base.n >= g->key.n && !memcmp(f->base.p, g->key.p, g->key.n);
+	return f->base.n == g->key.n && !memcmp(f->base.p, g->key.p, g->key.n);
+}
+
+static int forget_many_here(void *arg, int64_t deadline)
+{
+	const struct forget *g = arg;
+	struct flights *all = flights_here(g->p);
+
+	(void)deadline;
+	for (int b = 0; b < BUCKETS; b++)
+		sl_list_each_safe(n, &all->buckets[b]) {
+			struct flight *f = sl_list_entry(n, struct flight, node);
+
+			if (!is_meant(f, g))
+				continue;
+			f->forgotten = true;
+			flight_unlist(f);
+		}
+	return 0;
+}
+
+void flights_forget(struct http_proxy *p, enum flight_forgets which, struct http_str key)
+{
+	struct forget g = {p, which, key};
+	struct sl_cores *cores = sl_core_cores(sl_core_self());
+
+	/* Without memory for a call: as flight_forget(). */
+	for (uint32_t i = 0; i < p->cores; i++)
+		(void)sl_call(sl_cores_at(cores, i), forget_many_here, &g, SL_NEVER);
+}
+
 struct wait {
 	struct flight *f;
 	struct flight_view *view;
