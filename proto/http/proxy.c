@@ -434,7 +434,7 @@ static int answer_stored(struct get *g)
 /* ---- flights ---------------------------------------------------------------------------- */
 
 /*
- * The slice in which the wanted range begins, if it is one range and slices are wanted. A range
+ * The slice in which the first of the wanted ranges begins, if slices are wanted. A range
  * from the end begins where nobody knows yet: the first slice will tell.
  */
 static bool wants_slice(const struct get *g, uint64_t *ret_slice)
@@ -444,7 +444,7 @@ static bool wants_slice(const struct get *g, uint64_t *ret_slice)
 	struct http_str v;
 
 	if (!bytes || g->rq->method != HTTP_M_GET || !http_request_field(g->rq, "Range", &v) ||
-	    http_range_parse(v, INT64_MAX, r) != 1)
+	    http_range_parse(v, INT64_MAX, r) < 1)
 		return false;
 	*ret_slice = r[0].off > INT64_MAX / 2 ? 0 : r[0].off / bytes;
 	return true;
