@@ -30,12 +30,30 @@ static uint64_t hash_of(struct http_str key)
 	return sl_mix64(h);
 }
 
+static int hex_digits(uint64_t v)
+{
+	return v ? (67 - __builtin_clzll(v)) / 4 : 1;
+}
+
+static char *put_hex(char *p, uint64_t v, int digits)
+{
+	while (digits--)
+		*p++ = "0123456789abcdef"[v >> digits * 4 & 15];
+	return p;
+}
+
 /* A line end is in no key that a request can make. */
 void flight_slice_key(struct http_str key, uint64_t generation, uint64_t slice,
 		      struct sl_text *ret_key)
 {
+	char text[1 + 16 + 1 + 16], *p = text;
+
+	*p++ = '\n';
+	p = put_hex(p, generation, 16);
+	*p++ = '.';
+	p = put_hex(p, slice, hex_digits(slice));
 	sl_text_put(ret_key, key.p, key.n);
-	sl_text_printf(ret_key, "\n%016" PRIx64 ".%" PRIx64, generation, slice);
+	sl_text_put(ret_key, text, (size_t)(p - text));
 }
 
 void flight_vary_key(struct http_str base, uint64_t generation, struct http_str names,

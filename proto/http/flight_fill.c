@@ -205,7 +205,7 @@ static int64_t expiry_ms(const struct http_caching *c)
 	return c->born_ms + (c->fresh_s + sl_max(c->swr_s, c->sie_s)) * 1000;
 }
 
-/* Cache-Tag names tags, by which many objects are purged at once. In @text, in the proxy's space. */
+/* Cache-Tag names tags, to purge many objects at once by; in @text, in the proxy's space. */
 static uint32_t find_tags(const struct flight *f, struct sl_text *text, struct cache_key *tags)
 {
 	struct http_lines left = http_lines_of(&f->fields);

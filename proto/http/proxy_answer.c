@@ -8,8 +8,6 @@
  * Order of parts: fields; conditions and ranges; sending; several ranges; the call.
  */
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "condition.h"
@@ -21,10 +19,15 @@
 
 static int put_how(struct http_response *rs, const struct http_cache_status *how)
 {
-	char text[HTTP_CACHE_STATUS_BYTES];
+	static const char name[] = "Cache-Status: ";
+	char line[sizeof(name) + HTTP_CACHE_STATUS_BYTES + 2], *value = line + sizeof(name) - 1;
+	size_t n;
 
-	http_cache_status_format(how, text);
-	return http_response_field(rs, "Cache-Status", text);
+	memcpy(line, name, sizeof(name) - 1);
+	http_cache_status_format(how, value);
+	n = strlen(value);
+	memcpy(value + n, "\r\n", 2);
+	return http_response_lines(rs, line, sizeof(name) - 1 + n + 2);
 }
 
 /* What tells of a body that a 304 does not have. */
@@ -73,7 +76,7 @@ int proxy_put_fields(struct http_response *rs, struct http_lines fields,
 
 static int put_age(struct http_response *rs, const struct proxy_answer *a)
 {
-	char text[24];
+	char line[32] = "Age: ", *p;
 	int64_t age;
 
 	if (!a->caching)
@@ -81,8 +84,9 @@ static int put_age(struct http_response *rs, const struct proxy_answer *a)
 	age = http_age_s(a->caching, proxy_now_ms());
 	if (!age && !a->how.hit)
 		return 0;
-	snprintf(text, sizeof(text), "%" PRId64, age);
-	return http_response_field(rs, "Age", text);
+	p = http_put_digits(line + 5, (uint64_t)age);
+	memcpy(p, "\r\n", 2);
+	return http_response_lines(rs, line, (size_t)(p + 2 - line));
 }
 
 /* ---- conditions and ranges -------------------------------------------------------------- */
@@ -109,16 +113,16 @@ static void find_validators(const struct proxy_answer *a, char *etag_text,
 		ret_v->guessed = true;
 }
 
-/* Whether there is a condition or a range at all. */
-static bool asks_for_less(const struct http_request *rq)
+/* Whether there may be a condition, by which validators are asked for, and whether a range. */
+static void asks_for_less(const struct http_request *rq, bool *ret_condition, bool *ret_range)
 {
+	*ret_condition = *ret_range = false;
 	for (uint32_t i = 0; i < rq->fields_n; i++) {
 		struct http_str name = http_request_str(rq, rq->fields[i].name);
 
-		if (name.n > 2 && ((name.p[0] | 0x20) == 'i' || (name.p[0] | 0x20) == 'r'))
-			return true;
+		*ret_condition |= name.n > 3 && (name.p[0] | 0x20) == 'i' && name.p[2] == '-';
+		*ret_range |= name.n == 5 && (name.p[0] | 0x20) == 'r';
 	}
-	return false;
 }
 
 struct choice {
@@ -131,16 +135,20 @@ static int choose(const struct http_request *rq, const struct proxy_answer *a,
 		  struct choice *ret_choice)
 {
 	char etag[ETAG_BYTES];
-	struct http_validators v;
-	int status;
+	struct http_validators v = {.changed_s = HTTP_CHANGED_UNKNOWN};
+	bool condition, range;
+	int status = 0;
 
 	ret_choice->n = 0;
 	ret_choice->ranges[0] = (struct http_range){0, a->bytes};
-	if (a->status != 200 || !asks_for_less(rq))
+	asks_for_less(rq, &condition, &range);
+	if (a->status != 200 || (!condition && !range))
 		return 0;
-	find_validators(a, etag, &v);
-	status = http_condition_check(rq, &v);
-	if (status || a->bytes == HTTP_BYTES_UNKNOWN || a->once)
+	if (condition) {
+		find_validators(a, etag, &v);
+		status = http_condition_check(rq, &v);
+	}
+	if (status || !range || a->bytes == HTTP_BYTES_UNKNOWN || a->once)
 		return status;
 	ret_choice->n = http_partial_choose(rq, &v, a->bytes, ret_choice->ranges);
 	if (!ret_choice->n)

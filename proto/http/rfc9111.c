@@ -494,18 +494,9 @@ bool http_target_resolve(const struct http_target *base, struct http_str referen
 /* With its sign, and a NUL. */
 static void put_number(char *p, int64_t v)
 {
-	char digits[20];
-	uint64_t left = v < 0 ? -(uint64_t)v : (uint64_t)v;
-	size_t n = 0;
-
-	do
-		digits[n++] = (char)('0' + left % 10);
-	while (left /= 10);
 	if (v < 0)
 		*p++ = '-';
-	while (n)
-		*p++ = digits[--n];
-	*p = 0;
+	*http_put_digits(p, v < 0 ? -(uint64_t)v : (uint64_t)v) = 0;
 }
 
 const char *http_cache_status_word(const struct http_cache_status *s)
