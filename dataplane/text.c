@@ -17,7 +17,8 @@ void sl_text_done(struct sl_text *t)
 {
 	if (!t)
 		return;
-	free(t->data);
+	if (!t->lent)
+		free(t->data);
 	*t = (struct sl_text){0};
 }
 
@@ -32,9 +33,12 @@ static int reserve(struct sl_text *t, size_t n)
 		return t->err;
 	while (cap - t->len < n)
 		cap *= 2;
-	data = realloc(t->data, cap);
+	data = realloc(t->lent ? NULL : t->data, cap);
 	if (!data)
 		return t->err = -ENOMEM;
+	if (t->lent)
+		memcpy(data, t->data, t->len);
+	t->lent = false;
 	t->data = data;
 	t->cap = cap;
 	return 0;

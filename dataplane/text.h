@@ -4,18 +4,26 @@
 #define DATAPLANE_TEXT_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /**
- * struct sl_text - heap memory that grows; zeroed is empty and ready.
+ * struct sl_text - memory that grows, of the heap; zeroed is empty and ready.
  * @err: 0, or -ENOMEM from the first failure on; then nothing more is added, so that a caller may
- *	check once at the end.
+ *	check once at the end. @lent: the memory is the caller's, as long as that is enough.
  */
 struct sl_text {
 	char *data; /* len bytes, not NUL-terminated */
 	size_t len, cap;
 	int err;
+	bool lent;
 };
+
+/* An empty one, for which the @n bytes at @p are enough most of the time. */
+static inline struct sl_text sl_text_lent(void *p, size_t n)
+{
+	return (struct sl_text){.data = (char *)p, .cap = n, .lent = true};
+}
 
 /* Frees what it holds and leaves it empty. Accepts NULL. */
 void sl_text_done(struct sl_text *t);

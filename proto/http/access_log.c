@@ -215,6 +215,8 @@ static size_t put_line(const struct http_log *log, const struct http_request *rq
 		f[n++] = SL_KV_BYTES(target, target.p, sl_min(target.n, (size_t)TARGET_BYTES));
 		if (rq->key[0])
 			f[n++] = SL_KV(key, (const char *)rq->key);
+		if (rq->cache)
+			f[n++] = SL_KV(cache, rq->cache);
 		f[n++] = client_field(rq, "User-Agent", "agent");
 		f[n++] = client_field(rq, "Referer", "referer");
 	}

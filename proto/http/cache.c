@@ -20,14 +20,18 @@
 
 #include "cache_meta.h"
 #include "cachecontrol.h"
+#include "flight.h"
 #include "partial.h"
 #include "path.h"
 #include "stores/cache/cache.h"
 
 /* ---- keys ------------------------------------------------------------------------------- */
 
+/* Of this interface, and of the proxy's: no name of one is ever one of the other. */
 #define SPACE "k:"
+#define SPACE_PROXY "p:"
 enum { SPACE_BYTES = sizeof(SPACE) - 1 };
+_Static_assert(sizeof(SPACE) == sizeof(SPACE_PROXY), "spaces differ by their letter");
 
 /* A key or a tag, percent-decoded, behind its space. */
 struct name {
@@ -35,14 +39,14 @@ struct name {
 	char bytes[CACHE_KEY_BYTES_MAX];
 };
 
-static int name_of(struct http_str encoded, struct name *ret_name)
+static int name_of(const char *space, struct http_str encoded, struct name *ret_name)
 {
 	ssize_t n = http_percent_decode(encoded, ret_name->bytes + SPACE_BYTES,
 					sizeof(ret_name->bytes) - SPACE_BYTES);
 
 	if (n < 0)
 		return (int)n;
-	memcpy(ret_name->bytes, SPACE, SPACE_BYTES);
+	memcpy(ret_name->bytes, space, SPACE_BYTES);
 	ret_name->n = SPACE_BYTES + (size_t)n;
 	return 0;
 }
@@ -101,7 +105,7 @@ static int find_key(const struct http_request *rq, struct http_response *rs,
 {
 	int res = find_cache(rq, rs, ret_cache);
 
-	return res ? res : name_of(rq->params[0], ret_name);
+	return res ? res : name_of(SPACE, rq->params[0], ret_name);
 }
 
 /* ---- what is found ---------------------------------------------------------------------- */
@@ -575,15 +579,48 @@ int http_cache_delete(struct http_request *rq, struct http_response *rs, int64_t
 static const struct {
 	const char *name;
 	int (*purge)(struct cache *c, struct cache_key key, int64_t deadline);
+	enum flight_forgets forgets;
 } purges[] = {
-	{"key", cache_remove},
-	{"prefix", cache_purge_prefix},
-	{"tag", cache_purge_tag},
+	{"key", cache_remove, FLIGHT_FORGETS_KEY},
+	{"prefix", cache_purge_prefix, FLIGHT_FORGETS_PREFIX},
+	{"tag", cache_purge_tag, FLIGHT_FORGETS_ALL}, /* what is asked for has no tags yet */
 };
 
-/* Purges as "name=value" says. */
-static int purge(struct http_response *rs, struct cache *c, struct http_str query, int64_t deadline)
+/* Takes "space=proxy&" off the front of @query. Return: the space that is meant. */
+static const char *take_space(struct http_str *query)
 {
+	static const char front[] = "space=proxy&";
+	size_t n = sizeof(front) - 1;
+
+	if (query->n < n || memcmp(query->p, front, n))
+		return SPACE;
+	*query = (struct http_str){query->p + n, query->n - n};
+	return SPACE_PROXY;
+}
+
+static int purge_named(struct http_request *rq, struct http_response *rs, struct cache *c,
+		       size_t row, const struct name *name, int64_t deadline)
+{
+	struct http_proxy *proxy = rq->server->purges;
+	struct http_str key = {name->bytes, name->n};
+	int err;
+
+	/* What is being fetched may be what was to go. */
+	if (proxy && !memcmp(name->bytes, SPACE_PROXY, SPACE_BYTES))
+		flights_forget(proxy, purges[row].forgets, key);
+	err = purges[row].purge(c, key_of(name), deadline);
+	if (err && err != -ENOENT)
+		return engine_failed(rs, err);
+	rs->status = 204; /* gone is gone, whether or not it was there */
+	return 0;
+}
+
+/* Purges as "name=value" says. */
+static int purge(struct http_request *rq, struct http_response *rs, struct cache *c,
+		 int64_t deadline)
+{
+	struct http_str query = http_request_str(rq, rq->query);
+	const char *space = take_space(&query);
 	const char *equals = query.n ? memchr(query.p, '=', query.n) : NULL;
 	struct http_str what = {query.p, equals ? (size_t)(equals - query.p) : 0};
 	struct name name;
@@ -595,16 +632,11 @@ static int purge(struct http_response *rs, struct cache *c, struct http_str quer
 	for (size_t i = 0; i < SL_ARRAY_SIZE(purges) && what.n; i++) {
 		if (!http_str_is(what, purges[i].name))
 			continue;
-		err = name_of((struct http_str){equals + 1, query.n - what.n - 1}, &name);
-		if (err)
-			return err;
-		err = purges[i].purge(c, key_of(&name), deadline);
-		if (err && err != -ENOENT)
-			return engine_failed(rs, err);
-		rs->status = 204; /* gone is gone, whether or not it was there */
-		return 0;
+		err = name_of(space, (struct http_str){equals + 1, query.n - what.n - 1}, &name);
+		return err ? err : purge_named(rq, rs, c, i, &name, deadline);
 	}
-	return answered(rs, 400, "say what to purge: ?key=, ?prefix= or ?tag=, percent-encoded");
+	return answered(rs, 400, "say what to purge: ?key=, ?prefix= or ?tag=, percent-encoded, "
+			"behind ?space=proxy& of the proxy's");
 }
 
 int http_cache_purge(struct http_request *rq, struct http_response *rs, int64_t deadline)
@@ -612,7 +644,7 @@ int http_cache_purge(struct http_request *rq, struct http_response *rs, int64_t 
 	struct cache *c;
 	int res = find_cache(rq, rs, &c);
 
-	return outcome(res ? res : purge(rs, c, http_request_str(rq, rq->query), deadline));
+	return outcome(res ? res : purge(rq, rs, c, deadline));
 }
 
 /* ---- figures ---------------------------------------------------------------------------- */
@@ -628,6 +660,7 @@ static const struct {
 	FIGURE(hits), FIGURE(memory_hits), FIGURE(misses), FIGURE(stored), FIGURE(stored_bytes),
 	FIGURE(evicted), FIGURE(carried), FIGURE(removed), FIGURE(quarantined),
 	FIGURE(extents), FIGURE(extent_bytes), FIGURE(slices), FIGURE(slice_bytes),
+	FIGURE(mapped), FIGURE(mapped_bytes),
 	FIGURE(verified_blocks),
 };
 

@@ -30,12 +30,30 @@ static uint64_t hash_of(struct http_str key)
 	return sl_mix64(h);
 }
 
+static int hex_digits(uint64_t v)
+{
+	return v ? (67 - __builtin_clzll(v)) / 4 : 1;
+}
+
+static char *put_hex(char *p, uint64_t v, int digits)
+{
+	while (digits--)
+		*p++ = "0123456789abcdef"[v >> digits * 4 & 15];
+	return p;
+}
+
 /* A line end is in no key that a request can make. */
 void flight_slice_key(struct http_str key, uint64_t generation, uint64_t slice,
 		      struct sl_text *ret_key)
 {
+	char text[1 + 16 + 1 + 16], *p = text;
+
+	*p++ = '\n';
+	p = put_hex(p, generation, 16);
+	*p++ = '.';
+	p = put_hex(p, slice, hex_digits(slice));
 	sl_text_put(ret_key, key.p, key.n);
-	sl_text_printf(ret_key, "\n%016" PRIx64 ".%" PRIx64, generation, slice);
+	sl_text_put(ret_key, text, (size_t)(p - text));
 }
 
 void flight_vary_key(struct http_str base, uint64_t generation, struct http_str names,
@@ -440,6 +458,49 @@ void flight_forget(struct http_proxy *p, struct http_str key)
 
 	/* Without memory for the call it is stored, as if it had come a moment earlier. */
 	(void)sl_call(sl_core_home(cores, j.hash), forget_here, &j, SL_NEVER);
+}
+
+struct forget {
+	struct http_proxy *p;
+	enum flight_forgets which;
+	struct http_str key;
+};
+
+static bool is_meant(const struct flight *f, const struct forget *g)
+{
+	if (g->which == FLIGHT_FORGETS_ALL)
+		return true;
+	if (g->which == FLIGHT_FORGETS_PREFIX)
+		return f->base.n >= g->key.n && !memcmp(f->base.p, g->key.p, g->key.n);
+	return f->base.n == g->key.n && !memcmp(f->base.p, g->key.p, g->key.n);
+}
+
+static int forget_many_here(void *arg, int64_t deadline)
+{
+	const struct forget *g = arg;
+	struct flights *all = flights_here(g->p);
+
+	(void)deadline;
+	for (int b = 0; b < BUCKETS; b++)
+		sl_list_each_safe(n, &all->buckets[b]) {
+			struct flight *f = sl_list_entry(n, struct flight, node);
+
+			if (!is_meant(f, g))
+				continue;
+			f->forgotten = true;
+			flight_unlist(f);
+		}
+	return 0;
+}
+
+void flights_forget(struct http_proxy *p, enum flight_forgets which, struct http_str key)
+{
+	struct forget g = {p, which, key};
+	struct sl_cores *cores = sl_core_cores(sl_core_self());
+
+	/* Without memory for a call: as flight_forget(). */
+	for (uint32_t i = 0; i < p->cores; i++)
+		(void)sl_call(sl_cores_at(cores, i), forget_many_here, &g, SL_NEVER);
 }
 
 struct wait {

@@ -94,6 +94,15 @@ void flight_leave(struct flight *f);
 /* What is being fetched for @key by now is not stored: it may be older than what made it change. */
 void flight_forget(struct http_proxy *p, struct http_str key);
 
+enum flight_forgets {
+	FLIGHT_FORGETS_KEY, /* of the object of this key, its variants and slices */
+	FLIGHT_FORGETS_PREFIX, /* of keys that begin so */
+	FLIGHT_FORGETS_ALL,
+};
+
+/* The same of many, on all cores. */
+void flights_forget(struct http_proxy *p, enum flight_forgets which, struct http_str key);
+
 /* The key of a slice of what is stored under @key. */
 void flight_slice_key(struct http_str key, uint64_t generation, uint64_t slice,
 		      struct sl_text *ret_key);

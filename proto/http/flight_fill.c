@@ -205,12 +205,13 @@ static int64_t expiry_ms(const struct http_caching *c)
 	return c->born_ms + (c->fresh_s + sl_max(c->swr_s, c->sie_s)) * 1000;
 }
 
-/* Cache-Tag names tags, by which many objects are purged at once. */
-static uint32_t find_tags(const struct flight *f, struct cache_key *tags)
+/* Cache-Tag names tags, to purge many objects at once by; in @text, in the proxy's space. */
+static uint32_t find_tags(const struct flight *f, struct sl_text *text, struct cache_key *tags)
 {
 	struct http_lines left = http_lines_of(&f->fields);
 	struct http_line line;
 	uint32_t n = 0;
+	size_t at = 0;
 
 	while (http_lines_next(&left, &line)) {
 		struct http_str tag;
@@ -218,9 +219,14 @@ static uint32_t find_tags(const struct flight *f, struct cache_key *tags)
 		if (!http_str_is(line.name, "Cache-Tag"))
 			continue;
 		while (n < CACHE_TAGS_MAX && http_list_next(&line.value, &tag))
-			if (tag.n <= CACHE_TAG_BYTES_MAX)
-				tags[n++] = proxy_key(tag);
+			if (tag.n + 2 <= CACHE_TAG_BYTES_MAX) {
+				tags[n++].n = tag.n + 2;
+				sl_text_put(text, "p:", 2);
+				sl_text_put(text, tag.p, tag.n);
+			}
 	}
+	for (uint32_t i = 0; i < n && !text->err; at += tags[i++].n)
+		tags[i].p = text->data + at;
 	return n;
 }
 
@@ -228,7 +234,7 @@ static int begin_put(struct flight *f, const struct stored *s, struct http_str k
 		     struct cache_put **ret_put)
 {
 	struct cache_key tags[CACHE_TAGS_MAX];
-	struct sl_text meta = {0};
+	struct sl_text meta = {0}, text = {0};
 	struct cache_put_conf conf = {.bytes = bytes, .tags = tags};
 	int err;
 
@@ -236,11 +242,12 @@ static int begin_put(struct flight *f, const struct stored *s, struct http_str k
 	conf.meta = meta.data;
 	conf.meta_bytes = (uint32_t)meta.len;
 	conf.expires_ms = expiry_ms(&f->caching);
-	conf.tags_n = find_tags(f, tags);
-	err = meta.err ? meta.err : meta.len > CACHE_META_BYTES_MAX ? -EMSGSIZE : 0;
+	conf.tags_n = find_tags(f, &text, tags);
+	err = meta.err ? meta.err : meta.len > CACHE_META_BYTES_MAX ? -EMSGSIZE : text.err;
 	if (!err)
 		err = cache_put_begin(f->proxy->cache, proxy_key(key), &conf, ret_put, SL_NEVER);
 	sl_text_done(&meta);
+	sl_text_done(&text);
 	return err;
 }
 
@@ -464,9 +471,14 @@ static int store_first_slice(struct flight *f, struct origin_exchange *x, uint64
 	if (!err)
 		err = store_slice(f, x, http_str_text(&slice_key), bytes_of_slice(f, bytes));
 	sl_text_done(&slice_key);
+	if (err || f->forgotten)
+		return err;
+	err = begin_put(f, &s, key, 0, &put);
 	if (!err)
-		err = begin_put(f, &s, key, 0, &put);
-	return err ? err : cache_put_commit(put, SL_NEVER);
+		err = cache_put_commit(put, SL_NEVER);
+	if (!err && f->forgotten)
+		cache_remove(f->proxy->cache, proxy_key(key), SL_NEVER);
+	return err;
 }
 
 static void take_slice(struct flight *f, struct origin_exchange *x, const struct origin_head *h)

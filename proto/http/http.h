@@ -58,7 +58,7 @@ struct sl_tls;
  * @cache: what /cache/ is about, or NULL; outlives the server.
  * @index: static.index, at most 255 bytes. @max_age_s: static.max_age, 0: off.
  * @proxy: what is in front of another server, which is then all that is served; outlives the
- * server.
+ * server. @purges: whose objects may be purged here; NULL: there is no proxy.
  * @routes, @routes_n: the table of routes; NULL: that of static.c with @files, else of routes.c.
  */
 struct http_server_conf {
@@ -72,7 +72,7 @@ struct http_server_conf {
 	const struct sl_keyring *keys;
 	const char *index;
 	uint64_t max_age_s;
-	struct http_proxy *proxy;
+	struct http_proxy *proxy, *purges;
 	const struct http_route *routes;
 	size_t routes_n;
 };
@@ -91,7 +91,7 @@ struct http_server {
 	struct sl_static *files;
 	struct cache *cache;
 	const struct sl_keyring *keys;
-	struct http_proxy *proxy;
+	struct http_proxy *proxy, *purges;
 	char index[256];
 	const char *not_ready; /* NULL: /readyz says 200 */
 	struct http_core *cores;

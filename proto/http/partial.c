@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lines.h"
+
 /* ---- one range, or none ----------------------------------------------------------------- */
 
 /* "bytes 0-99/1000" */
@@ -43,11 +45,18 @@ int http_partial_none(struct http_response *rs, const char *what, uint64_t bytes
 
 int http_partial_one(struct http_response *rs, const struct http_range *r, uint64_t bytes)
 {
-	char text[CONTENT_RANGE_BYTES];
+	static const char name[] = "Content-Range: bytes ";
+	char line[sizeof(name) + CONTENT_RANGE_BYTES], *p = line;
 
 	rs->status = 206;
-	snprintf(text, sizeof(text), CONTENT_RANGE, r->off, r->off + r->len - 1, bytes);
-	return http_response_field(rs, "Content-Range", text);
+	memcpy(p, name, sizeof(name) - 1);
+	p = http_put_digits(p + sizeof(name) - 1, r->off);
+	*p++ = '-';
+	p = http_put_digits(p, r->off + r->len - 1);
+	*p++ = '/';
+	p = http_put_digits(p, bytes);
+	memcpy(p, "\r\n", 2);
+	return http_response_lines(rs, line, (size_t)(p + 2 - line));
 }
 
 /* ---- several ---------------------------------------------------------------------------- */

@@ -130,6 +130,9 @@ void http_proxy_free(struct http_proxy *p)
 
 /* ---- looking up ------------------------------------------------------------------------- */
 
+/* Keys of most requests need no memory of the heap. */
+enum { KEY_OWN_BYTES = 512 };
+
 /**
  * struct get - a GET or HEAD on its way.
  * @base: the key without what Vary adds; @key: of @object or, if there is none, of what was looked
@@ -275,10 +278,12 @@ static int answer_whole(struct get *g)
 
 /* ---- answers from slices ---------------------------------------------------------------- */
 
-/* @at: the slice that @object is, held while it is read; @base, @fields: of the head, copied. */
+/*
+ * @at: the slice that @object is, held while it is read; @head: of what the get has, and holds: it
+ * may be replaced while its slices are fetched.
+ */
 struct slices {
 	struct get *get;
-	struct sl_text base, fields;
 	struct stored head;
 	struct cache_object *object;
 	uint64_t at;
@@ -291,7 +296,7 @@ static void slice_ask(struct slices *s, uint64_t at, struct http_str key, struct
 	*ret = (struct flight_ask){
 		.kind = FLIGHT_SLICE,
 		.key = key,
-		.base = http_str_text(&s->base),
+		.base = g->key,
 		.host = http_str_text(&g->host),
 		.path = http_str_text(&g->path),
 		.lines = http_str_text(&g->lines),
@@ -333,13 +338,14 @@ static int fetch_slice(struct slices *s, uint64_t at, struct http_str key, int64
 /* While this one is sent, the next one comes. */
 static void fetch_ahead(struct slices *s, uint64_t at)
 {
-	struct sl_text key = {0};
+	char own[KEY_OWN_BYTES];
+	struct sl_text key = sl_text_lent(own, sizeof(own));
 	struct cache_object *o;
 	struct flight_ask ask;
 
 	if (at * s->head.slice_bytes >= s->head.bytes || want_lines(s->get))
 		return;
-	flight_slice_key(http_str_text(&s->base), s->head.generation, at, &key);
+	flight_slice_key(s->get->key, s->head.generation, at, &key);
 	if (!key.err && !cache_lookup(s->get->proxy->cache, proxy_key(http_str_text(&key)),
 				      CACHE_STALE, &o, s->get->deadline)) {
 		cache_release(o);
@@ -353,7 +359,8 @@ static void fetch_ahead(struct slices *s, uint64_t at)
 static int hold_slice(struct slices *s, uint64_t at, int64_t deadline)
 {
 	struct http_proxy *p = s->get->proxy;
-	struct sl_text key = {0};
+	char own[KEY_OWN_BYTES];
+	struct sl_text key = sl_text_lent(own, sizeof(own));
 	uint64_t bytes = sl_min(s->head.slice_bytes, s->head.bytes - at * s->head.slice_bytes);
 	int err;
 
@@ -361,7 +368,7 @@ static int hold_slice(struct slices *s, uint64_t at, int64_t deadline)
 		return 0;
 	cache_release(s->object);
 	s->object = NULL;
-	flight_slice_key(http_str_text(&s->base), s->head.generation, at, &key);
+	flight_slice_key(s->get->key, s->head.generation, at, &key);
 	err = key.err;
 	for (int i = 0; i < 3 && !err; i++) {
 		err = cache_lookup(p->cache, proxy_key(http_str_text(&key)), CACHE_STALE,
@@ -399,6 +406,7 @@ static int answer_slices(struct get *g)
 	struct slices s = {.get = g, .head = g->stored};
 	struct proxy_answer a = {
 		.status = g->stored.caching.status,
+		.fields = g->stored.fields,
 		.caching = &s.head.caching,
 		.bytes = g->stored.bytes,
 		.parts = slice_parts,
@@ -406,18 +414,9 @@ static int answer_slices(struct get *g)
 		.eager = true,
 		.how = how(g),
 	};
-	int err;
+	int err = proxy_answer(g->rq, g->rs, &a, g->deadline);
 
-	/* The head may be replaced while its slices are fetched. */
-	sl_text_put(&s.base, g->key.p, g->key.n);
-	sl_text_put(&s.fields, g->stored.fields.p, g->stored.fields.n);
-	err = s.base.err ? s.base.err : s.fields.err;
-	a.fields = s.head.fields = http_lines_of(&s.fields);
-	if (!err)
-		err = proxy_answer(g->rq, g->rs, &a, g->deadline);
 	cache_release(s.object);
-	sl_text_done(&s.base);
-	sl_text_done(&s.fields);
 	return err;
 }
 
@@ -434,7 +433,7 @@ static int answer_stored(struct get *g)
 /* ---- flights ---------------------------------------------------------------------------- */
 
 /*
- * The slice in which the wanted range begins, if it is one range and slices are wanted. A range
+ * The slice in which the first of the wanted ranges begins, if slices are wanted. A range
  * from the end begins where nobody knows yet: the first slice will tell.
  */
 static bool wants_slice(const struct get *g, uint64_t *ret_slice)
@@ -444,7 +443,7 @@ static bool wants_slice(const struct get *g, uint64_t *ret_slice)
 	struct http_str v;
 
 	if (!bytes || g->rq->method != HTTP_M_GET || !http_request_field(g->rq, "Range", &v) ||
-	    http_range_parse(v, INT64_MAX, r) != 1)
+	    http_range_parse(v, INT64_MAX, r) < 1)
 		return false;
 	*ret_slice = r[0].off > INT64_MAX / 2 ? 0 : r[0].off / bytes;
 	return true;
@@ -628,7 +627,14 @@ static int get(struct get *g)
 
 static int serve_get(struct http_request *rq, struct http_response *rs, int64_t deadline)
 {
-	struct get g = {.rq = rq, .rs = rs, .proxy = rq->server->proxy, .deadline = deadline};
+	char own[KEY_OWN_BYTES];
+	struct get g = {
+		.rq = rq,
+		.rs = rs,
+		.proxy = rq->server->proxy,
+		.base = sl_text_lent(own, sizeof(own)),
+		.deadline = deadline,
+	};
 	int err;
 
 	http_request_cc(rq, &g.cc);

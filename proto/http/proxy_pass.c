@@ -199,6 +199,7 @@ static int answer(struct pass *p, struct http_response *rs, const struct origin_
 
 	if (!is_safe(p->rq) && h->status < 400)
 		forget_changed(p, h, deadline);
+	p->rq->cache = http_cache_status_word(&how);
 	rs->status = (int)h->status;
 	err = proxy_put_fields(rs, http_lines_of(&h->fields), &how);
 	if (!err)

@@ -406,6 +406,7 @@ void http_request_reset(struct http_request *rq, const char *head, size_t n)
 	rq->whole = rq->star = false;
 	rq->refusal = HTTP_REFUSE_NONE;
 	rq->scheme = "http";
+	rq->cache = NULL;
 	rq->method_text = rq->authority = rq->target = rq->path = rq->query = (struct http_span){0};
 	rq->body = (struct http_body){.max = UINT64_MAX};
 	rq->out = (struct http_out){0};

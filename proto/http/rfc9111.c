@@ -494,24 +494,15 @@ bool http_target_resolve(const struct http_target *base, struct http_str referen
 /* With its sign, and a NUL. */
 static void put_number(char *p, int64_t v)
 {
-	char digits[20];
-	uint64_t left = v < 0 ? -(uint64_t)v : (uint64_t)v;
-	size_t n = 0;
-
-	do
-		digits[n++] = (char)('0' + left % 10);
-	while (left /= 10);
 	if (v < 0)
 		*p++ = '-';
-	while (n)
-		*p++ = digits[--n];
-	*p = 0;
+	*http_put_digits(p, v < 0 ? -(uint64_t)v : (uint64_t)v) = 0;
 }
 
-void http_cache_status_format(const struct http_cache_status *s, char *ret_text)
+const char *http_cache_status_word(const struct http_cache_status *s)
 {
-	static const char *const fwd[] = {
-		[HTTP_FWD_NONE] = "",
+	static const char *const words[] = {
+		[HTTP_FWD_NONE] = "hit",
 		[HTTP_FWD_BYPASS] = "bypass",
 		[HTTP_FWD_METHOD] = "method",
 		[HTTP_FWD_URI_MISS] = "uri-miss",
@@ -520,6 +511,12 @@ void http_cache_status_format(const struct http_cache_status *s, char *ret_text)
 		[HTTP_FWD_STALE] = "stale",
 		[HTTP_FWD_PARTIAL] = "partial",
 	};
+
+	return words[s->fwd];
+}
+
+void http_cache_status_format(const struct http_cache_status *s, char *ret_text)
+{
 	size_t n = 0, max = HTTP_CACHE_STATUS_BYTES;
 
 	/* What is asked for most is not worth a reading of formats. */
@@ -536,7 +533,7 @@ void http_cache_status_format(const struct http_cache_status *s, char *ret_text)
 	if (s->hit)
 		PUT("; hit");
 	if (s->fwd != HTTP_FWD_NONE)
-		PUT("; fwd=%s", fwd[s->fwd]);
+		PUT("; fwd=%s", http_cache_status_word(s));
 	if (s->fwd_status)
 		PUT("; fwd-status=%u", s->fwd_status);
 	if (s->stored)

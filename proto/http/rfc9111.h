@@ -161,6 +161,9 @@ struct http_cache_status {
 
 #define HTTP_CACHE_STATUS_BYTES 160
 
+/* In one word: "hit", or why the request went on; a constant. */
+const char *http_cache_status_word(const struct http_cache_status *s);
+
 /* The field's value, with this cache's name. */
 void http_cache_status_format(const struct http_cache_status *s, char *ret_text);
 

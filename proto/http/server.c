@@ -54,6 +54,7 @@ int http_server_init(struct http_server *s, const struct http_server_conf *conf)
 		.cache = conf->cache,
 		.keys = conf->keys,
 		.proxy = conf->proxy,
+		.purges = conf->purges,
 		.not_ready = "starting",
 		.cores = cores,
 		.cores_n = conf->cores,

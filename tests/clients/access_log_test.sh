@@ -35,7 +35,8 @@ logs() {
 logs_the_proxy() {
 	curl -sS --max-time 30 -o "$work/body" "$proxy/from/nowhere" &&
 		has_line "$work/logs/access" \
-			' listener=proxy .* status=50[0-9] .* target=/from/nowhere '
+			' listener=proxy .* status=50[0-9] .* target=/from/nowhere ' &&
+		! grep ' target=/from/nowhere .*cache=' "$work/logs/access"
 }
 
 logs_http_2() {

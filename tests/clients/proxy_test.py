@@ -86,10 +86,12 @@ def answers(request):
     fields = dict(request.fields)
     if path.startswith("/fresh"):
         request.answer(f"{path} {n}", FRESH, "X-Own: yes", "Set-Cookie: a=b")
+    elif path == "/tagged":
+        request.answer("tagged", FRESH, "Cache-Tag: old, news")
     elif path.startswith("/collapse"):
         released.wait()
         request.answer("x" * 20000, FRESH)
-    elif path == "/halves":
+    elif path.startswith("/halves"):
         halves(request)
     elif path == "/hints":
         hints(request)
@@ -104,7 +106,7 @@ def answers(request):
     elif path == "/changing":
         old = n <= 2
         big(request, '"old"' if old else '"new"', BIG if old else BIG[::-1])
-    elif path == "/unsliced":
+    elif path.startswith("/unsliced"):
         request.answer(BIG, FRESH, 'ETag: "u"')  # knows no ranges
     elif path == "/validated":
         if fields.get("if-none-match") == '"v"':
@@ -124,7 +126,7 @@ def answers(request):
             request.hang_up()
     elif path == "/behind":
         request.answer(f"version {n}", "Cache-Control: max-age=0, stale-while-revalidate=1000")
-    elif path == "/vary":
+    elif path.startswith("/vary"):
         request.answer(fields.get("x-kind", "none"), FRESH, "Vary: X-Kind")
     elif path == "/private":
         request.answer(f"mine {n}", "Cache-Control: private, max-age=60")
@@ -322,6 +324,105 @@ def range_fetches_its_slices_only(daemon):
     assert ask(daemon, "/big/small").body == BIG[:1000] and ORIGIN.count("/big/small") == 1
     behind = ask(daemon, "/big/behind", Range="bytes=999999999-")
     assert behind.status == 416 and behind["Content-Range"] == f"bytes */{len(BIG)}"
+
+
+def parts_of(answer):
+    """What a multipart/byteranges body holds: {Content-Range: bytes}."""
+    boundary = re.fullmatch(r"multipart/byteranges; boundary=(\w+)", answer["Content-Type"])[1]
+    pieces = answer.body.split(f"\r\n--{boundary}".encode())
+    assert pieces[0] == b"" and pieces[-1] == b"--\r\n", pieces[-1]
+    parts = {}
+    for piece in pieces[1:-1]:
+        head, body = piece.split(b"\r\n\r\n", 1)
+        parts[re.search(rb"Content-Range: bytes (\S+)", head)[1].decode()] = body
+    return parts
+
+
+def several_ranges_are_one_answer(daemon):
+    ranges = [(2500000, 2500099), (10, 1000009), (SLICE - 5, SLICE + 5)]
+    wanted = {f"{a}-{b}/{len(BIG)}": BIG[a:b + 1] for a, b in ranges}
+    text = "bytes=" + ",".join(f"{a}-{b}" for a, b in ranges)
+    ask_stored(daemon, "/big/whole-several")
+    for path in "/big/slices-several", "/big/slices-several", "/big/whole-several", \
+            "/unsliced-several", "/unsliced-several":
+        answer = ask(daemon, path, Range=text)
+        assert answer.status == 206 and parts_of(answer) == wanted, (path, answer.status)
+        assert answer.fields.get_all("Content-Type") == [answer["Content-Type"]]
+        assert int(answer["Content-Length"]) == len(answer.body)
+    asked = [dict(r.fields).get("range") for r in ORIGIN.of("/big/slices-several")]
+    assert len(asked) == len(set(asked)) == 3, asked
+    behind = ask(daemon, "/big/whole-several", Range="bytes=99999999-,999999990-")
+    assert behind.status == 416, behind.status
+
+
+def purge(daemon, query):
+    connection = http.client.HTTPConnection("127.0.0.1", port_of(daemon, "http"), timeout=60)
+    connection.request("POST", "/cache-purge?" + query)
+    assert connection.getresponse().status == 204, query
+    connection.close()
+
+
+def operators_purge_by_key_prefix_and_tag(daemon):
+    def is_hit(path, **fields):
+        return ask(daemon, path, Cache_Control="only-if-cached", **fields).status != 504
+
+    for path in "/fresh/purge/1", "/fresh/purge/2", "/fresh/kept", "/tagged":
+        ask_stored(daemon, path)
+    ask_stored(daemon, "/vary/purge", X_Kind="a")
+    ask(daemon, "/big/purge", Range="bytes=0-9")
+    purge(daemon, "key=fresh/purge/1")
+    purge(daemon, "prefix=")  # of the other space
+    purge(daemon, "tag=news")
+    assert is_hit("/fresh/purge/1") and is_hit("/tagged")
+    purge(daemon, "space=proxy&key=http://h/fresh/purge/1")
+    assert not is_hit("/fresh/purge/1") and is_hit("/fresh/purge/2")
+    purge(daemon, "space=proxy&prefix=http%3A//h/fresh/purge/")
+    assert not is_hit("/fresh/purge/2") and is_hit("/fresh/kept")
+    purge(daemon, "space=proxy&tag=news")
+    assert not is_hit("/tagged")
+    purge(daemon, "space=proxy&key=http://h/vary/purge")
+    assert not is_hit("/vary/purge", X_Kind="a")
+    purge(daemon, "space=proxy&key=http://h/big/purge")
+    assert not is_hit("/big/purge", Range="bytes=0-9")
+
+
+def what_is_fetched_during_a_purge_is_not_kept(daemon):
+    for query in "key=http://h/halves?purged", "prefix=http://h/ha", "tag=any":
+        released.clear()
+        with socket.create_connection(("127.0.0.1", port_of(daemon)), 60) as s:
+            s.sendall(b"GET /halves?purged HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            text = s.recv(1000)
+            purge(daemon, "space=proxy&" + query.replace("?", "%3F"))
+            released.set()
+            while (data := s.recv(65536)):
+                text += data
+        assert text.endswith(b"b" * 200000), query
+        until(lambda: ask(daemon, "/halves?purged",
+                          Cache_Control="only-if-cached").status == 504, query)
+
+
+def http_2_is_answered_like_http_1(daemon):
+    if not shutil.which("nghttp"):
+        raise sluiced.Skip("nghttp is not installed")
+    url = f"http://127.0.0.1:{port_of(daemon)}"
+    for _ in range(2):
+        for path, more, wanted in (("/big/h2", [], BIG), ("/fresh/h2", [], b"/fresh/h2 1"),
+                                   ("/big/h2-slices", ["-r", "3500000-3500099"],
+                                    BIG[3500000:3500100])):
+            got = subprocess.run(["curl", "-sS", "--max-time", "60", "--http2-prior-knowledge",
+                                  *more, url + path], capture_output=True, check=True).stdout
+            assert got == wanted, (path, len(got))
+    posted = subprocess.run(["curl", "-sS", "--max-time", "60", "--http2-prior-knowledge",
+                             "--data-binary", "@-", url + "/echo"], input=BIG,
+                            capture_output=True, check=True).stdout
+    assert posted == BIG, len(posted)
+    told = subprocess.run(["nghttp", "-v", "-n", "-m", "20", url + "/big/h2", url + "/fresh/h2"],
+                          capture_output=True, text=True, check=True, timeout=60).stdout
+    assert told.count(":status: 200") >= 21 and "sluice; hit" in told, told[-2000:]
+    cut = subprocess.run(["curl", "-sS", "--max-time", "60", "--http2-prior-knowledge",
+                          url + "/cut/length"], capture_output=True, check=False)
+    assert cut.returncode or b"502" in cut.stdout or b"error" in cut.stdout, cut
+    assert ask(daemon, "/cut/length", Cache_Control="only-if-cached").status == 504
 
 
 def range_of_what_cannot_be_sliced_is_passed_on(daemon):
@@ -555,6 +656,8 @@ def settings(*more):
 sluiced.run([
     what_is_fresh_is_not_asked_for_again, head_and_conditions_are_answered_from_the_cache,
     thousand_misses_fetch_once, body_streams_while_it_is_stored, range_fetches_its_slices_only,
+    several_ranges_are_one_answer, http_2_is_answered_like_http_1,
+    operators_purge_by_key_prefix_and_tag, what_is_fetched_during_a_purge_is_not_kept,
     range_of_what_cannot_be_sliced_is_passed_on, slices_of_two_versions_are_never_mixed,
     origin_without_ranges_is_cached_as_a_whole, stale_response_is_validated,
     stale_response_serves_while_the_origin_fails,

@@ -36,4 +36,21 @@ TEST(one_piece_longer_than_all_before_fits)
 	sl_text_done(&t);
 }
 
+TEST(lent_memory_is_used_until_it_is_full)
+{
+	char own[16];
+	struct sl_text t = sl_text_lent(own, sizeof(own));
+
+	sl_text_put(&t, "0123456789abcdef", 16);
+	EXPECT_EQ((void *)own, (void *)t.data);
+	sl_text_put_string(&t, "ghi");
+	EXPECT_NE((void *)own, (void *)t.data);
+	EXPECT_EQ(0, t.err);
+	ASSERT_EQ(19, t.len);
+	EXPECT_MEMEQ("0123456789abcdefghi", t.data, 19);
+	sl_text_done(&t);
+	t = sl_text_lent(own, sizeof(own));
+	sl_text_done(&t); /* which is not the heap's */
+}
+
 TEST_HARNESS_MAIN

@@ -30,7 +30,7 @@ struct cache_options {
 	struct option_list tags;
 	int64_t timeout_ns, ttl_ns, objects, connections, run_ns, pid;
 	uint64_t bytes;
-	bool if_absent, json, keep;
+	bool if_absent, json, keep, proxy;
 };
 
 static const struct cache_options defaults = {
@@ -411,12 +411,14 @@ static const struct option_row purge_rows[] = {
 	 "all objects whose keys begin so; an empty one is everything"},
 	{"tag", "TAG", OPTION_TEXT, offsetof(struct cache_options, tag), 0, 0, NULL,
 	 "all objects that were stored with this tag"},
+	{"proxy", NULL, OPTION_FLAG, offsetof(struct cache_options, proxy), 0, 0, NULL,
+	 "of the reverse proxy: a key is a URL, as the client asked for it"},
 	COMMON_ROWS,
 };
 
 static const struct usage purge_usage = {
 	.name = "cache purge",
-	.args = "--key KEY | --prefix PREFIX | --tag TAG",
+	.args = "--key KEY | --prefix PREFIX | --tag TAG [--proxy]",
 	.what = "Removes objects; nobody is given them when this returns.",
 	.rows = purge_rows,
 	.rows_n = SL_ARRAY_SIZE(purge_rows),
@@ -436,7 +438,7 @@ static int purge(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	what = o.key ? "key" : o.prefix ? "prefix" : "tag";
-	sl_text_printf(&path, "/cache-purge?%s=", what);
+	sl_text_printf(&path, "/cache-purge?%s%s=", o.proxy ? "space=proxy&" : "", what);
 	put_encoded(&path, o.key ? o.key : o.prefix ? o.prefix : o.tag);
 	sl_text_put(&path, "", 1);
 	return tell("cache purge", &o, "POST", &path);

@@ -571,6 +571,7 @@ static int open_http(struct daemon *d, uint32_t cores)
 						  .body_bytes_max = d->conf.http.max_body_bytes,
 						  .cache = d->cache,
 						  .keys = &d->keys,
+						  .purges = d->proxy,
 					  });
 }
 
@@ -603,9 +604,9 @@ static int start_cores(struct daemon *d, char *why, size_t why_len)
 	if (!err)
 		err = cache_begin(d, conf.n, why, why_len);
 	if (!err)
-		err = open_http(d, conf.n);
-	if (!err)
 		err = proxy_begin(d, conf.n, why, why_len);
+	if (!err)
+		err = open_http(d, conf.n);
 	if (!err && d->conf.statics.listen.n)
 		err = open_files(d, conf.n, why, why_len);
 	if (!err)

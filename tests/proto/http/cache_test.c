@@ -526,6 +526,13 @@ static void remove_objects(struct web *w)
 	expect_status(fd, GET("/cache/b/1"), 404);
 	expect_status(fd, HEAD("POST", "/cache-purge?prefix=", ""), 204);
 	expect_status(fd, GET("/cache/b/2"), 404);
+	EXPECT_EQ(201, put(fd, "/cache/b/2", "Cache-Tag: red\r\n", "1", 1));
+	expect_status(fd, HEAD("POST", "/cache-purge?space=proxy&prefix=", ""), 204);
+	expect_status(fd, HEAD("POST", "/cache-purge?space=proxy&key=b/2", ""), 204);
+	expect_status(fd, HEAD("POST", "/cache-purge?space=proxy&tag=red", ""), 204);
+	expect_status(fd, GET("/cache/b/2"), 200);
+	expect_status(fd, HEAD("POST", "/cache-purge?space=other&prefix=", ""), 400);
+	expect_status(fd, HEAD("POST", "/cache-purge?space=proxy&", ""), 400);
 	expect_status(fd, HEAD("POST", "/cache-purge", ""), 400);
 	expect_status(fd, HEAD("POST", "/cache-purge?all", ""), 400);
 	expect_status(fd, HEAD("POST", "/cache-purge?prefix=a&tag=b", ""), 400);
