@@ -68,7 +68,7 @@ static int engine_failed(struct http_response *rs, int err)
 	case -ENOENT:
 		return answered(rs, 404, "not in the cache");
 	case -EFBIG:
-		return answered(rs, 413, "larger than the cache takes: see cache.max_bytes");
+		return answered(rs, 413, "too large: make cache.max_bytes four times its size");
 	case -EMSGSIZE:
 		return answered(rs, 431, "key, header fields or tags are too long to be kept");
 	case -EIO:

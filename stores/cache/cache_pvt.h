@@ -353,7 +353,7 @@ void shard_stop(struct shard *s);
 /* Tells of trouble. */
 void shard_event(const struct shard *s, enum cache_event event, int64_t a, int64_t b);
 
-/* Space of one shard, of one of its segments, and the largest object that shares one. */
+/* Space of one shard, of one of its segments, and the largest object that shares one; or is kept. */
 uint64_t shard_max_bytes(const struct shard *s);
 uint64_t shard_segment_bytes(const struct shard *s);
 
@@ -361,6 +361,7 @@ uint64_t shard_segment_bytes(const struct shard *s);
 void shard_note_full(struct shard *s);
 uint64_t shard_limit(const struct shard *s);
 uint64_t shard_shared_max(const struct shard *s);
+uint64_t shard_object_max(const struct shard *s);
 
 uint64_t shard_next_version(struct shard *s);
 

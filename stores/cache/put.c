@@ -149,7 +149,7 @@ int cache_put_begin(struct cache *c, struct cache_key key, const struct cache_pu
 	int err;
 
 	if (conf->bytes != CACHE_BYTES_UNKNOWN &&
-	    conf->bytes > sl_min(BODY_BYTES_MAX, CONF(c, max_bytes) / c->super.shards / 2))
+	    conf->bytes > shard_object_max(&c->shards[0]))
 		return -EFBIG;
 	err = put_new(c, key, conf, &p);
 	if (err)
@@ -223,6 +223,10 @@ static int make_room(struct cache_put *p, uint64_t bytes, int64_t deadline)
 		return 0;
 	a.bytes = sl_round_up(sl_max(wanted - p->room, p->room / 2), BODY_BLOCK_BYTES);
 	err = shard_call(p->s, grow, &a, deadline);
+	if (err == -EFBIG) { /* then no more than it needs */
+		a.bytes = sl_round_up(wanted - p->room, p->c->super.block_size);
+		err = shard_call(p->s, grow, &a, deadline);
+	}
 	if (!err)
 		p->room += a.bytes;
 	return err;
