@@ -567,7 +567,7 @@ void cache_put_abort(struct cache_put *p)
 	sl_post(p->s->home, &p->msg);
 }
 
-int cache_put_commit(struct cache_put *p, int64_t deadline)
+int cache_put_commit_version(struct cache_put *p, uint64_t *ret_version, int64_t deadline)
 {
 	struct sl_file *file = p->g ? &p->g->file : NULL;
 	int err = finish(p, deadline);
@@ -579,8 +579,17 @@ int cache_put_commit(struct cache_put *p, int64_t deadline)
 		return err;
 	}
 	sl_file_release(file);
+	if (!err)
+		*ret_version = p->head.version;
 	put_free(p);
 	return err;
+}
+
+int cache_put_commit(struct cache_put *p, int64_t deadline)
+{
+	uint64_t version;
+
+	return cache_put_commit_version(p, &version, deadline);
 }
 
 /* ---- updates ---------------------------------------------------------------------------- */

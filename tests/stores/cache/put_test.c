@@ -253,6 +253,36 @@ TEST_F(put, what_is_given_up_leaves_nothing)
 	EXPECT_EQ(0, cache_kit_run(&self->k, give_up));
 }
 
+static int tell_versions(struct cache_kit *k)
+{
+	struct cache_put_conf conf = {.bytes = 3};
+	uint64_t version, last = 0;
+	struct cache_object *o;
+	struct cache_put *p;
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, cache_put_begin(k->c, cache_kit_key(1), &conf, &p, SL_NEVER));
+		EXPECT_EQ(0, cache_put_write(p, "abc", 3, SL_NEVER));
+		ASSERT_EQ(0, cache_put_commit_version(p, &version, SL_NEVER));
+		ASSERT_EQ(0, cache_lookup(k->c, cache_kit_key(1), 0, &o, SL_NEVER));
+		EXPECT_EQ(version, o->version);
+		EXPECT_LT(last, version);
+		last = version;
+		cache_release(o);
+	}
+	ASSERT_EQ(0, cache_put_begin(k->c, cache_kit_key(1), &conf, &p, SL_NEVER));
+	EXPECT_EQ(-EBADMSG, cache_put_commit_version(p, &version, SL_NEVER));
+	EXPECT_EQ(last, version);
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F(put, a_commit_tells_the_version)
+{
+	EXPECT_EQ(0, cache_kit_run(&self->k, tell_versions));
+}
+
 /* ---- expiry and updates ------------------------------------------------------------------- */
 
 static int64_t now_ms(void)
