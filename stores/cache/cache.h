@@ -127,8 +127,8 @@ enum { CACHE_STALE = 1 }; /* also what is past its expires_ms */
 
 /**
  * cache_lookup() - the object of @key. Parks unless this core has it in memory.
- * Return: 0, with an object to be released; -ENOENT: there is none, or it cannot be read, or did not
- * verify; -ENOMEM; -ETIME.
+ * Return: 0, with an object to be released; -ENOENT: there is none, or it could not be read or did
+ * not verify; -ENOMEM; -ETIME.
  */
 int cache_lookup(struct cache *c, struct cache_key key, uint32_t flags,
 		 struct cache_object **ret_object, int64_t deadline);
