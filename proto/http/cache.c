@@ -72,7 +72,7 @@ static int engine_failed(struct http_response *rs, int err)
 	case -ENOENT:
 		return answered(rs, 404, "not in the cache");
 	case -EFBIG:
-		return answered(rs, 413, "larger than the cache takes: see cache.max_bytes");
+		return answered(rs, 413, "too large: make cache.max_bytes four times its size");
 	case -EMSGSIZE:
 		return answered(rs, 431, "key, header fields or tags are too long to be kept");
 	case -EIO:
@@ -110,23 +110,29 @@ static int find_key(const struct http_request *rq, struct http_response *rs,
 
 /* ---- what is found ---------------------------------------------------------------------- */
 
+enum { ETAG_ROOM = HTTP_KEPT_ETAG_BYTES + 1 };
+
 /* @kept: spans of the object's memory. @v: its etag points into @etag. */
 struct found {
 	struct cache_object *o;
 	struct http_str kept[HTTP_KEPT_LAST];
 	struct http_validators v;
-	char etag[HTTP_KEPT_ETAG_BYTES + 1];
+	char etag[ETAG_ROOM];
 };
+
+/* The storer's own, or one that no other version has. */
+static void write_etag(struct http_str own, uint64_t version, char ret_etag[ETAG_ROOM])
+{
+	if (own.n)
+		snprintf(ret_etag, ETAG_ROOM, "%.*s", (int)own.n, own.p);
+	else
+		snprintf(ret_etag, ETAG_ROOM, "\"%" PRIx64 "\"", version);
+}
 
 /* What the storer did not say follows from the storing itself. */
 static void describe(struct found *f)
 {
-	struct http_str etag = f->kept[HTTP_KEPT_ETAG];
-
-	if (etag.n)
-		snprintf(f->etag, sizeof(f->etag), "%.*s", (int)etag.n, etag.p);
-	else
-		snprintf(f->etag, sizeof(f->etag), "\"%" PRIx64 "\"", f->o->version);
+	write_etag(f->kept[HTTP_KEPT_ETAG], f->o->version, f->etag);
 	f->v.etag = f->etag;
 	if (http_date_parse(f->kept[HTTP_KEPT_LAST_MODIFIED], &f->v.changed_s))
 		f->v.changed_s = f->o->stored_ms / 1000;
@@ -488,10 +494,22 @@ static int receive(struct http_request *rq, struct http_response *rs, struct cac
 	return 0;
 }
 
+/* What a GET would tell, so that the storer can go on with If-Match. */
+static int put_new_etag(const struct http_request *rq, struct http_response *rs, uint64_t version)
+{
+	struct http_str own = {0};
+	char etag[ETAG_ROOM];
+
+	http_cache_meta_etag(rq, &own);
+	write_etag(own, version, etag);
+	return http_response_field(rs, "ETag", etag);
+}
+
 /* Conditions count for the moment of storing; what was not yet received is dropped if they fail. */
 static int store(struct http_request *rq, struct http_response *rs, struct cache *c,
 		 const struct name *name, struct cache_put *p, int64_t deadline)
 {
+	uint64_t version;
 	bool there;
 	int res = receive(rq, rs, p, deadline);
 
@@ -501,11 +519,11 @@ static int store(struct http_request *rq, struct http_response *rs, struct cache
 		cache_put_abort(p);
 		return res;
 	}
-	res = cache_put_commit(p, deadline);
+	res = cache_put_commit_version(p, &version, deadline);
 	if (res)
 		return engine_failed(rs, res);
 	rs->status = there ? 204 : 201;
-	return 0;
+	return put_new_etag(rq, rs, version);
 }
 
 static bool has_condition(const struct http_request *rq)

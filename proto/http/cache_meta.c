@@ -71,6 +71,16 @@ ssize_t http_cache_meta_pack(const struct http_request *rq, uint8_t *ret_meta)
 	return (ssize_t)n;
 }
 
+bool http_cache_meta_etag(const struct http_request *rq, struct http_str *ret_etag)
+{
+	struct http_str v;
+
+	if (!http_request_field(rq, names[HTTP_KEPT_ETAG], &v) || !is_strong_etag(v))
+		return false;
+	*ret_etag = v;
+	return true;
+}
+
 /* What could break a head that it is sent in. */
 static bool breaks_line(const uint8_t *p, size_t n)
 {

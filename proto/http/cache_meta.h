@@ -36,6 +36,9 @@ static inline size_t http_cache_meta_bytes(const struct http_request *rq)
  */
 ssize_t http_cache_meta_pack(const struct http_request *rq, uint8_t *ret_meta);
 
+/* The storer's entity tag, as http_cache_meta_pack() keeps it; false: there is none. */
+bool http_cache_meta_etag(const struct http_request *rq, struct http_str *ret_etag);
+
 /**
  * http_cache_meta_unpack() - the fields in [@p, @p + @n), as spans of it; n is 0 of those that are
  * not there. What later versions may have added is passed over.

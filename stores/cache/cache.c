@@ -77,14 +77,19 @@ void cache_forget(struct cache *c, const uint64_t hash[2], bool shared)
 #define SUPER_COPY_NAME "CACHE.copy"
 #define LOCK_NAME "LOCK"
 
-/* Fewer shards have larger segments, more spread over more cores. */
+/*
+ * More shards spread over more cores, fewer take larger objects (shard_object_max()): with two an
+ * object may be a quarter of the cache, with one it may where there is little space. There are more
+ * where each still takes what hardly anybody stores as one object.
+ */
 #define SHARD_BYTES_MIN (128 * SL_MIB)
+#define SHARD_BYTES_AMPLE (64 * SL_GIB)
 
 static uint32_t shards_for(uint64_t max_bytes)
 {
-	uint32_t n = 1;
+	uint32_t n = max_bytes / 2 >= SHARD_BYTES_MIN ? 2 : 1;
 
-	while (n < CACHE_SHARDS_MAX && max_bytes / (2 * n) >= SHARD_BYTES_MIN)
+	while (n < CACHE_SHARDS_MAX && max_bytes / (2 * n) >= SHARD_BYTES_AMPLE)
 		n *= 2;
 	return n;
 }

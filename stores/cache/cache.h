@@ -127,8 +127,8 @@ enum { CACHE_STALE = 1 }; /* also what is past its expires_ms */
 
 /**
  * cache_lookup() - the object of @key. Parks unless this core has it in memory.
- * Return: 0, with an object to be released; -ENOENT: there is none, or it did not verify;
- * -ENOMEM; -ETIME.
+ * Return: 0, with an object to be released; -ENOENT: there is none, or it could not be read or did
+ * not verify; -ENOMEM; -ETIME.
  */
 int cache_lookup(struct cache *c, struct cache_key key, uint32_t flags,
 		 struct cache_object **ret_object, int64_t deadline);
@@ -216,6 +216,9 @@ int cache_put_parts(struct cache_put *p, uint64_t off, uint64_t len, struct sl_p
  * Return: 0; -EBADMSG: it is shorter than promised; -errno: it is not stored.
  */
 int cache_put_commit(struct cache_put *p, int64_t deadline);
+
+/* The same; @ret_version: which version it is, that struct cache_object tells of. */
+int cache_put_commit_version(struct cache_put *p, uint64_t *ret_version, int64_t deadline);
 
 /* Nothing of it becomes visible. Ends @p. Accepts NULL. */
 void cache_put_abort(struct cache_put *p);

@@ -353,14 +353,17 @@ void shard_stop(struct shard *s);
 /* Tells of trouble. */
 void shard_event(const struct shard *s, enum cache_event event, int64_t a, int64_t b);
 
-/* Space of one shard, of one of its segments, and the largest object that shares one. */
+/* Space of one shard, and of one of its segments. */
 uint64_t shard_max_bytes(const struct shard *s);
 uint64_t shard_segment_bytes(const struct shard *s);
 
 /* The disk is full: for a while that is all the space there is, so that objects make room. */
 void shard_note_full(struct shard *s);
 uint64_t shard_limit(const struct shard *s);
+
+/* The largest object that shares a segment; and that is kept at all. */
 uint64_t shard_shared_max(const struct shard *s);
+uint64_t shard_object_max(const struct shard *s);
 
 uint64_t shard_next_version(struct shard *s);
 

@@ -86,9 +86,10 @@ void cache_quarantine(struct cache *c, const uint64_t hash[2], uint64_t version,
 	shard_call(q.s, quarantine, &q, SL_NEVER);
 }
 
+/* Whatever a disk says of a read; what this machine is short of says nothing of the object. */
 static bool is_bad(int err)
 {
-	return err == -EBADMSG || err == -EIO || err == -ENODATA;
+	return err < 0 && err != -ENOMEM && err != -ETIME;
 }
 
 /* ---- loading ---------------------------------------------------------------------------- */

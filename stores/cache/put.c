@@ -149,7 +149,7 @@ int cache_put_begin(struct cache *c, struct cache_key key, const struct cache_pu
 	int err;
 
 	if (conf->bytes != CACHE_BYTES_UNKNOWN &&
-	    conf->bytes > sl_min(BODY_BYTES_MAX, CONF(c, max_bytes) / c->super.shards / 2))
+	    conf->bytes > shard_object_max(&c->shards[0]))
 		return -EFBIG;
 	err = put_new(c, key, conf, &p);
 	if (err)
@@ -223,6 +223,10 @@ static int make_room(struct cache_put *p, uint64_t bytes, int64_t deadline)
 		return 0;
 	a.bytes = sl_round_up(sl_max(wanted - p->room, p->room / 2), BODY_BLOCK_BYTES);
 	err = shard_call(p->s, grow, &a, deadline);
+	if (err == -EFBIG) { /* then no more than it needs */
+		a.bytes = sl_round_up(wanted - p->room, p->c->super.block_size);
+		err = shard_call(p->s, grow, &a, deadline);
+	}
 	if (!err)
 		p->room += a.bytes;
 	return err;
@@ -563,7 +567,7 @@ void cache_put_abort(struct cache_put *p)
 	sl_post(p->s->home, &p->msg);
 }
 
-int cache_put_commit(struct cache_put *p, int64_t deadline)
+int cache_put_commit_version(struct cache_put *p, uint64_t *ret_version, int64_t deadline)
 {
 	struct sl_file *file = p->g ? &p->g->file : NULL;
 	int err = finish(p, deadline);
@@ -575,8 +579,17 @@ int cache_put_commit(struct cache_put *p, int64_t deadline)
 		return err;
 	}
 	sl_file_release(file);
+	if (!err)
+		*ret_version = p->head.version;
 	put_free(p);
 	return err;
+}
+
+int cache_put_commit(struct cache_put *p, int64_t deadline)
+{
+	uint64_t version;
+
+	return cache_put_commit_version(p, &version, deadline);
 }
 
 /* ---- updates ---------------------------------------------------------------------------- */

@@ -120,6 +120,12 @@ uint64_t shard_shared_max(const struct shard *s)
 	return shard_segment_bytes(s) / 2;
 }
 
+/* The rest is for what else is written meanwhile. */
+uint64_t shard_object_max(const struct shard *s)
+{
+	return sl_min(BODY_BYTES_MAX, shard_max_bytes(s) / 4 * 3);
+}
+
 uint64_t shard_next_version(struct shard *s)
 {
 	s->last_version += CACHE_SHARDS_MAX;
@@ -217,7 +223,7 @@ int shard_reserve(struct shard *s, enum cache_region region, uint64_t bytes,
 
 	if (!s->started)
 		return -EIO;
-	if (rounded > shard_max_bytes(s) / 2)
+	if (rounded > shard_object_max(s))
 		return -EFBIG;
 	if (rounded <= shard_shared_max(s) && reserve_here(s, region, rounded, ret_segment,
 							   ret_pos))
@@ -245,7 +251,7 @@ int shard_grow(struct segment *g, uint64_t bytes, int64_t deadline)
 	SL_ASSERT(g->solo && g->puts);
 	if (!s->started)
 		return -EIO;
-	if (g->pos + bytes > shard_max_bytes(s) / 2)
+	if (g->pos + bytes > shard_object_max(s))
 		return -EFBIG;
 	err = sl_mutex_lock(&s->making, deadline);
 	if (err)

@@ -153,7 +153,7 @@ TEST_F(put, what_is_too_long_is_refused)
 	EXPECT_EQ(0, write_pieces(self->p, 1234));
 	EXPECT_EQ(0, sl_cache_put_commit(self->p));
 	EXPECT_EQ(0, lib_get(self->c, 1, 1234));
-	/* Half of a shard is the most that one object takes. */
+	/* More than a quarter of the cache. */
 	ASSERT_EQ(0, sl_cache_put_begin(self->c, "k", 1, &self->p));
 	EXPECT_EQ(0, sl_cache_put_bytes(self->p, UINT64_C(1) << 30));
 	EXPECT_EQ(-EFBIG, sl_cache_put_write(self->p, "x", 1));

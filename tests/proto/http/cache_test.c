@@ -257,6 +257,50 @@ static void replace(struct web *w)
 	close(fd);
 }
 
+/* The answer to a PUT. Return: the tag that it tells. */
+static const char *put_tag(int fd, const char *fields, int status)
+{
+	struct web_answer a;
+	char head[500];
+	const char *tag;
+
+	snprintf(head, sizeof(head), HEAD("PUT", "/cache/tag", "%sContent-Length: 3\r\n") "abc",
+		 fields);
+	EXPECT_EQ(status, ask(fd, head, &a));
+	tag = field(&a, "ETag");
+	web_answer_done(&a);
+	return tag;
+}
+
+static void tell_tags(struct web *w)
+{
+	static const char get[] = GET("/cache/tag");
+	char tag[200], match[300];
+	int fd = web_connect(w);
+	struct web_answer a;
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(tag, sizeof(tag), "%s", put_tag(fd, "", i ? 204 : 201));
+		EXPECT_STRNE("", tag);
+		ask(fd, get, &a);
+		EXPECT_STREQ(tag, field(&a, "ETag"));
+		web_answer_done(&a);
+	}
+	snprintf(match, sizeof(match), "If-Match: %s\r\n", tag);
+	EXPECT_STRNE(tag, put_tag(fd, match, 204));
+	EXPECT_STREQ("\"own\"", put_tag(fd, "ETag: \"own\"\r\n", 204));
+	ask(fd, get, &a);
+	EXPECT_STREQ("\"own\"", field(&a, "ETag"));
+	web_answer_done(&a);
+	EXPECT_STRNE("W/\"weak\"", put_tag(fd, "ETag: W/\"weak\"\r\n", 204));
+	close(fd);
+}
+
+TEST(a_put_tells_the_tag_of_what_it_stored)
+{
+	run(tell_tags);
+}
+
 TEST(what_is_stored_again_is_another_version)
 {
 	run(replace);

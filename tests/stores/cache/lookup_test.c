@@ -72,4 +72,38 @@ TEST_F(lookup, what_is_stored_is_found)
 	EXPECT_EQ(0, self->k.events[CACHE_DROPPED]);
 }
 
+static struct sl_faults faults;
+
+/* Every read of a look-up fails: a miss, whatever the disk says. */
+static int fail_reads(struct cache_kit *k)
+{
+	static const int errs[] = {EIO, ENOSPC, EREMOTEIO, ENODATA, EINVAL};
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	for (uint32_t i = 0; i < 2 * SL_ARRAY_SIZE(errs); i++) {
+		struct cache_kit_object o = {.id = i, .bytes = i % 2 ? 3000 : 300000};
+
+		ASSERT_EQ(0, cache_kit_put(k, &o, NULL));
+		faults.count = 0;
+		faults.err = errs[i / 2];
+		faults.nth = 1;
+		EXPECT_EQ(-ENOENT, cache_kit_get(k, &o, NULL));
+		EXPECT_LT(0, faults.count);
+		faults.nth = 0;
+		EXPECT_EQ(-ENOENT, cache_kit_get(k, &o, NULL));
+	}
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F(lookup, what_cannot_be_read_is_a_miss)
+{
+	sl_faults_init(&faults, self->k.sim ? sl_sim_backend(self->k.sim) : NULL);
+	faults.ops = UINT64_C(1) << SL_OP_READ;
+	faults.sticky = true;
+	self->k.backend = &faults.backend;
+	EXPECT_EQ(0, cache_kit_run(&self->k, fail_reads));
+	EXPECT_EQ(10, self->k.events[CACHE_QUARANTINED]);
+}
+
 TEST_HARNESS_MAIN

@@ -96,7 +96,7 @@ static int refuse(struct cache_kit *k)
 	EXPECT_EQ(-EMSGSIZE, cache_put_begin(k->c, key, &conf, &p, SL_NEVER));
 	conf = (struct cache_put_conf){.bytes = 1, .meta = big, .meta_bytes = sizeof(big)};
 	EXPECT_EQ(-EMSGSIZE, cache_put_begin(k->c, key, &conf, &p, SL_NEVER));
-	conf = (struct cache_put_conf){.bytes = 9 * SL_MIB};
+	conf = (struct cache_put_conf){.bytes = 13 * SL_MIB};
 	EXPECT_EQ(-EFBIG, cache_put_begin(k->c, key, &conf, &p, SL_NEVER));
 	cache_kit_close(k);
 	return 0;
@@ -105,6 +105,74 @@ static int refuse(struct cache_kit *k)
 TEST_F(put, what_is_too_long_is_refused)
 {
 	EXPECT_EQ(0, cache_kit_run(&self->k, refuse));
+}
+
+/* The largest object that the cache takes room for, in steps of a 128th of it. */
+static uint64_t largest(struct cache_kit *k)
+{
+	uint64_t step = k->conf.max_bytes / 128, bytes = step;
+
+	for (;; bytes += step) {
+		struct cache_put_conf conf = {.bytes = bytes};
+		struct cache_put *p;
+		int err;
+
+		/* What was given up lets go of its space a little later. */
+		while ((err = cache_put_begin(k->c, cache_kit_key(1), &conf, &p, SL_NEVER)) ==
+		       -ENOSPC)
+			sl_sleep(sl_now() + SL_MSEC);
+		if (err) {
+			EXPECT_EQ(-EFBIG, err);
+			return bytes - step;
+		}
+		cache_put_abort(p);
+	}
+}
+
+static int take_large(struct cache_kit *k)
+{
+	static const uint64_t sizes[] = {16 * SL_MIB, 100 * SL_MIB, 128 * SL_MIB, SL_GIB,
+					 20 * SL_GIB, 200 * SL_GIB, 1024 * SL_GIB};
+
+	for (uint32_t i = 0; i < SL_ARRAY_SIZE(sizes); i++) {
+		char path[20];
+		uint64_t quarter = sizes[i] / 4, least = sl_max(quarter, 64 * SL_MIB);
+
+		/* A quarter; 64 MiB where that is below three quarters; 40 GiB are ample. */
+		least = sl_min(sl_min(least, 40 * SL_GIB), sizes[i] / 128 * 95);
+		snprintf(path, sizeof(path), "cache%u", i);
+		k->conf.path = path;
+		k->conf.max_bytes = sizes[i];
+		ASSERT_EQ(0, cache_kit_open(k));
+		EXPECT_LE(least, largest(k));
+		cache_kit_close(k);
+	}
+	return 0;
+}
+
+TEST_F(put, a_quarter_of_the_cache_is_not_too_large)
+{
+	EXPECT_EQ(0, cache_kit_run(&self->k, take_large));
+}
+
+static int store_quarters(struct cache_kit *k)
+{
+	ASSERT_EQ(0, cache_kit_open(k));
+	/* More than there is room for, so that the last ones take the place of others. */
+	for (uint32_t i = 0; i < 8; i++) {
+		struct cache_kit_object o = {.id = i, .bytes = k->conf.max_bytes / 4};
+
+		EXPECT_EQ(0, i % 2 ? cache_kit_put_unknown(k, &o) : cache_kit_put(k, &o, NULL));
+		EXPECT_EQ(0, cache_kit_get(k, &o, NULL));
+	}
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F_TIMEOUT(put, a_quarter_of_the_cache_is_kept, 120)
+{
+	self->k.conf.max_bytes = 256 * SL_MIB;
+	EXPECT_EQ(0, cache_kit_run(&self->k, store_quarters));
 }
 
 /* ---- while it comes ----------------------------------------------------------------------- */
@@ -183,6 +251,36 @@ static int give_up(struct cache_kit *k)
 TEST_F(put, what_is_given_up_leaves_nothing)
 {
 	EXPECT_EQ(0, cache_kit_run(&self->k, give_up));
+}
+
+static int tell_versions(struct cache_kit *k)
+{
+	struct cache_put_conf conf = {.bytes = 3};
+	uint64_t version, last = 0;
+	struct cache_object *o;
+	struct cache_put *p;
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, cache_put_begin(k->c, cache_kit_key(1), &conf, &p, SL_NEVER));
+		EXPECT_EQ(0, cache_put_write(p, "abc", 3, SL_NEVER));
+		ASSERT_EQ(0, cache_put_commit_version(p, &version, SL_NEVER));
+		ASSERT_EQ(0, cache_lookup(k->c, cache_kit_key(1), 0, &o, SL_NEVER));
+		EXPECT_EQ(version, o->version);
+		EXPECT_LT(last, version);
+		last = version;
+		cache_release(o);
+	}
+	ASSERT_EQ(0, cache_put_begin(k->c, cache_kit_key(1), &conf, &p, SL_NEVER));
+	EXPECT_EQ(-EBADMSG, cache_put_commit_version(p, &version, SL_NEVER));
+	EXPECT_EQ(last, version);
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F(put, a_commit_tells_the_version)
+{
+	EXPECT_EQ(0, cache_kit_run(&self->k, tell_versions));
 }
 
 /* ---- expiry and updates ------------------------------------------------------------------- */
