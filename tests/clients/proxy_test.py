@@ -37,7 +37,7 @@ def big(request, etag='"big"', body=BIG, fresh=FRESH):
     first, last = re.fullmatch(r"bytes=(\d+)-(\d+)", wanted).groups()
     first, last = int(first), min(int(last), len(body) - 1)
     if first >= len(body):
-        request.answer("", f"Content-Range: bytes */{len(body)}",
+        request.answer("", fresh, f"Content-Range: bytes */{len(body)}",
                        status="416 Range Not Satisfiable")
         return
     request.answer(body[first:last + 1], *fields,
@@ -332,6 +332,13 @@ def range_of_what_cannot_be_sliced_is_passed_on(daemon):
         assert ask(daemon, path).body == BIG
 
 
+def range_beyond_the_end_is_nobody_elses_answer(daemon):
+    answer = ask(daemon, "/big/short", Range=f"bytes={100 * SLICE}-")
+    assert answer.status == 416, answer.status
+    assert answer["Content-Range"] == f"bytes */{len(BIG)}", answer["Content-Range"]
+    assert ask(daemon, "/big/short").body == BIG
+
+
 def slices_of_two_versions_are_never_mixed(daemon):
     assert ask(daemon, "/changing", Range="bytes=0-9").body == BIG[:10]
     assert ask(daemon, "/changing", Range=f"bytes={SLICE}-{SLICE + 9}").body == \
@@ -555,7 +562,8 @@ def settings(*more):
 sluiced.run([
     what_is_fresh_is_not_asked_for_again, head_and_conditions_are_answered_from_the_cache,
     thousand_misses_fetch_once, body_streams_while_it_is_stored, range_fetches_its_slices_only,
-    range_of_what_cannot_be_sliced_is_passed_on, slices_of_two_versions_are_never_mixed,
+    range_of_what_cannot_be_sliced_is_passed_on, range_beyond_the_end_is_nobody_elses_answer,
+    slices_of_two_versions_are_never_mixed,
     origin_without_ranges_is_cached_as_a_whole, stale_response_is_validated,
     stale_response_serves_while_the_origin_fails,
     stale_response_serves_while_it_is_validated, requests_select_by_vary,
