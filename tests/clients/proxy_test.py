@@ -411,6 +411,15 @@ def bodies_of_requests_reach_the_origin(daemon):
     assert ask(daemon, "/echo", "TRACE").status == 405
 
 
+def body_without_length_reaches_the_origin_by_http2(daemon):
+    body = random.Random(6).randbytes(300000)
+    got = subprocess.run(["curl", "-sS", "--http2-prior-knowledge", "-T", "-", "-m", "120",
+                          f"http://127.0.0.1:{port_of(daemon)}/echo"],
+                         input=body, capture_output=True, check=False)
+    assert got.stdout == body, (len(got.stdout), got.stderr)
+    assert "content-length" not in dict(ORIGIN.of("/echo")[-1].fields)
+
+
 def changes_make_the_cache_forget(daemon):
     assert ask_stored(daemon, "/fresh/changed").body == b"/fresh/changed 1"
     ask(daemon, "/fresh/changed", "POST", b"x")
@@ -568,7 +577,8 @@ sluiced.run([
     stale_response_serves_while_the_origin_fails,
     stale_response_serves_while_it_is_validated, requests_select_by_vary,
     what_is_private_is_passed_on, bodies_of_requests_reach_the_origin,
-    changes_make_the_cache_forget, origin_is_told_who_asks,
+    body_without_length_reaches_the_origin_by_http2, changes_make_the_cache_forget,
+    origin_is_told_who_asks,
     interim_responses_reach_the_client_and_no_store,
     bodies_that_are_cut_are_seen_as_cut_and_not_stored, garbage_is_a_bad_gateway_and_not_stored,
     connection_that_was_closed_is_replaced, connections_to_the_origin_are_kept,
