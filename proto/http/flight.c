@@ -494,7 +494,7 @@ static bool must_wait(const struct flight *f, uint64_t off)
 	case FLIGHT_STORING:
 		return cache_put_written(f->put) <= off;
 	case FLIGHT_COMMITTING:
-		return true;
+		return off < f->bytes;
 	default:
 		return false;
 	}
@@ -510,6 +510,9 @@ static int take_parts(struct flight *f, struct take *t, int64_t deadline)
 		return err;
 	if (f->queued_n)
 		return take_queued(f, t);
+	/* Whether what came whole could be stored is nothing to who has it. */
+	if (f->filled && t->off >= f->bytes)
+		return 0;
 	if (f->state == FLIGHT_STORING)
 		return cache_put_parts(f->put, t->off,
 				       sl_min(t->len, cache_put_written(f->put) - t->off), t->parts,

@@ -142,6 +142,11 @@ def answers(request):
     elif path == "/silent":
         released.wait()
         request.hang_up()
+    elif path == "/chunked":
+        request.send(f"HTTP/1.1 200 OK\r\n{FRESH}\r\nTransfer-Encoding: chunked\r\n\r\n"
+                     "3\r\nabc\r\n")
+        released.wait()
+        request.send("0\r\n\r\n")
     elif path.startswith("/drip"):
         request.send(f"HTTP/1.1 200 OK\r\n{FRESH}\r\nContent-Length: 1000000\r\n\r\n")
         request.send(b"a" * 500000)
@@ -560,6 +565,29 @@ def kill_keeps_what_was_stored_and_nothing_partial(_):
         daemon.end()
 
 
+def body_is_whole_although_it_cannot_be_stored(_):
+    of_daemon = settings()
+    daemon = sluiced.Sluiced(*of_daemon)
+    try:
+        daemon.start()
+        folder = next(s for s in of_daemon if s.startswith("cache.path="))[len("cache.path="):]
+        shutil.rmtree(folder)
+        released.clear()
+        with socket.create_connection(("127.0.0.1", port_of(daemon)), 60) as s:
+            s.sendall(b"GET /chunked HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            text = b""
+            while b"abc" not in text:
+                data = s.recv(65536)
+                assert data, text
+                text += data
+            released.set()
+            while (data := s.recv(65536)):
+                text += data
+        assert text.endswith(b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n"), text
+    finally:
+        daemon.end()
+
+
 def settings(*more):
     folder = tempfile.mkdtemp()
     sluiced.ENDS.append(lambda: shutil.rmtree(folder, ignore_errors=True))
@@ -585,4 +613,5 @@ sluiced.run([
     silent_origin_is_given_up, daemon_ends_while_the_origin_is_silent,
     origin_is_asked_by_tls_if_it_is_who_it_says,
     kill_keeps_what_was_stored_and_nothing_partial,
+    body_is_whole_although_it_cannot_be_stored,
 ], *settings())
