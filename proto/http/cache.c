@@ -123,7 +123,7 @@ static void describe(struct found *f)
 		snprintf(f->etag, sizeof(f->etag), "%.*s", (int)etag.n, etag.p);
 	else
 		snprintf(f->etag, sizeof(f->etag), "\"%" PRIx64 "\"", f->o->version);
-	f->v.etag = f->etag;
+	f->v = (struct http_validators){.etag = f->etag};
 	if (http_date_parse(f->kept[HTTP_KEPT_LAST_MODIFIED], &f->v.changed_s))
 		f->v.changed_s = f->o->stored_ms / 1000;
 }
