@@ -109,8 +109,16 @@ static int wait_until_ready(const struct sl_stream *s, uint32_t events, int64_t 
 /* Whom the certificate must name. Return: whether OpenSSL took it. */
 static bool expect_name(SSL *ssl, const char *name)
 {
+	size_t len = strlen(name);
+	char bare[INET6_ADDRSTRLEN];
 	uint8_t addr[16];
 
+	/* The brackets that an IPv6 address has in a URL are in no certificate. */
+	if (len > 2 && name[0] == '[' && name[len - 1] == ']' && len - 2 < sizeof(bare)) {
+		memcpy(bare, name + 1, len - 2);
+		bare[len - 2] = 0;
+		name = bare;
+	}
 	if (inet_pton(AF_INET, name, addr) == 1 || inet_pton(AF_INET6, name, addr) == 1)
 		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);

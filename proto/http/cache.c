@@ -133,7 +133,7 @@ static void write_etag(struct http_str own, uint64_t version, char ret_etag[ETAG
 static void describe(struct found *f)
 {
 	write_etag(f->kept[HTTP_KEPT_ETAG], f->o->version, f->etag);
-	f->v.etag = f->etag;
+	f->v = (struct http_validators){.etag = f->etag};
 	if (http_date_parse(f->kept[HTTP_KEPT_LAST_MODIFIED], &f->v.changed_s))
 		f->v.changed_s = f->o->stored_ms / 1000;
 }

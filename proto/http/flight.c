@@ -368,6 +368,14 @@ static int begin(struct http_proxy *p, const struct flight_ask *ask, uint64_t ha
 	return 0;
 }
 
+/* Before anything is stored only the leader is here, and with him goes who would read it. */
+static void leave(struct flight *f)
+{
+	f->left |= f->state == FLIGHT_ASKING || f->state == FLIGHT_PASSING;
+	sl_waitq_wake_all(&f->changed, 0);
+	flight_release(f);
+}
+
 struct join {
 	struct http_proxy *p;
 	const struct flight_ask *ask;
@@ -401,6 +409,8 @@ static int join_here(void *arg, int64_t deadline)
 	/* Who reads no stream has all that there is for him. */
 	if (!err && (j->view->news == FLIGHT_STREAM || j->view->news == FLIGHT_INTERIM))
 		j->f = f;
+	else if (err && leader)
+		leave(f);
 	else
 		flight_release(f);
 	return err;
@@ -555,7 +565,7 @@ static bool must_wait(const struct flight *f, uint64_t off)
 	case FLIGHT_STORING:
 		return cache_put_written(f->put) <= off;
 	case FLIGHT_COMMITTING:
-		return true;
+		return off < f->bytes;
 	default:
 		return false;
 	}
@@ -571,6 +581,9 @@ static int take_parts(struct flight *f, struct take *t, int64_t deadline)
 		return err;
 	if (f->queued_n)
 		return take_queued(f, t);
+	/* Whether what came whole could be stored is nothing to who has it. */
+	if (f->filled && t->off >= f->bytes)
+		return 0;
 	if (f->state == FLIGHT_STORING)
 		return cache_put_parts(f->put, t->off,
 				       sl_min(t->len, cache_put_written(f->put) - t->off), t->parts,
@@ -648,15 +661,10 @@ int flight_parts(struct flight *f, uint64_t off, uint64_t len, struct sl_part *r
 
 /* ---- leaving ---------------------------------------------------------------------------- */
 
-/* Before anything is stored only the leader is here, and with him goes who would read it. */
 static int leave_here(void *arg, int64_t deadline)
 {
-	struct flight *f = arg;
-
 	(void)deadline;
-	f->left |= f->state == FLIGHT_ASKING || f->state == FLIGHT_PASSING;
-	sl_waitq_wake_all(&f->changed, 0);
-	flight_release(f);
+	leave(arg);
 	return 0;
 }
 

@@ -293,6 +293,9 @@ static void store(struct flight *f, struct origin_exchange *x, struct cache_put 
 	f->put = put;
 	flight_news(f, FLIGHT_STORING);
 	err = fill(f, x, put, f->bytes);
+	f->filled = !err;
+	if (!err)
+		f->bytes = cache_put_written(put);
 	/* Who waits for the last bytes takes them before their turn to be synced. */
 	if (!err)
 		sl_fiber_yield(SL_NEVER);

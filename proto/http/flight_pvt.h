@@ -32,7 +32,8 @@ enum { QUEUED_MAX = 4, PIECE_BYTES = 256 << 10 };
  * struct flight - of its home core.
  * @refs: of its fiber and of who reads it. @led: somebody waits for it. @left: he has gone.
  * @forgotten: what it brings is not to be stored.
- * @contended: another could not share it. @passed: it was passed to the leader.
+ * @contended: another could not share it. @passed: it was passed to the leader. @filled: all of the
+ * body came, of @bytes bytes, and was or is being stored.
  * @asked: what @base, @host, @path and @lines point into. @old, @old_fields: what is stored.
  * @fields: end-to-end lines of the response, as they are stored or passed.
  * @names, @generation: of Vary. @stored_key: under which it is stored.
@@ -44,7 +45,7 @@ struct flight {
 	struct sl_core *home;
 	uint64_t hash;
 	uint32_t refs;
-	bool listed, led, left, forgotten, contended, passed, authorized, has_old;
+	bool listed, led, left, forgotten, contended, passed, filled, authorized, has_old;
 	enum flight_state state;
 	int err;
 	struct sl_waitq changed;

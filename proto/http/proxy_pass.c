@@ -62,7 +62,9 @@ static int put_head(struct pass *p)
 	sl_text_put_string(&p->head, " HTTP/1.1\r\n");
 	http_lines_put(&p->head, http_str_of("Host"), http_str_text(&p->host));
 	proxy_put_lines(rq, true, &p->head);
-	p->chunked = !rq->body.done && rq->body.chunked;
+	/* By HTTP/2 a body may come without a length and without chunks. */
+	p->chunked = !rq->body.done &&
+		     (rq->body.chunked || rq->body.left == HTTP_BYTES_UNKNOWN);
 	if (p->chunked)
 		sl_text_put_string(&p->head, "Transfer-Encoding: chunked\r\n");
 	else if (!rq->body.done || rq->method == HTTP_M_POST || rq->method == HTTP_M_PUT)

@@ -179,8 +179,11 @@ bool http_may_store(const struct http_received *r, const struct http_caching *c,
 {
 	bool understood = is_understood(r->status);
 
-	/* Who knows what parts are parts of stores them; a 304 is of another response. */
-	if (r->status < 200 || r->status == 206 || r->status == 304)
+	/*
+	 * Who knows what parts are parts of stores them; a 304 is of another response, and a 416
+	 * of one client's range alone, which is no part of the key.
+	 */
+	if (r->status < 200 || r->status == 206 || r->status == 304 || r->status == 416)
 		return false;
 	if (http_cc_has(cc, HTTP_CC_MUST_UNDERSTAND) && !understood)
 		return false;

@@ -392,7 +392,8 @@ void shard_recover(struct shard *s, int64_t deadline)
 	if (!err)
 		err = sl_list_folder(s->dir, note_name, &f);
 	if (!err) {
-		qsort(f.seqs, f.n, sizeof(*f.seqs), by_number);
+		if (f.n)
+			qsort(f.seqs, f.n, sizeof(*f.seqs), by_number);
 		err = recover_all(s, &f);
 	}
 	if (err) {

@@ -2,16 +2,13 @@
 #
 # daemon_start [ARGUMENT...]	starts sluiced on $work/data (again) and sets $broker
 # daemon_stop			ends it by SIGTERM; fails unless it ends with status 0 in time
-# check TITLE COMMAND...	one test: what COMMAND prints is shown when it fails
-# skip TITLE REASON		one test that cannot be done
-# plan				ends the script
+# check, skip, plan		as tests/tap.sh has them
 # $work is a temporary folder that goes with the script, and the daemon with it.
 set -u
 build=${SLUICE_BUILD:-build}
 work=$(mktemp -d)
 daemon=
-count=0
-failed=0
+. "$(dirname "$0")/../tap.sh"
 
 daemon_gone() { # within a minute
 	tries=0
@@ -58,29 +55,6 @@ daemon_stop() {
 	daemon=
 	[ $status -eq 0 ] || cat "$work/log"
 	return $status
-}
-
-check() {
-	count=$((count + 1))
-	title=$1
-	shift
-	if "$@" >"$work/output" 2>&1; then
-		echo "ok $count $title"
-	else
-		tail -n 40 "$work/output" | sed 's/^/# /'
-		echo "not ok $count $title"
-		failed=1
-	fi
-}
-
-skip() {
-	count=$((count + 1))
-	echo "ok $count $1 # SKIP $2"
-}
-
-plan() {
-	echo "1..$count"
-	exit $failed
 }
 
 [ -x "$build/sluiced" ] || { echo "1..0 # SKIP there is no $build/sluiced"; exit 4; }

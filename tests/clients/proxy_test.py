@@ -37,7 +37,7 @@ def big(request, etag='"big"', body=BIG, fresh=FRESH):
     first, last = re.fullmatch(r"bytes=(\d+)-(\d+)", wanted).groups()
     first, last = int(first), min(int(last), len(body) - 1)
     if first >= len(body):
-        request.answer("", f"Content-Range: bytes */{len(body)}",
+        request.answer("", fresh, f"Content-Range: bytes */{len(body)}",
                        status="416 Range Not Satisfiable")
         return
     request.answer(body[first:last + 1], *fields,
@@ -144,6 +144,11 @@ def answers(request):
     elif path == "/silent":
         released.wait()
         request.hang_up()
+    elif path == "/chunked":
+        request.send(f"HTTP/1.1 200 OK\r\n{FRESH}\r\nTransfer-Encoding: chunked\r\n\r\n"
+                     "3\r\nabc\r\n")
+        released.wait()
+        request.send("0\r\n\r\n")
     elif path.startswith("/drip"):
         request.send(f"HTTP/1.1 200 OK\r\n{FRESH}\r\nContent-Length: 1000000\r\n\r\n")
         request.send(b"a" * 500000)
@@ -433,6 +438,13 @@ def range_of_what_cannot_be_sliced_is_passed_on(daemon):
         assert ask(daemon, path).body == BIG
 
 
+def range_beyond_the_end_is_nobody_elses_answer(daemon):
+    answer = ask(daemon, "/big/short", Range=f"bytes={100 * SLICE}-")
+    assert answer.status == 416, answer.status
+    assert answer["Content-Range"] == f"bytes */{len(BIG)}", answer["Content-Range"]
+    assert ask(daemon, "/big/short").body == BIG
+
+
 def slices_of_two_versions_are_never_mixed(daemon):
     assert ask(daemon, "/changing", Range="bytes=0-9").body == BIG[:10]
     assert ask(daemon, "/changing", Range=f"bytes={SLICE}-{SLICE + 9}").body == \
@@ -503,6 +515,15 @@ def bodies_of_requests_reach_the_origin(daemon):
     assert answer.body == body and answer["X-Method"] == "PUT"
     assert ask(daemon, "/echo", "M-SEARCH")["X-Method"] == "M-SEARCH"
     assert ask(daemon, "/echo", "TRACE").status == 405
+
+
+def body_without_length_reaches_the_origin_by_http2(daemon):
+    body = random.Random(6).randbytes(300000)
+    got = subprocess.run(["curl", "-sS", "--http2-prior-knowledge", "-T", "-", "-m", "120",
+                          f"http://127.0.0.1:{port_of(daemon)}/echo"],
+                         input=body, capture_output=True, check=False)
+    assert got.stdout == body, (len(got.stdout), got.stderr)
+    assert "content-length" not in dict(ORIGIN.of("/echo")[-1].fields)
 
 
 def changes_make_the_cache_forget(daemon):
@@ -645,6 +666,29 @@ def kill_keeps_what_was_stored_and_nothing_partial(_):
         daemon.end()
 
 
+def body_is_whole_although_it_cannot_be_stored(_):
+    of_daemon = settings()
+    daemon = sluiced.Sluiced(*of_daemon)
+    try:
+        daemon.start()
+        folder = next(s for s in of_daemon if s.startswith("cache.path="))[len("cache.path="):]
+        shutil.rmtree(folder)
+        released.clear()
+        with socket.create_connection(("127.0.0.1", port_of(daemon)), 60) as s:
+            s.sendall(b"GET /chunked HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            text = b""
+            while b"abc" not in text:
+                data = s.recv(65536)
+                assert data, text
+                text += data
+            released.set()
+            while (data := s.recv(65536)):
+                text += data
+        assert text.endswith(b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n"), text
+    finally:
+        daemon.end()
+
+
 def settings(*more):
     folder = tempfile.mkdtemp()
     sluiced.ENDS.append(lambda: shutil.rmtree(folder, ignore_errors=True))
@@ -658,16 +702,19 @@ sluiced.run([
     thousand_misses_fetch_once, body_streams_while_it_is_stored, range_fetches_its_slices_only,
     several_ranges_are_one_answer, http_2_is_answered_like_http_1,
     operators_purge_by_key_prefix_and_tag, what_is_fetched_during_a_purge_is_not_kept,
-    range_of_what_cannot_be_sliced_is_passed_on, slices_of_two_versions_are_never_mixed,
+    range_of_what_cannot_be_sliced_is_passed_on, range_beyond_the_end_is_nobody_elses_answer,
+    slices_of_two_versions_are_never_mixed,
     origin_without_ranges_is_cached_as_a_whole, stale_response_is_validated,
     stale_response_serves_while_the_origin_fails,
     stale_response_serves_while_it_is_validated, requests_select_by_vary,
     what_is_private_is_passed_on, bodies_of_requests_reach_the_origin,
-    changes_make_the_cache_forget, origin_is_told_who_asks,
+    body_without_length_reaches_the_origin_by_http2, changes_make_the_cache_forget,
+    origin_is_told_who_asks,
     interim_responses_reach_the_client_and_no_store,
     bodies_that_are_cut_are_seen_as_cut_and_not_stored, garbage_is_a_bad_gateway_and_not_stored,
     connection_that_was_closed_is_replaced, connections_to_the_origin_are_kept,
     silent_origin_is_given_up, daemon_ends_while_the_origin_is_silent,
     origin_is_asked_by_tls_if_it_is_who_it_says,
     kill_keeps_what_was_stored_and_nothing_partial,
+    body_is_whole_although_it_cannot_be_stored,
 ], *settings())

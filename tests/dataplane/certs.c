@@ -46,7 +46,7 @@ static X509 *new_certificate(const char *name, EVP_PKEY *key, X509 *issuer, EVP_
 		add_extension(x, issuer ? issuer : x, NID_basic_constraints, "critical,CA:TRUE");
 	else
 		add_extension(x, issuer ? issuer : x, NID_subject_alt_name,
-			      "DNS:localhost,IP:127.0.0.1");
+			      "DNS:localhost,IP:127.0.0.1,IP:::1");
 	ASSERT_LT(0, X509_sign(x, issuer_key ? issuer_key : key, EVP_sha256()));
 	return x;
 }

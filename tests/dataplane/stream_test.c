@@ -468,6 +468,9 @@ static void other_names(struct side *x)
 	x->server_name = "localhost";
 	ASSERT_EQ(0, try_open(x, "127.0.0.1", x->server.port, &s, in_time()));
 	sl_stream_close(s);
+	x->server_name = "[::1]";
+	ASSERT_EQ(0, try_open(x, "127.0.0.1", x->server.port, &s, in_time()));
+	sl_stream_close(s);
 	x->server_name = "example.org";
 	try_refused(x, "trust its authority, or correct the name");
 	x->server_name = "127.0.0.2";

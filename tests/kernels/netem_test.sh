@@ -8,9 +8,8 @@ set -u
 build=${SLUICE_BUILD:-build}
 work=$(mktemp -d)
 address=10.9.0.1
-count=0
-failed=0
 servers=
+. tests/tap.sh
 
 clean_up() {
 	[ -z "$servers" ] || kill $servers
@@ -20,20 +19,6 @@ clean_up() {
 }
 trap clean_up EXIT
 trap 'exit 1' HUP INT TERM
-
-check() { # TITLE COMMAND...
-	count=$((count + 1))
-	title=$1
-	shift
-	if "$@" >"$work/output" 2>&1; then
-		sed 's/^/# /' "$work/output"
-		echo "ok $count $title"
-	else
-		tail -n 40 "$work/output" | sed 's/^/# /'
-		echo "not ok $count $title"
-		failed=1
-	fi
-}
 
 near() { ip netns exec near "$@"; }
 far() { ip netns exec far "$@"; }
@@ -120,6 +105,7 @@ check a_path_of_1_gbit_and_50_ms_is_made path_made
 check its_delay_is_there path_has_delay
 check servers_start servers_start
 check large_answers_fill_the_path path_is_filled
+sed 's/^/# /' "$work/why"
 check a_bound_too_small_would_be_noticed bound_starves
-echo "1..$count"
-exit $failed
+sed 's/^/# /' "$work/why"
+plan

@@ -19,26 +19,7 @@ mkdir -p "${SLUICE_BUILD:-build}/kernels"
 work=$(mktemp -d "${SLUICE_BUILD:-build}/kernels/power.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
-count=0
-failed=0
-
-check() { # TITLE COMMAND...
-	count=$((count + 1))
-	title=$1
-	shift
-	if "$@" >"$work/why" 2>&1; then
-		echo "ok $count - $title"
-	else
-		tail -n 60 "$work/why" | sed 's/^/# /'
-		echo "not ok $count - $title"
-		failed=1
-	fi
-}
-
-plan() {
-	echo "1..$count"
-	exit $failed
-}
+. tests/tap.sh
 
 block_node() { # DRIVER NAME PROPERTIES
 	echo "--qemu -blockdev --qemu driver=$1,node-name=$2,$3"

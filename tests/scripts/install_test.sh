@@ -3,24 +3,11 @@
 # libsluice can be used from there.
 set -eu
 cd "$(dirname "$0")/../.."
-root=$(mktemp -d)
-trap 'rm -rf "$root"' EXIT
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+root=$work/root
 build=${SLUICE_BUILD:-build}
-count=0
-failed=0
-
-check() { # TITLE COMMAND...
-	count=$((count + 1))
-	title=$1
-	shift
-	if output=$("$@" 2>&1); then
-		echo "ok $count - $title"
-	else
-		printf '%s\n' "$output" | sed 's/^/# /'
-		echo "not ok $count - $title"
-		failed=1
-	fi
-}
+. tests/tap.sh
 
 # The jobs of the make that runs this test are none of ours.
 unset MAKEFLAGS MFLAGS MAKELEVEL
@@ -110,5 +97,4 @@ check 'its header is one for C++, too' header_is_cplusplus
 for page in "$root"/usr/share/man/man*/*; do
 	check "$(basename "$page") formats without warnings" without_warnings "$page"
 done
-echo "1..$count"
-exit "$failed"
+plan

@@ -5,21 +5,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-count=0
-failed=0
-
-check() { # TITLE COMMAND...
-	count=$((count + 1))
-	title=$1
-	shift
-	if "$@" >"$work/why" 2>&1; then
-		echo "ok $count - $title"
-	else
-		tail -n 40 "$work/why" | sed 's/^/# /'
-		echo "not ok $count - $title"
-		failed=1
-	fi
-}
+. tests/tap.sh
 
 # is EXPECTED SEEN
 is() { [ "$1" = "$2" ] || { echo "expected '$1', saw '$2'"; return 1; }; }
@@ -74,5 +60,4 @@ refuses() { # STATUS TEXT ARGUMENT...
 check 'an unknown option is refused' refuses 2 'there is no option --size' run --size 5 true
 check 'no command is refused' refuses 2 'run what' run --cpus 2
 check 'a kernel that nobody has is told' refuses 4 'no kernel 1.0' fetch 1.0
-echo "1..$count"
-exit "$failed"
+plan

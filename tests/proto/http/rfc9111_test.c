@@ -132,6 +132,7 @@ static const struct {
 	{FRESH, 599, false, true},
 	{FRESH, 206, false, false},
 	{FRESH, 304, false, false},
+	{FRESH, 416, false, false},
 	{FRESH, 200, true, false},
 	{"Cache-Control: max-age=60, public\r\n", 200, true, true},
 	{"Cache-Control: max-age=60, must-revalidate\r\n", 200, true, true},
