@@ -366,6 +366,8 @@ static size_t lines_of(const char *lines, size_t n)
 {
 	size_t count = 0;
 
+	if (!n)
+		return 0;
 	for (const char *p = lines; (p = memchr(p, '\n', (size_t)(lines + n - p))); p++)
 		count++;
 	return count;
