@@ -236,8 +236,9 @@ static void code_set(struct ivf_list *list, uint32_t at, uint32_t place, uint32_
 static uint32_t code_get(const struct ivf_list *list, uint32_t at, uint32_t place)
 {
 	uint32_t shift;
+	const uint8_t *byte = code_at(list, at, place, &shift);
 
-	return *code_at(list, at, place, &shift) >> shift & 15;
+	return (uint32_t)*byte >> shift & 15;
 }
 
 /* ---- rows ------------------------------------------------------------------------------- */
