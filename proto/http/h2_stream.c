@@ -83,12 +83,9 @@ static int respond(struct h2_stream *st, struct http_request *rq, struct http_re
 {
 	/* The body may have come whole by now. */
 	enum http_refusal why = h2_head_parse(&st->head, st->in_ended && !st->in_n, rq);
-	uint64_t max = __atomic_load_n(&rq->server->body_bytes_max, __ATOMIC_RELAXED);
 	int err = 0;
 
-	rq->body.max = max;
-	if (!why && rq->body.left != HTTP_BYTES_UNKNOWN && rq->body.left > max)
-		why = HTTP_REFUSE_BODY_LONG;
+	rq->body.max = __atomic_load_n(&rq->server->body_bytes_max, __ATOMIC_RELAXED);
 	if (why) {
 		const struct http_error *e = http_refusal_error(why);
 

@@ -12,6 +12,7 @@ enum {
 	HTTP_ROUTE_OPEN = 1 << 1,  /* none: tells nothing of what is stored */
 	HTTP_ROUTE_WRITE = 1 << 2, /* one for write */
 	HTTP_ROUTE_ADMIN = 1 << 3, /* one for admin */
+	HTTP_ROUTE_LONG_BODY = 1 << 4, /* its handler bounds the body, not http.max_body_bytes */
 };
 
 /**

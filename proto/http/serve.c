@@ -148,6 +148,16 @@ static int check_key(struct http_request *rq, struct http_response *rs,
 	return err ? err : 1;
 }
 
+/* Of a length that is told. One in chunks is refused where it grows too long. */
+static bool body_is_long(struct http_request *rq, const struct http_route *route)
+{
+	struct http_body *b = &rq->body;
+
+	if (route && route->flags & HTTP_ROUTE_LONG_BODY)
+		b->max = UINT64_MAX;
+	return b->left != HTTP_BYTES_UNKNOWN && b->left > b->max;
+}
+
 static int call_route(struct http_request *rq, struct http_response *rs)
 {
 	const struct http_server *s = rq->server;
@@ -160,6 +170,12 @@ static int call_route(struct http_request *rq, struct http_response *rs)
 		return no_route(rq, rs, HTTP_ON(GET) | HTTP_ON(HEAD) | HTTP_ON(OPTIONS));
 	route = http_route_find(s->routes, s->routes_n, rq->method,
 				http_request_str(rq, rq->path), rq->params, &allowed);
+	if (body_is_long(rq, route)) {
+		const struct http_error *e = http_refusal_error(HTTP_REFUSE_BODY_LONG);
+
+		http_response_error(rs, e->status, e->text);
+		return 0;
+	}
 	if (!route)
 		return no_route(rq, rs, allowed);
 	err = check_key(rq, rs, route);
@@ -280,8 +296,6 @@ static int serve(struct sl_conn *conn)
 	if (why)
 		return refuse(&rq, why);
 	rq.body.max = __atomic_load_n(&rq.server->body_bytes_max, __ATOMIC_RELAXED);
-	if (rq.body.left > rq.body.max)
-		return refuse(&rq, HTTP_REFUSE_BODY_LONG);
 	if (!rq.body.done)
 		return answer_with_body(&rq);
 	err = answer(&rq);

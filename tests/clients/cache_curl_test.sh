@@ -17,7 +17,7 @@ is() {
 
 starts() {
 	daemon_start --set http.listen=127.0.0.1:0 --set cache.path="$work/cache" \
-		--set http.max_body_bytes=256M --set cache.max_bytes=8G || return 1
+		--set cache.max_bytes=8G || return 1
 	http=$(sed -n 's/.* http \(127.0.0.1:[0-9]*\).*/http:\/\/\1/p' "$work/log")
 	[ -n "$http" ] || { cat "$work/log"; return 1; }
 }

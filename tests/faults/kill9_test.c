@@ -33,6 +33,7 @@ struct run {
 	struct daemon_kit d;
 	atomic_uint port; /* 0: nobody there */
 	atomic_bool stop;
+	atomic_uint begun; /* partitions of which something was acknowledged */
 	uint32_t records_max, value_bytes; /* of a batch */
 	int64_t pause_ns;		   /* between batches */
 	uint64_t produced[PARTITIONS], acked[PARTITIONS]; /* the producer's, until it is joined */
@@ -152,6 +153,8 @@ static void note_acknowledged(struct producer *p, const struct piece *piece,
 	    !EXPECT_EQ((int64_t)piece->first, o->base_offset) || !EXPECT_EQ(piece->first, *acked))
 		TH_LOG("partition %d, %u records from %llu: %s", piece->partition, piece->n,
 		       (unsigned long long)piece->first, kafka_error_name(o->error_code));
+	if (!*acked)
+		p->r->begun++;
 	*acked = sl_max(*acked, piece->first + piece->n);
 }
 
@@ -475,6 +478,9 @@ static void run(struct run *r)
 	ASSERT_EQ(0, pthread_create(&consumer, NULL, consume, &m));
 	kill_again_and_again(r);
 	wire_sleep(100 * SL_MSEC);
+	/* A slow machine may have killed before every answer; the test's own limit ends this. */
+	while (atomic_load(&r->begun) < PARTITIONS)
+		wire_sleep(20 * SL_MSEC);
 	atomic_store(&r->stop, true);
 	pthread_join(producer, NULL);
 	pthread_join(consumer, NULL);

@@ -156,7 +156,7 @@ TEST_F(cache, mistakes_are_told)
 	EXPECT_NOT_NULL(strstr(r->err, "127.0.0.1:1: Connection refused; does sluiced run"));
 }
 
-/* Larger than http.max_body_bytes allows: the answer comes before the body is sent. */
+/* Larger than the cache takes: the answer comes before the body is sent. */
 TEST_F(cache, a_refusal_is_told_while_the_body_is_sent)
 {
 	const struct run_result *r;
@@ -166,7 +166,7 @@ TEST_F(cache, a_refusal_is_told_while_the_body_is_sent)
 	snprintf(file, sizeof(file), "%s/large", harness_tmpdir());
 	f = fopen(file, "w");
 	ASSERT_NOT_NULL(f);
-	ASSERT_EQ(0, fseek(f, 100 << 20, SEEK_SET));
+	ASSERT_EQ(0, fseeko(f, INT64_C(2) << 30, SEEK_SET));
 	fputc('x', f);
 	fclose(f);
 	r = CACHE(NULL, "put", "a", file);
