@@ -128,6 +128,7 @@ static void ask(struct web *w, const char *request, int status)
 
 static void ask_for_several(struct web *w)
 {
+	char interim[sizeof("HTTP/1.1 100 Continue\r\n\r\n") - 1];
 	struct linger reset = {.l_onoff = 1};
 	int fd;
 
@@ -137,8 +138,11 @@ static void ask_for_several(struct web *w)
 	ask(w, GET("/nowhere?a=b"), 404);
 	ask(w, "GET /a b HTTP/1.1\r\nHost: h\r\n\r\n", 400);
 	fd = web_connect(w);
-	web_send_text(fd, "POST /read HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel");
-	usleep(10000);
+	web_send_text(fd, "POST /read HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n"
+			  "Expect: 100-continue\r\n\r\n");
+	/* Its handler runs, so that it is known whose request it was. */
+	ASSERT_EQ((ssize_t)sizeof(interim), recv(fd, interim, sizeof(interim), MSG_WAITALL));
+	web_send_text(fd, "hel");
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	close(fd);
 	free(wait_for_lines(path, 5));
