@@ -8,6 +8,9 @@
  * Order of parts: names; the sets; choosing; what the sets share.
  */
 #include <math.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 
 #include <sluice/assert.h>
 
@@ -54,10 +57,17 @@ static bool have_avx512(void)
 	       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 }
 
+/* Not every compiler's built-in function knows this one. */
+static bool have_f16c(void)
+{
+	unsigned int eax, ebx, ecx = 0, edx;
+
+	return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && ecx & bit_F16C;
+}
+
 static bool have_avx2(void)
 {
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-	       __builtin_cpu_supports("f16c");
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && have_f16c();
 }
 
 #define AVX512 have_avx512, &distance_avx512
