@@ -20,6 +20,7 @@
 
 #include "file.h"
 #include "keys.h"
+#include "text.h"
 
 enum { DIGEST_BYTES = 32, FILE_BYTES_MAX = 1 << 20, KEY_BYTES_MAX = 1024 };
 
@@ -61,20 +62,12 @@ static size_t next_word(const char **p, const char *end, const char **ret_word)
 	return (size_t)(*p - word);
 }
 
-static int nibble(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = memchr(digits, tolower((unsigned char)c), 16);
-
-	return at ? (int)(at - digits) : -1;
-}
-
 static bool read_digest(const char *p, size_t len, uint8_t *dst)
 {
 	if (len != 2 * DIGEST_BYTES)
 		return false;
 	for (size_t i = 0; i < DIGEST_BYTES; i++) {
-		int high = nibble(p[2 * i]), low = nibble(p[2 * i + 1]);
+		int high = sl_hex_digit(p[2 * i]), low = sl_hex_digit(p[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;

@@ -25,6 +25,7 @@
 #include <sluice/util.h>
 
 #include "log.h"
+#include "text.h"
 #include "uring/uring.h"
 
 _Static_assert(SL_LOG_LINE_BYTES <= PIPE_BUF, "a line is written whole or not at all");
@@ -79,13 +80,9 @@ static __attribute__((format(printf, 2, 3))) void put_format(struct line *l, con
 /* By hand: a line of the access log has ten numbers, and printf would take most of its time. */
 static void put_uint(struct line *l, uint64_t v)
 {
-	char digits[20];
-	size_t n = 0;
+	char digits[SL_DIGITS_MAX];
 
-	do
-		digits[sizeof(digits) - ++n] = (char)('0' + v % 10);
-	while (v /= 10);
-	put(l, digits + sizeof(digits) - n, n);
+	put(l, digits, (size_t)(sl_digits_put(digits, v) - digits));
 }
 
 static void put_int(struct line *l, int64_t v)

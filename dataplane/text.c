@@ -73,3 +73,24 @@ void sl_text_printf(struct sl_text *t, const char *format, ...)
 	}
 	va_end(again);
 }
+
+char *sl_digits_put(char *p, uint64_t v)
+{
+	char digits[SL_DIGITS_MAX];
+	size_t n = 0;
+
+	do
+		digits[sizeof(digits) - ++n] = (char)('0' + v % 10);
+	while (v /= 10);
+	memcpy(p, digits + sizeof(digits) - n, n);
+	return p + n;
+}
+
+int sl_hex_digit(char c)
+{
+	char letter = c | 0x20;
+
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
+}

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /**
  * struct sl_text - memory that grows, of the heap; zeroed is empty and ready.
@@ -32,5 +33,14 @@ void sl_text_put(struct sl_text *t, const void *data, size_t len);
 void sl_text_put_string(struct sl_text *t, const char *s);
 __attribute__((format(printf, 2, 3))) void sl_text_printf(struct sl_text *t, const char *format,
 							  ...);
+
+/* The most digits of an uint64_t. */
+#define SL_DIGITS_MAX 20
+
+/* @v in digits, at most SL_DIGITS_MAX of them, without a NUL. Return: the end. */
+char *sl_digits_put(char *p, uint64_t v);
+
+/* The value of a hexadecimal digit, small or capital; -1: it is none. */
+int sl_hex_digit(char c);
 
 #endif

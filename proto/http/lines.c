@@ -114,18 +114,6 @@ bool http_lines_find(struct http_lines l, const char *name, struct http_str *ret
 	return false;
 }
 
-char *http_put_digits(char *p, uint64_t v)
-{
-	char digits[20];
-	size_t n = 0;
-
-	do
-		digits[sizeof(digits) - ++n] = (char)('0' + v % 10);
-	while (v /= 10);
-	memcpy(p, digits + sizeof(digits) - n, n);
-	return p + n;
-}
-
 void http_lines_put(struct sl_text *t, struct http_str name, struct http_str value)
 {
 	sl_text_put(t, name.p, name.n);

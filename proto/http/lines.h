@@ -31,9 +31,6 @@ void http_put_small_letters(struct sl_text *t, struct http_str s);
 /* Takes the first line off @l. Return: whether there was one; what is none ends the text. */
 bool http_lines_next(struct http_lines *l, struct http_line *ret_line);
 
-/* @v in digits, at most 20 of them, without a NUL. Return: the end. */
-char *http_put_digits(char *p, uint64_t v);
-
 /* The first field of this name (any case). Return: whether there is one. */
 bool http_lines_find(struct http_lines l, const char *name, struct http_str *ret_value);
 

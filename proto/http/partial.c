@@ -50,11 +50,11 @@ int http_partial_one(struct http_response *rs, const struct http_range *r, uint6
 
 	rs->status = 206;
 	memcpy(p, name, sizeof(name) - 1);
-	p = http_put_digits(p + sizeof(name) - 1, r->off);
+	p = sl_digits_put(p + sizeof(name) - 1, r->off);
 	*p++ = '-';
-	p = http_put_digits(p, r->off + r->len - 1);
+	p = sl_digits_put(p, r->off + r->len - 1);
 	*p++ = '/';
-	p = http_put_digits(p, bytes);
+	p = sl_digits_put(p, bytes);
 	memcpy(p, "\r\n", 2);
 	return http_response_lines(rs, line, (size_t)(p + 2 - line));
 }

@@ -14,15 +14,6 @@
 
 /* ---- one byte --------------------------------------------------------------------------- */
 
-static int hex_digit(char c)
-{
-	char letter = c | 0x20;
-
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-}
-
 /* The byte at *@p, which moves behind it. Return: the byte, or -EILSEQ. */
 static int take(const char **p, const char *end)
 {
@@ -32,10 +23,10 @@ static int take(const char **p, const char *end)
 		*p = s + 1;
 		return (uint8_t)*s;
 	}
-	if (end - s < 3 || hex_digit(s[1]) < 0 || hex_digit(s[2]) < 0)
+	if (end - s < 3 || sl_hex_digit(s[1]) < 0 || sl_hex_digit(s[2]) < 0)
 		return -EILSEQ;
 	*p = s + 3;
-	return hex_digit(s[1]) << 4 | hex_digit(s[2]);
+	return sl_hex_digit(s[1]) << 4 | sl_hex_digit(s[2]);
 }
 
 /* ---- segments --------------------------------------------------------------------------- */

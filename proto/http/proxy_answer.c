@@ -84,7 +84,7 @@ static int put_age(struct http_response *rs, const struct proxy_answer *a)
 	age = http_age_s(a->caching, proxy_now_ms());
 	if (!age && !a->how.hit)
 		return 0;
-	p = http_put_digits(line + 5, (uint64_t)age);
+	p = sl_digits_put(line + 5, (uint64_t)age);
 	memcpy(p, "\r\n", 2);
 	return http_response_lines(rs, line, (size_t)(p + 2 - line));
 }

@@ -165,13 +165,9 @@ static void put_string(struct out *o, const char *s)
 
 static void put_number(struct out *o, uint64_t v)
 {
-	char digits[20];
-	size_t n = 0;
+	char digits[SL_DIGITS_MAX];
 
-	do
-		digits[sizeof(digits) - ++n] = (char)('0' + v % 10);
-	while (v /= 10);
-	put(o, digits + sizeof(digits) - n, n);
+	put(o, digits, (size_t)(sl_digits_put(digits, v) - digits));
 }
 
 uint64_t http_response_bytes(const struct http_response *rs)

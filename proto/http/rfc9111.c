@@ -499,7 +499,7 @@ static void put_number(char *p, int64_t v)
 {
 	if (v < 0)
 		*p++ = '-';
-	*http_put_digits(p, v < 0 ? -(uint64_t)v : (uint64_t)v) = 0;
+	*sl_digits_put(p, v < 0 ? -(uint64_t)v : (uint64_t)v) = 0;
 }
 
 const char *http_cache_status_word(const struct http_cache_status *s)

@@ -23,6 +23,34 @@ TEST(text_grows_and_keeps_what_it_has)
 	sl_text_done(NULL);
 }
 
+TEST(numbers_in_digits)
+{
+	static const struct {
+		uint64_t v;
+		const char *text;
+	} rows[] = {{0, "0"}, {7, "7"}, {10, "10"}, {90210, "90210"},
+		    {UINT64_MAX, "18446744073709551615"}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char p[SL_DIGITS_MAX + 1];
+
+		*sl_digits_put(p, rows[i].v) = 0;
+		EXPECT_STREQ(rows[i].text, p);
+	}
+}
+
+TEST(hexadecimal_digits)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (int c = -128; c < 128; c++) {
+		int letter = c >= 'A' && c <= 'Z' ? c + 32 : c;
+		const char *small = c > 0 ? strchr(digits, letter) : NULL;
+
+		EXPECT_EQ(small ? small - digits : -1, sl_hex_digit((char)c));
+	}
+}
+
 TEST(one_piece_longer_than_all_before_fits)
 {
 	static char big[100000];
