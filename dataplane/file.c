@@ -145,6 +145,19 @@ void sl_close(int fd)
 	sl_io_now(&io);
 }
 
+void sl_close_large(int fd, uint64_t bytes, int64_t deadline)
+{
+	const uint64_t step = 64 * SL_MIB;
+	struct sl_io io;
+
+	for (uint64_t at = 0; at < bytes; at += step)
+		if (sl_fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, step,
+				 deadline))
+			break; /* the file system frees it at the close */
+	sl_io_close(&io, fd);
+	sl_await(&io, SL_NEVER);
+}
+
 int sl_fsync(int fd, bool data_only, enum sl_fault fault, int64_t deadline)
 {
 	struct sl_io io;

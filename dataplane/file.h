@@ -26,6 +26,12 @@ int sl_open_beneath(int dir, const char *path, int64_t deadline);
 /* Never waits for the disk; closing what is not synced loses nothing but the proof. */
 void sl_close(int fd);
 
+/* Freed in one go, a gigabyte keeps a core busy for 190 ms; so much is done at once. */
+#define SL_FREE_AT_ONCE_BYTES (8 * SL_MIB)
+
+/* Closes @fd, of a file that has no name any more, freeing its @bytes bytes in steps before. */
+void sl_close_large(int fd, uint64_t bytes, int64_t deadline);
+
 /**
  * sl_read_all() - read exactly @len bytes at @off.
  * Resident bytes are read on the core; others through the ring.

@@ -9,15 +9,9 @@
  *
  * Order of parts: open files; segments; loading; making and removing; writing.
  */
-#include <linux/falloc.h>
-
 #include "segments_pvt.h"
 
 /* ---- open files ------------------------------------------------------------------------- */
-
-/* Freed in one go, a gigabyte keeps a core busy for 190 ms. */
-#define FREE_STEP (64 * SL_MIB)
-#define FREE_AT_ONCE (8 * SL_MIB)
 
 static void seg_file_close(struct seg_file *sf)
 {
@@ -28,14 +22,8 @@ static void seg_file_close(struct seg_file *sf)
 static void free_in_steps(void *arg)
 {
 	struct seg_file *sf = arg;
-	struct sl_io io;
 
-	for (uint64_t at = 0; at < sf->bytes; at += FREE_STEP)
-		if (sl_fallocate(sf->file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
-				 FREE_STEP, SL_NEVER))
-			break; /* the file system frees it at the close */
-	sl_io_close(&io, sf->file.fd);
-	sl_await(&io, SL_NEVER);
+	sl_close_large(sf->file.fd, sf->bytes, SL_NEVER);
 	free(sf);
 }
 
@@ -45,7 +33,7 @@ static void seg_file_gone(struct sl_file *file)
 	struct seg_file *sf = sl_container_of(file, struct seg_file, file);
 
 	SL_ASSERT(!sf->seg && sl_list_empty(&sf->lru));
-	if (sf->unlinked && sf->bytes > FREE_AT_ONCE && file->home &&
+	if (sf->unlinked && sf->bytes > SL_FREE_AT_ONCE_BYTES && file->home &&
 	    !sl_fiber_start(SL_STACK_SMALL, free_in_steps, sf))
 		return;
 	seg_file_close(sf);

@@ -12,7 +12,6 @@
  * Order of parts: names; the open file; making; loading; adding; syncing; sealing; the end.
  */
 #include <fcntl.h>
-#include <linux/falloc.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <xxhash.h>
@@ -30,10 +29,6 @@ static void cseg_name(char name[NAME_BYTES], uint32_t seq)
 
 /* ---- the open file ---------------------------------------------------------------------- */
 
-/* Freed in one go, a gigabyte keeps a core busy for 190 ms. */
-#define FREE_STEP (64 * SL_MIB)
-#define FREE_AT_ONCE (8 * SL_MIB)
-
 static void cseg_free(struct segment *g)
 {
 	if (g->map)
@@ -45,14 +40,8 @@ static void cseg_free(struct segment *g)
 static void free_in_steps(void *arg)
 {
 	struct segment *g = arg;
-	struct sl_io io;
 
-	for (uint64_t at = 0; at < g->pos; at += FREE_STEP)
-		if (sl_fallocate(g->file.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
-				 FREE_STEP, SL_NEVER))
-			break; /* the file system frees it at the close */
-	sl_io_close(&io, g->file.fd);
-	sl_await(&io, SL_NEVER);
+	sl_close_large(g->file.fd, g->pos, SL_NEVER);
 	cseg_free(g);
 }
 
@@ -62,7 +51,7 @@ static void file_gone(struct sl_file *file)
 	struct segment *g = sl_container_of(file, struct segment, file);
 
 	SL_ASSERT(sl_list_empty(&g->node));
-	if (g->unlinked && g->pos > FREE_AT_ONCE && file->home &&
+	if (g->unlinked && g->pos > SL_FREE_AT_ONCE_BYTES && file->home &&
 	    !sl_fiber_start(SL_STACK_SMALL, free_in_steps, g))
 		return;
 	sl_close(file->fd);

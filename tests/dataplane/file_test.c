@@ -158,6 +158,26 @@ TEST_F(file, operations_do_what_their_names_say)
 	over(self, variant, one_calls);
 }
 
+static void close_large(FIXTURE_DATA(file) * self)
+{
+	uint64_t bytes = 130 * SL_MIB, room;
+	int fd = sl_open(self->dir, "f", O_RDWR | O_CREAT, 0600, SL_NEVER);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, sl_ftruncate(fd, bytes, SL_NEVER));
+	EXPECT_EQ(0, sl_unlink(self->dir, "f", 0, SL_NEVER));
+	self->f.ops = UINT64_C(1) << SL_OP_FALLOCATE;
+	self->f.count = 0;
+	sl_close_large(fd, bytes, SL_NEVER);
+	EXPECT_EQ(3, self->f.count); /* of 64 MiB each, at most */
+	EXPECT_EQ(-EBADF, sl_free_bytes(fd, &room));
+}
+
+TEST_F(file, large_ones_are_freed_in_steps)
+{
+	over(self, variant, close_large);
+}
+
 static void beneath(FIXTURE_DATA(file) * self)
 {
 	int fd, dir;
