@@ -18,8 +18,12 @@ static_assert((int)SL_CACHE_STALE == (int)CACHE_STALE && (int)SL_CACHE_VERIFY ==
 
 /* ---- holding ---------------------------------------------------------------------------- */
 
-int sl_cache_hold(struct sl_cache *c, const void *key, size_t key_n, unsigned flags,
-		  struct sl_cache_object **ret_object)
+/*
+ * Holds what is under @key, in one turn with mapping it if @ret_data is asked for: once an object
+ * is verified, this is most of what a look-up costs.
+ */
+static int hold(struct sl_cache *c, const void *key, size_t key_n, unsigned flags,
+		struct sl_cache_object **ret_object, const uint8_t **ret_data)
 {
 	struct sl_cache_object *object = malloc(sizeof(*object));
 	int err;
@@ -29,6 +33,12 @@ int sl_cache_hold(struct sl_cache *c, const void *key, size_t key_n, unsigned fl
 	object->cache = c;
 	sl_turns_enter(c->turns);
 	err = cache_lookup(c->cache, key_of(key, key_n), flags & CACHE_STALE, &object->o, SL_NEVER);
+	if (!err && ret_data) {
+		err = cache_map(object->o, 0, object->o->bytes, flags & CACHE_VERIFY, ret_data,
+				SL_NEVER);
+		if (err)
+			cache_release(object->o);
+	}
 	sl_turns_leave(c->turns);
 	if (err) {
 		free(object);
@@ -36,6 +46,12 @@ int sl_cache_hold(struct sl_cache *c, const void *key, size_t key_n, unsigned fl
 	}
 	*ret_object = object;
 	return 0;
+}
+
+int sl_cache_hold(struct sl_cache *c, const void *key, size_t key_n, unsigned flags,
+		  struct sl_cache_object **ret_object)
+{
+	return hold(c, key, key_n, flags, ret_object, NULL);
 }
 
 void sl_cache_release(struct sl_cache_object *object)
@@ -208,33 +224,16 @@ ssize_t sl_cache_lookup(struct sl_cache *c, const void *key, size_t key_n, uint6
 	return got;
 }
 
-/* In one turn: once an object is verified, this is most of what a look-up costs. */
 int sl_cache_lookup_zero_copy(struct sl_cache *c, const void *key, size_t key_n, unsigned flags,
 			      struct sl_cache_object **ret_object, const void **ret_data,
 			      size_t *ret_bytes)
 {
-	struct sl_cache_object *object = malloc(sizeof(*object));
-	const uint8_t *data = NULL;
-	int err;
+	const uint8_t *data;
+	int err = hold(c, key, key_n, flags, ret_object, &data);
 
-	if (!object)
-		return -ENOMEM;
-	object->cache = c;
-	sl_turns_enter(c->turns);
-	err = cache_lookup(c->cache, key_of(key, key_n), flags & CACHE_STALE, &object->o, SL_NEVER);
-	if (!err) {
-		err = cache_map(object->o, 0, object->o->bytes, flags & CACHE_VERIFY, &data,
-				SL_NEVER);
-		if (err)
-			cache_release(object->o);
-	}
-	sl_turns_leave(c->turns);
-	if (err) {
-		free(object);
+	if (err)
 		return err == -EBADMSG ? -ENOENT : err;
-	}
-	*ret_object = object;
 	*ret_data = data;
-	*ret_bytes = object->o->bytes;
+	*ret_bytes = (*ret_object)->o->bytes;
 	return 0;
 }
