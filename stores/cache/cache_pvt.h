@@ -528,6 +528,12 @@ int map_sum(const uint8_t *p, size_t n, uint64_t *ret_sum);
 /* Lets go of a mapped segment's pages, so that they can leave the page cache. */
 void map_drop(struct segment *g);
 
+/* Whether @err, of reading what was stored, means that it is lost; others may pass. */
+static inline bool cache_is_damage(int err)
+{
+	return err == -EBADMSG || err == -EIO || err == -ENODATA;
+}
+
 /* An object that does not verify: out of the table, on every core. */
 void cache_quarantine(struct cache *c, const uint64_t hash[2], uint64_t version, int err);
 

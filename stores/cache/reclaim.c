@@ -108,11 +108,6 @@ struct outcome {
 	int err;
 };
 
-static bool is_bad(int err)
-{
-	return err == -EBADMSG || err == -EIO || err == -ENODATA;
-}
-
 /* A segment of one object moves by itself. */
 static void move_alone(struct segment *g)
 {
@@ -167,7 +162,7 @@ static void reclaim_object(struct segment *g, const struct record *r, struct out
 		return;
 	}
 	o->carried--;
-	if (is_bad(err))
+	if (cache_is_damage(err))
 		cache_quarantine(s->c, r->hash, r->version, err);
 	slot = cache_table_find(&s->table, r->hash);
 	if (slot && slot->segment == g->id && slot->block == r->block) {

@@ -22,11 +22,6 @@ struct walk {
 	const bool *stop;
 };
 
-static bool is_bad(int err)
-{
-	return err == -EBADMSG || err == -EIO || err == -ENODATA;
-}
-
 static bool is_here(const struct segment *g, const struct record *r)
 {
 	const struct cache_slot *slot = cache_table_find(&g->shard->table, r->hash);
@@ -67,7 +62,7 @@ static int look_at(struct segment *g, const struct record *r, struct walk *walk,
 		cache_release(&w->o);
 	}
 	walk->found.objects++;
-	if (!is_bad(err))
+	if (!cache_is_damage(err))
 		return err;
 	walk->found.bad++;
 	cache_quarantine(s->c, r->hash, r->version, err);
@@ -120,7 +115,8 @@ static int look_at_segment(struct segment *g, struct walk *walk, int64_t deadlin
 	sl_await(&io, deadline);
 	err = cseg_read_index(g, &index, deadline);
 	if (err)
-		return is_bad(err) ? 0 : err; /* objects are found by the table all the same */
+		/* Objects are found by the table all the same. */
+		return cache_is_damage(err) ? 0 : err;
 	err = look_at_records(g, index, n, walk, deadline);
 	free(index);
 	return err;
