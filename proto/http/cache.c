@@ -236,56 +236,75 @@ static int put_type(struct http_response *rs, const struct found *f)
 	return http_response_field_str(rs, (struct http_str){name, sizeof(name) - 1}, type_of(f));
 }
 
-/* Sends a range of the body, window by window. */
-static int send_range(struct http_request *rq, const struct found *f, const struct http_range *r,
-		      int64_t deadline)
-{
-	for (uint64_t done = 0, n; done < r->len; done += n) {
-		struct sl_part parts[CACHE_PARTS_MAX];
-		int got, err;
-
-		n = sl_min(r->len - done, WINDOW_BYTES);
-		got = cache_parts(f->o, r->off + done, n, parts, CACHE_PARTS_MAX, deadline);
-		if (got < 0)
-			return got;
-		err = http_stream_send(rq, parts, (uint32_t)got, deadline);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-/* Before the head leaves: what does not even begin as it should is a miss. */
-static int verify_first(const struct found *f, const struct http_range *r, int64_t deadline)
-{
+/* So much of a range as is taken at a time; the parts are sent or dropped. */
+struct window {
+	uint64_t bytes;
+	uint32_t n;
 	struct sl_part parts[CACHE_PARTS_MAX];
-	int n = cache_parts(f->o, r->off, sl_min(r->len, WINDOW_BYTES), parts, CACHE_PARTS_MAX,
-			    deadline);
+};
 
-	for (int i = 0; i < n; i++)
-		sl_part_release(&parts[i]);
+/* What lies behind the first @done bytes of @r. */
+static int window_take(struct window *w, const struct found *f, const struct http_range *r,
+		       uint64_t done, int64_t deadline)
+{
+	int n;
+
+	w->bytes = sl_min(r->len - done, WINDOW_BYTES);
+	n = cache_parts(f->o, r->off + done, w->bytes, w->parts, CACHE_PARTS_MAX, deadline);
+	w->n = n > 0 ? (uint32_t)n : 0;
 	return sl_min(n, 0);
 }
 
-/* One stretch of the body: whole in the response, or in pieces behind its head. */
+static void window_drop(struct window *w)
+{
+	while (w->n)
+		sl_part_release(&w->parts[--w->n]);
+}
+
+/* Sends a range of the body, window by window, of which @w is the first. */
+static int send_range(struct http_request *rq, const struct found *f, const struct http_range *r,
+		      struct window *w, int64_t deadline)
+{
+	uint64_t done = 0;
+	int err = 0;
+
+	while (!err) {
+		err = http_stream_send(rq, w->parts, w->n, deadline);
+		w->n = 0;
+		done += w->bytes;
+		if (done == r->len)
+			break;
+		if (!err)
+			err = window_take(w, f, r, done, deadline);
+	}
+	return err;
+}
+
+/*
+ * One stretch of the body: whole in the response, or in pieces behind its head. Before the head
+ * leaves, the first window is taken: what does not even begin as it should is a miss.
+ */
 static int send_one(struct http_request *rq, struct http_response *rs, const struct found *f,
 		    const struct http_range *r, int64_t deadline)
 {
+	bool head_only = rq->method == HTTP_M_HEAD;
+	struct window w = {.n = 0};
 	int n, err = put_type(rs, f);
 
 	if (err)
 		return err;
-	if (r->len <= WINDOW_BYTES && rq->method != HTTP_M_HEAD) {
+	if (r->len <= WINDOW_BYTES && !head_only) {
 		n = cache_parts(f->o, r->off, r->len, rs->parts, HTTP_PARTS_MAX, deadline);
 		rs->n = n > 0 ? (uint32_t)n : 0;
 		return sl_min(n, 0);
 	}
-	if (rq->method != HTTP_M_HEAD)
-		err = verify_first(f, r, deadline);
+	if (!head_only)
+		err = window_take(&w, f, r, 0, deadline);
 	if (!err)
 		err = http_stream_begin(rq, rs, r->len, deadline);
-	if (!err && rq->method != HTTP_M_HEAD)
-		err = send_range(rq, f, r, deadline);
+	if (!err && !head_only)
+		err = send_range(rq, f, r, &w, deadline);
+	window_drop(&w);
 	return err ? err : http_stream_end(rq, deadline);
 }
 
@@ -293,20 +312,26 @@ static int send_several(struct http_request *rq, struct http_response *rs, const
 			const struct http_range *ranges, int n, int64_t deadline)
 {
 	struct http_multipart m;
-	int err = verify_first(f, &ranges[0], deadline);
+	struct window w;
+	int err = window_take(&w, f, &ranges[0], 0, deadline);
 
 	if (!err)
 		err = http_multipart_make(rs, type_of(f), f->o->bytes, ranges, n, &m);
-	if (err)
+	if (err) {
+		window_drop(&w);
 		return err;
+	}
 	err = http_stream_begin(rq, rs, m.bytes, deadline);
 	for (int i = 0; i <= n && !err; i++) {
 		struct sl_part head = http_multipart_take(&m, i);
 
 		err = http_stream_send(rq, &head, 1, deadline);
+		if (!err && i && i < n)
+			err = window_take(&w, f, &ranges[i], 0, deadline);
 		if (!err && i < n)
-			err = send_range(rq, f, &ranges[i], deadline);
+			err = send_range(rq, f, &ranges[i], &w, deadline);
 	}
+	window_drop(&w);
 	http_multipart_done(&m);
 	return err ? err : http_stream_end(rq, deadline);
 }
