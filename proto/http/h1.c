@@ -151,8 +151,7 @@ static int h1_interim(struct http_request *rq, int status, const char *lines, si
 	p = (char *)reply->bytes;
 	k = snprintf(p, HTTP_HEAD_OWN_BYTES, "HTTP/1.1 %d %s\r\n", status,
 		     http_status_reason(status));
-	if (n)
-		memcpy(p + k, lines, n);
+	memcpy(p + k, lines, n);
 	memcpy(p + k + n, "\r\n", 2);
 	sl_reply_add(reply, text(p, (size_t)k + n + 2));
 	return sl_deliver(reply, deadline);

@@ -366,8 +366,6 @@ static size_t lines_of(const char *lines, size_t n)
 {
 	size_t count = 0;
 
-	if (!n)
-		return 0;
 	for (const char *p = lines; (p = memchr(p, '\n', (size_t)(lines + n - p))); p++)
 		count++;
 	return count;
@@ -386,8 +384,7 @@ static void put_lines(struct fields *f, const char *lines, size_t n)
 {
 	const char *p = lines, *end = lines + n;
 
-	if (n)
-		memcpy(f->text, lines, n);
+	memcpy(f->text, lines, n);
 	while (p < end) {
 		const char *stop = memchr(p, '\n', (size_t)(end - p));
 		const char *colon = memchr(p, ':', (size_t)(end - p));

@@ -71,5 +71,6 @@ int http_interim(struct http_request *rq, int status, const char *lines, size_t 
 		 int64_t deadline)
 {
 	SL_ASSERT(status >= 100 && status <= 199 && status != 101 && !rq->out.begun);
-	return rq->wire->interim(rq, status, lines, n, deadline);
+	/* Arithmetic with NULL is undefined, even where nothing is added. */
+	return rq->wire->interim(rq, status, n ? lines : "", n, deadline);
 }
