@@ -2,18 +2,8 @@
 # cache_curl_test: curl against the cache of a sluiced that is killed and started again.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/clients/daemon.sh
-command -v curl >/dev/null || { echo '1..0 # SKIP curl is not installed'; exit 4; }
-
-get() { # PATH [OPTION...]: the status, the body being in $work/body
-	path=$1
-	shift
-	curl -sS --max-time 60 -o "$work/body" -w '%{http_code}' "$@" "$http$path"
-}
-
-# is EXPECTED SEEN
-is() {
-	[ "$1" = "$2" ] || { echo "expected '$1', saw '$2'"; head -c 500 "$work/body"; return 1; }
-}
+limit=60
+. tests/clients/curl.sh
 
 starts() {
 	daemon_start --set http.listen=127.0.0.1:0 --set cache.path="$work/cache" \

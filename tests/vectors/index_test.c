@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "saved.h"
 #include "vectors/index_pvt.h"
 #include "vectors/vectors.h"
 
@@ -301,45 +302,6 @@ TEST_F(index, its_memory_is_told)
 }
 
 /* ---- saving and loading ----------------------------------------------------------------- */
-
-struct bytes {
-	uint8_t *p;
-	size_t n, room, at;
-};
-
-static int write_bytes(void *arg, const void *data, size_t n)
-{
-	struct bytes *b = arg;
-
-	if (b->n + n > b->room)
-		return -ENOSPC;
-	if (n)
-		memcpy(b->p + b->n, data, n);
-	b->n += n;
-	return 0;
-}
-
-static int read_bytes(void *arg, void *ret_data, size_t n)
-{
-	struct bytes *b = arg;
-
-	if (b->at + n > b->n)
-		return -ENODATA;
-	if (n)
-		memcpy(ret_data, b->p + b->at, n);
-	b->at += n;
-	return 0;
-}
-
-static struct bytes saved(struct sl_index *index)
-{
-	struct bytes b = {.room = 4 << 20};
-
-	b.p = malloc(b.room);
-	ASSERT_TRUE(b.p != NULL);
-	ASSERT_EQ(0, sl_index_save(index, write_bytes, &b));
-	return b;
-}
 
 TEST_F(index, what_was_saved_is_loaded)
 {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "saved.h"
 #include "vectors/index_pvt.h"
 #include "vectors/vectors.h"
 
@@ -230,43 +231,14 @@ TEST_F(ivf, recall_stays_under_filters)
 
 /* ---- keeping ---------------------------------------------------------------------------- */
 
-struct bytes {
-	uint8_t *p;
-	size_t n, at;
-};
-
-static int write_bytes(void *arg, const void *data, size_t n)
-{
-	struct bytes *b = arg;
-
-	b->p = realloc(b->p, b->n + n + 1);
-	ASSERT_TRUE(b->p != NULL);
-	if (n)
-		memcpy(b->p + b->n, data, n);
-	b->n += n;
-	return 0;
-}
-
-static int read_bytes(void *arg, void *ret_data, size_t n)
-{
-	struct bytes *b = arg;
-
-	if (b->at + n > b->n)
-		return -ENODATA;
-	if (n)
-		memcpy(ret_data, b->p + b->at, n);
-	b->at += n;
-	return 0;
-}
-
 TEST_F(ivf, what_is_loaded_gives_the_same_answers)
 {
-	struct bytes b = {0};
+	struct bytes b;
 	struct sl_index *again;
 
 	add(self, 0, ROWS / 2);
 	work(self);
-	ASSERT_EQ(0, sl_index_save(self->index, write_bytes, &b));
+	b = saved(self->index);
 	ASSERT_EQ(0, sl_index_load(&conf, &self->rows, read_bytes, &b, &again));
 	EXPECT_EQ(b.n, b.at);
 	for (int q = 0; q < QUERIES; q++) {
