@@ -217,8 +217,14 @@ int cseg_sync(struct segment *g, int64_t deadline);
 /* No object will be added: says so in the file if nobody writes any more. */
 void cseg_seal(struct segment *g);
 
-/* The first seg->records of the index as they lie on disk; to be freed. */
-int cseg_read_index(struct segment *g, uint8_t **ret_index, int64_t deadline);
+/* Memory for indexes, one after the other; begins as {0}, @p is to be freed in the end. */
+struct index {
+	uint8_t *p;
+	size_t room;
+};
+
+/* The first seg->records of the index as they lie on disk. */
+int cseg_read_index(struct segment *g, struct index *index, int64_t deadline);
 
 /* Whether @index is what the seal tells of; a segment that was not sealed has no seal. */
 bool cseg_is_sealed_as(struct segment *g, const uint8_t *index, uint32_t *ret_durable);

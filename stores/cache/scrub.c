@@ -106,7 +106,7 @@ static int look_at_segment(struct segment *g, struct walk *walk, int64_t deadlin
 {
 	uint32_t n = g->records;
 	struct sl_io io;
-	uint8_t *index;
+	struct index index = {0};
 	int err;
 
 	map_drop(g); /* mapped pages stay, too */
@@ -114,11 +114,11 @@ static int look_at_segment(struct segment *g, struct walk *walk, int64_t deadlin
 	sl_io_fadvise(&io, g->file.fd, 0, 0, POSIX_FADV_DONTNEED);
 	sl_await(&io, deadline);
 	err = cseg_read_index(g, &index, deadline);
-	if (err)
-		/* Objects are found by the table all the same. */
-		return cache_is_damage(err) ? 0 : err;
-	err = look_at_records(g, index, n, walk, deadline);
-	free(index);
+	if (!err)
+		err = look_at_records(g, index.p, n, walk, deadline);
+	else if (cache_is_damage(err))
+		err = 0; /* objects are found by the table all the same */
+	free(index.p);
 	return err;
 }
 
