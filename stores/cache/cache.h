@@ -206,7 +206,12 @@ int cache_put_took(struct cache_put *p, size_t n, int64_t deadline);
 /* The copying form. -EBADMSG: more than was promised. */
 int cache_put_write(struct cache_put *p, const void *data, size_t n, int64_t deadline);
 
-/* Parts of what has come so far, cache_put_written() bytes, to be sent while the rest comes. */
+/*
+ * Parts of what has come so far, cache_put_written() bytes, to be sent while the rest comes. They
+ * can be had until the put is ended, also when room, took or write failed (-ENOSPC, -EFBIG: there is
+ * no room for the rest): then what came before, and what a failing took was given, unless
+ * cache_put_written() says otherwise.
+ */
 uint64_t cache_put_written(const struct cache_put *p);
 int cache_put_parts(struct cache_put *p, uint64_t off, uint64_t len, struct sl_part *ret_parts,
 		    uint32_t n);
