@@ -534,14 +534,25 @@ int map_sum(const uint8_t *p, size_t n, uint64_t *ret_sum);
 /* Lets go of a mapped segment's pages, so that they can leave the page cache. */
 void map_drop(struct segment *g);
 
-/* Whether @err, of reading what was stored, means that it is lost; others may pass. */
+/*
+ * Whether @err, of reading what was stored, means that it is lost: what a disk or a file system says
+ * of the bytes themselves. Others may pass.
+ */
 static inline bool cache_is_damage(int err)
 {
-	return err == -EBADMSG || err == -EIO || err == -ENODATA;
+	return err == -EBADMSG || err == -EIO || err == -ENODATA || err == -EILSEQ ||
+	       err == -EUCLEAN || err == -EREMOTEIO;
 }
 
 /* An object that does not verify: out of the table, on every core. */
 void cache_quarantine(struct cache *c, const uint64_t hash[2], uint64_t version, int err);
+
+/**
+ * cache_read_res() - what the caller of a look-up hears of @err, of reading the object. What is
+ * damaged is quarantined; what cannot be read now may be read later.
+ * Return: -EBADMSG: either; 0, -ENOMEM and -ETIME as they are.
+ */
+int cache_read_res(struct cache *c, const uint64_t hash[2], uint64_t version, int err);
 
 /* ---- the scrub (scrub.c) ---------------------------------------------------------------- */
 
