@@ -75,6 +75,7 @@ static struct cache_conf conf_of(const struct sl_conf *c)
 		.dir = AT_FDCWD,
 		.max_bytes = c->cache.max_bytes,
 		.block_size = (uint32_t)c->cache.block_size,
+		.object_max_bytes = c->cache.object_max_bytes,
 		.ttl_ns = c->cache.ttl_ns,
 		.mmap_threshold = c->cache.mmap_threshold,
 		.sendfile = true,

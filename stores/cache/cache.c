@@ -309,6 +309,7 @@ void cache_configure(struct cache *c, const struct cache_conf *conf)
 
 	set_defaults(&new);
 	TAKE(c, &new, max_bytes);
+	TAKE(c, &new, object_max_bytes);
 	TAKE(c, &new, ttl_ns);
 	TAKE(c, &new, mmap_threshold);
 	TAKE(c, &new, sendfile);

@@ -44,6 +44,7 @@ enum cache_event {
  * @max_bytes: that its files take, at least CACHE_BYTES_MIN.
  * @block_size: what objects' places are rounded to (4096), a power of two up to 64 KiB; taken when
  *	the cache is made.
+ * @object_max_bytes: the longest body that is stored (0: as long as the cache can).
  * @ttl_ns: how long an object lives whose storer does not say (0: for ever).
  * @mmap_threshold: objects of at least so many bytes stay in the page cache, smaller ones are kept
  *	in memory of the cache's own (64 KiB).
@@ -59,6 +60,7 @@ struct cache_conf {
 	const char *path;
 	uint64_t max_bytes;
 	uint32_t block_size;
+	uint64_t object_max_bytes;
 	int64_t ttl_ns;
 	uint64_t mmap_threshold;
 	bool sendfile;
@@ -87,7 +89,10 @@ int cache_open(uint32_t cores, const struct cache_conf *conf, struct cache **ret
 /* Finds again what the shards of this core hold; on each core, before anybody asks. */
 int cache_start(struct cache *c, int64_t deadline);
 
-/* Takes over max_bytes, ttl_ns, mmap_threshold, sendfile, memory_bytes and scrub_bytes_per_s. */
+/*
+ * Takes over max_bytes, object_max_bytes, ttl_ns, mmap_threshold, sendfile, memory_bytes and
+ * scrub_bytes_per_s.
+ */
 void cache_configure(struct cache *c, const struct cache_conf *conf);
 
 /* Frees what is above a smaller max_bytes now and not only when it is needed; on each core. */
@@ -198,7 +203,8 @@ int cache_put_begin(struct cache *c, struct cache_key key, const struct cache_pu
 /**
  * cache_put_room() - memory to receive the next bytes of the body into, and how much (at least 1,
  * at most 256 KiB; less than what is missing only because of that). cache_put_took() says how much
- * of it was filled. There is no further copy in user space.
+ * of it was filled; -EFBIG: it is longer by now than the cache takes. There is no further copy in
+ * user space.
  */
 int cache_put_room(struct cache_put *p, void **ret_room, size_t *ret_n, int64_t deadline);
 int cache_put_took(struct cache_put *p, size_t n, int64_t deadline);

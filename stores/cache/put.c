@@ -142,14 +142,20 @@ static int put_new(struct cache *c, struct cache_key key, const struct cache_put
 
 static int to_file(struct cache_put *p, int64_t deadline);
 
+static bool is_too_long(struct cache *c, uint64_t bytes)
+{
+	uint64_t max = CONF(c, object_max_bytes);
+
+	return (max && bytes > max) || bytes > shard_object_max(&c->shards[0]);
+}
+
 int cache_put_begin(struct cache *c, struct cache_key key, const struct cache_put_conf *conf,
 		    struct cache_put **ret_put, int64_t deadline)
 {
 	struct cache_put *p;
 	int err;
 
-	if (conf->bytes != CACHE_BYTES_UNKNOWN &&
-	    conf->bytes > shard_object_max(&c->shards[0]))
+	if (conf->bytes != CACHE_BYTES_UNKNOWN && is_too_long(c, conf->bytes))
 		return -EFBIG;
 	err = put_new(c, key, conf, &p);
 	if (err)
@@ -371,6 +377,8 @@ int cache_put_took(struct cache_put *p, size_t n, int64_t deadline)
 		return err;
 	p->used += n;
 	p->came += n;
+	if (p->promised == CACHE_BYTES_UNKNOWN && is_too_long(p->c, p->came))
+		return -EFBIG;
 	return p->g && !has_room(p) ? write_bufs(p, deadline) : 0;
 }
 

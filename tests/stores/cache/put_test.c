@@ -107,6 +107,39 @@ TEST_F(put, what_is_too_long_is_refused)
 	EXPECT_EQ(0, cache_kit_run(&self->k, refuse));
 }
 
+static int refuse_long(struct cache_kit *k)
+{
+	const struct cache_kit_object fits = {.id = 1, .bytes = 300000},
+				      long_ = {.id = 2, .bytes = 300001};
+	struct sl_part parts[CACHE_PARTS_MAX];
+	struct cache_put *p;
+	int n;
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	EXPECT_EQ(-EFBIG, cache_kit_put(k, &long_, NULL));
+	EXPECT_EQ(-EFBIG, cache_kit_put_unknown(k, &long_));
+	EXPECT_EQ(0, cache_kit_put(k, &fits, NULL));
+	EXPECT_EQ(0, cache_kit_put_unknown(k, &fits));
+	/* What came of it can still be sent. */
+	p = begin(k, &long_, CACHE_BYTES_UNKNOWN);
+	EXPECT_EQ(-EFBIG, write_some(p, &long_, 0, long_.bytes));
+	ASSERT_EQ(long_.bytes, cache_put_written(p));
+	n = cache_put_parts(p, 0, long_.bytes, parts, CACHE_PARTS_MAX);
+	EXPECT_TRUE(cache_kit_parts_are(parts, n, &long_, 0));
+	cache_put_abort(p);
+	k->conf.object_max_bytes = 0;
+	cache_configure(k->c, &k->conf);
+	EXPECT_EQ(0, cache_kit_put_unknown(k, &long_));
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F(put, an_object_may_be_as_long_as_the_setting_says)
+{
+	self->k.conf.object_max_bytes = 300000;
+	EXPECT_EQ(0, cache_kit_run(&self->k, refuse_long));
+}
+
 /* The largest object that the cache takes room for, in steps of a 128th of it. */
 static uint64_t largest(struct cache_kit *k)
 {
