@@ -260,7 +260,10 @@ static int check_end(struct origin_exchange *x)
 	return n > 0 ? -EBADMSG : (int)n;
 }
 
-/* The whole body, of @bytes bytes if that is known, into @put. Return: 0; -errno. */
+/*
+ * The whole body, of @bytes bytes if that is known, into @put. Return: 0; -errno: with f->refused
+ * if it is the cache that failed, and @put has all that came.
+ */
 static int fill(struct flight *f, struct origin_exchange *x, struct cache_put *put, uint64_t bytes)
 {
 	for (uint64_t got = 0;;) {
@@ -272,6 +275,7 @@ static int fill(struct flight *f, struct origin_exchange *x, struct cache_put *p
 		if (got == bytes)
 			return check_end(x);
 		err = cache_put_room(put, &p, &room, SL_NEVER);
+		f->refused = err;
 		if (err)
 			return err;
 		n = origin_read_body(x, p, room, SL_NEVER);
@@ -280,10 +284,21 @@ static int fill(struct flight *f, struct origin_exchange *x, struct cache_put *p
 		got += (uint64_t)n;
 		proxy_count(SL_M_PROXY_ORIGIN_BYTES, (uint64_t)n);
 		err = cache_put_took(put, (size_t)n, SL_NEVER);
+		f->refused = err && cache_put_written(put) == got;
 		if (err)
 			return err;
 		sl_waitq_wake_all(&f->changed, 0);
 	}
+}
+
+/* The cache takes no more: the rest goes to who reads it by now, and nobody else. */
+static void spill(struct flight *f, struct origin_exchange *x)
+{
+	f->refused = true;
+	flight_unlist(f);
+	flight_news(f, FLIGHT_PASSING);
+	f->err = flight_queue(f, x);
+	flight_news(f, f->err ? FLIGHT_FLOP : FLIGHT_DONE);
 }
 
 static void store(struct flight *f, struct origin_exchange *x, struct cache_put *put)
@@ -293,63 +308,33 @@ static void store(struct flight *f, struct origin_exchange *x, struct cache_put 
 	f->put = put;
 	flight_news(f, FLIGHT_STORING);
 	err = fill(f, x, put, f->bytes);
-	f->filled = !err;
-	if (!err)
-		f->bytes = cache_put_written(put);
-	/* Who waits for the last bytes takes them before their turn to be synced. */
-	if (!err)
-		sl_fiber_yield(SL_NEVER);
+	if (!err || f->refused)
+		flight_keep(f);
+	f->put = NULL;
 	if (err) {
-		f->err = err;
-		flight_news(f, FLIGHT_FLOP);
-		f->put = NULL;
 		cache_put_abort(put);
+		f->err = err;
+		if (f->refused)
+			spill(f, x);
+		else
+			flight_news(f, FLIGHT_FLOP);
 		return;
 	}
+	f->filled = true;
+	f->bytes = f->came;
 	flight_news(f, FLIGHT_COMMITTING);
-	f->put = NULL;
+	/* Who waits for the last bytes takes them before their turn to be synced. */
+	sl_fiber_yield(SL_NEVER);
 	err = cache_put_commit(put, SL_NEVER);
-	if (!err)
-		err = cache_lookup(f->proxy->cache, proxy_key(http_str_text(&f->stored_key)),
-				   CACHE_STALE, &f->object, SL_NEVER);
 	/* Its readers have it still. */
 	if (!err && f->forgotten)
 		cache_remove(f->proxy->cache, proxy_key(http_str_text(&f->stored_key)), SL_NEVER);
-	f->err = err == -ENOENT ? 0 : err;
-	flight_news(f, f->err ? FLIGHT_FLOP : FLIGHT_DONE);
+	f->refused = err;
+	f->err = err;
+	flight_news(f, err ? FLIGHT_FLOP : FLIGHT_DONE);
 }
 
 /* ---- passing ---------------------------------------------------------------------------- */
-
-static int wait_for_room(struct flight *f)
-{
-	while (f->queued_n == QUEUED_MAX && !f->left)
-		sl_waitq_wait(&f->changed, SL_NEVER);
-	return f->left ? -EPIPE : 0;
-}
-
-static int pass_pieces(struct flight *f, struct origin_exchange *x)
-{
-	for (;;) {
-		struct sl_buf *buf;
-		ssize_t n;
-		int err = wait_for_room(f);
-
-		if (err)
-			return err;
-		buf = sl_buf_new(sl_max(sl_min(f->bytes, (uint64_t)PIECE_BYTES), UINT64_C(1)));
-		if (!buf)
-			return -ENOMEM;
-		n = origin_read_body(x, buf->data, buf->bytes, SL_NEVER);
-		if (n <= 0) {
-			sl_buf_release(buf);
-			return (int)n;
-		}
-		proxy_count(SL_M_PROXY_ORIGIN_BYTES, (uint64_t)n);
-		f->queued[f->queued_n++] = (struct sl_slice){buf, buf->data, (size_t)n};
-		sl_waitq_wake_all(&f->changed, 0);
-	}
-}
 
 /* To the leader, all fields as they are. */
 static void pass(struct flight *f, struct origin_exchange *x, const struct origin_head *h)
@@ -363,7 +348,7 @@ static void pass(struct flight *f, struct origin_exchange *x, const struct origi
 		return;
 	}
 	flight_news(f, FLIGHT_PASSING);
-	f->err = pass_pieces(f, x);
+	f->err = flight_queue(f, x);
 	flight_mark_alone(f);
 	flight_news(f, f->err ? FLIGHT_FLOP : FLIGHT_DONE);
 }
@@ -423,7 +408,7 @@ static bool same_validator(struct http_lines a, struct http_lines b)
 	return in_a && in_b && http_str_same(va, vb);
 }
 
-/* Into the cache under its own key, from where those who wait take it. */
+/* Into the cache under its own key. */
 static int store_slice(struct flight *f, struct origin_exchange *x, struct http_str key,
 		       uint64_t bytes)
 {
@@ -431,12 +416,16 @@ static int store_slice(struct flight *f, struct origin_exchange *x, struct http_
 	struct cache_put *put;
 	int err = begin_put(f, &s, key, bytes, &put);
 
+	f->refused = err;
 	if (err)
 		return err;
 	err = fill(f, x, put, bytes);
-	if (!err)
-		return cache_put_commit(put, SL_NEVER);
-	cache_put_abort(put);
+	if (err) {
+		cache_put_abort(put);
+		return err;
+	}
+	err = cache_put_commit(put, SL_NEVER);
+	f->refused = err;
 	return err;
 }
 
@@ -479,20 +468,27 @@ static int store_first_slice(struct flight *f, struct origin_exchange *x, uint64
 	err = begin_put(f, &s, key, 0, &put);
 	if (!err)
 		err = cache_put_commit(put, SL_NEVER);
+	f->refused = err;
 	if (!err && f->forgotten)
 		cache_remove(f->proxy->cache, proxy_key(key), SL_NEVER);
 	return err;
 }
 
+/* It streams to those who wait while it is stored under its own key. */
 static void take_slice(struct flight *f, struct origin_exchange *x, const struct origin_head *h)
 {
+	const struct stored s = {.kind = STORED_SLICE};
+	struct cache_put *put;
 	uint64_t bytes;
 
 	if (h->status == 206 && is_the_slice(f, h, &bytes) && bytes == f->old.bytes &&
 	    same_validator(f->old.fields, http_lines_of(&h->fields))) {
 		f->caching = f->old.caching;
-		end(f, store_slice(f, x, http_str_text(&f->key), bytes_of_slice(f, bytes)),
-		    FLIGHT_DONE);
+		f->bytes = bytes_of_slice(f, bytes);
+		if (begin_put(f, &s, http_str_text(&f->key), f->bytes, &put))
+			spill(f, x);
+		else
+			store(f, x, put);
 		return;
 	}
 	if (h->status >= 500) {
@@ -598,7 +594,11 @@ static void take_new(struct flight *f, struct origin_exchange *x, const struct o
 	f->status = r.status;
 	f->bytes = part ? bytes : h->bytes;
 	if (may && !err && part && bytes > slice_bytes(f)) {
-		end(f, store_first_slice(f, x, bytes), FLIGHT_DONE);
+		err = store_first_slice(f, x, bytes);
+		if (err && f->refused)
+			give_up_part(f);
+		else
+			end(f, err, FLIGHT_DONE);
 		return;
 	}
 	s.caching = f->caching;

@@ -121,7 +121,7 @@ static void forget(struct pass *p, struct http_str path, int64_t deadline)
 	sl_text_put(&key, path.p, path.n);
 	if (key.err || key.len > CACHE_KEY_BYTES_MAX)
 		goto out;
-	flight_forget(p->proxy, http_str_text(&key));
+	http_proxy_forget(p->proxy, HTTP_PROXY_FORGETS_KEY, http_str_text(&key));
 	cache_remove(p->proxy->cache, proxy_key(http_str_text(&key)), deadline);
 out:
 	sl_text_done(&key);

@@ -99,6 +99,8 @@ int proxy_pass(struct http_request *rq, struct http_response *rs, enum http_fwd 
  * @caching: for Age; NULL: as the fields say. @bytes: HTTP_BYTES_UNKNOWN if so.
  * @parts: the next parts of [off, off + len): how many (0: the body ends there), or -errno. Not
  *	called if no body is to be sent.
+ * @ready: called with the first byte that is wanted, before the head is made: may still change
+ *	@how; fails as @parts. NULL: nothing to be done. Not called if no body is to be sent.
  * @eager: the first parts are had before the head leaves, so that a failure can be told.
  * @once: the body can only be had from its first byte on.
  */
@@ -109,17 +111,18 @@ struct proxy_answer {
 	uint64_t bytes;
 	int (*parts)(void *arg, uint64_t off, uint64_t len, struct sl_part *ret_parts, uint32_t n,
 		     int64_t deadline);
+	int (*ready)(struct proxy_answer *a, uint64_t off, int64_t deadline);
 	void *arg;
 	bool eager, once;
 	struct http_cache_status how;
 };
 
 /**
- * proxy_answer() - send it, or of it what the request's conditions and range leave.
+ * proxy_answer() - send @a, or of it what the request's conditions and range leave.
  * Return: 0: sent, or in @rs; -EBADMSG or -ESTALE of @parts before anything was sent: @rs is as it
  *	was; another -errno: the client is gone, or sees a cut.
  */
-int proxy_answer(struct http_request *rq, struct http_response *rs, const struct proxy_answer *a,
+int proxy_answer(struct http_request *rq, struct http_response *rs, struct proxy_answer *a,
 		 int64_t deadline);
 
 /* The fields, with Via and Cache-Status. Return: 0 or -errno. */
