@@ -5,7 +5,7 @@
  * Interface: flight_fly() of flight_pvt.h. Invariant: what becomes visible in the cache came whole,
  * as its length, its chunks or its end told; what did not is given up, and its readers see a cut.
  *
- * Order of parts: asking; the response's head; storing; passing; slices; validating; the fiber.
+ * Order of parts: asking; where it is stored; storing; passing; slices; validating; the fiber.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -94,49 +94,7 @@ static int ask(struct flight *f, const struct sl_text *head, struct origin_excha
 	}
 }
 
-/* ---- the response's head ---------------------------------------------------------------- */
-
-static bool of_the_part(struct http_str name)
-{
-	return http_str_is(name, "Content-Range");
-}
-
-/* The lines that are kept: Age counts on by itself, and a Date there must be. */
-static int keep_fields(struct flight *f, const struct origin_head *h, const struct http_cc *cc,
-		       bool part)
-{
-	struct http_lines left = http_lines_of(&h->fields);
-	struct http_str dropped = http_str_text(&h->dropped), any;
-	struct http_line line;
-
-	f->fields.len = 0;
-	while (http_lines_next(&left, &line)) {
-		if (http_field_unstored(line.name, dropped, cc) || http_str_is(line.name, "Age") ||
-		    (part && of_the_part(line.name)))
-			continue;
-		sl_text_put(&f->fields, line.text.p, line.text.n);
-	}
-	if (!http_lines_find(http_lines_of(&f->fields), "Date", &any)) {
-		char date[HTTP_DATE_BYTES];
-		int64_t s = proxy_now_ms() / 1000;
-
-		http_date_format(http_date_can(s) ? s : 0, date);
-		http_lines_put_string(&f->fields, "Date", date);
-	}
-	return f->fields.err;
-}
-
-static struct http_received received(const struct flight *f, const struct origin_head *h,
-				     int64_t asked_ms)
-{
-	return (struct http_received){
-		.fields = http_lines_of(&h->fields),
-		.status = h->status,
-		.asked_ms = asked_ms,
-		.came_ms = proxy_now_ms(),
-		.guess_max_s = proxy_guess_max_s(f->proxy),
-	};
-}
+/* ---- where it is stored ------------------------------------------------------------------ */
 
 /* The generation that leads to the variants, which a first one makes. */
 static int find_generation(struct flight *f)
@@ -200,11 +158,6 @@ static int find_key(struct flight *f)
 
 /* ---- storing ---------------------------------------------------------------------------- */
 
-static int64_t expiry_ms(const struct http_caching *c)
-{
-	return c->born_ms + (c->fresh_s + sl_max(c->swr_s, c->sie_s)) * 1000;
-}
-
 /* Cache-Tag names tags, to purge many objects at once by; in @text, in the proxy's space. */
 static uint32_t find_tags(const struct flight *f, struct sl_text *text, struct cache_key *tags)
 {
@@ -241,7 +194,7 @@ static int begin_put(struct flight *f, const struct stored *s, struct http_str k
 	stored_write(s, &meta);
 	conf.meta = meta.data;
 	conf.meta_bytes = (uint32_t)meta.len;
-	conf.expires_ms = expiry_ms(&f->caching);
+	conf.expires_ms = proxy_expiry_ms(&f->caching);
 	conf.tags_n = find_tags(f, &text, tags);
 	err = meta.err ? meta.err : meta.len > CACHE_META_BYTES_MAX ? -EMSGSIZE : text.err;
 	if (!err)
@@ -502,22 +455,6 @@ static void take_slice(struct flight *f, struct origin_exchange *x, const struct
 
 /* ---- validating ------------------------------------------------------------------------- */
 
-static int update_stored(struct flight *f, const struct stored *s)
-{
-	struct sl_text meta = {0};
-	int err;
-
-	stored_write(s, &meta);
-	err = meta.err;
-	if (!err && meta.len > CACHE_META_BYTES_MAX)
-		err = -EMSGSIZE;
-	if (!err)
-		err = cache_update(f->proxy->cache, proxy_key(http_str_text(&f->key)), f->seen,
-				   meta.data, (uint32_t)meta.len, expiry_ms(&s->caching), SL_NEVER);
-	sl_text_done(&meta);
-	return err;
-}
-
 /* A strong validator that is not ours tells of another response (RFC 9111, 4.3.4). */
 static bool is_of_another(const struct flight *f, const struct origin_head *h)
 {
@@ -531,11 +468,8 @@ static bool is_of_another(const struct flight *f, const struct origin_head *h)
 
 static void validated(struct flight *f, const struct origin_head *h, int64_t asked_ms)
 {
-	struct http_received r = received(f, h, asked_ms);
-	struct stored s = f->old;
-	struct sl_text merged = {0}, scratch = {0};
-	struct http_cc cc;
-	int err;
+	const struct proxy_old old = {.key = http_str_text(&f->key), .version = f->seen,
+				      .stored = &f->old};
 
 	proxy_count(SL_M_PROXY_VALIDATIONS, 1);
 	if (is_of_another(f, h)) {
@@ -543,21 +477,7 @@ static void validated(struct flight *f, const struct origin_head *h, int64_t ask
 		end(f, 0, FLIGHT_OTHER);
 		return;
 	}
-	err = keep_fields(f, h, &(struct http_cc){0}, true);
-	http_fields_update(f->old.fields, http_lines_of(&f->fields), &merged);
-	s.fields = r.fields = http_lines_of(&merged);
-	r.status = s.caching.status;
-	err = err ? err : merged.err;
-	if (!err)
-		err = http_caching_of(&r, &s.caching, &cc, &scratch);
-	if (!err)
-		err = update_stored(f, &s);
-	/* Whatever replaced it meanwhile is newer still. */
-	if (err == -ENOENT || err == -ESTALE)
-		err = 0;
-	sl_text_done(&merged);
-	sl_text_done(&scratch);
-	end(f, err, FLIGHT_DONE);
+	end(f, proxy_freshen(f->proxy, &old, h, asked_ms, SL_NEVER), FLIGHT_DONE);
 }
 
 /* ---- the fiber -------------------------------------------------------------------------- */
@@ -574,7 +494,7 @@ static void give_up_part(struct flight *f)
 static void take_new(struct flight *f, struct origin_exchange *x, const struct origin_head *h,
 		     int64_t asked_ms, bool part, uint64_t bytes)
 {
-	struct http_received r = received(f, h, asked_ms);
+	struct http_received r = proxy_received(f->proxy, h, asked_ms);
 	struct stored s = {.kind = STORED_WHOLE};
 	struct sl_text scratch = {0};
 	struct cache_put *put;
@@ -587,7 +507,7 @@ static void take_new(struct flight *f, struct origin_exchange *x, const struct o
 	may = !err && http_may_store(&r, &f->caching, &cc, f->authorized) &&
 	      (!part || has_strong_validator(r.fields));
 	if (may)
-		err = keep_fields(f, h, &cc, part);
+		err = proxy_keep_fields(h, &cc, part, &f->fields);
 	if (may && !err)
 		err = find_key(f);
 	sl_text_done(&scratch);

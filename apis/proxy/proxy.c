@@ -606,6 +606,18 @@ out:
 
 /* ---- the handler ------------------------------------------------------------------------ */
 
+static int pass_head(struct get *g)
+{
+	const struct proxy_old old = {
+		.key = g->key,
+		.version = g->object->version,
+		.bytes = g->stored.kind == STORED_SLICED ? g->stored.bytes : g->object->bytes,
+		.stored = &g->stored,
+	};
+
+	return proxy_pass_head(g->rq, g->rs, g->fwd, &old, g->deadline);
+}
+
 /* Return: 0; 1: look up again; -errno. */
 static int from_cache(struct get *g)
 {
@@ -627,9 +639,7 @@ static int from_cache(struct get *g)
 		return -ENOENT;
 	g->fwd = http_ttl_s(&g->stored.caching, proxy_now_ms()) > 0 ? HTTP_FWD_REQUEST
 								    : HTTP_FWD_STALE;
-	if (g->rq->method == HTTP_M_HEAD)
-		return proxy_pass(g->rq, g->rs, g->fwd, g->deadline);
-	return fly(g);
+	return g->rq->method == HTTP_M_HEAD ? pass_head(g) : fly(g);
 }
 
 /* Return: as from_cache(). */

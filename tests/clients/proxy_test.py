@@ -143,6 +143,14 @@ def answers(request):
         else:
             request.answer("body", "ETag: \"v\"", "X-Number: 1", "X-Kept: 1",
                            "Cache-Control: max-age=0")
+    elif path.startswith("/headed"):
+        # GET: stale at once. HEAD: as the path says.
+        if request.method == "GET":
+            request.answer(f"body {n}", 'ETag: "h"', "X-Number: 1", "Cache-Control: max-age=0")
+        else:
+            request.answer("body 1" if path != "/headed/length" else "longer body", FRESH,
+                           'ETag: "other"' if path == "/headed/etag" else 'ETag: "h"',
+                           f"X-Number: {n}")
     elif path.startswith("/dying"):
         # 1: stored, stale at once. Then the origin is out of order.
         if n == 1:
@@ -538,6 +546,22 @@ def stale_response_is_validated(daemon):
     assert "hit" in third["Cache-Status"] and ORIGIN.count("/validated") == 2
 
 
+def stale_response_is_freshened_by_head(daemon):
+    assert ask_stored(daemon, "/headed").body == b"body 1"
+    head = ask(daemon, "/headed", "HEAD")
+    assert head["X-Number"] == "2" and "fwd=stale" in head["Cache-Status"]
+    until(lambda: "hit" in ask(daemon, "/headed", Cache_Control="only-if-cached")
+          .fields.get("Cache-Status", ""), "freshened")
+    again = ask(daemon, "/headed")
+    assert again.body == b"body 1" and again["X-Number"] == "2"
+    assert [r.method for r in ORIGIN.of("/headed")] == ["GET", "HEAD"]
+    for path in "/headed/etag", "/headed/length":
+        assert ask_stored(daemon, path).body == b"body 1"
+        ask(daemon, path, "HEAD")
+        until(lambda p=path: ask(daemon, p, Cache_Control="only-if-cached, max-stale").status
+              == 504, path)
+
+
 def stale_response_serves_while_the_origin_fails(daemon):
     for path, status in (("/dying", 200), ("/dying/must", 502), ("/dying/sie", 200),
                          ("/dying/503", 503)):
@@ -820,6 +844,7 @@ sluiced.run([
     range_of_what_cannot_be_sliced_is_passed_on, range_beyond_the_end_is_nobody_elses_answer,
     slices_of_two_versions_are_never_mixed,
     origin_without_ranges_is_cached_as_a_whole, stale_response_is_validated,
+    stale_response_is_freshened_by_head,
     stale_response_serves_while_the_origin_fails,
     stale_response_serves_while_it_is_validated, requests_select_by_vary,
     what_is_private_is_passed_on, bodies_of_requests_reach_the_origin,
