@@ -5,8 +5,8 @@
  * Interface: index_pvt.h. The graph itself is hnsw_graph.c, what walks look at hnsw_codes.c, what
  * makes good for removed rows hnsw_repair.c, keeping hnsw_save.c; they share hnsw_pvt.h.
  *
- * A search walks by codes and computes the distances of the nearest again from the rows. Where few
- * rows are allowed it looks at the codes of all of these instead.
+ * A search walks by codes, and gives the nearest by these as candidates. Where few rows are allowed
+ * it looks at the codes of all of these instead. Rows are looked at when they are added only.
  *
  * Order of parts: memory; making; changing; searching; the kind.
  */
@@ -228,28 +228,26 @@ static struct looked look(struct hnsw *h, const struct sl_query *query, size_t r
 	return l;
 }
 
-/* The distances of the first of @n nodes, nearest first, as the rows have them. */
-static int rescore(struct hnsw *h, const struct sl_query *query, const struct sl_hit *hits,
-		   uint32_t n, struct sl_hit *ret_hits)
+static uint32_t candidates_max(const struct sl_index *index, const struct sl_query *query)
 {
-	struct nearest nearest = {.hits = ret_hits, .k = query->k};
-	uint64_t most = 2 * (uint64_t)query->k + 10;
+	return index_oversampled(index, query, 2, 10);
+}
 
-	for (uint32_t i = 0; i < n && i < most; i++) {
-		uint32_t row = hnsw_row(h, hits[i].row);
-
-		nearest_put(&nearest,
-			    (struct sl_hit){index_distance(&h->index, query->vector, row), row});
-	}
-	return (int)nearest_sort(&nearest);
+/* The first of @n nodes, as rows. */
+static int give(const struct hnsw *h, const struct sl_query *query, const struct sl_hit *hits,
+		uint32_t n, struct sl_hit *ret_hits)
+{
+	n = sl_min(n, candidates_max(&h->index, query));
+	for (uint32_t i = 0; i < n; i++)
+		ret_hits[i] = (struct sl_hit){hits[i].distance, hnsw_row(h, hits[i].row)};
+	return (int)n;
 }
 
 /* By the codes of all that is allowed. */
 static int scan(struct hnsw *h, const struct sl_query *query, struct sl_hit *ret_hits,
 		struct sl_scratch *scratch)
 {
-	uint32_t k = sl_min(query->k, h->index.n);
-	struct nearest nearest = {.k = 2 * k + 10};
+	struct nearest nearest = {.k = candidates_max(&h->index, query)};
 	struct looked l = look(h, query, nearest.k, scratch);
 
 	if (!l.code)
@@ -265,15 +263,23 @@ static int scan(struct hnsw *h, const struct sl_query *query, struct sl_hit *ret
 				    (struct sl_hit){hnsw_distance(h, l.code, node), node});
 		}
 	}
-	return rescore(h, query, l.hits, nearest_sort(&nearest), ret_hits);
+	return give(h, query, l.hits, nearest_sort(&nearest), ret_hits);
 }
 
-static int search(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
-		  struct sl_scratch *scratch)
+/* How many nearest a walk keeps. */
+static uint32_t ef_of(const struct sl_index *index, const struct sl_query *query)
+{
+	uint32_t ef = query->effort ? query->effort : (uint32_t)EF;
+	uint32_t give = query->oversampling > 0 ? candidates_max(index, query) : query->k;
+
+	return sl_min(sl_max(ef, give), index->n);
+}
+
+static int candidates(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
+		      struct sl_scratch *scratch)
 {
 	struct hnsw *h = (struct hnsw *)index;
-	uint32_t ef = sl_min(sl_max(query->effort ? query->effort : (uint32_t)EF, query->k),
-			     sl_max(index->n, 1u));
+	uint32_t ef = ef_of(index, query);
 	uint32_t may = query->allowed ? sl_min(query->allowed_n, index->n) : index->n, n = 0;
 	struct looked l;
 	struct hnsw_walk w;
@@ -292,7 +298,7 @@ static int search(struct sl_index *index, const struct sl_query *query, struct s
 			w.hits[n++] = w.hits[i];
 	if (n < sl_min(query->k, may))
 		return scan(h, query, ret_hits, scratch);
-	return rescore(h, query, w.hits, n, ret_hits);
+	return give(h, query, w.hits, n, ret_hits);
 }
 
 /* ---- the kind --------------------------------------------------------------------------- */
@@ -304,7 +310,8 @@ const struct index_kind index_hnsw = {
 	.done = done,
 	.add = add,
 	.remove = remove_row,
-	.search = search,
+	.candidates_max = candidates_max,
+	.candidates = candidates,
 	.step = hnsw_step,
 	.memory = memory,
 	.save = hnsw_save,

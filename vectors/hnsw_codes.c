@@ -90,7 +90,12 @@ static void widen(struct hnsw_codes *c, const float *v, uint32_t dim)
 	}
 }
 
-/* The code of a vector that is gone, in another range. */
+static bool is_here(const struct hnsw *h, uint32_t node)
+{
+	return hnsw_alive(h, node) && sl_row_is_here(h->index.rows, hnsw_row(h, node));
+}
+
+/* The code of a vector that is not here any more, in another range. */
 static void convert(const struct hnsw_codes *from, const struct hnsw_codes *to, uint32_t dim,
 		    uint8_t *code)
 {
@@ -117,12 +122,12 @@ void hnsw_calibrate(struct hnsw *h)
 	if (!h->codes.scaled)
 		return;
 	for (uint32_t node = 0; node < h->nodes; node += every)
-		if (hnsw_alive(h, node))
+		if (is_here(h, node))
 			widen(&h->codes, sl_row(rows, hnsw_row(h, node)), rows->dim);
 	if (h->codes.low == was.low && h->codes.high == was.high)
 		return;
 	for (uint32_t node = 0; node < h->nodes; node++) {
-		if (hnsw_alive(h, node))
+		if (is_here(h, node))
 			hnsw_encode(&h->codes, rows, sl_row(rows, hnsw_row(h, node)),
 				    hnsw_code(h, node));
 		else if (*hnsw_state(h, node) != HNSW_FREE)

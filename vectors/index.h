@@ -6,7 +6,10 @@
  * keeps what finds them. It belongs to one core, neither parks nor reads, and a search between any
  * two calls gives what was added and not removed.
  *
- * Order of parts: rows; making; changing; searching; keeping.
+ * Rows need not stay in memory: a search is made in two steps then, between which the collection
+ * reads those that the first step asks for.
+ *
+ * Order of parts: rows; making; changing; searching; in two steps; keeping.
  */
 #ifndef VECTORS_INDEX_H
 #define VECTORS_INDEX_H
@@ -26,14 +29,23 @@
  * struct sl_rows - the vectors, kept by the collection.
  * @chunks: of SL_ROWS_A_CHUNK rows each; the list may be moved and grow between two calls, a chunk
  *	may not. @stride: bytes from a row to the next.
+ * @partial: chunks may be NULL, as their rows are not in memory, but for those that
+ *	sl_index_add() is given, and for all while sl_index_needs_rows() says so.
  */
 struct sl_rows {
 	const uint8_t *const *chunks;
 	size_t stride;
+	bool partial;
 	uint32_t dim;
 	enum sl_component component;
 	enum sl_metric metric;
 };
+
+/* Whether @row is in memory. */
+static inline bool sl_row_is_here(const struct sl_rows *rows, uint32_t row)
+{
+	return !rows->partial || rows->chunks[row / SL_ROWS_A_CHUNK];
+}
 
 static inline const void *sl_row(const struct sl_rows *rows, uint32_t row)
 {
@@ -93,6 +105,9 @@ int sl_index_remove(struct sl_index *index, uint32_t row);
  */
 int sl_index_step(struct sl_index *index, int64_t budget_ns);
 
+/* Whether the index may look at rows by itself, so that all of them have to be in memory. */
+bool sl_index_needs_rows(const struct sl_index *index);
+
 /* Rows that are found. */
 uint32_t sl_index_count(const struct sl_index *index);
 
@@ -104,7 +119,9 @@ uint64_t sl_index_bytes(const struct sl_index *index);
 /**
  * struct sl_query - what is looked for.
  * @vector: of the rows' kind and dimension. @k: how many. @effort: how hard to look, in the kind's
- *	own measure; 0: its default. @exact: look at all rows.
+ *	own measure; 0: its default. @exact: look at all rows, all of which are in memory.
+ * @oversampling: so many times @k candidates are held against the query by their rows; 0: the
+ *	kind's default.
  * @allowed: a bit for each of the rows below @allowed_rows (others are not); NULL: all rows.
  * @allowed_n: how many of the bits are set.
  */
@@ -112,6 +129,7 @@ struct sl_query {
 	const void *vector;
 	uint32_t k;
 	uint32_t effort;
+	float oversampling;
 	bool exact;
 	const uint64_t *allowed;
 	uint32_t allowed_rows;
@@ -144,6 +162,29 @@ int sl_index_search(struct sl_index *index, const struct sl_query *query, struct
  */
 int sl_index_search_many(struct sl_index *index, const struct sl_query *queries, uint32_t n,
 			 struct sl_hit *ret_hits, uint32_t *ret_n, struct sl_scratch *scratch);
+
+/* ---- in two steps ----------------------------------------------------------------------- */
+
+/* Candidates of a search that is not exact, at the most. */
+uint32_t sl_index_candidates_max(const struct sl_index *index, const struct sl_query *query);
+
+/**
+ * sl_index_candidates() - the first step: rows that are worth to be held against the query.
+ * @ret_hits: room for sl_index_candidates_max(); the distances are estimates, the nearest first.
+ * Return: how many; or -ENOMEM.
+ */
+int sl_index_candidates(struct sl_index *index, const struct sl_query *query,
+			struct sl_hit *ret_hits, struct sl_scratch *scratch);
+
+/**
+ * sl_index_rescore() - the second: the nearest of @n candidates, and of what earlier calls found.
+ * @candidates: not those whose row was removed since. @vectors: of each of them.
+ * @hits: room for @query->k; the first @found are what earlier calls gave.
+ * Return: hits, nearest first.
+ */
+uint32_t sl_index_rescore(const struct sl_index *index, const struct sl_query *query,
+			  const struct sl_hit *candidates, const void *const *vectors, uint32_t n,
+			  struct sl_hit *hits, uint32_t found);
 
 /* ---- keeping ---------------------------------------------------------------------------- */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The IVF index: rows in lists around centroids; a search looks at the lists nearest to the query,
- * estimates distances from 4-bit codes, and computes those of the best: from copies in bytes, then
- * of the nearest of these from the rows themselves.
+ * estimates distances from 4-bit codes, and computes those of the best from copies in bytes; the
+ * nearest of these are candidates.
  *
  * Interface: index_pvt.h. There is no model until there are enough rows, and another once there are
  * many times more; until it is made rows are looked at one by one, or by the old one.
@@ -41,11 +41,11 @@ static void done(struct sl_index *index)
 static int add(struct sl_index *index, uint32_t row)
 {
 	struct ivf *ivf = ivf_of(index);
-	int err = ivf->model ? ivf_insert(ivf->model, row) : 0;
+	int err = ivf->model ? ivf_insert(ivf->model, NULL, row) : 0;
 
 	if (err || !ivf->build || !ivf_build_is_past(ivf->build, row))
 		return err;
-	err = ivf_insert(ivf_build_model(ivf->build), row);
+	err = ivf_insert(ivf_build_model(ivf->build), NULL, row);
 	if (err && ivf->model)
 		ivf_remove(ivf->model, row);
 	return err;
@@ -85,7 +85,7 @@ static int a_little(struct ivf *ivf, int64_t *cost_ns)
 	int err;
 
 	if (!ivf->build && wants_model(ivf)) {
-		err = ivf_build_new(&ivf->index, &ivf->build);
+		err = ivf_build_new(&ivf->index, ivf->model, &ivf->build);
 		return err ? err : 1;
 	}
 	if (!ivf->build)
@@ -118,7 +118,8 @@ static int step(struct sl_index *index, int64_t budget_ns)
 /**
  * struct looking - one search. @x, @bytes: the query as floats and bytes, @y: on the axes.
  * @scores: of the lists, those of @lists the nearest. @tables: of the codes; a sum of entries times
- * @scale, and @base, is the third term. @pool: the nearest by estimate, @near: of these by bytes.
+ * @scale, and @base, is the third term. @pool: the nearest by estimate, @near: of these by bytes,
+ * by @distance.
  */
 struct looking {
 	const struct ivf_model *m;
@@ -130,6 +131,7 @@ struct looking {
 	uint8_t *tables;
 	float base, scale;
 	struct nearest pool, near;
+	sl_distance_fn distance;
 };
 
 static void *carve(uint8_t **at, size_t n)
@@ -151,6 +153,7 @@ static int looking_init(struct looking *l, uint32_t lists, uint32_t rescore, uin
 
 	if (!at)
 		return -ENOMEM;
+	l->distance = sl_distance(ivf_bytes_metric(m->index), SL_I8);
 	l->x = carve(&at, m->dim * sizeof(float));
 	l->scores = carve(&at, centroids_room(&m->c) * sizeof(float));
 	l->bytes = carve(&at, m->dim);
@@ -257,49 +260,35 @@ static void look_at_list(struct looking *l, uint32_t i)
 
 /* ---- rescoring -------------------------------------------------------------------------- */
 
-/* Asks for what will be needed soon, at most a page of it. */
-static void ask_for(const void *p, size_t n)
+static void rescore_byte(struct looking *l, uint32_t row)
 {
-	for (size_t i = 0; i < n && i < 4096; i += 64)
-		__builtin_prefetch((const char *)p + i);
+	const struct ivf_model *m = l->m;
+
+	nearest_put(&l->near,
+		    (struct sl_hit){l->distance(l->bytes, ivf_row_bytes(m, row), m->dim), row});
 }
 
 /* The nearest of the pool by their copies in bytes. */
 static void rescore_bytes(struct looking *l)
 {
 	const struct ivf_model *m = l->m;
-	sl_distance_fn distance = sl_distance(ivf_bytes_metric(m->index), SL_I8);
 
 	ivf_to_bytes(m, l->x, l->bytes);
 	for (uint32_t i = 0; i < l->pool.n; i++) {
-		uint32_t row = l->pool.hits[i].row;
-
 		if (i + 2 < l->pool.n)
 			ask_for(ivf_row_bytes(m, l->pool.hits[i + 2].row), m->dim);
-		nearest_put(&l->near,
-			    (struct sl_hit){distance(l->bytes, ivf_row_bytes(m, row), m->dim),
-					    row});
+		rescore_byte(l, l->pool.hits[i].row);
 	}
 }
 
-/* The nearest of @from by the rows themselves. */
-static int rescore_rows(const struct looking *l, const struct nearest *from,
-			struct sl_hit *ret_hits)
+/* The first @max of them. */
+static int give(struct nearest *nearest, uint32_t max, struct sl_hit *ret_hits)
 {
-	const struct sl_rows *rows = l->m->index->rows;
-	struct nearest nearest = {ret_hits, 0, l->query->k};
-	size_t bytes = sl_vector_bytes(rows->component, rows->dim);
+	uint32_t n = sl_min(nearest_sort(nearest), max);
 
-	for (uint32_t i = 0; i < from->n; i++) {
-		uint32_t row = from->hits[i].row;
-
-		if (i + 1 < from->n)
-			ask_for(sl_row(rows, from->hits[i + 1].row), bytes);
-		nearest_put(&nearest,
-			    (struct sl_hit){index_distance(l->m->index, l->query->vector, row),
-					    row});
-	}
-	return (int)nearest_sort(&nearest);
+	if (n)
+		memcpy(ret_hits, nearest->hits, n * sizeof(*ret_hits));
+	return (int)n;
 }
 
 /* ---- searching -------------------------------------------------------------------------- */
@@ -336,20 +325,60 @@ static bool are_few(const struct sl_index *index, const struct sl_query *q, uint
 	return index->n <= rescore * 4 || (q->allowed && q->allowed_n <= rescore * 4);
 }
 
-static int search(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
-		  struct sl_scratch *scratch)
+/* Rows need not be here once there are copies of them. */
+static bool needs_rows(const struct sl_index *index)
+{
+	return !ivf_has_bytes(index) || !sl_container_of(index, const struct ivf, index)->model;
+}
+
+/* Where there are no copies all that codes say are near are candidates. */
+static uint32_t candidates_max(const struct sl_index *index, const struct sl_query *query)
+{
+	const struct ivf_model *m = sl_container_of(index, const struct ivf, index)->model;
+	uint32_t n = index_oversampled(index, query, 1.5, 4);
+
+	return m && !ivf_has_bytes(index) ? rescore_of(m, query, n) : n;
+}
+
+/* All rows, by their copies if they are not here. */
+static int scan(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
+		struct sl_scratch *scratch)
+{
+	struct looking l = {.m = ivf_of(index)->model, .query = query};
+	struct sl_query more = *query;
+	int err;
+
+	more.k = index_oversampled(index, query, 1.5, 4);
+	if (!index->rows->partial || needs_rows(index))
+		return flat_scan(index, &more, ret_hits);
+	err = looking_init(&l, 0, 0, more.k, scratch);
+	if (err)
+		return err;
+	ivf_floats(index, query->vector, l.x);
+	ivf_to_bytes(l.m, l.x, l.bytes);
+	for (uint32_t word = 0; word < index->live_words; word++) {
+		uint64_t left = index_candidates(index, query, word);
+
+		for (; left; left &= left - 1)
+			rescore_byte(&l, word * 64 + (uint32_t)__builtin_ctzll(left));
+	}
+	return give(&l.near, more.k, ret_hits);
+}
+
+static int candidates(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
+		      struct sl_scratch *scratch)
 {
 	const struct ivf_model *m = ivf_of(index)->model;
 	struct looking l = {.m = m, .query = query};
 	uint32_t rescore, lists, rows;
-	int hits, err;
+	int err;
 
 	if (!m || query->k >= index->n / 8)
-		return flat_scan(index, query, ret_hits);
-	rows = query->k + query->k / 2 + 4;
-	rescore = rescore_of(m, query, rows);
+		return scan(index, query, ret_hits, scratch);
+	rows = candidates_max(index, query);
+	rescore = ivf_has_bytes(index) ? rescore_of(m, query, rows) : rows;
 	if (are_few(index, query, rescore))
-		return flat_scan(index, query, ret_hits);
+		return scan(index, query, ret_hits, scratch);
 	lists = lists_of(m, query);
 	err = looking_init(&l, lists, rescore, rows, scratch);
 	if (err)
@@ -358,13 +387,12 @@ static int search(struct sl_index *index, const struct sl_query *query, struct s
 	make_tables(&l);
 	for (uint32_t i = 0; i < l.lists_n; i++)
 		look_at_list(&l, l.lists[i].row);
+	/* what may be given lies in other lists, or is not of numbers */
+	if (l.pool.n < query->k)
+		return scan(index, query, ret_hits, scratch);
 	if (ivf_has_bytes(index))
 		rescore_bytes(&l);
-	hits = rescore_rows(&l, ivf_has_bytes(index) ? &l.near : &l.pool, ret_hits);
-	/* what may be given lies in other lists, or is not of numbers */
-	if ((uint32_t)hits < query->k)
-		return flat_scan(index, query, ret_hits);
-	return hits;
+	return give(ivf_has_bytes(index) ? &l.near : &l.pool, rows, ret_hits);
 }
 
 /* ---- the kind --------------------------------------------------------------------------- */
@@ -375,7 +403,9 @@ const struct index_kind index_ivf = {
 	.done = done,
 	.add = add,
 	.remove = remove_row,
-	.search = search,
+	.needs_rows = needs_rows,
+	.candidates_max = candidates_max,
+	.candidates = candidates,
 	.step = step,
 	.memory = memory,
 	.save = ivf_save,

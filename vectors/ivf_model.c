@@ -133,6 +133,21 @@ void ivf_floats(const struct sl_index *index, const void *vector, float *ret_x)
 		ret_x[i] /= sqrtf(square);
 }
 
+void ivf_row_floats(const struct sl_index *index, const struct ivf_model *from, uint32_t row,
+		    float *ret_x)
+{
+	const int8_t *bytes;
+
+	if (sl_row_is_here(index->rows, row)) {
+		ivf_floats(index, sl_row(index->rows, row), ret_x);
+		return;
+	}
+	SL_ASSERT(from && ivf_holds(from, row) && ivf_has_bytes(index));
+	bytes = ivf_row_bytes(from, row);
+	for (uint32_t i = 0; i < from->dim; i++)
+		ret_x[i] = (float)bytes[i] * from->unit + from->middle;
+}
+
 void ivf_to_bytes(const struct ivf_model *m, const float *x, int8_t *ret_bytes)
 {
 	float by = 1 / m->unit;
@@ -314,11 +329,12 @@ static void put(struct ivf_model *m, uint32_t list, uint32_t row, const float *y
 }
 
 /* The row's vector on the axes. Return: the square of what is left out. */
-static float project_row(const struct ivf_model *m, uint32_t row, float *ret_y)
+static float project_row(const struct ivf_model *m, const struct ivf_model *from, uint32_t row,
+			 float *ret_y)
 {
 	float all = 0;
 
-	ivf_floats(m->index, sl_row(m->index->rows, row), m->vector);
+	ivf_row_floats(m->index, from, row, m->vector);
 	ivf_project(m, m->vector, true, ret_y);
 	all = sl_distance(SL_METRIC_L2, SL_F32)(m->vector, m->mean, m->dim);
 	for (uint32_t i = 0; i < IVF_AXES; i++)
@@ -326,7 +342,7 @@ static float project_row(const struct ivf_model *m, uint32_t row, float *ret_y)
 	return sl_max(all, 0.0f);
 }
 
-int ivf_insert(struct ivf_model *m, uint32_t row)
+int ivf_insert(struct ivf_model *m, const struct ivf_model *from, uint32_t row)
 {
 	float y[IVF_AXES], rest;
 	uint32_t list;
@@ -334,7 +350,7 @@ int ivf_insert(struct ivf_model *m, uint32_t row)
 
 	if (err)
 		return err;
-	rest = project_row(m, row, y);
+	rest = project_row(m, from, row, y);
 	list = centroids_nearest(m->set, &m->c, y, m->scores);
 	err = ivf_list_reserve(&m->lists[list], 1);
 	if (err)
@@ -396,7 +412,7 @@ static int halves_init(struct halves *h, struct ivf_model *m, const struct ivf_l
 		return -ENOMEM;
 	memcpy(h->rows, l->rows, l->n * sizeof(*h->rows));
 	for (uint32_t i = 0; i < l->n; i++)
-		h->rests[i] = project_row(m, h->rows[i], h->points + (size_t)i * IVF_AXES);
+		h->rests[i] = project_row(m, m, h->rows[i], h->points + (size_t)i * IVF_AXES);
 	return kmeans_init(&h->km, &h->c, 2, h->points, h->n, SPLIT_ROUNDS, m->index->conf.seed);
 }
 

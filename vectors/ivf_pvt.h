@@ -89,6 +89,10 @@ static inline int8_t *ivf_row_bytes(const struct ivf_model *m, uint32_t row)
 /* @vector as floats, of length 1 if the metric is the cosine. */
 void ivf_floats(const struct sl_index *index, const void *vector, float *ret_x);
 
+/* The vector of @row, of which @from has a copy if it is not here, as ivf_floats(). */
+void ivf_row_floats(const struct sl_index *index, const struct ivf_model *from, uint32_t row,
+		    float *ret_x);
+
 /* @x as bytes. */
 void ivf_to_bytes(const struct ivf_model *m, const float *x, int8_t *ret_bytes);
 
@@ -108,8 +112,8 @@ static inline bool ivf_holds(const struct ivf_model *m, uint32_t row)
 /* Another list, with that centroid. Return: 0 or -ENOMEM. */
 int ivf_list_add(struct ivf_model *m, const float *centroid);
 
-/* Return: 0 or -ENOMEM: nothing was changed. */
-int ivf_insert(struct ivf_model *m, uint32_t row);
+/* @from: as in ivf_row_floats(). Return: 0 or -ENOMEM: nothing was changed. */
+int ivf_insert(struct ivf_model *m, const struct ivf_model *from, uint32_t row);
 void ivf_remove(struct ivf_model *m, uint32_t row);
 
 /* Makes room for @n rows more in a list, for where @row is, for its copy. */
@@ -123,7 +127,9 @@ int ivf_split(struct ivf_model *m, int64_t *cost_ns);
 
 struct ivf_build;
 
-int ivf_build_new(const struct sl_index *index, struct ivf_build **ret_build);
+/* @old: NULL or the model that is used meanwhile. */
+int ivf_build_new(const struct sl_index *index, const struct ivf_model *old,
+		  struct ivf_build **ret_build);
 void ivf_build_free(struct ivf_build *b);
 
 /* A little of it. Return: 1: more is left; 0: the model is whole; -ENOMEM. */

@@ -31,10 +31,12 @@ enum {
 
 /**
  * struct ivf_build - @phase, @at: how far it is, in the phase's own measure; @round: of the axes.
- * @sample: rows; @ones: their vectors on the axes. @next: the axes of the next round.
+ * @old: has copies of rows that are not here. @sample: rows; @points: their vectors on the axes.
+ * @next: the axes of the next round.
  */
 struct ivf_build {
 	const struct sl_index *index;
+	const struct ivf_model *old;
 	struct ivf_model *m;
 	uint32_t phase, at, round;
 	uint32_t *sample, sample_n;
@@ -45,7 +47,8 @@ struct ivf_build {
 	struct kmeans km;
 };
 
-int ivf_build_new(const struct sl_index *index, struct ivf_build **ret_build)
+int ivf_build_new(const struct sl_index *index, const struct ivf_model *old,
+		  struct ivf_build **ret_build)
 {
 	struct ivf_build *b = calloc(1, sizeof(*b));
 	uint32_t dim = index->rows->dim;
@@ -54,6 +57,7 @@ int ivf_build_new(const struct sl_index *index, struct ivf_build **ret_build)
 	if (!b)
 		return -ENOMEM;
 	b->index = index;
+	b->old = old;
 	b->random = index->conf.seed;
 	b->sums = calloc(dim, sizeof(double));
 	b->next = aligned_alloc(64, (size_t)dim * IVF_AXES * sizeof(float));
@@ -141,7 +145,7 @@ static bool sampled(struct ivf_build *b, uint32_t i)
 
 	if (!index_has(b->index, b->sample[i]))
 		return false;
-	ivf_floats(b->index, sl_row(b->index->rows, b->sample[i]), b->x);
+	ivf_row_floats(b->index, b->old, b->sample[i], b->x);
 	for (uint32_t j = 0; j < b->m->dim; j++)
 		sum += b->x[j] * b->x[j];
 	return isfinite(sum);
@@ -419,7 +423,7 @@ static int fill(struct ivf_build *b, int64_t *cost_ns)
 
 		if (!index_has(b->index, b->at))
 			continue;
-		err = ivf_insert(b->m, b->at);
+		err = ivf_insert(b->m, b->old, b->at);
 		if (err)
 			return err;
 		n--;
