@@ -8,8 +8,8 @@
  * A saved index is a header, the bits of its rows, what its kind adds, and the XXH3 of all that,
  * little-endian.
  *
- * Order of parts: kinds; making; changing; the nearest so far; memory of searches; in two steps;
- * searching; writing and reading; saving and loading.
+ * Order of parts: kinds; making; changing; vectors as floats; the nearest so far; memory of
+ * searches; in two steps; searching; writing and reading; saving and loading.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -145,6 +145,54 @@ uint64_t sl_index_bytes(const struct sl_index *index)
 {
 	return index->kind->bytes + index->live_words * sizeof(*index->live) +
 	       (index->kind->memory ? index->kind->memory(index) : 0);
+}
+
+/* ---- vectors as floats ------------------------------------------------------------------ */
+
+static float half(uint16_t h)
+{
+	uint32_t bits = (uint32_t)(h & 0x7fff) << 13;
+	float f;
+
+	memcpy(&f, &bits, sizeof(f));
+	f = (h & 0x7c00) == 0x7c00 ? (h & 0x3ff ? NAN : INFINITY) : f * 0x1p112f;
+	return h & 0x8000 ? -f : f;
+}
+
+static void widen(const struct sl_rows *rows, const void *vector, float *x)
+{
+	const uint8_t *bits = vector;
+	const int8_t *bytes = vector;
+	const uint16_t *halves = vector;
+
+	switch (rows->component) {
+	case SL_F32:
+		memcpy(x, vector, rows->dim * sizeof(float));
+		break;
+	case SL_F16:
+		for (uint32_t i = 0; i < rows->dim; i++)
+			x[i] = half(halves[i]);
+		break;
+	case SL_I8:
+		for (uint32_t i = 0; i < rows->dim; i++)
+			x[i] = bytes[i];
+		break;
+	default:
+		for (uint32_t i = 0; i < rows->dim; i++)
+			x[i] = bits[i / 8] >> i % 8 & 1;
+	}
+}
+
+void index_floats(const struct sl_rows *rows, const void *vector, float *ret_x)
+{
+	float square;
+
+	widen(rows, vector, ret_x);
+	if (rows->metric != SL_METRIC_COSINE)
+		return;
+	square = -sl_distance(SL_METRIC_DOT, SL_F32)(ret_x, ret_x, rows->dim);
+	for (uint32_t i = 0; square > 0 && i < rows->dim; i++)
+		ret_x[i] /= sqrtf(square);
 }
 
 /* ---- the nearest so far ----------------------------------------------------------------- */
@@ -312,6 +360,11 @@ int sl_index_search(struct sl_index *index, const struct sl_query *query, struct
 	if (!candidates)
 		return -ENOMEM;
 	n = index->kind->candidates(index, query, candidates, scratch);
+	if (n > 0 && query->estimates && !sl_index_needs_rows(index)) {
+		n = sl_min(n, (int)sl_min(query->k, (uint32_t)INT32_MAX));
+		memcpy(ret_hits, candidates, (uint32_t)n * sizeof(*candidates));
+		return n;
+	}
 	return n < 0 ? n : by_rows(index, query, candidates, (uint32_t)n, ret_hits);
 }
 

@@ -61,6 +61,24 @@ enum sl_index_kind {
 	SL_INDEX_LAST
 };
 
+/* Codes of vectors, by which a search chooses whose rows to look at. */
+enum sl_quantiser {
+	SL_QUANTISER_DEFAULT, /* SQ8 where it can, else none */
+	SL_QUANTISER_NONE, /* vectors as they are */
+	SL_QUANTISER_SQ8, /* a byte a component */
+	SL_QUANTISER_PQ8, /* a byte for four components, of a book of 256 */
+	SL_QUANTISER_PQ4, /* the same, of two books of 16, which is trained and coded faster */
+	SL_QUANTISER_BINARY, /* signs, after a random rotation */
+	SL_QUANTISER_RABITQ, /* 1 to 8 bits after one, and estimates that are right in the mean */
+	SL_QUANTISER_LAST
+};
+
+const char *sl_quantiser_name(enum sl_quantiser quantiser);
+
+/* Whether it codes such vectors: floats, but by Hamming; by Manhattan only SQ8. */
+bool sl_quantiser_can(enum sl_quantiser quantiser, enum sl_component component,
+		      enum sl_metric metric);
+
 /**
  * struct sl_index_conf - how an index is made; zero fields take the defaults of its kind.
  * @seed: of all that is chosen at random, so that the same calls give the same index.
@@ -69,19 +87,22 @@ enum sl_index_kind {
  * computed (five for each that is asked for, and one more for every four lists that are looked at).
  * HNSW: @links: of a row, on each level (16; 2 to 64), twice as many at the bottom. @effort_add:
  * how many nearest are kept while linking a new row (128).
+ * @quantiser: of IVF's and HNSW's codes; @quantiser_bits: of RaBitQ, for each component (1; to 8).
  */
 struct sl_index_conf {
 	enum sl_index_kind kind;
 	uint64_t seed;
 	uint32_t train_rows, lists, rescore;
 	uint32_t links, effort_add;
+	enum sl_quantiser quantiser;
+	uint32_t quantiser_bits;
 };
 
 struct sl_index;
 
 const char *sl_index_name(enum sl_index_kind kind);
 
-/* @rows outlives the index. Return: 0 or -ENOMEM. */
+/* @rows outlives the index. Return: 0; -EINVAL: the quantiser cannot code them; -ENOMEM. */
 int sl_index_new(const struct sl_index_conf *conf, const struct sl_rows *rows,
 		 struct sl_index **ret_index);
 
@@ -120,8 +141,9 @@ uint64_t sl_index_bytes(const struct sl_index *index);
  * struct sl_query - what is looked for.
  * @vector: of the rows' kind and dimension. @k: how many. @effort: how hard to look, in the kind's
  *	own measure; 0: its default. @exact: look at all rows, all of which are in memory.
- * @oversampling: so many times @k candidates are held against the query by their rows; 0: the
- *	kind's default.
+ * @oversampling: so many times @k candidates are held against the query by their rows; 0: what
+ *	the quantiser needs. @estimates: the distances are those of the codes, no row is looked at,
+ *	unless the index needs rows.
  * @allowed: a bit for each of the rows below @allowed_rows (others are not); NULL: all rows.
  * @allowed_n: how many of the bits are set.
  */
@@ -130,7 +152,7 @@ struct sl_query {
 	uint32_t k;
 	uint32_t effort;
 	float oversampling;
-	bool exact;
+	bool exact, estimates;
 	const uint64_t *allowed;
 	uint32_t allowed_rows;
 	uint32_t allowed_n;

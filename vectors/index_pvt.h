@@ -91,22 +91,15 @@ static inline float index_distance(const struct sl_index *index, const void *vec
 	return isnan(d) ? INFINITY : d;
 }
 
-/* Rows of which a query may give up to @times k and @more: as it says, or that. */
-static inline uint32_t index_oversampled(const struct sl_index *index, const struct sl_query *query,
-					 double times, double more)
-{
-	double n = query->oversampling > 0 ? (double)query->k * (double)query->oversampling
-					   : query->k * times + more;
-
-	return (uint32_t)sl_min(sl_max(n, (double)query->k), (double)index->n);
-}
-
 /* Asks for what will be needed soon, at most a page of it. */
 static inline void ask_for(const void *p, size_t n)
 {
 	for (size_t i = 0; i < n && i < 4096; i += 64)
 		__builtin_prefetch((const char *)p + i);
 }
+
+/* @vector, of @rows, as floats; of length 1 if the metric is the cosine. */
+void index_floats(const struct sl_rows *rows, const void *vector, float *ret_x);
 
 /* Looks at all rows, which are in memory. Return: hits. */
 int flat_scan(const struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits);

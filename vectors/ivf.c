@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The IVF index: rows in lists around centroids; a search looks at the lists nearest to the query,
- * estimates distances from 4-bit codes, and computes those of the best from copies in bytes; the
- * nearest of these are candidates.
+ * estimates distances from 4-bit codes, and those of the best again by the quantiser's codes; the
+ * nearest by these are candidates.
  *
  * Interface: index_pvt.h. There is no model until there are enough rows, and another once there are
  * many times more; until it is made rows are looked at one by one, or by the old one.
@@ -116,22 +116,20 @@ static int step(struct sl_index *index, int64_t budget_ns)
 /* ---- what a search knows ---------------------------------------------------------------- */
 
 /**
- * struct looking - one search. @x, @bytes: the query as floats and bytes, @y: on the axes.
+ * struct looking - one search. @x, @asked: the query as floats and as prepared, @y: on the axes.
  * @scores: of the lists, those of @lists the nearest. @tables: of the codes; a sum of entries times
- * @scale, and @base, is the third term. @pool: the nearest by estimate, @near: of these by bytes,
- * by @distance.
+ * @scale, and @base, is the third term. @pool: the nearest by these, @near: by the quantiser's.
  */
 struct looking {
 	const struct ivf_model *m;
 	const struct sl_query *query;
 	float *x, *scores, y[IVF_AXES];
-	int8_t *bytes;
+	void *asked;
 	struct sl_hit *lists;
 	uint32_t lists_n;
 	uint8_t *tables;
 	float base, scale;
 	struct nearest pool, near;
-	sl_distance_fn distance;
 };
 
 static void *carve(uint8_t **at, size_t n)
@@ -146,17 +144,16 @@ static int looking_init(struct looking *l, uint32_t lists, uint32_t rescore, uin
 			struct sl_scratch *scratch)
 {
 	const struct ivf_model *m = l->m;
-	size_t bytes = m->dim * 5 + centroids_room(&m->c) * sizeof(float) +
-		       IVF_PLACES * SCAN_CODES +
+	size_t bytes = m->dim * sizeof(float) + m->q->query_bytes +
+		       centroids_room(&m->c) * sizeof(float) + IVF_PLACES * SCAN_CODES +
 		       ((size_t)lists + rescore + near) * sizeof(struct sl_hit);
 	uint8_t *at = scratch_room(scratch, bytes + (size_t)7 * SL_ROW_ALIGN);
 
 	if (!at)
 		return -ENOMEM;
-	l->distance = sl_distance(ivf_bytes_metric(m->index), SL_I8);
 	l->x = carve(&at, m->dim * sizeof(float));
 	l->scores = carve(&at, centroids_room(&m->c) * sizeof(float));
-	l->bytes = carve(&at, m->dim);
+	l->asked = carve(&at, m->q->query_bytes);
 	l->lists = carve(&at, lists * sizeof(struct sl_hit));
 	l->tables = carve(&at, IVF_PLACES * SCAN_CODES);
 	l->pool = (struct nearest){carve(&at, rescore * sizeof(struct sl_hit)), 0, rescore};
@@ -173,7 +170,7 @@ static void choose_lists(struct looking *l, uint32_t n)
 	struct nearest nearest = {l->lists, 0, n};
 	bool dot = m->index->rows->metric == SL_METRIC_DOT;
 
-	ivf_floats(m->index, l->query->vector, l->x);
+	index_floats(m->index->rows, l->query->vector, l->x);
 	ivf_project(m, l->x, !dot, l->y);
 	centroids_scores(m->set, &m->c, l->y, l->scores);
 	for (uint32_t i = 0; i < m->c.n; i++) {
@@ -260,34 +257,61 @@ static void look_at_list(struct looking *l, uint32_t i)
 
 /* ---- rescoring -------------------------------------------------------------------------- */
 
-static void rescore_byte(struct looking *l, uint32_t row)
+static void prepare(struct looking *l)
 {
-	const struct ivf_model *m = l->m;
+	const struct quantiser *q = l->m->q;
 
-	nearest_put(&l->near,
-		    (struct sl_hit){l->distance(l->bytes, ivf_row_bytes(m, row), m->dim), row});
+	if (q->kind->symmetric)
+		q->kind->encode(q, l->x, l->asked);
+	else
+		q->kind->prepare(q, l->x, l->asked);
 }
 
-/* The nearest of the pool by their copies in bytes. */
-static void rescore_bytes(struct looking *l)
+/* Some rows, at most 64, by their codes. */
+static void look_at_codes(struct looking *l, const uint32_t *rows, uint32_t n)
 {
 	const struct ivf_model *m = l->m;
+	const uint8_t *codes[64];
+	float far[64];
 
-	ivf_to_bytes(m, l->x, l->bytes);
-	for (uint32_t i = 0; i < l->pool.n; i++) {
-		if (i + 2 < l->pool.n)
-			ask_for(ivf_row_bytes(m, l->pool.hits[i + 2].row), m->dim);
-		rescore_byte(l, l->pool.hits[i].row);
+	if (!n)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		codes[i] = ivf_code(m, rows[i]);
+	m->q->kind->distances(m->q, l->asked, codes, n, far);
+	for (uint32_t i = 0; i < n; i++)
+		nearest_put(&l->near, (struct sl_hit){isnan(far[i]) ? INFINITY : far[i], rows[i]});
+}
+
+/* The nearest of the pool by their codes; what is asked for comes while the last is looked at. */
+static void rescore_pool(struct looking *l)
+{
+	enum { AT_ONCE = 8 };
+	uint32_t rows[2][AT_ONCE], n[2] = {0}, now = 0;
+
+	for (uint32_t i = 0; i < l->pool.n; i += AT_ONCE, now ^= 1) {
+		n[now] = sl_min(l->pool.n - i, (uint32_t)AT_ONCE);
+		for (uint32_t j = 0; j < n[now]; j++) {
+			rows[now][j] = l->pool.hits[i + j].row;
+			ask_for(ivf_code(l->m, rows[now][j]), l->m->q->code_bytes);
+		}
+		look_at_codes(l, rows[now ^ 1], n[now ^ 1]);
 	}
+	look_at_codes(l, rows[now ^ 1], n[now ^ 1]);
 }
 
-/* The first @max of them. */
-static int give(struct nearest *nearest, uint32_t max, struct sl_hit *ret_hits)
+/* The first @max of them, as far as they are. */
+static int give(const struct looking *l, struct nearest *nearest, uint32_t max,
+		struct sl_hit *ret_hits)
 {
 	uint32_t n = sl_min(nearest_sort(nearest), max);
+	bool coded = nearest == &l->near;
 
-	if (n)
-		memcpy(ret_hits, nearest->hits, n * sizeof(*ret_hits));
+	for (uint32_t i = 0; i < n; i++)
+		ret_hits[i] =
+			(struct sl_hit){coded ? quantiser_real(l->m->q, nearest->hits[i].distance)
+					      : nearest->hits[i].distance,
+					nearest->hits[i].row};
 	return (int)n;
 }
 
@@ -325,44 +349,48 @@ static bool are_few(const struct sl_index *index, const struct sl_query *q, uint
 	return index->n <= rescore * 4 || (q->allowed && q->allowed_n <= rescore * 4);
 }
 
-/* Rows need not be here once there are copies of them. */
+/* Rows need not be here once all of them have codes. */
 static bool needs_rows(const struct sl_index *index)
 {
-	return !ivf_has_bytes(index) || !sl_container_of(index, const struct ivf, index)->model;
+	const struct ivf_model *m = sl_container_of(index, const struct ivf, index)->model;
+
+	return !m || !ivf_has_codes(m);
 }
 
-/* Where there are no copies all that codes say are near are candidates. */
+/* Where there is but one kind of codes all that these say are near are candidates. */
 static uint32_t candidates_max(const struct sl_index *index, const struct sl_query *query)
 {
 	const struct ivf_model *m = sl_container_of(index, const struct ivf, index)->model;
-	uint32_t n = index_oversampled(index, query, 1.5, 4);
+	uint32_t n = m ? quantiser_candidates(m->q, index, query) : sl_min(query->k, index->n);
 
-	return m && !ivf_has_bytes(index) ? rescore_of(m, query, n) : n;
+	return m && !ivf_has_codes(m) ? rescore_of(m, query, n) : n;
 }
 
-/* All rows, by their copies if they are not here. */
+/* All rows, by their codes if they have some. */
 static int scan(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
 		struct sl_scratch *scratch)
 {
 	struct looking l = {.m = ivf_of(index)->model, .query = query};
-	struct sl_query more = *query;
+	struct sl_query all = *query;
 	int err;
 
-	more.k = index_oversampled(index, query, 1.5, 4);
-	if (!index->rows->partial || needs_rows(index))
-		return flat_scan(index, &more, ret_hits);
-	err = looking_init(&l, 0, 0, more.k, scratch);
+	all.k = candidates_max(index, query);
+	if (needs_rows(index))
+		return flat_scan(index, &all, ret_hits);
+	err = looking_init(&l, 0, 0, all.k, scratch);
 	if (err)
 		return err;
-	ivf_floats(index, query->vector, l.x);
-	ivf_to_bytes(l.m, l.x, l.bytes);
+	index_floats(index->rows, query->vector, l.x);
+	prepare(&l);
 	for (uint32_t word = 0; word < index->live_words; word++) {
 		uint64_t left = index_candidates(index, query, word);
+		uint32_t rows[64], n = 0;
 
 		for (; left; left &= left - 1)
-			rescore_byte(&l, word * 64 + (uint32_t)__builtin_ctzll(left));
+			rows[n++] = word * 64 + (uint32_t)__builtin_ctzll(left);
+		look_at_codes(&l, rows, n);
 	}
-	return give(&l.near, more.k, ret_hits);
+	return give(&l, &l.near, all.k, ret_hits);
 }
 
 static int candidates(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
@@ -376,7 +404,7 @@ static int candidates(struct sl_index *index, const struct sl_query *query, stru
 	if (!m || query->k >= index->n / 8)
 		return scan(index, query, ret_hits, scratch);
 	rows = candidates_max(index, query);
-	rescore = ivf_has_bytes(index) ? rescore_of(m, query, rows) : rows;
+	rescore = ivf_has_codes(m) ? rescore_of(m, query, rows) : rows;
 	if (are_few(index, query, rescore))
 		return scan(index, query, ret_hits, scratch);
 	lists = lists_of(m, query);
@@ -390,9 +418,11 @@ static int candidates(struct sl_index *index, const struct sl_query *query, stru
 	/* what may be given lies in other lists, or is not of numbers */
 	if (l.pool.n < query->k)
 		return scan(index, query, ret_hits, scratch);
-	if (ivf_has_bytes(index))
-		rescore_bytes(&l);
-	return give(ivf_has_bytes(index) ? &l.near : &l.pool, rows, ret_hits);
+	if (!ivf_has_codes(m))
+		return give(&l, &l.pool, rows, ret_hits);
+	prepare(&l);
+	rescore_pool(&l);
+	return give(&l, &l.near, rows, ret_hits);
 }
 
 /* ---- the kind --------------------------------------------------------------------------- */

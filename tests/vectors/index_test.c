@@ -68,6 +68,32 @@ FIXTURE_VARIANT_ADD(index, hnsw_hamming){
 	.recall = 0.9,
 };
 
+FIXTURE_VARIANT_ADD(index, hnsw_none){
+	.conf = {.kind = SL_INDEX_HNSW, .quantiser = SL_QUANTISER_NONE},
+	.metric = SL_METRIC_L2,
+	.recall = 0.9,
+};
+FIXTURE_VARIANT_ADD(index, hnsw_pq4){
+	.conf = {.kind = SL_INDEX_HNSW, .quantiser = SL_QUANTISER_PQ4},
+	.metric = SL_METRIC_L2,
+	.recall = 0.8,
+};
+FIXTURE_VARIANT_ADD(index, hnsw_rabitq){
+	.conf = {.kind = SL_INDEX_HNSW, .quantiser = SL_QUANTISER_RABITQ, .quantiser_bits = 3},
+	.metric = SL_METRIC_DOT,
+	.recall = 0.8,
+};
+FIXTURE_VARIANT_ADD(index, ivf_pq8){
+	.conf = {.kind = SL_INDEX_IVF, .train_rows = 100, .quantiser = SL_QUANTISER_PQ8},
+	.metric = SL_METRIC_L2,
+	.recall = 0.8,
+};
+FIXTURE_VARIANT_ADD(index, ivf_binary){
+	.conf = {.kind = SL_INDEX_IVF, .train_rows = 100, .quantiser = SL_QUANTISER_BINARY},
+	.metric = SL_METRIC_L2,
+	.recall = 0.8,
+};
+
 static void make_rows(uint8_t **chunks)
 {
 	for (uint32_t c = 0; c < CHUNKS; c++) {
