@@ -15,11 +15,13 @@
 
 int flat_scan(const struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits)
 {
+	const struct sl_rows *rows = index->rows;
 	struct nearest nearest = {.hits = ret_hits, .k = query->k};
 
 	for (uint32_t word = 0; word < index->live_words; word++) {
 		uint64_t left = index_candidates(index, query, word);
 
+		SL_ASSERT(!left || rows->chunks[word * 64 / SL_ROWS_A_CHUNK]);
 		for (; left; left &= left - 1) {
 			uint32_t row = word * 64 + (uint32_t)__builtin_ctzll(left);
 
@@ -31,8 +33,19 @@ int flat_scan(const struct sl_index *index, const struct sl_query *query, struct
 	return (int)nearest_sort(&nearest);
 }
 
-static int search(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
-		  struct sl_scratch *scratch)
+static bool needs_rows(const struct sl_index *index)
+{
+	(void)index;
+	return true;
+}
+
+static uint32_t candidates_max(const struct sl_index *index, const struct sl_query *query)
+{
+	return sl_min(query->k, index->n);
+}
+
+static int candidates(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
+		      struct sl_scratch *scratch)
 {
 	(void)scratch;
 	return flat_scan(index, query, ret_hits);
@@ -79,6 +92,9 @@ static int many(struct sl_index *index, const struct sl_query *queries, uint32_t
 const struct index_kind index_flat = {
 	.name = "flat",
 	.bytes = sizeof(struct sl_index),
-	.search = search,
+	.needs_rows = needs_rows,
+	.exact = true,
+	.candidates_max = candidates_max,
+	.candidates = candidates,
 	.many = many,
 };

@@ -79,7 +79,7 @@ static inline void fetch(const struct hnsw *h, uint32_t node)
 {
 	const uint8_t *code = hnsw_code(h, node);
 
-	for (size_t i = 0; i < h->codes.stride; i += 64)
+	for (size_t i = 0; i < h->stride; i += 64)
 		__builtin_prefetch(code + i);
 }
 
@@ -119,13 +119,18 @@ static uint32_t gather_beyond(struct hnsw *h, const struct hnsw_walk *w, uint32_
 
 static void follow(struct hnsw *h, struct hnsw_walk *w, uint32_t node, uint32_t level, bool picky)
 {
+	const uint8_t *codes[BATCH];
+	float distances[BATCH];
 	uint32_t batch[BATCH], n;
 
 	n = gather(h, w, node, level, picky, batch, 0);
 	if (picky)
 		n = gather_beyond(h, w, node, level, batch, n);
 	for (uint32_t i = 0; i < n; i++)
-		put(w, hnsw_distance(h, w->code, batch[i]), batch[i]);
+		codes[i] = hnsw_code(h, batch[i]);
+	h->q->kind->distances(h->q, w->asked, codes, n, distances);
+	for (uint32_t i = 0; i < n; i++)
+		put(w, isnan(distances[i]) ? INFINITY : distances[i], batch[i]);
 }
 
 void hnsw_walk(struct hnsw *h, struct hnsw_walk *w, uint32_t level)
@@ -161,7 +166,7 @@ static void go_nearer(struct hnsw *h, struct hnsw_walk *w, uint32_t level)
 		for (uint32_t i = 0; i < h->m && links[i] != SL_ROW_NONE; i++)
 			fetch(h, links[i]);
 		for (uint32_t i = 0; i < h->m && links[i] != SL_ROW_NONE; i++) {
-			struct sl_hit hit = {hnsw_distance(h, w->code, links[i]), links[i]};
+			struct sl_hit hit = {hnsw_distance(h, w->asked, links[i]), links[i]};
 
 			if (hit.distance < best.distance)
 				best = hit;
@@ -172,7 +177,7 @@ static void go_nearer(struct hnsw *h, struct hnsw_walk *w, uint32_t level)
 
 void hnsw_descend(struct hnsw *h, struct hnsw_walk *w, uint32_t level)
 {
-	w->hits[0] = (struct sl_hit){hnsw_distance(h, w->code, h->entry), h->entry};
+	w->hits[0] = (struct sl_hit){hnsw_distance(h, w->asked, h->entry), h->entry};
 	w->n = 1;
 	for (uint32_t l = h->level; l > level; l--)
 		go_nearer(h, w, l);
@@ -186,11 +191,10 @@ uint32_t hnsw_choose(const struct hnsw *h, struct sl_hit *candidates, uint32_t n
 
 	for (uint32_t i = 0; i < n && chosen < max; i++) {
 		struct sl_hit c = candidates[i];
-		const uint8_t *code = hnsw_code(h, c.row);
 		bool leads_on = true;
 
 		for (uint32_t j = 0; j < chosen && leads_on; j++)
-			leads_on = !(hnsw_distance(h, code, candidates[j].row) < c.distance);
+			leads_on = !(hnsw_between(h, c.row, candidates[j].row) < c.distance);
 		if (leads_on) {
 			candidates[i] = candidates[chosen];
 			candidates[chosen++] = c;
@@ -226,7 +230,7 @@ static void link_back(struct hnsw *h, uint32_t from, uint32_t to, float distance
 	for (uint32_t i = 0; i < n; i++)
 		fetch(h, links[i]);
 	for (uint32_t i = 0; i < n; i++)
-		hits[i] = (struct sl_hit){hnsw_distance(h, hnsw_code(h, from), links[i]), links[i]};
+		hits[i] = (struct sl_hit){hnsw_between(h, from, links[i]), links[i]};
 	hits[n++] = (struct sl_hit){distance, to};
 	hnsw_sort(hits, n);
 	hnsw_set_links(h, from, level, hits, hnsw_choose(h, hits, n, width));
@@ -239,6 +243,11 @@ static void link_level(struct hnsw *h, uint32_t node, struct hnsw_walk *w, uint3
 	for (uint32_t i = 0; i < w->n; i++)
 		if (hnsw_alive(h, w->hits[i].row) && w->hits[i].row != node)
 			h->chosen[n++] = w->hits[i];
+	/* as far as they are from one another, not from a query */
+	for (uint32_t i = 0; h->q->kind->rough && i < n; i++)
+		h->chosen[i].distance = hnsw_between(h, node, h->chosen[i].row);
+	if (h->q->kind->rough)
+		hnsw_sort(h->chosen, n);
 	n = hnsw_choose(h, h->chosen, n, h->m);
 	hnsw_set_links(h, node, level, h->chosen, n);
 	for (uint32_t i = 0; i < n; i++)
@@ -247,7 +256,7 @@ static void link_level(struct hnsw *h, uint32_t node, struct hnsw_walk *w, uint3
 
 void hnsw_insert(struct hnsw *h, uint32_t node)
 {
-	struct hnsw_walk w = {.hits = h->pool, .room = h->ef_add, .code = hnsw_code(h, node)};
+	struct hnsw_walk w = {.hits = h->pool, .room = h->ef_add, .asked = hnsw_asked(h, node)};
 	uint32_t level = hnsw_level(h, node);
 
 	for (uint32_t l = 0; l <= level; l++)

@@ -31,6 +31,9 @@
  *	below @limit.
  * @multiply: adds the sum of @x[i] times row i of the @n rows of @panel to @y.
  * @spread: adds @x[i] * @y to row i of @panel.
+ * @hadamard: sums and differences of the @n (a power of two) floats at @x: of those 16, 32, and so
+ *	on apart, so that lengths stay.
+ * @picked: the sum of the bytes of @x whose bit in @bits is set, @n (a multiple of 64) of them.
  * @lowest: of @n (a multiple of 16) numbers the place of the lowest; of several the first; numbers
  *	that are none are never it, if there are others.
  */
@@ -40,6 +43,8 @@ struct scan_set {
 			  float limit, float *ret);
 	void (*multiply)(float *y, const float *panel, const float *x, size_t n);
 	void (*spread)(float *panel, const float *x, const float *y, size_t n);
+	void (*hadamard)(float *x, size_t n);
+	int32_t (*picked)(const uint8_t *bits, const int8_t *x, size_t n);
 	uint32_t (*lowest)(const float *x, size_t n);
 };
 

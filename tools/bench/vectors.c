@@ -7,8 +7,8 @@
  * FOLDER holds base.f32 and queries.f32 (two 32-bit numbers, rows and dimension, then the floats)
  * and truth.i32 (for each query its ten nearest rows by L2). Each line is one JSON object: the
  * build, then for each effort the best of three passes over the queries, one by one; "flat-many"
- * answers them by 32 at once. LISTS and RESCORE in the environment are the fields of struct
- * sl_index_conf.
+ * answers them by 32 at once. LISTS, RESCORE, LINKS, EFFORT_ADD, QUANTISER and BITS in the
+ * environment are the fields of struct sl_index_conf, OVERSAMPLING the one of struct sl_query.
  *
  * Order of parts: files; building; passes; main.
  */
@@ -154,6 +154,7 @@ static uint32_t answer(const struct set *s, struct sl_index *index, struct sl_sc
 {
 	struct sl_query queries[MANY] = {0};
 	struct sl_hit hits[MANY * K];
+	const char *oversampling = getenv("OVERSAMPLING");
 	uint32_t counts[MANY], found = 0;
 
 	for (uint32_t i = 0; i < n; i++)
@@ -161,6 +162,7 @@ static uint32_t answer(const struct set *s, struct sl_index *index, struct sl_sc
 			.vector = s->queries + (size_t)(first + i) * s->rows.dim,
 			.k = K,
 			.effort = effort,
+			.oversampling = oversampling ? (float)atof(oversampling) : 0,
 		};
 	if (sl_index_search_many(index, queries, n, hits, counts, scratch))
 		fail("no memory", "search");
@@ -201,6 +203,21 @@ static enum sl_index_kind kind_of(const char *name)
 	return SL_INDEX_LAST;
 }
 
+static enum sl_quantiser quantiser_of(const char *name)
+{
+	for (uint32_t i = 0; name && i < SL_QUANTISER_LAST; i++)
+		if (!strcmp(name, sl_quantiser_name((enum sl_quantiser)i)))
+			return (enum sl_quantiser)i;
+	if (name)
+		fail("no such quantiser", name);
+	return SL_QUANTISER_DEFAULT;
+}
+
+static uint32_t number_of(const char *name)
+{
+	return getenv(name) ? (uint32_t)atoi(getenv(name)) : 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct sl_index_conf conf = {.seed = 1};
@@ -213,10 +230,12 @@ int main(int argc, char **argv)
 	read_base(&s, argv[1]);
 	read_queries(&s, argv[1]);
 	conf.kind = kind_of(argv[2]);
-	if (getenv("RESCORE"))
-		conf.rescore = (uint32_t)atoi(getenv("RESCORE"));
-	if (getenv("LISTS"))
-		conf.lists = (uint32_t)atoi(getenv("LISTS"));
+	conf.quantiser = quantiser_of(getenv("QUANTISER"));
+	conf.quantiser_bits = number_of("BITS");
+	conf.rescore = number_of("RESCORE");
+	conf.lists = number_of("LISTS");
+	conf.links = number_of("LINKS");
+	conf.effort_add = number_of("EFFORT_ADD");
 	index = build(&s, &conf);
 	if (sl_scratch_new(&scratch))
 		fail("no memory", "scratch");
