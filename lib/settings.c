@@ -79,6 +79,7 @@ static struct cache_conf conf_of(const struct sl_conf *c)
 		.ttl_ns = c->cache.ttl_ns,
 		.mmap_threshold = c->cache.mmap_threshold,
 		.sendfile = true,
+		.direct = CACHE_DIRECT_NEVER,
 		.durability = (enum sl_durability)c->cache.durability,
 		.memory_bytes = c->cache.memory_max_bytes,
 	};

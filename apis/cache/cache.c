@@ -700,6 +700,8 @@ static const struct {
 	FIGURE(evicted), FIGURE(carried), FIGURE(removed), FIGURE(quarantined),
 	FIGURE(extents), FIGURE(extent_bytes), FIGURE(slices), FIGURE(slice_bytes),
 	FIGURE(mapped), FIGURE(mapped_bytes),
+	FIGURE(direct), FIGURE(direct_bytes), FIGURE(direct_refused), FIGURE(direct_no_memory),
+	FIGURE(copies), FIGURE(copy_bytes),
 	FIGURE(verified_blocks),
 };
 

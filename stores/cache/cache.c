@@ -313,6 +313,7 @@ void cache_configure(struct cache *c, const struct cache_conf *conf)
 	TAKE(c, &new, ttl_ns);
 	TAKE(c, &new, mmap_threshold);
 	TAKE(c, &new, sendfile);
+	TAKE(c, &new, direct);
 	TAKE(c, &new, memory_bytes);
 	TAKE(c, &new, scrub_bytes_per_s);
 	TAKE(c, &new, scrub_rest_ns);
@@ -472,6 +473,12 @@ static void add_counts(struct cache_stat *st, const struct counts *n)
 	ADD(st, n, slice_bytes);
 	ADD(st, n, mapped);
 	ADD(st, n, mapped_bytes);
+	ADD(st, n, direct);
+	ADD(st, n, direct_bytes);
+	ADD(st, n, direct_refused);
+	ADD(st, n, direct_no_memory);
+	ADD(st, n, copies);
+	ADD(st, n, copy_bytes);
 	ADD(st, n, verified_blocks);
 }
 

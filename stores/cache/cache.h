@@ -38,6 +38,13 @@ enum cache_event {
 	CACHE_EVENT_LAST
 };
 
+/* Whether bodies that are not in the page cache are read past it. */
+enum cache_direct {
+	CACHE_DIRECT_AUTO, /* when they are asked for the first time, and it is 1 MiB at most */
+	CACHE_DIRECT_ALWAYS, /* as often as they are not there */
+	CACHE_DIRECT_NEVER
+};
+
 /**
  * struct cache_conf - how a cache is kept; zero fields take the defaults.
  * @dir, @path: where: a folder, made if it is missing (but for its parents).
@@ -48,7 +55,8 @@ enum cache_event {
  * @ttl_ns: how long an object lives whose storer does not say (0: for ever).
  * @mmap_threshold: objects of at least so many bytes stay in the page cache, smaller ones are kept
  *	in memory of the cache's own (64 KiB).
- * @sendfile: give large objects out as extents of their file.
+ * @sendfile: give large objects out as extents of their file. @direct: or read them past the page
+ *	cache.
  * @durability: when what is stored counts as stored; as node.durability.
  * @memory_bytes: for small objects and the heads of large ones, on all cores together (128 MiB).
  * @scrub_bytes_per_s, @scrub_rest_ns: the background check (0: none; an hour).
@@ -64,6 +72,7 @@ struct cache_conf {
 	int64_t ttl_ns;
 	uint64_t mmap_threshold;
 	bool sendfile;
+	enum cache_direct direct;
 	enum sl_durability durability;
 	uint64_t memory_bytes;
 	uint64_t scrub_bytes_per_s;
@@ -90,8 +99,8 @@ int cache_open(uint32_t cores, const struct cache_conf *conf, struct cache **ret
 int cache_start(struct cache *c, int64_t deadline);
 
 /*
- * Takes over max_bytes, object_max_bytes, ttl_ns, mmap_threshold, sendfile, memory_bytes and
- * scrub_bytes_per_s.
+ * Takes over max_bytes, object_max_bytes, ttl_ns, mmap_threshold, sendfile, direct, memory_bytes
+ * and scrub_bytes_per_s.
  */
 void cache_configure(struct cache *c, const struct cache_conf *conf);
 
@@ -266,6 +275,7 @@ struct cache_stat {
 	uint64_t hits, memory_hits, misses, stored, stored_bytes;
 	uint64_t evicted, carried, removed, quarantined;
 	uint64_t extents, extent_bytes, slices, slice_bytes, mapped, mapped_bytes;
+	uint64_t direct, direct_bytes, direct_refused, direct_no_memory, copies, copy_bytes;
 	uint64_t verified_blocks;
 };
 

@@ -226,6 +226,9 @@ struct index {
 /* The first seg->records of the index as they lie on disk. */
 int cseg_read_index(struct segment *g, struct index *index, int64_t deadline);
 
+/* Opens its file once more, for direct reads of this core; -ENOENT: it was removed meanwhile. */
+int cseg_open_direct(const struct segment *g, struct sl_direct **ret_file, int64_t deadline);
+
 /* Whether @index is what the seal tells of; a segment that was not sealed has no seal. */
 bool cseg_is_sealed_as(struct segment *g, const uint8_t *index, uint32_t *ret_durable);
 
@@ -304,12 +307,20 @@ struct counts {
 	uint64_t memory_objects, memory_bytes;
 	uint64_t hits, memory_hits, misses;
 	uint64_t extents, extent_bytes, slices, slice_bytes, mapped, mapped_bytes;
+	uint64_t direct, direct_bytes, direct_refused, direct_no_memory, copies, copy_bytes;
 	uint64_t verified_blocks;
 };
 
 static inline void count_up(uint64_t *slot, uint64_t n)
 {
 	__atomic_store_n(slot, *slot + n, __ATOMIC_RELAXED);
+}
+
+/* In the metrics of this core, if it is one. */
+static inline void cache_count(enum sl_metric id, uint64_t n)
+{
+	if (sl_core_self())
+		sl_metric_add(sl_core_metrics(sl_core_self()), id, n);
 }
 
 /**
@@ -451,7 +462,7 @@ struct place {
 int shard_find(struct shard *s, const uint64_t hash[2], int64_t now_ms, struct sl_core *to,
 	       struct place *ret_place);
 
-/* ---- views (view.c, load.c, map.c) ---------------------------------------------------- */
+/* ---- views (view.c, load.c, direct.c, map.c) ---------------------------------------------------- */
 
 /**
  * struct view - an object as it was loaded by a core.
@@ -459,7 +470,8 @@ int shard_find(struct shard *s, const uint64_t hash[2], int64_t now_ms, struct s
  * of coming; @next: of its bucket. @text: key, tags and meta. @body: all of it, or NULL: it lies in
  * @file at @body_pos, with @sums of its blocks, of which those in @seen were verified and have been
  * in the page cache since, as was looked at last for all of them at @looked_at. @dead: no longer
- * found. @used: asked for since it was last passed over.
+ * found. @used: asked for since it was last passed over. @direct: its file past the page cache, once
+ * it was opened; @no_direct: that does not work.
  */
 struct view {
 	struct cache_object o;
@@ -474,10 +486,11 @@ struct view {
 	uint64_t body_pos;
 	const uint64_t *sums;
 	uint64_t *seen;
+	struct sl_direct *direct;
 	int64_t looked_at;
 	size_t memory;
 	uint8_t hits; /* told its home */
-	bool dead, used;
+	bool dead, used, no_direct;
 };
 
 /* A load that is under way, so that others wait for it. */
@@ -520,6 +533,13 @@ int view_load(struct cache *c, const struct place *at, const uint64_t hash[2],
 
 /* Verifies blocks of a large body that were not, or that left the page cache since. */
 int view_verify(struct view *w, uint64_t off, uint64_t len, int64_t deadline);
+
+/**
+ * direct_parts() - bytes of a large body past the page cache, if that is the better way.
+ * Return: parts, as cache_parts(); 0: the page cache is the way; -errno of what was read.
+ */
+int direct_parts(struct view *w, uint64_t off, uint64_t len, struct sl_part *ret_parts,
+		 int64_t deadline);
 
 /* Whether block @b of a large body was verified; and forgets that of those that left the cache. */
 static inline bool view_has_seen(const struct view *w, uint64_t b)

@@ -18,6 +18,7 @@ static void view_gone(struct sl_buf *buf)
 {
 	struct view *w = sl_container_of(buf, struct view, buf);
 
+	sl_direct_close(w->direct);
 	sl_file_release(w->file);
 	free(w);
 }

@@ -272,6 +272,14 @@ int cseg_read_index(struct segment *g, struct index *index, int64_t deadline)
 	return 0;
 }
 
+int cseg_open_direct(const struct segment *g, struct sl_direct **ret_file, int64_t deadline)
+{
+	char name[NAME_BYTES];
+
+	cseg_name(name, g->seq);
+	return sl_direct_open(g->shard->dir, name, ret_file, deadline);
+}
+
 bool cseg_is_sealed_as(struct segment *g, const uint8_t *index, uint32_t *ret_durable)
 {
 	uint8_t block[SEG_HEADER_BYTES];

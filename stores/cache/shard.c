@@ -71,12 +71,6 @@ void shard_event(const struct shard *s, enum cache_event event, int64_t a, int64
 		s->c->conf.event(s->c->conf.arg, event, a, b);
 }
 
-static void count_metric(enum sl_metric id, uint64_t n)
-{
-	if (sl_core_self())
-		sl_metric_add(sl_core_metrics(sl_core_self()), id, n);
-}
-
 /* ---- its space -------------------------------------------------------------------------- */
 
 uint64_t shard_max_bytes(const struct shard *s)
@@ -351,7 +345,7 @@ static int enter(struct shard *s, struct segment *g, uint64_t pos, const struct 
 		*ret_old_flags = old.flags;
 	} else {
 		count_up(&s->n.objects, 1);
-		count_metric(SL_M_CACHE_OBJECTS, 1);
+		cache_count(SL_M_CACHE_OBJECTS, 1);
 	}
 	return 0;
 }
@@ -390,8 +384,8 @@ int shard_commit(struct shard *s, struct segment *g, uint64_t pos, const struct 
 		cache_forget(s->c, h->hash, old_flags & SLOT_SHARED);
 	count_up(&s->n.stored, 1);
 	count_up(&s->n.stored_bytes, h->bytes);
-	count_metric(SL_M_CACHE_STORED, 1);
-	count_metric(SL_M_CACHE_STORED_BYTES, h->bytes);
+	cache_count(SL_M_CACHE_STORED, 1);
+	cache_count(SL_M_CACHE_STORED_BYTES, h->bytes);
 	return 0;
 }
 
@@ -470,7 +464,7 @@ static void put_back(struct shard *s, struct cache_slot *slot)
 		return;
 	s3fifo_added(&s->fifo, slot);
 	count_up(&s->n.objects, 1);
-	count_metric(SL_M_CACHE_OBJECTS, 1);
+	cache_count(SL_M_CACHE_OBJECTS, 1);
 }
 
 int shard_take(struct shard *s, const uint64_t hash[2], uint64_t version, enum journal_type type,
@@ -486,7 +480,7 @@ int shard_take(struct shard *s, const uint64_t hash[2], uint64_t version, enum j
 	cache_table_del(&s->table, slot);
 	forgets_add(f, s->c, hash, copy.flags);
 	count_up(&s->n.objects, (uint64_t)-1);
-	count_metric(SL_M_CACHE_OBJECTS, (uint64_t)-1);
+	cache_count(SL_M_CACHE_OBJECTS, (uint64_t)-1);
 	if (type)
 		s3fifo_removed(&s->fifo, &copy);
 	else if (!(copy.flags & SLOT_SHADOWS))

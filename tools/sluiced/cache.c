@@ -52,6 +52,7 @@ static struct cache_conf conf_of(const struct daemon *d)
 		.ttl_ns = c->cache.ttl_ns,
 		.mmap_threshold = c->cache.mmap_threshold,
 		.sendfile = c->cache.sendfile,
+		.direct = (enum cache_direct)c->cache.direct,
 		.durability = (enum sl_durability)c->cache.durability,
 		.memory_bytes = c->cache.memory_max_bytes,
 		.scrub_bytes_per_s = c->cache.scrub_bytes_per_s,
