@@ -158,6 +158,46 @@ static struct sl_estimate range(const struct guess *g, const struct sl_filter *f
 	return of_pairs(x, b);
 }
 
+static uint32_t token_rows(const struct payload_index *x, struct token token)
+{
+	char key[256];
+	const struct word *w;
+
+	if (token.n > sizeof(key))
+		return count_of(x->present);
+	w = dict_find(&x->dict, key, (uint32_t)token_fold(token, x->conf.tokeniser.keep_case, key));
+	return w ? posting_count(&w->rows) : 0;
+}
+
+/* There are at most as many rows as of the rarest token, or of all of them. */
+static struct sl_estimate words(const struct payload_index *x, const struct sl_filter *f)
+{
+	struct tokens q = tokens_of(&f->tokeniser, f->text, f->text_n);
+	uint32_t rarest = UINT32_MAX, present = count_of(x->present), n = 0, max;
+	bool any = f->kind == SL_FILTER_WORDS_ANY;
+	struct token token;
+	uint64_t sum = 0;
+
+	for (; tokens_next(&q, &token); n++) {
+		uint32_t rows = token_rows(x, token);
+
+		rarest = sl_min(rarest, rows);
+		sum += rows;
+	}
+	max = any || !n ? (uint32_t)sl_min(sum, (uint64_t)present) : rarest;
+	return (struct sl_estimate){0, max, max};
+}
+
+static struct sl_estimate text(const struct guess *g, const struct sl_filter *f)
+{
+	struct payload_index *x = payload_find(g->p, g->in, f->path, SL_PAYLOAD_TEXT);
+
+	if (!x || f->kind == SL_FILTER_LIKE || f->kind == SL_FILTER_SUBSTRING ||
+	    f->tokeniser.kind == SL_TOKENS_PREFIX || !payload_has_tokens(x, f))
+		return unknown_item(g, f->path);
+	return words(x, f);
+}
+
 static __attribute__((noinline)) struct sl_estimate places(const struct guess *g,
 							   const struct sl_filter *f)
 {
@@ -291,7 +331,7 @@ static struct sl_estimate guess(const struct guess *g, const struct sl_filter *f
 	case SL_FILTER_HAS_VECTOR:
 		return has_vector(g, f);
 	default:
-		return unknown_item(g, f->path);
+		return text(g, f);
 	}
 }
 

@@ -192,6 +192,9 @@ struct payload_index *payload_find(const struct sl_payload *p, const struct payl
 struct payload_index *payload_find_for(const struct sl_payload *p, const struct payload_nest *in,
 				       const char *path, enum sl_value_type type);
 
+/* Whether its tokens are those that a condition of @text looks for. */
+bool payload_has_tokens(const struct payload_index *x, const struct sl_filter *f);
+
 /* One more, at the end; it is the payload's from then on. */
 int payload_append(struct sl_payload *p, struct payload_index *x);
 
