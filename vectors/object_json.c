@@ -140,11 +140,11 @@ static int read_typed(struct reading *r, yyjson_val *v, struct node *node)
 		return is_text(v, node);
 	case SL_VALUE_DATE:
 		return yyjson_is_str(v) &&
-		       object_date_parse(yyjson_get_str(v), yyjson_get_len(v), &node->integer);
+		       sl_date_parse(yyjson_get_str(v), yyjson_get_len(v), &node->integer);
 	case SL_VALUE_UUID:
 		node->n = sizeof(node->uuid);
 		return yyjson_is_str(v) &&
-		       object_uuid_parse(yyjson_get_str(v), yyjson_get_len(v), node->uuid);
+		       sl_uuid_parse(yyjson_get_str(v), yyjson_get_len(v), node->uuid);
 	case SL_VALUE_GEO:
 		return read_geo(v, node);
 	default:
@@ -279,7 +279,7 @@ static bool read_beacon(const char *p, size_t n, struct reference *ret)
 	ret->target = p;
 	ret->target_n = slash ? (uint32_t)(slash - p) : 0;
 	p = slash ? slash + 1 : p;
-	return object_uuid_parse(p, (size_t)(end - p), ret->uuid);
+	return sl_uuid_parse(p, (size_t)(end - p), ret->uuid);
 }
 
 /* A list of nothing but maps with a beacon. */
@@ -400,7 +400,7 @@ static int put_id(struct reading *r, yyjson_val *v)
 		sl_object_put_key_integer(r->b, yyjson_get_uint(v));
 		return 0;
 	}
-	if (!yyjson_is_str(v) || !object_uuid_parse(yyjson_get_str(v), yyjson_get_len(v), uuid))
+	if (!yyjson_is_str(v) || !sl_uuid_parse(yyjson_get_str(v), yyjson_get_len(v), uuid))
 		return wrong(r, -EINVAL, "id: neither a UUID%s",
 			     r->form == SL_JSON_POINT ? " nor an integer from 0 to 2^64 - 1"
 						      : " nor absent");

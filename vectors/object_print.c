@@ -55,9 +55,9 @@ static yyjson_mut_val *print_date(struct printing *p, const struct sl_value *v)
 
 static yyjson_mut_val *print_uuid(struct printing *p, const uint8_t *uuid)
 {
-	char text[OBJECT_UUID_TEXT];
+	char text[SL_UUID_TEXT_BYTES];
 
-	object_uuid_print(uuid, text);
+	sl_uuid_print(uuid, text);
 	return yyjson_mut_strncpy(p->doc, text, sizeof(text));
 }
 
@@ -217,7 +217,7 @@ static yyjson_mut_val *print_beacon(struct printing *p, const char *target, size
 				    const uint8_t *uuid)
 {
 	static const char head[] = "weaviate://localhost/";
-	size_t len = sizeof(head) - 1 + n + 1 + OBJECT_UUID_TEXT, at = sizeof(head) - 1;
+	size_t len = sizeof(head) - 1 + n + 1 + SL_UUID_TEXT_BYTES, at = sizeof(head) - 1;
 	char *text = malloc(len);
 	yyjson_mut_val *map = yyjson_mut_obj(p->doc);
 
@@ -228,8 +228,8 @@ static yyjson_mut_val *print_beacon(struct printing *p, const char *target, size
 	at += n;
 	if (n)
 		text[at++] = '/';
-	object_uuid_print(uuid, text + at);
-	if (!yyjson_mut_obj_add_strncpy(p->doc, map, "beacon", text, at + OBJECT_UUID_TEXT))
+	sl_uuid_print(uuid, text + at);
+	if (!yyjson_mut_obj_add_strncpy(p->doc, map, "beacon", text, at + SL_UUID_TEXT_BYTES))
 		p->failed = true;
 	free(text);
 	return map;

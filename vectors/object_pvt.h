@@ -12,11 +12,11 @@
 
 #include <sluice/assert.h>
 #include <sluice/bytes.h>
-#include <sluice/object.h>
 #include <sluice/util.h>
 #include <yyjson.h>
 
 #include "distance.h"
+#include "object.h"
 
 /* ---- the layout ------------------------------------------------------------------------- */
 
@@ -191,7 +191,6 @@ struct step object_path_step(const char **path);
 
 /* ---- texts ------------------------------------------------------------------------------ */
 
-#define OBJECT_UUID_TEXT 36
 #define OBJECT_DATE_TEXT 28
 #define OBJECT_DATE_MIN INT64_C(-62167219200000000) /* the year 0 */
 #define OBJECT_DATE_MAX INT64_C(253402300799999999) /* the end of 9999 */
@@ -199,12 +198,6 @@ struct step object_path_step(const char **path);
 bool object_is_utf8(const char *p, size_t n);
 bool object_is_geo(double latitude, double longitude);
 
-/* 8-4-4-4-12 hexadecimal digits, or 32 of them. */
-bool object_uuid_parse(const char *p, size_t n, uint8_t ret_uuid[SL_OBJECT_UUID_BYTES]);
-void object_uuid_print(const uint8_t *uuid, char ret_text[OBJECT_UUID_TEXT]);
-
-/* RFC 3339; also a date alone, a space for the T, no zone for UTC. What is below 1 us is cut. */
-bool object_date_parse(const char *p, size_t n, int64_t *ret_us);
 size_t object_date_print(int64_t us, char ret_text[OBJECT_DATE_TEXT]);
 
 /* Base64 with or without its padding. @ret_data has room for n / 4 * 3 + 3. */

@@ -2,7 +2,7 @@
 /*
  * What values are as text: UTF-8, UUIDs, dates, Base64.
  *
- * Interface: object_pvt.h.
+ * Interface: object.h (UUIDs, dates), object_pvt.h.
  *
  * Order of parts: UTF-8; places; UUIDs; dates; Base64.
  */
@@ -75,17 +75,17 @@ static bool is_dash(size_t at)
 	return at == 8 || at == 13 || at == 18 || at == 23;
 }
 
-bool object_uuid_parse(const char *p, size_t n, uint8_t ret_uuid[SL_OBJECT_UUID_BYTES])
+bool sl_uuid_parse(const char *p, size_t n, uint8_t ret_uuid[SL_OBJECT_UUID_BYTES])
 {
 	uint8_t uuid[SL_OBJECT_UUID_BYTES] = {0};
 	size_t nibble = 0;
 
-	if (n != OBJECT_UUID_TEXT && n != 2 * SL_OBJECT_UUID_BYTES)
+	if (n != SL_UUID_TEXT_BYTES && n != 2 * SL_OBJECT_UUID_BYTES)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		int d = digit(p[i]);
 
-		if (n == OBJECT_UUID_TEXT && is_dash(i)) {
+		if (n == SL_UUID_TEXT_BYTES && is_dash(i)) {
 			if (p[i] != '-')
 				return false;
 			continue;
@@ -99,11 +99,11 @@ bool object_uuid_parse(const char *p, size_t n, uint8_t ret_uuid[SL_OBJECT_UUID_
 	return true;
 }
 
-void object_uuid_print(const uint8_t *uuid, char ret_text[OBJECT_UUID_TEXT])
+void sl_uuid_print(const uint8_t *uuid, char ret_text[SL_UUID_TEXT_BYTES])
 {
 	size_t nibble = 0;
 
-	for (size_t i = 0; i < OBJECT_UUID_TEXT; i++) {
+	for (size_t i = 0; i < SL_UUID_TEXT_BYTES; i++) {
 		if (is_dash(i)) {
 			ret_text[i] = '-';
 			continue;
@@ -207,13 +207,15 @@ static int64_t time_us(struct cursor *c)
 
 	must_be(c, ":");
 	s += number(c, 2, 59) * 60;
+	if (c->p == c->end)
+		return s * 1000000;
 	must_be(c, ":");
 	s += number(c, 2, 60);
 	us = fraction_us(c);
 	return (s - zone_s(c)) * 1000000 + us;
 }
 
-bool object_date_parse(const char *p, size_t n, int64_t *ret_us)
+bool sl_date_parse(const char *p, size_t n, int64_t *ret_us)
 {
 	struct cursor c = {.p = p, .end = p + n};
 	int64_t year = number(&c, 4, 9999), month, day, us;

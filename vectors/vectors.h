@@ -5,7 +5,9 @@
 
 #include "batch.h"
 #include "distance.h"
+#include "filter.h"
 #include "index.h"
 #include "object.h"
+#include "payload.h"
 
 #endif
