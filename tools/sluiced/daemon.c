@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "daemon.h"
 
@@ -158,6 +159,26 @@ static uint64_t max_age_s(const struct daemon *d)
 	return (uint64_t)(d->conf.statics.max_age_ns / SL_SEC);
 }
 
+/*
+ * How many files each core may keep open: half of the descriptors that there may be, at most, for
+ * connections and stores need theirs.
+ */
+static uint32_t kept_files(const struct daemon *d, uint32_t cores)
+{
+	uint64_t wanted = d->conf.statics.open_files, most;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return (uint32_t)wanted;
+	most = sl_max(limit.rlim_cur / 2 / cores, (rlim_t)1);
+	if (wanted <= most)
+		return (uint32_t)wanted;
+	sl_log_warn("static.open-files-lowered", SL_KV(wanted, wanted), SL_KV(kept, most),
+		    SL_KV(limit, (uint64_t)limit.rlim_cur),
+		    SL_KV(cure, "raise LimitNOFILE (ulimit -Hn), or lower static.open_files"));
+	return (uint32_t)most;
+}
+
 static int open_files(struct daemon *d, uint32_t cores, char *why, size_t why_len)
 {
 	const char *root = d->conf.statics.root;
@@ -172,7 +193,7 @@ static int open_files(struct daemon *d, uint32_t cores, char *why, size_t why_le
 	err = sl_static_new(&(struct sl_static_conf){
 				    .dir = d->root,
 				    .cores = cores,
-				    .files_max = (uint32_t)d->conf.statics.open_files,
+				    .files_max = kept_files(d, cores),
 				    .check_ns = STATIC_CHECK_NS,
 				    .idle_ns = STATIC_IDLE_NS,
 			    }, &d->files);
@@ -180,17 +201,8 @@ static int open_files(struct daemon *d, uint32_t cores, char *why, size_t why_le
 		sl_close(d->root);
 		return err;
 	}
-	return http_server_init(&d->web, &(struct http_server_conf){
-						 .name = listener_names[LISTENER_STATIC],
-						 .log = d->access_log,
-						 .cores = cores,
-						 .registry = d->registry,
-						 .head_bytes_max = d->conf.http.max_head_bytes,
-						 .body_bytes_max = d->conf.http.max_body_bytes,
-						 .files = d->files,
-						 .index = d->conf.statics.index,
-						 .max_age_s = max_age_s(d),
-					 });
+	http_static_init(&d->static_api, d->files, d->conf.statics.index, max_age_s(d));
+	return apis_serve(d, LISTENER_STATIC, cores, &d->web);
 }
 
 static void close_files(struct daemon *d)
@@ -346,7 +358,7 @@ static void apply(struct daemon *d)
 		     (enum sl_log_format)d->conf.node.log_format);
 	http_server_set_limits(&d->http, d->conf.http.max_head_bytes, d->conf.http.max_body_bytes);
 	http_server_set_limits(&d->web, d->conf.http.max_head_bytes, d->conf.http.max_body_bytes);
-	http_server_set_max_age(&d->web, max_age_s(d));
+	http_static_set_max_age(&d->static_api, max_age_s(d));
 	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
 		sl_call(sl_cores_at(d->cores, i), configure_topics, d, SL_NEVER);
 	cache_apply(d);
@@ -560,21 +572,6 @@ static int open_access_log(struct daemon *d, uint32_t cores, char *why, size_t w
 			     &d->access_log, why, why_len);
 }
 
-static int open_http(struct daemon *d, uint32_t cores)
-{
-	return http_server_init(&d->http, &(struct http_server_conf){
-						  .name = listener_names[LISTENER_HTTP],
-						  .log = d->access_log,
-						  .cores = cores,
-						  .registry = d->registry,
-						  .head_bytes_max = d->conf.http.max_head_bytes,
-						  .body_bytes_max = d->conf.http.max_body_bytes,
-						  .cache = d->cache,
-						  .keys = &d->keys,
-						  .purges = d->proxy,
-					  });
-}
-
 static int start_cores(struct daemon *d, char *why, size_t why_len)
 {
 	int nodes[CPU_SETSIZE];
@@ -606,7 +603,7 @@ static int start_cores(struct daemon *d, char *why, size_t why_len)
 	if (!err)
 		err = proxy_begin(d, conf.n, why, why_len);
 	if (!err)
-		err = open_http(d, conf.n);
+		err = apis_serve(d, LISTENER_HTTP, conf.n, &d->http);
 	if (!err && d->conf.statics.listen.n)
 		err = open_files(d, conf.n, why, why_len);
 	if (!err)
