@@ -82,8 +82,8 @@ $(error a library is missing: run scripts/bootstrap build ($(shell \
 endif
 pkg-libs := $(shell pkg-config --libs $(packages))
 endif
-# A program is linked only to the libraries that it calls.
-libs := -Wl,--as-needed $(pkg-libs) -lm
+# A program is linked only to the libraries that it calls. CRoaring comes without a .pc file.
+libs := -Wl,--as-needed $(pkg-libs) -lroaring -lm
 
 # Freestanding, so that no header of the C library is looked at; the kernel's own ones of Debian
 # are below the architecture's name.
