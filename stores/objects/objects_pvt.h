@@ -150,6 +150,10 @@ static inline bool batch_full(const struct batch *b)
 	return b->n >= BATCH_OPS_MAX || b->len >= BATCH_BYTES;
 }
 
+/* Header and entries as they lie before the objects, at no place yet; its entries' places are those
+ * in the batch then. To be freed. Return: NULL: out of memory. */
+uint8_t *batch_table(struct batch *b, size_t *ret_n);
+
 /**
  * batch_append() - append it to @log; its entries' places are those in the batch then.
  * @ret_base: the offset of its first operation. Return: 0 or -errno.
