@@ -317,7 +317,7 @@ static inline void count_up(uint64_t *slot, uint64_t n)
 }
 
 /* In the metrics of this core, if it is one. */
-static inline void cache_count(enum sl_metric id, uint64_t n)
+static inline void cache_count(enum sl_metric_id id, uint64_t n)
 {
 	if (sl_core_self())
 		sl_metric_add(sl_core_metrics(sl_core_self()), id, n);

@@ -281,7 +281,7 @@ TEST_F(files, what_did_not_change_stays_open)
 	run(self, find_unchanged);
 }
 
-static uint64_t counted(enum sl_metric metric)
+static uint64_t counted(enum sl_metric_id metric)
 {
 	return sl_core_metrics(sl_core_self())->scalars[metric];
 }
