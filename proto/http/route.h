@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Routes: which handler answers which method on which path. */
+/*
+ * Routes: which handler answers which method on which path. The one header that who answers
+ * requests includes: it brings requests, responses, and JSON.
+ */
 #ifndef PROTO_HTTP_ROUTE_H
 #define PROTO_HTTP_ROUTE_H
 
+#include "json.h"
 #include "request.h"
 #include "response.h"
 
