@@ -102,6 +102,9 @@ static const struct http_route routes[] = {
 	{HTTP_ON(POST), "/count", count_items, HTTP_ROUTE_LONG_BODY},
 };
 
+static const struct http_api api = {
+	.name = "count", .routes = routes, .routes_n = SL_ARRAY_SIZE(routes)};
+
 static char list[2 * BODY_MAX + 100];
 
 static const char *list_of(size_t items)
@@ -153,7 +156,7 @@ static void ask_for_counts(struct web *w)
 TEST(bodies_are_read_whole_up_to_a_bound)
 {
 	struct web w = {.client = ask_for_counts,
-			.conf = {.routes = routes, .routes_n = SL_ARRAY_SIZE(routes)}};
+			.conf = {.apis = &api, .apis_n = 1}};
 
 	web_run(&w);
 }
