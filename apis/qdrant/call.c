@@ -372,6 +372,7 @@ int qd_serve(struct http_request *rq, struct http_response *rs, int64_t deadline
 	err = answer(&c, run(&c, need, fn));
 	http_json_done(&c.j);
 	http_arena_done(&c.arena);
-	objects_view_release(c.view);
+	if (c.view)
+		objects_view_release(c.view);
 	return err;
 }

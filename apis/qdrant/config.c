@@ -56,7 +56,7 @@ static const char *distance_name(enum sl_metric metric)
 	return "Hamming";
 }
 
-static const char *schema_name(uint32_t type)
+static const char *schema_name(enum sl_payload_type type)
 {
 	for (size_t i = 0; i < SL_ARRAY_SIZE(schemas); i++)
 		if (schemas[i].type == type)
@@ -377,7 +377,7 @@ static int meta_add_vectors(struct meta *meta, const struct objects_collection *
 	return yyjson_mut_obj_add_val(doc, meta->params, "vectors", all) ? 0 : -ENOMEM;
 }
 
-static int meta_add_schema(struct meta *meta, const char *path, uint32_t type)
+static int meta_add_schema(struct meta *meta, const char *path, enum sl_payload_type type)
 {
 	yyjson_mut_val *one = yyjson_mut_obj(meta->doc);
 	yyjson_mut_val *key = yyjson_mut_strcpy(meta->doc, path);
@@ -418,16 +418,53 @@ static int check_own(struct qd_call *c)
 
 /* ---- indexes ---------------------------------------------------------------------------- */
 
+static const struct {
+	const char *name;
+	enum sl_tokens kind;
+} tokenisers[] = {
+	{"word", SL_TOKENS_WORD},
+	{"whitespace", SL_TOKENS_SPACE},
+	{"prefix", SL_TOKENS_PREFIX},
+	{"multilingual", SL_TOKENS_WORD},
+};
+
+static int read_tokeniser(struct qd_call *c, yyjson_val *v, struct sl_tokeniser *ret)
+{
+	uint64_t min = 0, max = 0;
+	const char *name = "word";
+	bool lowercase = true;
+	int err = qd_get_string(c, v, "tokenizer", &name);
+
+	if (!err)
+		err = qd_get_bool(c, v, "lowercase", &lowercase);
+	if (!err)
+		err = qd_get_uint(c, v, "min_token_len", UINT32_MAX, &min);
+	if (!err)
+		err = qd_get_uint(c, v, "max_token_len", UINT32_MAX, &max);
+	if (err)
+		return err;
+	*ret = (struct sl_tokeniser){
+		.keep_case = !lowercase, .min = (uint32_t)min, .max = (uint32_t)max};
+	for (size_t i = 0; i < SL_ARRAY_SIZE(tokenisers); i++) {
+		if (!strcmp(tokenisers[i].name, name)) {
+			ret->kind = tokenisers[i].kind;
+			return 0;
+		}
+	}
+	return qd_format_error(c, "tokenizer: expected word, whitespace, prefix or multilingual");
+}
+
 /* "keyword", or {"type": "keyword", …}. */
-static int read_schema(struct qd_call *c, yyjson_val *v, uint32_t *ret_type)
+static int read_schema(struct qd_call *c, yyjson_val *v, struct sl_payload_conf *ret)
 {
 	const char *name = yyjson_is_str(v) ? yyjson_get_str(v)
 					    : yyjson_get_str(yyjson_obj_get(v, "type"));
 
 	for (size_t i = 0; name && i < SL_ARRAY_SIZE(schemas); i++) {
 		if (!strcmp(schemas[i].name, name)) {
-			*ret_type = schemas[i].type;
-			return 0;
+			ret->type = schemas[i].type;
+			return ret->type == SL_PAYLOAD_TEXT ? read_tokeniser(c, v, &ret->tokeniser)
+							    : 0;
 		}
 	}
 	return qd_format_error(c, "field_schema: expected keyword, integer, float, bool, datetime, "
@@ -435,13 +472,13 @@ static int read_schema(struct qd_call *c, yyjson_val *v, uint32_t *ret_type)
 }
 
 /* All indexes but those of @path, with room for one more. */
-static int copy_indexes(struct qd_call *c, const char *path, struct objects_index_conf **ret,
+static int copy_indexes(struct qd_call *c, const char *path, struct sl_payload_conf **ret,
 			uint32_t *ret_n)
 {
 	const struct objects_collection_conf *conf = &c->collection->conf;
 
 	*ret_n = 0;
-	*ret = http_arena_array(&c->arena, struct objects_index_conf, conf->indexes_n + 1);
+	*ret = http_arena_array(&c->arena, struct sl_payload_conf, conf->indexes_n + 1);
 	if (!*ret)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < conf->indexes_n; i++)
@@ -453,19 +490,19 @@ static int copy_indexes(struct qd_call *c, const char *path, struct objects_inde
 int qd_conf_index(struct qd_call *c, const char *path, yyjson_val *schema,
 		  struct objects_collection_conf *ret_conf)
 {
-	struct objects_index_conf *indexes;
+	struct sl_payload_conf *indexes, index = {.path = path};
 	struct meta meta;
-	uint32_t n, type = 0;
+	uint32_t n;
 	int err = check_own(c);
 
 	if (!err)
-		err = read_schema(c, schema, &type);
+		err = read_schema(c, schema, &index);
 	if (!err)
 		err = copy_indexes(c, path, &indexes, &n);
 	if (!err)
 		err = meta_of(c, &meta);
 	if (!err)
-		err = meta_add_schema(&meta, path, type);
+		err = meta_add_schema(&meta, path, index.type);
 	if (!err && yyjson_is_obj(schema))
 		err = put(&meta, yyjson_mut_obj_get(meta.schema, path), "params", schema);
 	*ret_conf = c->collection->conf;
@@ -473,7 +510,7 @@ int qd_conf_index(struct qd_call *c, const char *path, yyjson_val *schema,
 		err = meta_write(c, &meta, ret_conf);
 	if (err)
 		return err;
-	indexes[n++] = (struct objects_index_conf){path, type};
+	indexes[n++] = index;
 	ret_conf->indexes = indexes;
 	ret_conf->indexes_n = n;
 	return 0;
@@ -482,7 +519,7 @@ int qd_conf_index(struct qd_call *c, const char *path, yyjson_val *schema,
 int qd_conf_unindex(struct qd_call *c, const char *path, struct objects_collection_conf *ret_conf,
 		    bool *ret_changed)
 {
-	struct objects_index_conf *indexes;
+	struct sl_payload_conf *indexes;
 	struct meta meta;
 	uint32_t n;
 	int err = check_own(c);

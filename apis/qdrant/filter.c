@@ -107,30 +107,31 @@ static int operands_of(struct qd_call *c, yyjson_val *v, struct sl_filter *f)
 
 /* ---- matches ---------------------------------------------------------------------------- */
 
-/* What a text is looked at by: the tokens of the path's index; without one its bytes count. */
-static bool has_text_index(const struct qd_call *c, const char *path)
+/* The index of words at the path, or NULL. */
+static const struct sl_payload_conf *text_index(const struct qd_call *c, const char *path)
 {
 	const struct objects_collection_conf *conf = &c->collection->conf;
 
 	for (uint32_t i = 0; i < conf->indexes_n; i++)
 		if (conf->indexes[i].type == SL_PAYLOAD_TEXT &&
 		    !strcmp(conf->indexes[i].path, path))
-			return true;
-	return false;
+			return &conf->indexes[i];
+	return NULL;
 }
 
-/* @path: of the whole, of nested conditions too. */
-static int match_text(struct qd_call *c, yyjson_val *v, enum sl_filter_kind with_tokens,
+/* Words as the path's index has them; a "text" without one means its bytes. */
+static int match_text(struct qd_call *c, yyjson_val *v, enum sl_filter_kind kind,
 		      struct sl_filter *f)
 {
+	const struct sl_payload_conf *index = text_index(c, f->path);
+
 	if (!yyjson_is_str(v))
 		return qd_format_error(c, "match of \"%.100s\": expected a string", f->path);
-	f->kind = has_text_index(c, f->path) || with_tokens == SL_FILTER_WORDS_ANY ||
-				  with_tokens == SL_FILTER_PHRASE
-			  ? with_tokens
-			  : SL_FILTER_SUBSTRING;
+	f->kind = index || kind != SL_FILTER_WORDS ? kind : SL_FILTER_SUBSTRING;
 	f->text = yyjson_get_str(v);
 	f->text_n = yyjson_get_len(v);
+	if (index)
+		f->tokeniser = index->tokeniser;
 	return 0;
 }
 
@@ -690,39 +691,14 @@ int qd_filter_keys(struct qd_call *c, const struct objects_key *keys, uint32_t n
 
 /* ---- orders ----------------------------------------------------------------------------- */
 
-/* The store is told a value; a number or a date is made one by way of an object. */
 static int start_from(struct qd_call *c, yyjson_val *v, struct objects_order *ret)
 {
-	struct sl_object_builder *b;
-	const struct sl_object *o;
-	int64_t us = 0;
-	size_t n;
-	void *buf;
-	int err;
+	struct sl_operand *from = http_arena_new(&c->arena, struct sl_operand);
 
-	if (!yyjson_is_num(v) &&
-	    !(yyjson_is_str(v) && sl_date_parse(yyjson_get_str(v), yyjson_get_len(v), &us)))
-		return qd_format_error(c, "start_from: expected a number or a date");
-	err = sl_object_builder_new(&b);
-	if (err)
-		return err;
-	if (yyjson_is_str(v))
-		err = sl_object_put_date(b, SL_OBJECT_PROPERTIES, "v", us);
-	else if (yyjson_is_real(v) || yyjson_get_uint(v) > INT64_MAX)
-		err = sl_object_put_number(b, SL_OBJECT_PROPERTIES, "v", yyjson_get_num(v));
-	else
-		err = sl_object_put_integer(b, SL_OBJECT_PROPERTIES, "v", yyjson_get_sint(v));
-	if (!err)
-		err = sl_object_build_bytes(b, &n);
-	buf = err ? NULL : http_arena_alloc(&c->arena, n, 64);
-	if (!err)
-		err = buf ? sl_object_build(b, buf, n) : -ENOMEM;
-	if (!err)
-		err = sl_object_open(buf, n, &o);
-	if (!err)
-		ret->from = sl_value_get(sl_object_properties(o), "v", 1);
-	sl_object_builder_free(b);
-	return err;
+	if (!from)
+		return -ENOMEM;
+	ret->from = from;
+	return bound(c, v, ret->path, from);
 }
 
 int qd_order(struct qd_call *c, yyjson_val *v, struct objects_order *ret)

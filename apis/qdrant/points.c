@@ -224,6 +224,18 @@ static int read_facet(struct qd_call *c, const char **ret_key, const struct sl_f
 	return err ? err : qd_filter(c, qd_member(c->body, "filter"), ret_filter);
 }
 
+static void put_operand(struct http_json *j, const struct sl_operand *v)
+{
+	if (v->type == SL_VALUE_BOOLEAN)
+		http_json_bool(j, v->boolean);
+	else if (v->type == SL_VALUE_INTEGER)
+		http_json_int(j, v->integer);
+	else if (v->type == SL_VALUE_UUID)
+		http_json_uuid(j, v->uuid);
+	else
+		http_json_text(j, v->text.p, v->text.n);
+}
+
 int qd_points_facet(struct qd_call *c)
 {
 	const struct sl_filter *filter;
@@ -244,13 +256,13 @@ int qd_points_facet(struct qd_call *c)
 	for (uint32_t i = 0; i < n; i++) {
 		http_json_open(&c->j, '{');
 		http_json_key(&c->j, "value");
-		http_json_value(&c->j, SL_JSON_POINT, facets[i].value);
+		put_operand(&c->j, &facets[i].value);
 		http_json_key(&c->j, "count");
 		http_json_uint(&c->j, facets[i].n);
 		http_json_close(&c->j, '}');
 	}
 	http_json_close(&c->j, ']');
 	http_json_close(&c->j, '}');
-	objects_facets_done(facets, n);
+	free(facets);
 	return 0;
 }
