@@ -30,7 +30,6 @@
 #include "vectors/vectors.h"
 
 struct objects;
-struct sl_filter;
 
 /* ---- open and close --------------------------------------------------------------------- */
 
@@ -59,7 +58,6 @@ struct objects_conf {
 	uint32_t epoch;
 	struct sl_log_conf log;
 	struct sl_logs_conf logs;
-	uint64_t memory_max_bytes;
 	uint64_t snapshot_bytes;
 	int64_t idle_ns;
 	void (*event)(void *arg, enum objects_event event, const char *name, int64_t a);
@@ -117,14 +115,9 @@ struct objects_vector_conf {
 	bool on_disk;
 };
 
-/* One index over payloads. @type: as of vectors/payload.h. */
-struct objects_index_conf {
-	const char *path;
-	uint32_t type;
-};
-
 /**
  * struct objects_collection_conf - how a collection is kept.
+ * @indexes: over properties; a filter need not have one, but is slow without.
  * @strict: objects with vectors that are not in @vectors are refused; otherwise these are kept and
  *	not searched. An object may lack vectors either way.
  * @as_given: vectors of cosine are kept in objects as they came.
@@ -133,7 +126,7 @@ struct objects_index_conf {
 struct objects_collection_conf {
 	const struct objects_vector_conf *vectors;
 	uint32_t vectors_n;
-	const struct objects_index_conf *indexes;
+	const struct sl_payload_conf *indexes;
 	uint32_t indexes_n;
 	bool strict;
 	bool as_given;
@@ -203,8 +196,8 @@ int objects_delete(struct objects *o, const char *name, int64_t deadline);
  * struct objects_info - of a collection as it is.
  * @vectors: of all names. @indexed: of these, found without being looked at one by one.
  * @log_bytes: on disk; @live_bytes: of these, of objects that are not replaced or deleted.
- * @memory_bytes: 0: it is put away. @segments: files of its log. @failed: 0, or the -errno because
- * of which it takes no writes.
+ * @memory_bytes: taken for it. @indexing: vectors are being indexed. @failed: 0, or the -errno
+ * because of which it takes no writes.
  */
 struct objects_info {
 	uint64_t objects;
@@ -319,8 +312,8 @@ struct objects_op {
  * objects_write() - carry out @n > 0 operations in their order, durable together on return.
  * @all: if one is refused (-EINVAL), none is carried out, and that is the call's result.
  * @ret_version: that of the write (may be NULL).
- * Return: 0: each one's result says what became of it; or -errno: nothing of it is seen, though a
- * write that could not be made durable may be there after the next start.
+ * Return: 0: each one's result says what became of it; or -errno: it was cut short, the operations
+ * before that place may have been carried out, or be found to be after the next start.
  */
 int objects_write(struct objects *o, const char *name, struct objects_op *ops, uint32_t n, bool all,
 		  uint64_t *ret_version, int64_t deadline);
@@ -354,7 +347,7 @@ int objects_get(struct objects *o, const char *name, const struct objects_key *k
 struct objects_order {
 	const char *path;
 	bool descending;
-	const struct sl_value *from;
+	const struct sl_operand *from;
 };
 
 /**
@@ -387,22 +380,20 @@ void objects_list_done(struct objects_list *list);
 int objects_count(struct objects *o, const char *name, const struct sl_filter *filter, bool exact,
 		  uint64_t *ret_n, int64_t deadline);
 
-/* A value and how many objects have it at a path; @value is in @buf. */
+/* A value and how many objects have it at a path. */
 struct objects_facet {
-	const struct sl_value *value;
+	struct sl_operand value;
 	uint64_t n;
-	struct sl_buf *buf;
 };
 
 /**
  * objects_facet() - the most frequent values at @path (texts, integers, booleans, UUIDs), at most
  * @limit of them; of equally frequent ones the lower first.
- * @ret_facets: to be ended by objects_facets_done().
+ * @ret_facets: to be freed by free(), with the texts in them.
  */
 int objects_facet(struct objects *o, const char *name, const struct sl_filter *filter,
 		  const char *path, uint32_t limit, struct objects_facet **ret_facets,
 		  uint32_t *ret_n, int64_t deadline);
-void objects_facets_done(struct objects_facet *facets, uint32_t n);
 
 /* ---- searching -------------------------------------------------------------------------- */
 

@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "daemon.h"
 
@@ -158,6 +159,26 @@ static uint64_t max_age_s(const struct daemon *d)
 	return (uint64_t)(d->conf.statics.max_age_ns / SL_SEC);
 }
 
+/*
+ * How many files each core may keep open: half of the descriptors that there may be, at most, for
+ * connections and stores need theirs.
+ */
+static uint32_t kept_files(const struct daemon *d, uint32_t cores)
+{
+	uint64_t wanted = d->conf.statics.open_files, most;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return (uint32_t)wanted;
+	most = sl_max(limit.rlim_cur / 2 / cores, (rlim_t)1);
+	if (wanted <= most)
+		return (uint32_t)wanted;
+	sl_log_warn("static.open-files-lowered", SL_KV(wanted, wanted), SL_KV(kept, most),
+		    SL_KV(limit, (uint64_t)limit.rlim_cur),
+		    SL_KV(cure, "raise LimitNOFILE (ulimit -Hn), or lower static.open_files"));
+	return (uint32_t)most;
+}
+
 static int open_files(struct daemon *d, uint32_t cores, char *why, size_t why_len)
 {
 	const char *root = d->conf.statics.root;
@@ -172,7 +193,7 @@ static int open_files(struct daemon *d, uint32_t cores, char *why, size_t why_le
 	err = sl_static_new(&(struct sl_static_conf){
 				    .dir = d->root,
 				    .cores = cores,
-				    .files_max = (uint32_t)d->conf.statics.open_files,
+				    .files_max = kept_files(d, cores),
 				    .check_ns = STATIC_CHECK_NS,
 				    .idle_ns = STATIC_IDLE_NS,
 			    }, &d->files);
@@ -247,6 +268,8 @@ static int start_core(struct sl_core *core, void *arg)
 	int err = sl_topics_start(d->topics, SL_NEVER);
 
 	(void)core;
+	if (!err)
+		err = objects_start(d->objects, SL_NEVER);
 	return err ? err : cache_start_core(d, SL_NEVER);
 }
 
@@ -340,6 +363,7 @@ static void apply(struct daemon *d)
 	http_static_set_max_age(&d->static_api, max_age_s(d));
 	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
 		sl_call(sl_cores_at(d->cores, i), configure_topics, d, SL_NEVER);
+	objects_apply(d);
 	cache_apply(d);
 	proxy_apply(d);
 	if (daemon_tls_load(d, why, sizeof(why)))
@@ -485,7 +509,7 @@ static int on_every_core(struct daemon *d, int (*fn)(void *arg, int64_t deadline
 
 static int end(struct daemon *d)
 {
-	int err;
+	int err, objects;
 
 	sl_log_notice("daemon.stopping");
 	sl_notify_stopping("draining connections");
@@ -497,7 +521,10 @@ static int end(struct daemon *d)
 	on_every_core(d, stop_files);
 	on_every_core(d, proxy_stop_core);
 	on_every_core(d, cache_stop_core);
+	on_every_core(d, objects_drain_core);
+	objects = on_every_core(d, objects_stop_core);
 	err = on_every_core(d, stop_topics);
+	err = err ? err : objects;
 	if (err)
 		sl_log_err("daemon.stopped-unclean", SL_KV_ERRNO(err));
 	return err;
@@ -576,7 +603,9 @@ static int start_cores(struct daemon *d, char *why, size_t why_len)
 						 : strerror(-err));
 		return err;
 	}
-	err = open_access_log(d, conf.n, why, why_len);
+	err = objects_begin(d, conf.n, why, why_len);
+	if (!err)
+		err = open_access_log(d, conf.n, why, why_len);
 	if (!err)
 		err = cache_begin(d, conf.n, why, why_len);
 	if (!err)
@@ -600,6 +629,7 @@ static void free_all(struct daemon *d)
 	daemon_tls_free(d);
 	sl_keyring_done(&d->keys);
 	sl_topics_close(d->topics);
+	objects_free(d->objects);
 	proxy_free(d);
 	cache_free(d->cache);
 	http_server_done(&d->http);
