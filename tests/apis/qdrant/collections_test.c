@@ -54,8 +54,7 @@ static void configure(struct web *w)
 			       "\"on_disk\":true},\"b\":{\"size\":3,\"distance\":\"Dot\","
 			       "\"datatype\":\"float16\"}}");
 	qdrant_kit_expect_part(w, "GET", "/collections/c", "",
-			       "\"hnsw_config\":{\"ef_construct\":100,");
-	qdrant_kit_expect_part(w, "GET", "/collections/c", "", "\"m\":32");
+			       "\"hnsw_config\":{\"m\":32,\"ef_construct\":100,");
 	qdrant_kit_expect_part(w, "GET", "/collections/c", "", "\"metadata\":{\"k\":[1]}");
 	qdrant_kit_expect(w, "PATCH", "/collections/c",
 			  "{\"hnsw_config\":{\"m\":8},\"vectors\":{\"a\":{\"on_disk\":false}},"

@@ -28,7 +28,13 @@ static void end(struct web *w)
 
 static void run(int dir, uint32_t epoch, void (*client)(struct web *w))
 {
-	const struct objects_conf conf = {.dir = dir, .cores = 1, .epoch = epoch};
+	const struct objects_conf conf = {
+		.dir = dir,
+		.cores = 1,
+		.epoch = epoch,
+		.log = {.segment_bytes = SL_MIB, .preallocate_bytes = 64 * SL_KIB},
+		.logs = {.background = true},
+	};
 	struct http_api api = {
 		.name = "qdrant", .routes = qdrant_routes, .routes_n = qdrant_routes_n};
 	struct web w = {.client = client,
