@@ -8,6 +8,7 @@
 
 #include "cachecontrol.h"
 #include "head.h"
+#include "json.h"
 #include "lines.h"
 #include "partial.h"
 #include "path.h"

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Long bodies, value by value.
+ *
+ * Interface: scan.h. Structure is looked at here as far as it lies between the values, which
+ * yyjson parses one by one. Positions in errors are those of the text as it was sent.
+ */
+#include "scan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Refilled at once, so much stays in the processor's cache. */
+enum { WINDOW_BYTES = 256 << 10 };
+
+int qd_scan_body(struct qd_scan *s, struct qd_call *c)
+{
+	*s = (struct qd_scan){.c = c, .room = WINDOW_BYTES, .live = true};
+	s->window = http_arena_alloc(&c->arena, WINDOW_BYTES + YYJSON_PADDING_SIZE, 64);
+	return s->window ? 0 : -ENOMEM;
+}
+
+void qd_scan_text(struct qd_scan *s, struct qd_call *c, char *text, size_t n)
+{
+	*s = (struct qd_scan){.c = c, .window = text, .room = n, .n = n};
+}
+
+/* ---- the window ------------------------------------------------------------------------- */
+
+static int enlarge(struct qd_scan *s)
+{
+	size_t room = 2 * s->room;
+	char *larger;
+
+	if (room + YYJSON_PADDING_SIZE > HTTP_ARENA_PIECE_MAX)
+		room = HTTP_ARENA_PIECE_MAX - YYJSON_PADDING_SIZE;
+	if (room <= s->room)
+		return -EMSGSIZE;
+	larger = http_arena_alloc(&s->c->arena, room + YYJSON_PADDING_SIZE, 64);
+	if (!larger)
+		return -ENOMEM;
+	s->window = memcpy(larger, s->window, s->n);
+	s->room = room;
+	return 0;
+}
+
+/* More of the text, behind what is not used up. Return: 1; 0: there is no more; -errno. */
+static int refill(struct qd_scan *s)
+{
+	size_t had = s->n - s->at;
+	int err;
+
+	if (!s->live)
+		return 0;
+	memmove(s->window, s->window + s->at, had);
+	s->before += s->at;
+	s->at = 0;
+	s->n = had;
+	err = had == s->room ? enlarge(s) : 0;
+	if (err)
+		return err;
+	sl_fiber_yield(s->c->deadline);
+	while (s->n < s->room) {
+		ssize_t got = http_body_read(s->c->rq, s->window + s->n, s->room - s->n,
+					     s->c->deadline);
+
+		if (got < 0)
+			return (int)got;
+		if (!got) {
+			s->live = false;
+			break;
+		}
+		s->n += (size_t)got;
+	}
+	return s->n > had;
+}
+
+/* ---- between values --------------------------------------------------------------------- */
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+int qd_scan_peek(struct qd_scan *s)
+{
+	for (;;) {
+		int more;
+
+		while (s->at < s->n && is_space(s->window[s->at]))
+			s->at++;
+		if (s->at < s->n)
+			return (unsigned char)s->window[s->at];
+		more = refill(s);
+		if (more <= 0)
+			return more;
+	}
+}
+
+static int unexpected(struct qd_scan *s, const char *wanted)
+{
+	return qd_format_error(s->c, "expected %s at byte %llu", wanted,
+			       (unsigned long long)(s->before + s->at));
+}
+
+int qd_scan_take(struct qd_scan *s, const char *any)
+{
+	int c = qd_scan_peek(s);
+	char wanted[32] = "";
+
+	if (c < 0)
+		return c;
+	if (c && strchr(any, c)) {
+		s->at++;
+		return c;
+	}
+	for (size_t i = 0; any[i]; i++) {
+		size_t n = strlen(wanted);
+
+		snprintf(wanted + n, sizeof(wanted) - n, "%s'%c'", i ? " or " : "", any[i]);
+	}
+	return unexpected(s, wanted);
+}
+
+int qd_scan_end(struct qd_scan *s)
+{
+	int c = qd_scan_peek(s);
+
+	return c > 0 ? unexpected(s, "the end") : c;
+}
+
+int qd_scan_item(struct qd_scan *s, bool *first)
+{
+	int c = qd_scan_peek(s);
+
+	if (c < 0)
+		return c;
+	if (*first && c == ']') {
+		s->at++;
+		return 0;
+	}
+	if (!*first) {
+		c = qd_scan_take(s, ",]");
+		if (c < 0 || c == ']')
+			return c < 0 ? c : 0;
+	}
+	*first = false;
+	return 1;
+}
+
+int qd_scan_member(struct qd_scan *s, bool *first, char *ret_name, size_t size)
+{
+	int c = *first ? qd_scan_take(s, "\"}") : qd_scan_take(s, ",}");
+	char *text;
+	size_t n;
+	int err;
+
+	if (c < 0 || c == '}')
+		return c < 0 ? c : 0;
+	if (*first)
+		s->at--;
+	*first = false;
+	c = qd_scan_peek(s);
+	if (c < 0)
+		return c;
+	if (c != '"')
+		return unexpected(s, "a name");
+	err = qd_scan_value(s, &text, &n);
+	if (err)
+		return err;
+	n = sl_min(n - 2, size - 1);
+	memcpy(ret_name, text + 1, n);
+	ret_name[n] = '\0';
+	c = qd_scan_take(s, ":");
+	return c < 0 ? c : 1;
+}
+
+/* ---- values ----------------------------------------------------------------------------- */
+
+int qd_scan_value(struct qd_scan *s, char **ret_text, size_t *ret_n)
+{
+	const char *end;
+	int c = qd_scan_peek(s), more = 1;
+
+	if (c < 0)
+		return c;
+	for (;;) {
+		end = http_json_end(s->window + s->at, s->window + s->n);
+		if (end)
+			break;
+		more = refill(s);
+		if (more < 0)
+			return more;
+		if (!more)
+			break;
+	}
+	if (!end) {
+		s->at = s->n;
+		return unexpected(s, "the end of a value");
+	}
+	*ret_text = s->window + s->at;
+	*ret_n = (size_t)(end - *ret_text);
+	s->at += *ret_n;
+	return *ret_n ? 0 : unexpected(s, "a value");
+}
+
+int qd_scan_keep(struct qd_scan *s, char **ret_text, size_t *ret_n)
+{
+	char *text, *copy;
+	int err = qd_scan_value(s, &text, ret_n);
+
+	if (err)
+		return err;
+	if (*ret_n + YYJSON_PADDING_SIZE > HTTP_ARENA_PIECE_MAX)
+		return -EMSGSIZE;
+	copy = http_arena_alloc(&s->c->arena, *ret_n + YYJSON_PADDING_SIZE, 16);
+	if (!copy)
+		return -ENOMEM;
+	*ret_text = memcpy(copy, text, *ret_n);
+	return 0;
+}
+
+int qd_scan_parse(struct qd_scan *s, struct http_arena *a, char *text, size_t n, yyjson_val **ret)
+{
+	struct http_json_error error;
+	int err = http_json_parse(a, text, n, ret, &error);
+
+	if (err == -EPROTO)
+		return qd_format_error(s->c, "%s at byte %llu", error.text,
+				       (unsigned long long)(s->before + s->at - n + error.at));
+	return err;
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Snapshots of collections: made, listed, downloaded, recovered from.
+ *
+ * Interface: handlers of qdrant_pvt.h. A snapshot is a file of the store's; it leaves as an extent
+ * of that file. One that is uploaded is written beside the others first.
+ *
+ * Order of parts: descriptions; handlers; recovery.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "qdrant_pvt.h"
+
+/* ---- descriptions ----------------------------------------------------------------------- */
+
+static void put_snapshot(struct http_json *j, const struct objects_snapshot *s)
+{
+	time_t seconds = (time_t)(s->created_ms / 1000);
+	struct tm tm;
+	char text[32];
+
+	gmtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	http_json_open(j, '{');
+	http_json_key(j, "name");
+	http_json_string(j, s->name);
+	http_json_key(j, "creation_time");
+	http_json_string(j, text);
+	http_json_key(j, "size");
+	http_json_uint(j, s->bytes);
+	http_json_key(j, "checksum");
+	http_json_null(j);
+	http_json_close(j, '}');
+}
+
+/* The name in the path. */
+static int read_snapshot_name(struct qd_call *c, char *ret_name)
+{
+	ssize_t n = http_percent_decode(c->rq->params[1], ret_name, OBJECTS_SNAPSHOT_NAME_MAX - 1);
+
+	if (n < 0)
+		return (int)n;
+	ret_name[n] = '\0';
+	return 0;
+}
+
+static int no_snapshot(struct qd_call *c, const char *name)
+{
+	return qd_wrong(c, 404, "Not found: Snapshot %s not found", name);
+}
+
+/* ---- handlers --------------------------------------------------------------------------- */
+
+int qd_snapshots_list(struct qd_call *c)
+{
+	struct objects_snapshot *list;
+	uint32_t n;
+	int err = objects_snapshot_list(c->o, c->name, &list, &n, c->deadline);
+
+	if (err)
+		return err;
+	http_json_open(&c->j, '[');
+	for (uint32_t i = 0; i < n; i++)
+		put_snapshot(&c->j, &list[i]);
+	http_json_close(&c->j, ']');
+	free(list);
+	return 0;
+}
+
+int qd_snapshot_create(struct qd_call *c)
+{
+	struct objects_snapshot snapshot;
+	int err = objects_snapshot_create(c->o, c->name, &snapshot, c->deadline);
+
+	if (!err)
+		put_snapshot(&c->j, &snapshot);
+	return err;
+}
+
+int qd_snapshot_delete(struct qd_call *c)
+{
+	char name[OBJECTS_SNAPSHOT_NAME_MAX];
+	int err = read_snapshot_name(c, name);
+
+	if (!err)
+		err = objects_snapshot_delete(c->o, c->name, name, c->deadline);
+	if (err == -ENOENT)
+		return no_snapshot(c, name);
+	if (!err)
+		http_json_bool(&c->j, true);
+	return err;
+}
+
+int qd_snapshot_download(struct qd_call *c)
+{
+	char name[OBJECTS_SNAPSHOT_NAME_MAX];
+	struct sl_extent extent;
+	int err = read_snapshot_name(c, name);
+
+	if (!err)
+		err = objects_snapshot_open(c->o, c->name, name, &extent, c->deadline);
+	if (err == -ENOENT)
+		return no_snapshot(c, name);
+	if (err)
+		return err;
+	c->sent = true;
+	c->rs->content_type = "application/octet-stream";
+	c->rs->parts[c->rs->n++] = sl_part_extent(extent);
+	return 0;
+}
+
+/* ---- recovery --------------------------------------------------------------------------- */
+
+static int restore(struct qd_call *c, int dir, const char *path)
+{
+	char why[200] = "";
+	int err = objects_snapshot_restore(c->o, c->name, dir, path, why, sizeof(why), c->deadline);
+
+	if (err == -EBADMSG || (err == -EINVAL && *why))
+		return qd_wrong(c, 400, "Wrong input: %s: it is no snapshot, or damaged",
+				*why ? why : path);
+	if (err == -ENOENT)
+		return qd_wrong(c, 404, "Not found: Snapshot %s not found", path);
+	if (!err)
+		http_json_bool(&c->j, true);
+	return err;
+}
+
+int qd_snapshot_recover(struct qd_call *c)
+{
+	static const char scheme[] = "file://";
+	const char *location = NULL;
+	int err = qd_get_string(c, c->body, "location", &location);
+
+	if (err)
+		return err;
+	if (!location || strncmp(location, scheme, sizeof(scheme) - 1) ||
+	    location[sizeof(scheme) - 1] != '/')
+		return qd_wrong(c, 400, "Wrong input: location: expected file:///PATH on the server: "
+				"upload others by .../snapshots/upload");
+	return restore(c, AT_FDCWD, location + sizeof(scheme) - 1);
+}
