@@ -64,7 +64,7 @@ static const char *const dim_labels[] = {
 };
 _Static_assert(SL_ARRAY_SIZE(dim_labels) == SL_DIM_LAST, "a label for each dimension");
 
-const struct sl_metric_info *sl_metric_info(enum sl_metric id)
+const struct sl_metric_info *sl_metric_info(enum sl_metric_id id)
 {
 	SL_ASSERT(id < SL_M_LAST);
 	return &rows[id];
@@ -112,7 +112,7 @@ void sl_registry_dim(struct sl_registry *registry, enum sl_dim dim, const char *
 	registry->dims[dim].n = n;
 }
 
-void sl_registry_source(struct sl_registry *registry, enum sl_metric id,
+void sl_registry_source(struct sl_registry *registry, enum sl_metric_id id,
 			const struct sl_metric_source *source)
 {
 	SL_ASSERT(id < SL_M_LAST && sourced[id]);
@@ -120,7 +120,7 @@ void sl_registry_source(struct sl_registry *registry, enum sl_metric id,
 }
 
 /* How many values label @k of row @id has: 1 where there is no such label, or each core has one. */
-static uint32_t dim_size(const struct sl_registry *registry, enum sl_metric id, int k)
+static uint32_t dim_size(const struct sl_registry *registry, enum sl_metric_id id, int k)
 {
 	enum sl_dim dim = rows[id].dims[k];
 
@@ -129,12 +129,12 @@ static uint32_t dim_size(const struct sl_registry *registry, enum sl_metric id, 
 
 /* ---- slots ------------------------------------------------------------------------------ */
 
-static bool is_scalar(enum sl_metric id)
+static bool is_scalar(enum sl_metric_id id)
 {
 	return rows[id].type != SL_METRIC_HISTOGRAM && rows[id].dims[0] <= SL_DIM_CORE;
 }
 
-static size_t cells_of(const struct sl_registry *registry, enum sl_metric id)
+static size_t cells_of(const struct sl_registry *registry, enum sl_metric_id id)
 {
 	size_t n = (size_t)dim_size(registry, id, 0) * dim_size(registry, id, 1);
 
@@ -152,7 +152,7 @@ int sl_metrics_new(struct sl_registry *registry, uint32_t core, struct sl_metric
 	SL_ASSERT(core < registry->cores_n);
 	SL_ASSERT(!registry->cores[core]);
 	for (int id = 0; id < SL_M_LAST; id++)
-		n += cells_of(registry, (enum sl_metric)id);
+		n += cells_of(registry, (enum sl_metric_id)id);
 	/* Whole pages: none is shared with another core, or lies where another one's heap does. */
 	bytes = sl_round_up(sizeof(*m) + n * sizeof(*cell), 4096);
 	m = aligned_alloc(4096, bytes);
@@ -161,7 +161,7 @@ int sl_metrics_new(struct sl_registry *registry, uint32_t core, struct sl_metric
 	memset(m, 0, bytes);
 	cell = (uint64_t *)(m + 1);
 	for (int i = 0; i < SL_M_LAST; i++) {
-		enum sl_metric id = (enum sl_metric)i;
+		enum sl_metric_id id = (enum sl_metric_id)i;
 
 		if (is_scalar(id) || sourced[id])
 			continue;
@@ -189,7 +189,7 @@ static const struct sl_metrics *core_of(const struct sl_registry *registry, uint
 	return __atomic_load_n(&registry->cores[i], __ATOMIC_ACQUIRE);
 }
 
-static uint64_t read_slot(const struct sl_metrics *m, enum sl_metric id, uint32_t cell)
+static uint64_t read_slot(const struct sl_metrics *m, enum sl_metric_id id, uint32_t cell)
 {
 	const uint64_t *slot = m->cells[id] ? m->cells[id] + cell : &m->scalars[id];
 
@@ -258,7 +258,7 @@ static int walk_cell(struct walk *w, struct sl_metric_sample *s, uint32_t cell)
 	return w->each(w->arg, s);
 }
 
-static int walk_row(struct walk *w, enum sl_metric id)
+static int walk_row(struct walk *w, enum sl_metric_id id)
 {
 	const struct sl_metric_info *row = &rows[id];
 	struct sl_metric_sample s = {.id = id, .info = row};
@@ -296,7 +296,7 @@ int sl_metrics_each(const struct sl_registry *registry,
 	int rc = 0;
 
 	for (int id = 0; id < SL_M_LAST && rc == 0; id++)
-		rc = walk_row(&w, (enum sl_metric)id);
+		rc = walk_row(&w, (enum sl_metric_id)id);
 	return rc;
 }
 

@@ -44,7 +44,7 @@ enum sl_metric_type { SL_METRIC_COUNTER, SL_METRIC_GAUGE, SL_METRIC_HISTOGRAM };
 enum sl_metric_unit { SL_METRIC_ONE, SL_METRIC_NS, SL_METRIC_BYTES };
 
 /* SL_M_CORE_LOOPS and so on. */
-enum sl_metric {
+enum sl_metric_id {
 #define X(id, ...) SL_M_##id,
 #define SOURCED X
 #include "metrics.def"
@@ -61,7 +61,7 @@ struct sl_metric_info {
 };
 
 /* Row @id; asserts that it exists. */
-const struct sl_metric_info *sl_metric_info(enum sl_metric id);
+const struct sl_metric_info *sl_metric_info(enum sl_metric_id id);
 
 /* ---- the registry ----------------------------------------------------------------------- */
 
@@ -89,13 +89,13 @@ void sl_registry_dim(struct sl_registry *registry, enum sl_dim dim, const char *
  *	and not shown. Called by whoever reads, on any thread, several at a time.
  */
 struct sl_metric_source {
-	bool (*read)(void *arg, enum sl_metric id, uint32_t i, uint32_t j, uint64_t *ret_value,
+	bool (*read)(void *arg, enum sl_metric_id id, uint32_t i, uint32_t j, uint64_t *ret_value,
 		     struct sl_hist *ret_hist);
 	void *arg;
 };
 
 /* Gives the sourced row @id its source, which outlives the registry; one without is not shown. */
-void sl_registry_source(struct sl_registry *registry, enum sl_metric id,
+void sl_registry_source(struct sl_registry *registry, enum sl_metric_id id,
 			const struct sl_metric_source *source);
 
 /**
@@ -118,13 +118,13 @@ int sl_metrics_new(struct sl_registry *registry, uint32_t core, struct sl_metric
 /* ---- counting, by the core's own thread ------------------------------------------------- */
 
 /* Adds @n to a counter or gauge without labels; wraps, so that (uint64_t)-1 takes one off. */
-static inline void sl_metric_add(struct sl_metrics *m, enum sl_metric id, uint64_t n)
+static inline void sl_metric_add(struct sl_metrics *m, enum sl_metric_id id, uint64_t n)
 {
 	SL_DCHECK(!m->cells[id]);
 	sl_hist_slot_add(&m->scalars[id], n);
 }
 
-static inline void sl_metric_set(struct sl_metrics *m, enum sl_metric id, uint64_t v)
+static inline void sl_metric_set(struct sl_metrics *m, enum sl_metric_id id, uint64_t v)
 {
 	SL_DCHECK(!m->cells[id]);
 	__atomic_store_n(&m->scalars[id], v, __ATOMIC_RELAXED);
@@ -134,7 +134,7 @@ static inline void sl_metric_set(struct sl_metrics *m, enum sl_metric id, uint64
  * sl_metric_cell() - the slot of values @i and @j (0 where there is no second label), to be kept
  * by who counts often and added to by sl_cell_add(). For counters and gauges.
  */
-static inline uint64_t *sl_metric_cell(struct sl_metrics *m, enum sl_metric id, uint32_t i,
+static inline uint64_t *sl_metric_cell(struct sl_metrics *m, enum sl_metric_id id, uint32_t i,
 				       uint32_t j)
 {
 	SL_ASSERT(i < m->sizes[id][0]);
@@ -147,19 +147,19 @@ static inline void sl_cell_add(uint64_t *cell, uint64_t n)
 	sl_hist_slot_add(cell, n);
 }
 
-static inline void sl_metric_add1(struct sl_metrics *m, enum sl_metric id, uint32_t i, uint64_t n)
+static inline void sl_metric_add1(struct sl_metrics *m, enum sl_metric_id id, uint32_t i, uint64_t n)
 {
 	sl_cell_add(sl_metric_cell(m, id, i, 0), n);
 }
 
-static inline void sl_metric_add2(struct sl_metrics *m, enum sl_metric id, uint32_t i, uint32_t j,
+static inline void sl_metric_add2(struct sl_metrics *m, enum sl_metric_id id, uint32_t i, uint32_t j,
 				  uint64_t n)
 {
 	sl_cell_add(sl_metric_cell(m, id, i, j), n);
 }
 
 /* The histogram of values @i and @j; 0 where there is no such label. */
-static inline struct sl_hist *sl_metric_hist(struct sl_metrics *m, enum sl_metric id, uint32_t i,
+static inline struct sl_hist *sl_metric_hist(struct sl_metrics *m, enum sl_metric_id id, uint32_t i,
 					     uint32_t j)
 {
 	SL_ASSERT(i < m->sizes[id][0]);
@@ -168,12 +168,12 @@ static inline struct sl_hist *sl_metric_hist(struct sl_metrics *m, enum sl_metri
 }
 
 /* Counts @value (ns or bytes) in a histogram without labels, or with one. */
-static inline void sl_metric_record(struct sl_metrics *m, enum sl_metric id, uint64_t value)
+static inline void sl_metric_record(struct sl_metrics *m, enum sl_metric_id id, uint64_t value)
 {
 	sl_hist_record(sl_metric_hist(m, id, 0, 0), value);
 }
 
-static inline void sl_metric_record1(struct sl_metrics *m, enum sl_metric id, uint32_t i,
+static inline void sl_metric_record1(struct sl_metrics *m, enum sl_metric_id id, uint32_t i,
 				     uint64_t value)
 {
 	sl_hist_record(sl_metric_hist(m, id, i, 0), value);
@@ -187,7 +187,7 @@ static inline void sl_metric_record1(struct sl_metrics *m, enum sl_metric id, ui
  * @value: of counters; of gauges as int64_t. @hist: of histograms; good during the call.
  */
 struct sl_metric_sample {
-	enum sl_metric id;
+	enum sl_metric_id id;
 	const struct sl_metric_info *info;
 	const char *labels[2];
 	const char *values[2];

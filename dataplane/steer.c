@@ -268,7 +268,7 @@ void sl_listener_steer(struct sl_listener *l, struct sl_steering *s, uint32_t gr
 
 /* ---- the process's steering ------------------------------------------------------------- */
 
-static bool read_steering(void *arg, enum sl_metric id, uint32_t i, uint32_t j,
+static bool read_steering(void *arg, enum sl_metric_id id, uint32_t i, uint32_t j,
 			  uint64_t *ret_value, struct sl_hist *ret_hist)
 {
 	const struct sl_steering *s = arg;

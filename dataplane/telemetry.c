@@ -115,7 +115,7 @@ static bool read_retransmits(const struct sl_bpf *bpf, uint32_t i, uint64_t *ret
 /* ---- the table -------------------------------------------------------------------------- */
 
 static const struct {
-	enum sl_metric id;
+	enum sl_metric_id id;
 	bool (*value)(const struct sl_bpf *bpf, uint32_t i, uint64_t *ret_value);
 	bool (*hist)(const struct sl_bpf *bpf, uint32_t i, struct sl_hist *ret_hist);
 } rows[] = {
@@ -133,7 +133,7 @@ static const struct {
 
 /* ---- the source ------------------------------------------------------------------------- */
 
-static bool read_row(void *arg, enum sl_metric id, uint32_t i, uint32_t j, uint64_t *ret_value,
+static bool read_row(void *arg, enum sl_metric_id id, uint32_t i, uint32_t j, uint64_t *ret_value,
 		     struct sl_hist *ret_hist)
 {
 	const struct sl_telemetry *t = arg;

@@ -118,7 +118,7 @@ void log_event(struct sl_log *log, enum sl_log_event event, int64_t a, int64_t b
 		conf->event(conf->arg, log->name, event, a, b);
 }
 
-void log_count(struct sl_log *log, enum sl_metric id, uint64_t n)
+void log_count(struct sl_log *log, enum sl_metric_id id, uint64_t n)
 {
 	if (log->home)
 		sl_metric_add(sl_core_metrics(log->home), id, n);

@@ -442,7 +442,7 @@ int log_enter(struct sl_log *log);
 void log_leave(struct sl_log *log);
 
 void log_event(struct sl_log *log, enum sl_log_event event, int64_t a, int64_t b);
-void log_count(struct sl_log *log, enum sl_metric id, uint64_t n);
+void log_count(struct sl_log *log, enum sl_metric_id id, uint64_t n);
 
 /* The failed state. Return: @err. */
 int log_fail(struct sl_log *log, int err);

@@ -52,7 +52,7 @@ static inline int64_t proxy_now_ms(void)
 	return sl_wall_clock_ns() / SL_MSEC;
 }
 
-static inline void proxy_count(enum sl_metric id, uint64_t n)
+static inline void proxy_count(enum sl_metric_id id, uint64_t n)
 {
 	sl_metric_add(sl_core_metrics(sl_core_self()), id, n);
 }

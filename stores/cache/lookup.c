@@ -11,7 +11,7 @@
 #include "cache_pvt.h"
 #include "sums.h"
 
-static void count_metric(enum sl_metric id, uint64_t n)
+static void count_metric(enum sl_metric_id id, uint64_t n)
 {
 	if (sl_core_self())
 		sl_metric_add(sl_core_metrics(sl_core_self()), id, n);

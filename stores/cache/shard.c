@@ -71,7 +71,7 @@ void shard_event(const struct shard *s, enum cache_event event, int64_t a, int64
 		s->c->conf.event(s->c->conf.arg, event, a, b);
 }
 
-static void count_metric(enum sl_metric id, uint64_t n)
+static void count_metric(enum sl_metric_id id, uint64_t n)
 {
 	if (sl_core_self())
 		sl_metric_add(sl_core_metrics(sl_core_self()), id, n);

@@ -222,7 +222,7 @@ static struct sl_direct *file_of(FIXTURE_DATA(direct) * self)
 	return f;
 }
 
-static uint64_t metric(enum sl_metric id)
+static uint64_t metric(enum sl_metric_id id)
 {
 	return sl_core_metrics(sl_core_self())->scalars[id];
 }

@@ -65,7 +65,7 @@ TEST_F(metrics, values_are_added_up_over_the_cores)
 	EXPECT_TRUE(has(page, "sluice_fibers 2"));
 }
 
-static bool read_punts(void *arg, enum sl_metric id, uint32_t i, uint32_t j, uint64_t *ret_value,
+static bool read_punts(void *arg, enum sl_metric_id id, uint32_t i, uint32_t j, uint64_t *ret_value,
 		       struct sl_hist *ret_hist)
 {
 	EXPECT_EQ(SL_M_RING_PUNTS, id);
@@ -187,7 +187,7 @@ TEST_F(metrics, a_labelled_histogram_appears_with_its_first_value)
 TEST(rows_are_named_by_the_rules)
 {
 	for (int i = 0; i < SL_M_LAST; i++) {
-		const struct sl_metric_info *row = sl_metric_info((enum sl_metric)i);
+		const struct sl_metric_info *row = sl_metric_info((enum sl_metric_id)i);
 		size_t len = strlen(row->name);
 		bool total = len > 6 && strcmp(row->name + len - 6, "_total") == 0;
 
@@ -199,7 +199,7 @@ TEST(rows_are_named_by_the_rules)
 		EXPECT_EQ(row->unit == SL_METRIC_BYTES, strstr(row->name, "_bytes") != NULL);
 		EXPECT_EQ('.', row->help[strlen(row->help) - 1]);
 		for (int j = 0; j < i; j++)
-			EXPECT_STRNE(sl_metric_info((enum sl_metric)j)->name, row->name);
+			EXPECT_STRNE(sl_metric_info((enum sl_metric_id)j)->name, row->name);
 	}
 }
 

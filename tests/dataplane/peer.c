@@ -352,7 +352,7 @@ void peer_do(struct peer *x, void (*fn)(struct peer *x, void *arg), void *arg)
 }
 
 struct reading {
-	enum sl_metric id;
+	enum sl_metric_id id;
 	uint32_t j;
 	uint64_t value;
 };
@@ -364,7 +364,7 @@ static void read_metric(struct peer *x, void *arg)
 	r->value = *sl_metric_cell(sl_core_metrics(x->core), r->id, 0, r->j);
 }
 
-uint64_t peer_metric(struct peer *x, enum sl_metric id, uint32_t j)
+uint64_t peer_metric(struct peer *x, enum sl_metric_id id, uint32_t j)
 {
 	struct reading r = {id, j, 0};
 
@@ -404,7 +404,7 @@ bool peer_drop_cache(struct peer *x, uint64_t off, uint64_t len)
 	return false;
 }
 
-bool peer_metric_reaches(struct peer *x, enum sl_metric id, uint32_t j, uint64_t value)
+bool peer_metric_reaches(struct peer *x, enum sl_metric_id id, uint32_t j, uint64_t value)
 {
 	for (int i = 0; i < 2000 * harness_time_scale(); i++) {
 		if (peer_metric(x, id, j) >= value)

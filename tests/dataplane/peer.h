@@ -105,7 +105,7 @@ bool peer_silent(int fd, int ms);
 void peer_do(struct peer *x, void (*fn)(struct peer *x, void *arg), void *arg);
 
 /* The value of a metric's cell. */
-uint64_t peer_metric(struct peer *x, enum sl_metric id, uint32_t j);
+uint64_t peer_metric(struct peer *x, enum sl_metric_id id, uint32_t j);
 
 /*
  * Writes the file out and drops [@off, @off + @len) of it from the page cache. Return: whether it
@@ -117,7 +117,7 @@ bool peer_drop_cache(struct peer *x, uint64_t off, uint64_t len);
 bool peer_drop_once(struct peer *x, uint64_t off, uint64_t len);
 
 /* Waits up to 10 s (scaled) until the metric's cell is at least @value. Return: whether it is. */
-bool peer_metric_reaches(struct peer *x, enum sl_metric id, uint32_t j, uint64_t value);
+bool peer_metric_reaches(struct peer *x, enum sl_metric_id id, uint32_t j, uint64_t value);
 
 void peer_advance(struct peer *x, uint64_t durable);
 void peer_fail(struct peer *x);

@@ -124,7 +124,7 @@ void broker_run(struct broker *b)
 }
 
 struct sum {
-	enum sl_metric id;
+	enum sl_metric_id id;
 	const char *label;
 	uint64_t value;
 };
@@ -141,7 +141,7 @@ static int add_sample(void *arg, const struct sl_metric_sample *s)
 	return 0;
 }
 
-uint64_t broker_metric(const struct broker *b, enum sl_metric id, const char *label)
+uint64_t broker_metric(const struct broker *b, enum sl_metric_id id, const char *label)
 {
 	struct sum sum = {id, label, 0};
 

@@ -43,7 +43,7 @@ void broker_run(struct broker *b);
 void broker_test(void (*client)(struct broker *b));
 
 /* The sum of a metric over all cores; @label: the value of one of its labels, or NULL for all. */
-uint64_t broker_metric(const struct broker *b, enum sl_metric id, const char *label);
+uint64_t broker_metric(const struct broker *b, enum sl_metric_id id, const char *label);
 
 /* ---- calls ------------------------------------------------------------------------------ */
 

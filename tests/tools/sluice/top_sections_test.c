@@ -24,8 +24,8 @@ static bool is_of_kernel_programs(const char *metric)
 static const struct sl_metric_info *find(const char *metric)
 {
 	for (int id = 0; id < SL_M_LAST; id++)
-		if (!strcmp(sl_metric_info((enum sl_metric)id)->name, metric))
-			return sl_metric_info((enum sl_metric)id);
+		if (!strcmp(sl_metric_info((enum sl_metric_id)id)->name, metric))
+			return sl_metric_info((enum sl_metric_id)id);
 	return NULL;
 }
 

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * objects: collections of objects (sluice/object.h) that are found by key, by filter and by the
+ * likeness of their vectors. No protocol: the folders of apis/ only translate.
+ *
+ * Who owns what: core 0 owns the catalogue of collections and hands every core an immutable view of
+ * it; a collection's log, keys, vectors and indexes live on the core that the hash of its id
+ * chooses. The calls below may be made on any core, in a fiber; they go where they have to. A
+ * collection is named by its name or by an alias.
+ *
+ * A write is told when it is as durable as node.durability says, and nobody sees it before. What a
+ * search sees is what was written when it began.
+ *
+ * Cosine: vectors are kept at length 1, in objects too, unless the collection keeps them as they
+ * were given; a vector of zeros stays one. An object then holds what Qdrant would return.
+ *
+ * Results: 0 or a count; -ENOENT: no such collection; -EEXIST; -EINVAL: with a line in @why where
+ * there is one; -ESHUTDOWN: the store stops; -ETIME, -ENOMEM, -ENOSPC, -EIO and other -errno: the
+ * machine's fault. Outputs are untouched unless 0 is returned or the comment says otherwise.
+ *
+ * This layer never logs: what the operator must hear goes to the events of struct objects_conf.
+ *
+ * Order of parts: open and close; collections; aliases; keys and held objects; writing; reading;
+ * searching; snapshots.
+ */
+#ifndef STORES_OBJECTS_OBJECTS_H
+#define STORES_OBJECTS_OBJECTS_H
+
+#include "segments/segments.h"
+#include "vectors/vectors.h"
+
+struct objects;
+struct sl_filter;
+
+/* ---- open and close --------------------------------------------------------------------- */
+
+enum objects_event {
+	OBJECTS_SKIPPED,	 /* name: a folder that is no collection's; a: -errno */
+	OBJECTS_FAILED,		 /* name: collection that does not open; a: -errno */
+	OBJECTS_LOST,		 /* name: collection; a: objects that can no longer be read */
+	OBJECTS_REBUILT,	 /* name: whose snapshot was of no use: indexes are made anew; a: -errno */
+	OBJECTS_SNAPSHOT_FAILED, /* name: whose snapshot could not be written; a: -errno */
+	OBJECTS_COMPACTED,	 /* name; a: bytes given back */
+	OBJECTS_EVENT_LAST
+};
+
+/**
+ * struct objects_conf - limits and surroundings; zero fields of sizes and times take the defaults.
+ * @dir: DATADIR, open as long as the store is. @cores: how many will call objects_start().
+ * @epoch: of this start of the node. @log: durability, preallocation and segments of collections'
+ *	logs. @logs: scrub and background of the logs; its event gets what collections meet.
+ * @snapshot_bytes: written to a collection's log before its indexes are saved again (64 MiB).
+ * @idle_ns: a collection that nobody asked for so long is put away, out of memory (60 s).
+ * @event: may be NULL; must not park; called on any core.
+ */
+struct objects_conf {
+	int dir;
+	uint32_t cores;
+	uint32_t epoch;
+	struct sl_log_conf log;
+	struct sl_logs_conf logs;
+	uint64_t memory_max_bytes;
+	uint64_t snapshot_bytes;
+	int64_t idle_ns;
+	void (*event)(void *arg, enum objects_event event, const char *name, int64_t a);
+	void *arg;
+};
+
+/**
+ * objects_open() - read the catalogue. Before the cores start, or on the only core.
+ * Return: 0; -EPROTONOSUPPORT: written by a newer sluice; -errno.
+ */
+int objects_open(const struct objects_conf *conf, struct objects **ret_objects);
+
+/* Makes the calling core serve; once on each core, in a fiber, before anything else here.
+ * Collections are opened when first used. */
+int objects_start(struct objects *o, int64_t deadline);
+
+/* Takes new limits (dir, cores and epoch stay); on each core. */
+void objects_configure(struct objects *o, const struct objects_conf *conf);
+
+/* On each core: what is in progress in the background ends; new calls get -ESHUTDOWN. */
+void objects_drain(struct objects *o);
+
+/**
+ * objects_stop() - the clean close of the calling core's share: snapshots, logs closed.
+ * On each core, after objects_drain() on all and when no call is in progress or to come; no core
+ * may end before all of them have stopped. Return: 0 or the first -errno; all is closed either way.
+ */
+int objects_stop(struct objects *o, int64_t deadline);
+
+/* After every core that started has stopped. Accepts NULL. */
+void objects_free(struct objects *o);
+
+/* ---- collections ------------------------------------------------------------------------ */
+
+#define OBJECTS_NAME_MAX 255
+#define OBJECTS_VECTORS_MAX 64u
+#define OBJECTS_INDEXES_MAX 1024u
+#define OBJECTS_META_MAX (4u << 20)
+
+/**
+ * struct objects_vector_conf - one of a collection's named vectors.
+ * @name: "" is as good a name as any. @component: what it is kept as in memory for searches, from
+ *	vectors of f32 in objects; SL_I8 and SL_BITS take objects' vectors of that type as well (f32
+ *	is rounded, or is a 1 above 0).
+ * @index: how it is found. @automatic: by looking at all while they are few, then as @index says.
+ * @on_disk: vectors need not stay in memory.
+ */
+struct objects_vector_conf {
+	const char *name;
+	uint32_t dim;
+	enum sl_metric metric;
+	enum sl_component component;
+	struct sl_index_conf index;
+	bool automatic;
+	bool on_disk;
+};
+
+/* One index over payloads. @type: as of vectors/payload.h. */
+struct objects_index_conf {
+	const char *path;
+	uint32_t type;
+};
+
+/**
+ * struct objects_collection_conf - how a collection is kept.
+ * @strict: objects with vectors that are not in @vectors are refused; otherwise these are kept and
+ *	not searched. An object may lack vectors either way.
+ * @as_given: vectors of cosine are kept in objects as they came.
+ * @meta: the API's own, opaque here.
+ */
+struct objects_collection_conf {
+	const struct objects_vector_conf *vectors;
+	uint32_t vectors_n;
+	const struct objects_index_conf *indexes;
+	uint32_t indexes_n;
+	bool strict;
+	bool as_given;
+	const void *meta;
+	size_t meta_n;
+};
+
+/* A collection as a view shows it; immutable. @generation: rises with each change of it. */
+struct objects_collection {
+	const char *name;
+	uint8_t id[SL_OBJECT_UUID_BYTES];
+	int64_t created_ms;
+	uint64_t generation;
+	struct objects_collection_conf conf;
+};
+
+struct objects_alias {
+	const char *alias;
+	const char *name; /* of the collection */
+};
+
+/**
+ * struct objects_view - all collections and aliases at one moment, by name. Held by a core-local
+ * reference: what is in it stays as long as that is held, over parking calls too.
+ */
+struct objects_view;
+
+/* The calling core's current view, with a reference; to be released on the same core. */
+struct objects_view *objects_view(struct objects *o);
+void objects_view_release(struct objects_view *view);
+
+uint32_t objects_view_count(const struct objects_view *view);
+
+/* By rising name. */
+const struct objects_collection *objects_view_at(const struct objects_view *view, uint32_t i);
+
+/* By name or alias; NULL: there is none. */
+const struct objects_collection *objects_view_find(const struct objects_view *view,
+						   const char *name);
+
+uint32_t objects_view_alias_count(const struct objects_view *view);
+const struct objects_alias *objects_view_alias_at(const struct objects_view *view, uint32_t i);
+
+/**
+ * objects_create() - create a collection; durable and in every core's view on return.
+ * @name: 1 to OBJECTS_NAME_MAX bytes of UTF-8 without control characters and slashes.
+ * Return: 0; -EEXIST: a collection or an alias has this name; -EINVAL.
+ */
+int objects_create(struct objects *o, const char *name, const struct objects_collection_conf *conf,
+		   char *why, size_t why_len, int64_t deadline);
+
+/**
+ * objects_change() - give a collection another conf. Vectors that it has keep their dim, metric and
+ * component, and none may be missing; indexes that are new or different are there on return for
+ * payloads, and are made in the background for vectors.
+ * @generation: of the conf that the change was made from; 0: whatever it is.
+ * Return: 0; -ENOENT; -EAGAIN: it has another generation; -EINVAL.
+ */
+int objects_change(struct objects *o, const char *name, uint64_t generation,
+		   const struct objects_collection_conf *conf, char *why, size_t why_len,
+		   int64_t deadline);
+
+/* Deletes a collection, its aliases and snapshots: gone from every view, durably, on return. */
+int objects_delete(struct objects *o, const char *name, int64_t deadline);
+
+/**
+ * struct objects_info - of a collection as it is.
+ * @vectors: of all names. @indexed: of these, found without being looked at one by one.
+ * @log_bytes: on disk; @live_bytes: of these, of objects that are not replaced or deleted.
+ * @memory_bytes: 0: it is put away. @segments: files of its log. @failed: 0, or the -errno because
+ * of which it takes no writes.
+ */
+struct objects_info {
+	uint64_t objects;
+	uint64_t vectors, indexed;
+	uint64_t log_bytes, live_bytes, memory_bytes;
+	bool indexing;
+	int failed;
+};
+
+int objects_info(struct objects *o, const char *name, struct objects_info *ret_info,
+		 int64_t deadline);
+
+/* ---- aliases ---------------------------------------------------------------------------- */
+
+enum objects_alias_change_kind {
+	OBJECTS_ALIAS_CREATE, /* alias of the collection @name, whatever it was an alias of */
+	OBJECTS_ALIAS_DELETE,
+	OBJECTS_ALIAS_RENAME, /* to @name */
+	OBJECTS_ALIAS_CHANGE_LAST
+};
+
+struct objects_alias_change {
+	enum objects_alias_change_kind kind;
+	const char *alias;
+	const char *name;
+};
+
+/* Makes all of the changes, in order, or none. -ENOENT: no such collection or alias; -EEXIST. */
+int objects_alias(struct objects *o, const struct objects_alias_change *changes, uint32_t n,
+		  char *why, size_t why_len, int64_t deadline);
+
+/* ---- keys and held objects -------------------------------------------------------------- */
+
+/* As sl_object_key() gives it. */
+struct objects_key {
+	enum sl_key_kind kind;
+	uint8_t bytes[SL_OBJECT_UUID_BYTES];
+};
+
+struct objects_key objects_key_integer(uint64_t key);
+struct objects_key objects_key_uuid(const uint8_t uuid[SL_OBJECT_UUID_BYTES]);
+
+/* The order in which objects are listed: integers by value, then UUIDs by their bytes. */
+int objects_key_compare(const struct objects_key *a, const struct objects_key *b);
+
+/**
+ * struct objects_hit - an object that was found.
+ * @object: NULL: not asked for, or (of objects_get()) there is none. Readable until the release,
+ *	on any core.
+ * @version: rises with each write of the collection. @score: see struct objects_query.
+ * @buf: what holds it.
+ */
+struct objects_hit {
+	struct objects_key key;
+	const struct sl_object *object;
+	uint64_t version;
+	float score;
+	struct sl_buf *buf;
+};
+
+/* Releases what @n hits hold, from any core; those without an object too. */
+void objects_release(struct objects_hit *hits, uint32_t n);
+
+/* ---- writing ---------------------------------------------------------------------------- */
+
+enum objects_op_kind {
+	OBJECTS_PUT,	/* whatever was there */
+	OBJECTS_INSERT, /* -EEXIST if there is one */
+	OBJECTS_CHANGE, /* -ENOENT if there is none */
+	OBJECTS_DELETE, /* -ENOENT if there is none */
+	OBJECTS_OP_LAST
+};
+
+/* What is wrong with an object, with -EINVAL. */
+enum objects_fault {
+	OBJECTS_FINE,
+	OBJECTS_NO_KEY,
+	OBJECTS_BAD_OBJECT, /* its bytes are none */
+	OBJECTS_UNKNOWN_VECTOR, /* the collection is strict, and has none of this name */
+	OBJECTS_WRONG_DIM,
+	OBJECTS_WRONG_TYPE, /* its components are neither f32 nor what the collection keeps */
+	OBJECTS_BAD_QUERY, /* neither vector nor object to be like, or not finite, or k is too large */
+	OBJECTS_NO_OBJECT, /* the object to be like does not exist, or lacks that vector */
+	OBJECTS_FAULT_LAST
+};
+
+/**
+ * struct objects_op - one of a write's operations; what is asked, then what became of it.
+ * @key: of CHANGE and DELETE. @object: of PUT and INSERT, whose key is in it; in the caller's
+ *	memory, sl_object_open() accepted it.
+ * @change: of CHANGE; edits @b, which is loaded with @old (or resets it and puts another one); the
+ *	key may not change. On the collection's core; must not park. What it returns other than 0 is
+ *	the operation's result, and nothing is changed; 1 is for "it is fine as it is".
+ * @result: 0; 1; -EEXIST; -ENOENT; -EINVAL: @fault says why, of the vector @vector of the conf
+ *	where it is about one, which has @dim components in the object.
+ * @version: that the object has now.
+ */
+struct objects_op {
+	enum objects_op_kind kind;
+	struct objects_key key;
+	const struct sl_object *object;
+	int (*change)(void *arg, const struct sl_object *old, struct sl_object_builder *b);
+	void *arg;
+
+	int result;
+	enum objects_fault fault;
+	uint32_t vector, dim;
+	uint64_t version;
+};
+
+/**
+ * objects_write() - carry out @n > 0 operations in their order, durable together on return.
+ * @all: if one is refused (-EINVAL), none is carried out, and that is the call's result.
+ * @ret_version: that of the write (may be NULL).
+ * Return: 0: each one's result says what became of it; or -errno: nothing of it is seen, though a
+ * write that could not be made durable may be there after the next start.
+ */
+int objects_write(struct objects *o, const char *name, struct objects_op *ops, uint32_t n, bool all,
+		  uint64_t *ret_version, int64_t deadline);
+
+/**
+ * objects_write_matching() - the CHANGE or DELETE @op for all objects that match, at most @limit.
+ * Durable on return; a crash meanwhile may have done it for some. @ret_n: for how many (may be
+ * NULL).
+ */
+int objects_write_matching(struct objects *o, const char *name, const struct sl_filter *filter,
+			   const struct objects_op *op, uint64_t limit, uint64_t *ret_n,
+			   uint64_t *ret_version, int64_t deadline);
+
+/* ---- reading ---------------------------------------------------------------------------- */
+
+/* The most objects that one call gives. */
+#define OBJECTS_LIMIT_MAX 1000000u
+
+/* The most bytes of objects that one call gives; a list that would be longer ends before. */
+#define OBJECTS_BYTES_MAX (256u << 20)
+
+/* @ret_hits: one for each of the @n keys, in their order; to be released. */
+int objects_get(struct objects *o, const char *name, const struct objects_key *keys, uint32_t n,
+		struct objects_hit *ret_hits, int64_t deadline);
+
+/**
+ * struct objects_order - by the value at a path instead of by key.
+ * @from: the first value (NULL: from the end of the order on): a number, an integer or a date.
+ * Objects without such a value are left out; those with several stand there by their first.
+ */
+struct objects_order {
+	const char *path;
+	bool descending;
+	const struct sl_value *from;
+};
+
+/**
+ * struct objects_scroll - which objects to list.
+ * @filter: NULL: all. @from: the first key, if there is one (kind SL_KEY_NONE: from the first on;
+ *	not with @order); @after: begin behind it. @skip: so many first. @order: NULL: by key.
+ */
+struct objects_scroll {
+	const struct sl_filter *filter;
+	struct objects_key from;
+	bool after;
+	uint32_t skip;
+	uint32_t limit;
+	const struct objects_order *order;
+	bool with_objects;
+};
+
+/* @next: kind SL_KEY_NONE: there are no more. */
+struct objects_list {
+	struct objects_hit *hits;
+	uint32_t n;
+	struct objects_key next;
+};
+
+int objects_scroll(struct objects *o, const char *name, const struct objects_scroll *scroll,
+		   struct objects_list *ret_list, int64_t deadline);
+void objects_list_done(struct objects_list *list);
+
+/* @exact: otherwise an estimate will do. */
+int objects_count(struct objects *o, const char *name, const struct sl_filter *filter, bool exact,
+		  uint64_t *ret_n, int64_t deadline);
+
+/* A value and how many objects have it at a path; @value is in @buf. */
+struct objects_facet {
+	const struct sl_value *value;
+	uint64_t n;
+	struct sl_buf *buf;
+};
+
+/**
+ * objects_facet() - the most frequent values at @path (texts, integers, booleans, UUIDs), at most
+ * @limit of them; of equally frequent ones the lower first.
+ * @ret_facets: to be ended by objects_facets_done().
+ */
+int objects_facet(struct objects *o, const char *name, const struct sl_filter *filter,
+		  const char *path, uint32_t limit, struct objects_facet **ret_facets,
+		  uint32_t *ret_n, int64_t deadline);
+void objects_facets_done(struct objects_facet *facets, uint32_t n);
+
+/* ---- searching -------------------------------------------------------------------------- */
+
+/**
+ * struct objects_query - what is looked for, then what was found.
+ * @vector_name: which vector. @vector, @dim: what it should be like, as it is (any length).
+ * @like: if @vector is NULL, the object whose vector that is; it is not among the hits.
+ * @weigh: instead of both: all vectors are given to it, as f32, and what it returns is the score,
+ *	larger being nearer. On the collection's core; must not park.
+ * @k: how many hits, behind the first @offset. @effort, @exact, @oversampling: as of sl_query.
+ * @bounded: only what has at least the score @bound, or, where smaller is nearer, at most.
+ * @with_objects: hits hold their object.
+ * @result: 0; -EINVAL: @fault says why; other -errno. @hits, @n: nearest first; to be ended by
+ *	objects_queries_done().
+ * Scores: cosine: of the angle, 1 at most; dot: the product; larger is nearer with these. L2: the
+ * distance (not squared), Manhattan, Hamming: smaller is nearer.
+ */
+struct objects_query {
+	const char *vector_name;
+	const float *vector;
+	uint32_t dim;
+	struct objects_key like;
+	float (*weigh)(void *arg, const float *vector, uint32_t dim);
+	void *arg;
+	uint32_t k, offset;
+	const struct sl_filter *filter;
+	uint32_t effort;
+	float oversampling;
+	bool exact;
+	bool bounded;
+	float bound;
+	bool with_objects;
+
+	int result;
+	enum objects_fault fault;
+	struct objects_hit *hits;
+	uint32_t n;
+};
+
+/* Whether a larger score is nearer. */
+bool objects_larger_is_nearer(enum sl_metric metric);
+
+/* Answers @n queries. Return: 0: each one's result; or -errno. */
+int objects_search(struct objects *o, const char *name, struct objects_query *queries, uint32_t n,
+		   int64_t deadline);
+
+/* Releases what the hits hold, and the hits. */
+void objects_queries_done(struct objects_query *queries, uint32_t n);
+
+/* ---- snapshots -------------------------------------------------------------------------- */
+
+#define OBJECTS_SNAPSHOT_NAME_MAX 300
+
+/* A file that holds a collection as it was at one moment; belongs to that collection. */
+struct objects_snapshot {
+	char name[OBJECTS_SNAPSHOT_NAME_MAX];
+	uint64_t bytes;
+	int64_t created_ms;
+};
+
+int objects_snapshot_create(struct objects *o, const char *name,
+			    struct objects_snapshot *ret_snapshot, int64_t deadline);
+
+/* @ret_snapshots: to be freed by free(); the oldest first. */
+int objects_snapshot_list(struct objects *o, const char *name,
+			  struct objects_snapshot **ret_snapshots, uint32_t *ret_n,
+			  int64_t deadline);
+
+/* -ENOENT: no such collection or snapshot. */
+int objects_snapshot_delete(struct objects *o, const char *name, const char *snapshot,
+			    int64_t deadline);
+
+/* @ret_extent: all of the file; its reference is held on the caller's core. */
+int objects_snapshot_open(struct objects *o, const char *name, const char *snapshot,
+			  struct sl_extent *ret_extent, int64_t deadline);
+
+/**
+ * objects_snapshot_restore() - make the collection @name what the snapshot file @path of @dir
+ * holds, its conf and its objects; a collection that is there is replaced.
+ * Return: 0; -EBADMSG: no snapshot, or damaged; -errno.
+ */
+int objects_snapshot_restore(struct objects *o, const char *name, int dir, const char *path,
+			     char *why, size_t why_len, int64_t deadline);
+
+#endif
