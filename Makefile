@@ -92,11 +92,11 @@ bpf-flags := -target bpf -mcpu=v3 -g -O2 -ffreestanding -Wall -Wextra -Werror \
 
 # ---- the folders and what their Kbuild lists -----------------------------------------------
 dirs := uring bpf dataplane segments vectors stores/static stores/topics stores/cache \
-	proto/kafka proto/http lib tools
+	proto/kafka proto/http lib apis/static apis/cache apis/proxy tools
 # Tests run in this order: those that take longest begin first.
 test-dirs := tests $(addprefix tests/,faults include uring bpf dataplane segments vectors \
-	stores/static stores/topics stores/cache proto/kafka proto/http lib tools tools/bench \
-	tools/sluice tools/sluiced clients kernels)
+	stores/static stores/topics stores/cache proto/kafka proto/http lib apis/static apis/cache \
+	apis/proxy tools tools/bench tools/sluice tools/sluiced clients kernels)
 
 # A Kbuild sets, relative to its folder:
 #   obj-y      objects of the layer
@@ -158,7 +158,7 @@ all-objs := $(lib-objs) $(testlib-objs) $(prog-mains) $(addsuffix .o,$(test-bins
 so-name := libsluice.so.0
 so-file := $(B)/libsluice.so.$(VERSION)
 pic-objs := $(addprefix $(B)/pic/,$(filter-out segments/% stores/static/% stores/topics/% proto/% \
-	tools/%,$(objs)))
+	apis/% tools/%,$(objs)))
 pic-lib := $(filter $(B)/pic/lib/% $(B)/pic/vectors/object%,$(pic-objs))
 lib-packages := liburing libxxhash yyjson inih numa libssl libcrypto \
 	$(if $(filter y,$(CONFIG_BPF)),libbpf)
@@ -296,7 +296,7 @@ san-env := $(if $(SAN),ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks
 
 # One layer's tests do without the programs; those of the whole daemon need them.
 layer-only := $(if $(filter-out $(addsuffix %,include uring bpf dataplane segments vectors \
-	stores proto lib harness),$(T:tests/%=%)),,$(T))
+	stores proto lib apis harness),$(T:tests/%=%)),,$(T))
 
 # What the short form of check-kernels takes along.
 vm-bins := $(if $(filter %/vm_test.sh,$(picked-scripts)),$(filter $(B)/tests/uring/% \

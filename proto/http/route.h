@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Routes: which handler answers which method on which path. */
+/*
+ * Routes: which handler answers which method on which path. The door for handlers: brings what they
+ * need of requests, responses, and the rules of HTTP that more than one API follows.
+ */
 #ifndef PROTO_HTTP_ROUTE_H
 #define PROTO_HTTP_ROUTE_H
 
+#include "cachecontrol.h"
+#include "head.h"
+#include "lines.h"
+#include "partial.h"
+#include "path.h"
 #include "request.h"
 #include "response.h"
+#include "status.h"
 
 enum {
 	HTTP_ROUTE_NO_STORE = 1 << 0, /* the answer is of the moment: caches must not keep it */
@@ -32,17 +41,9 @@ struct http_route {
 	uint32_t flags;
 };
 
-/* routes.c: what the daemon answers. */
+/* routes.c: the daemon's own pages. Their api_arg is not looked at. */
 extern const struct http_route http_routes[];
 extern const size_t http_routes_n;
-
-/* proxy.c: what a listener in front of another server answers. */
-extern const struct http_route http_proxy_routes[];
-extern const size_t http_proxy_routes_n;
-
-/* static.c: what a listener of static files answers. */
-extern const struct http_route http_static_routes[];
-extern const size_t http_static_routes_n;
 
 /**
  * http_route_find() - the row for @method on @path, with what its pattern left open in

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the daemon answers: the table of routes, and the handlers of the daemon itself.
+ * The daemon's own pages: their table, and the handlers of metrics and health.
  *
- * Interface: http_routes in route.h. Handlers of an engine get a file of their own.
+ * Interface: http_routes in route.h.
  * Order of parts: metrics; health; the table.
  */
 #include <errno.h>
 #include <string.h>
 
-#include "cache.h"
 #include "route.h"
 #include "status.h"
 
@@ -56,12 +55,5 @@ const struct http_route http_routes[] = {
 	{HTTP_ON(GET), "/metrics", get_metrics, HTTP_ROUTE_NO_STORE},
 	{HTTP_ON(GET), "/healthz", get_healthz, HTTP_ROUTE_NO_STORE | HTTP_ROUTE_OPEN},
 	{HTTP_ON(GET), "/readyz", get_readyz, HTTP_ROUTE_NO_STORE | HTTP_ROUTE_OPEN},
-	{HTTP_ON(GET), "/cache/", http_cache_stat_get, HTTP_ROUTE_NO_STORE},
-	{HTTP_ON(GET), "/cache/{*}", http_cache_get, 0},
-	{HTTP_ON(PUT), "/cache/{*}", http_cache_put,
-	 HTTP_ROUTE_WRITE | HTTP_ROUTE_LONG_BODY},
-	{HTTP_ON(DELETE), "/cache/{*}", http_cache_delete, HTTP_ROUTE_WRITE},
-	{HTTP_ON(POST), "/cache-purge", http_cache_purge, HTTP_ROUTE_WRITE},
-	{HTTP_ON(POST), "/cache-verify", http_cache_verify, HTTP_ROUTE_ADMIN},
 };
 const size_t http_routes_n = SL_ARRAY_SIZE(http_routes);

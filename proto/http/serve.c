@@ -158,9 +158,31 @@ static bool body_is_long(struct http_request *rq, const struct http_route *route
 	return b->left != HTTP_BYTES_UNKNOWN && b->left > b->max;
 }
 
-static int call_route(struct http_request *rq, struct http_response *rs)
+/* In the order of the APIs. Return: the row, with rq->api_arg; NULL with what is allowed. */
+static const struct http_route *find_route(struct http_request *rq, uint32_t *ret_allowed)
 {
 	const struct http_server *s = rq->server;
+	struct http_str path = http_request_str(rq, rq->path);
+	uint32_t all = 0;
+
+	for (size_t i = 0; i < s->apis_n; i++) {
+		const struct http_api *api = &s->apis[i];
+		const struct http_route *route;
+		uint32_t allowed = 0;
+
+		route = http_route_find(api->routes, api->routes_n, rq->method, path, rq->params,
+					&allowed);
+		rq->api_arg = api->arg;
+		if (route)
+			return route;
+		all |= allowed;
+	}
+	*ret_allowed = all;
+	return NULL;
+}
+
+static int call_route(struct http_request *rq, struct http_response *rs)
+{
 	const struct http_route *route;
 	uint32_t allowed;
 	int err;
@@ -168,8 +190,7 @@ static int call_route(struct http_request *rq, struct http_response *rs)
 	rq->key[0] = 0;
 	if (rq->star)
 		return no_route(rq, rs, HTTP_ON(GET) | HTTP_ON(HEAD) | HTTP_ON(OPTIONS));
-	route = http_route_find(s->routes, s->routes_n, rq->method,
-				http_request_str(rq, rq->path), rq->params, &allowed);
+	route = find_route(rq, &allowed);
 	if (body_is_long(rq, route)) {
 		const struct http_error *e = http_refusal_error(HTTP_REFUSE_BODY_LONG);
 

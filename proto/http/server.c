@@ -19,21 +19,11 @@ struct http_core {
 	char date[HTTP_DATE_BYTES];
 };
 
-static void choose_routes(struct http_server *s, const struct http_server_conf *conf)
+static void choose_apis(struct http_server *s, const struct http_server_conf *conf)
 {
-	if (conf->routes) {
-		s->routes = conf->routes;
-		s->routes_n = conf->routes_n;
-	} else if (conf->proxy) {
-		s->routes = http_proxy_routes;
-		s->routes_n = http_proxy_routes_n;
-	} else if (conf->files) {
-		s->routes = http_static_routes;
-		s->routes_n = http_static_routes_n;
-	} else {
-		s->routes = http_routes;
-		s->routes_n = http_routes_n;
-	}
+	s->own = (struct http_api){"sluice", http_routes, http_routes_n, NULL};
+	s->apis = conf->apis ? conf->apis : &s->own;
+	s->apis_n = conf->apis ? conf->apis_n : 1;
 }
 
 int http_server_init(struct http_server *s, const struct http_server_conf *conf)
@@ -50,20 +40,13 @@ int http_server_init(struct http_server *s, const struct http_server_conf *conf)
 		.name = conf->name ? conf->name : "http",
 		.log = conf->log,
 		.registry = conf->registry,
-		.files = conf->files,
-		.cache = conf->cache,
 		.keys = conf->keys,
-		.proxy = conf->proxy,
-		.purges = conf->purges,
 		.not_ready = "starting",
 		.cores = cores,
 		.cores_n = conf->cores,
 	};
-	if (conf->index)
-		memcpy(s->index, conf->index, strnlen(conf->index, sizeof(s->index) - 1));
-	choose_routes(s, conf);
+	choose_apis(s, conf);
 	http_server_set_limits(s, conf->head_bytes_max, conf->body_bytes_max);
-	http_server_set_max_age(s, conf->max_age_s);
 	return 0;
 }
 
@@ -81,11 +64,6 @@ void http_server_set_limits(struct http_server *s, uint64_t head_bytes_max,
 	head_bytes_max = sl_min(head_bytes_max, SL_CONN_WINDOW_BYTES);
 	__atomic_store_n(&s->head_bytes_max, head_bytes_max, __ATOMIC_RELAXED);
 	__atomic_store_n(&s->body_bytes_max, body_bytes_max, __ATOMIC_RELAXED);
-}
-
-void http_server_set_max_age(struct http_server *s, uint64_t max_age_s)
-{
-	__atomic_store_n(&s->max_age_s, max_age_s, __ATOMIC_RELAXED);
 }
 
 void http_server_set_ready(struct http_server *s, const char *not_ready)

@@ -86,7 +86,7 @@ static int send_file(struct http_request *rq, struct http_response *rs, const st
 /* ---- the handlers ----------------------------------------------------------------------- */
 
 /* Browsers name text/html when a person asks for a page; programs do not, or say any type. */
-static bool wants_page(const struct http_request *rq)
+bool http_status_wanted(const struct http_request *rq)
 {
 	static const char html[] = "text/html";
 
@@ -107,7 +107,7 @@ int http_status_get(struct http_request *rq, struct http_response *rs, int64_t d
 	static const char greeting[] = "{\"title\": \"sluice\", \"version\": \"" SL_VERSION "\"}\n";
 	int err = http_response_field(rs, "Vary", "Accept");
 
-	if (!err && wants_page(rq))
+	if (!err && http_status_wanted(rq))
 		return send_file(rq, rs, &page);
 	return err ? err
 		   : http_response_body(rs, "application/json", greeting, sizeof(greeting) - 1);

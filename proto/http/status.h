@@ -6,6 +6,9 @@
 #include "request.h"
 #include "response.h"
 
+/* Whether a browser asks for a page, not a program. */
+bool http_status_wanted(const struct http_request *rq);
+
 /* Handlers of "/" and "/status/{}", as of struct http_route. */
 int http_status_get(struct http_request *rq, struct http_response *rs, int64_t deadline);
 int http_status_file_get(struct http_request *rq, struct http_response *rs, int64_t deadline);

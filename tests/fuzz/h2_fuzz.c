@@ -89,6 +89,8 @@ static const struct http_route fuzz_routes[] = {
 	{HTTP_ON(GET), "/index.html", get_pieces, 0},
 };
 
+static const struct http_api fuzz_api = {"test", fuzz_routes, SL_ARRAY_SIZE(fuzz_routes), NULL};
+
 static int listen_for_ever(void *arg)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET,
@@ -125,8 +127,8 @@ static void start_server(void)
 		.cores = 1,
 		.head_bytes_max = 4096,
 		.body_bytes_max = 1 << 20,
-		.routes = fuzz_routes,
-		.routes_n = SL_ARRAY_SIZE(fuzz_routes),
+		.apis = &fuzz_api,
+		.apis_n = 1,
 	};
 	pthread_t thread;
 

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "proto/http/cache_meta.h"
+#include "apis/cache/meta.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -6,9 +6,8 @@
  */
 #include <string.h>
 
-#include "proto/http/cachecontrol.h"
-#include "proto/http/origin_read.h"
-#include "proto/http/rfc9111.h"
+#include "apis/proxy/origin_read.h"
+#include "apis/proxy/rfc9111.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -180,17 +180,8 @@ static int open_files(struct daemon *d, uint32_t cores, char *why, size_t why_le
 		sl_close(d->root);
 		return err;
 	}
-	return http_server_init(&d->web, &(struct http_server_conf){
-						 .name = listener_names[LISTENER_STATIC],
-						 .log = d->access_log,
-						 .cores = cores,
-						 .registry = d->registry,
-						 .head_bytes_max = d->conf.http.max_head_bytes,
-						 .body_bytes_max = d->conf.http.max_body_bytes,
-						 .files = d->files,
-						 .index = d->conf.statics.index,
-						 .max_age_s = max_age_s(d),
-					 });
+	http_static_init(&d->static_api, d->files, d->conf.statics.index, max_age_s(d));
+	return apis_serve(d, LISTENER_STATIC, cores, &d->web);
 }
 
 static void close_files(struct daemon *d)
@@ -346,7 +337,7 @@ static void apply(struct daemon *d)
 		     (enum sl_log_format)d->conf.node.log_format);
 	http_server_set_limits(&d->http, d->conf.http.max_head_bytes, d->conf.http.max_body_bytes);
 	http_server_set_limits(&d->web, d->conf.http.max_head_bytes, d->conf.http.max_body_bytes);
-	http_server_set_max_age(&d->web, max_age_s(d));
+	http_static_set_max_age(&d->static_api, max_age_s(d));
 	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
 		sl_call(sl_cores_at(d->cores, i), configure_topics, d, SL_NEVER);
 	cache_apply(d);
@@ -560,21 +551,6 @@ static int open_access_log(struct daemon *d, uint32_t cores, char *why, size_t w
 			     &d->access_log, why, why_len);
 }
 
-static int open_http(struct daemon *d, uint32_t cores)
-{
-	return http_server_init(&d->http, &(struct http_server_conf){
-						  .name = listener_names[LISTENER_HTTP],
-						  .log = d->access_log,
-						  .cores = cores,
-						  .registry = d->registry,
-						  .head_bytes_max = d->conf.http.max_head_bytes,
-						  .body_bytes_max = d->conf.http.max_body_bytes,
-						  .cache = d->cache,
-						  .keys = &d->keys,
-						  .purges = d->proxy,
-					  });
-}
-
 static int start_cores(struct daemon *d, char *why, size_t why_len)
 {
 	int nodes[CPU_SETSIZE];
@@ -606,7 +582,7 @@ static int start_cores(struct daemon *d, char *why, size_t why_len)
 	if (!err)
 		err = proxy_begin(d, conf.n, why, why_len);
 	if (!err)
-		err = open_http(d, conf.n);
+		err = apis_serve(d, LISTENER_HTTP, conf.n, &d->http);
 	if (!err && d->conf.statics.listen.n)
 		err = open_files(d, conf.n, why, why_len);
 	if (!err)

@@ -6,6 +6,9 @@
 #ifndef TOOLS_SLUICED_DAEMON_H
 #define TOOLS_SLUICED_DAEMON_H
 
+#include "apis/cache/cache.h"
+#include "apis/proxy/proxy.h"
+#include "apis/static/static.h"
 #include "bpf/bpf.h"
 #include "dataplane/dataplane.h"
 #include "proto/http/http.h"
@@ -22,6 +25,9 @@ enum listener {
 	LISTENER_LAST
 };
 
+/* On one listener. */
+#define APIS_MAX 8
+
 /**
  * struct daemon - everything of one process.
  * @source, @conf: where the settings come from, and those in force (replaced by a reload, on core
@@ -35,7 +41,8 @@ enum listener {
  * @bpf: loaded before privileges are given up; @telemetry shows what it counts, @steering is what
  *	it and its like do for new connections. @cpus: where cores are pinned, if @pinned.
  * @tls: what listeners with TLS speak, by core and listener (tls.c); NULL: none does.
- * @keys: of the HTTP APIs.
+ * @keys: of the HTTP APIs. @apis: of each listener; @cache_api, @static_api: what two of them work
+ *	on.
  * @listeners: per core, those that it opened. @refused: 0, or the -errno that appends get while
  *	the start is not counted in DATADIR; core 0 changes it, all read it.
  */
@@ -70,6 +77,9 @@ struct daemon {
 	struct sl_cores *cores;
 	struct sl_tls **tls;
 	struct sl_keyring keys;
+	struct http_api apis[LISTENER_LAST][APIS_MAX];
+	struct http_cache cache_api;
+	struct http_static static_api;
 	struct core_listeners *listeners;
 	int signal_fd;
 	int64_t began_ns;
@@ -79,6 +89,11 @@ struct kafka_config {
 	struct kafka_config *older;
 	struct kafka_server server;
 };
+
+/* ---- apis.c ----------------------------------------------------------------------------- */
+
+/* Makes the server of @which, with the APIs of its rows. Return: 0 or -ENOMEM. */
+int apis_serve(struct daemon *d, enum listener which, uint32_t cores, struct http_server *ret_s);
 
 /* ---- listeners.c ------------------------------------------------------------------------ */
 

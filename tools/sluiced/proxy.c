@@ -72,15 +72,7 @@ int proxy_begin(struct daemon *d, uint32_t cores, char *why, size_t why_len)
 	err = http_proxy_new(&conf, cores, &d->proxy, why, why_len);
 	if (err)
 		return err;
-	return http_server_init(&d->front, &(struct http_server_conf){
-						   .name = listener_names[LISTENER_PROXY],
-						   .log = d->access_log,
-						   .cores = cores,
-						   .registry = d->registry,
-						   .head_bytes_max = d->conf.http.max_head_bytes,
-						   .body_bytes_max = d->conf.http.max_body_bytes,
-						   .proxy = d->proxy,
-					   });
+	return apis_serve(d, LISTENER_PROXY, cores, &d->front);
 }
 
 void proxy_drain(struct daemon *d, int64_t at)

@@ -51,6 +51,8 @@ static const struct http_route routes[] = {
 	{HTTP_ON(GET), "/reopen", get_reopen, 0},
 };
 
+static const struct http_api api = {"test", routes, SL_ARRAY_SIZE(routes), NULL};
+
 /* After the last request: what waits is written. */
 static void stop(struct web *w)
 {
@@ -67,8 +69,7 @@ static void run(void (*client)(struct web *w))
 {
 	struct web w = {.client = client,
 			.end = stop,
-			.conf = {.name = "front", .routes = routes,
-				 .routes_n = SL_ARRAY_SIZE(routes)}};
+			.conf = {.name = "front", .apis = &api, .apis_n = 1}};
 	char why[200] = "";
 
 	name_files();

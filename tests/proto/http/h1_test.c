@@ -122,10 +122,12 @@ static const struct http_route routes[] = {
 	{HTTP_ON(GET), "/hints", get_hints, 0},
 };
 
+static const struct http_api api = {"test", routes, SL_ARRAY_SIZE(routes), NULL};
+
 static void run(void (*client)(struct web *w))
 {
 	struct web w = {.client = client,
-			.conf = {.routes = routes, .routes_n = SL_ARRAY_SIZE(routes)}};
+			.conf = {.apis = &api, .apis_n = 1}};
 
 	web_run(&w);
 }

@@ -231,12 +231,14 @@ static const struct http_route routes[] = {
 	{HTTP_ON(ANY), "/tell", any_tell, 0},
 };
 
+static const struct http_api api = {"test", routes, SL_ARRAY_SIZE(routes), NULL};
+
 /* ---- the server ------------------------------------------------------------------------- */
 
 void h2_run(void (*client)(struct web *w))
 {
 	struct web w = {.client = client,
-			.conf = {.routes = routes, .routes_n = SL_ARRAY_SIZE(routes)}};
+			.conf = {.apis = &api, .apis_n = 1}};
 
 	web_run(&w);
 }
@@ -245,7 +247,7 @@ void h2_run_within(struct sl_conn_limits limits, void (*client)(struct web *w))
 {
 	struct web w = {.client = client,
 			.limits = limits,
-			.conf = {.routes = routes, .routes_n = SL_ARRAY_SIZE(routes)}};
+			.conf = {.apis = &api, .apis_n = 1}};
 
 	web_run(&w);
 }

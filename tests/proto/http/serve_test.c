@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * HTTP over sockets.
- * Order of parts: the routes of these tests; requests; bodies; connections; keys; unsound input.
+ * Order of parts: the routes of these tests; requests; bodies; connections; several
+ * APIs; keys; unsound input.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -87,10 +88,11 @@ static const struct http_route routes[] = {
 	{HTTP_ON(POST), "/ignore", post_ignore, 0},
 };
 
+static const struct http_api api = {"test", routes, SL_ARRAY_SIZE(routes), NULL};
+
 static void run(void (*client)(struct web *w))
 {
-	struct web w = {.client = client,
-			.conf = {.routes = routes, .routes_n = SL_ARRAY_SIZE(routes)}};
+	struct web w = {.client = client, .conf = {.apis = &api, .apis_n = 1}};
 
 	web_run(&w);
 }
@@ -100,7 +102,7 @@ static void run_impatiently(void (*client)(struct web *w))
 {
 	struct web w = {.client = client,
 			.limits = {.header_ns = 300 * SL_MSEC},
-			.conf = {.routes = routes, .routes_n = SL_ARRAY_SIZE(routes)}};
+			.conf = {.apis = &api, .apis_n = 1}};
 
 	web_run(&w);
 }
@@ -338,7 +340,7 @@ TEST(large_chunks_are_read_when_nothing_is_received_ahead)
 {
 	struct web w = {.client = echo_large_chunks,
 			.nothing_ahead = true,
-			.conf = {.routes = routes, .routes_n = SL_ARRAY_SIZE(routes)}};
+			.conf = {.apis = &api, .apis_n = 1}};
 
 	web_run(&w);
 }
@@ -542,6 +544,66 @@ TEST(client_that_vanishes_disturbs_nobody)
 	run(vanish);
 }
 
+/* ---- several APIs ----------------------------------------------------------------------- */
+
+static int say_arg(struct http_request *rq, struct http_response *rs, int64_t deadline)
+{
+	return http_response_body(rs, "text/plain", rq->api_arg, strlen(rq->api_arg));
+}
+
+static const struct http_route upper_routes[] = {
+	{HTTP_ON(GET), "/both", say_arg, 0},
+	{HTTP_ON(GET), "/split", say_arg, 0},
+};
+
+static const struct http_route lower_routes[] = {
+	{HTTP_ON(GET) | HTTP_ON(PUT), "/both", say_arg, 0},
+	{HTTP_ON(DELETE), "/split", say_arg, 0},
+	{HTTP_ON(GET), "/lower", say_arg, 0},
+};
+
+static void ask_several(struct web *w)
+{
+	static const struct {
+		const char *line;
+		int status;
+		const char *body;
+	} rows[] = {
+		{"GET /both", 200, "upper"},
+		{"PUT /both", 200, "lower"},
+		{"GET /lower", 200, "lower"},
+		{"GET /split", 200, "upper"},
+		{"DELETE /split", 200, "lower"},
+		{"GET /neither", 404, NULL},
+		{"PUT /lower", 405, NULL},
+	};
+	struct web_answer a;
+
+	for (size_t i = 0; i < SL_ARRAY_SIZE(rows); i++) {
+		char text[100];
+
+		snprintf(text, sizeof(text), "%s HTTP/1.1\r\nHost: h\r\n\r\n", rows[i].line);
+		if (!EXPECT_EQ(rows[i].status, web_ask(w, text, &a)) ||
+		    (rows[i].body && !EXPECT_STREQ(rows[i].body, a.body)))
+			TH_LOG("of %s", rows[i].line);
+		web_answer_done(&a);
+	}
+	EXPECT_EQ(405, web_ask(w, "PUT /split HTTP/1.1\r\nHost: h\r\n\r\n", &a));
+	EXPECT_NOT_NULL(strstr(a.head, "\r\nAllow: GET, HEAD, DELETE, OPTIONS\r\n"));
+	web_answer_done(&a);
+}
+
+TEST(of_several_apis_the_first_that_has_a_row_answers_with_its_own_arg)
+{
+	const struct http_api two[] = {
+		{"upper", upper_routes, SL_ARRAY_SIZE(upper_routes), "upper"},
+		{"lower", lower_routes, SL_ARRAY_SIZE(lower_routes), "lower"},
+	};
+	struct web w = {.client = ask_several, .conf = {.apis = two, .apis_n = 2}};
+
+	web_run(&w);
+}
+
 /* ---- keys ------------------------------------------------------------------------------- */
 
 /* SHA-256 of "secret", "other" and "root". */
@@ -556,6 +618,8 @@ static const struct http_route kept_routes[] = {
 	{HTTP_ON(GET), "/admin/{}", get_say, HTTP_ROUTE_ADMIN},
 	{HTTP_ON(POST), "/hidden", get_hidden, HTTP_ROUTE_WRITE},
 };
+
+static const struct http_api kept_api = {"test", kept_routes, SL_ARRAY_SIZE(kept_routes), NULL};
 
 static void show_keys(struct web *w)
 {
@@ -602,8 +666,7 @@ TEST(a_route_is_for_who_has_a_key_for_it)
 {
 	struct sl_keyring keys = {0};
 	struct web w = {.client = show_keys,
-			.conf = {.routes = kept_routes, .routes_n = SL_ARRAY_SIZE(kept_routes),
-				 .keys = &keys}};
+			.conf = {.apis = &kept_api, .apis_n = 1, .keys = &keys}};
 	char path[300], why[300] = "";
 	FILE *f;
 

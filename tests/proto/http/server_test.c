@@ -15,7 +15,9 @@ TEST(server_begins_not_ready_with_the_daemons_routes)
 
 	ASSERT_EQ(0, http_server_init(&s, &conf));
 	EXPECT_STREQ("starting", s.not_ready);
-	EXPECT_EQ(http_routes_n, s.routes_n);
+	ASSERT_EQ(1, s.apis_n);
+	EXPECT_EQ(http_routes_n, s.apis[0].routes_n);
+	EXPECT_TRUE(s.apis[0].routes == http_routes);
 	EXPECT_EQ(77, s.body_bytes_max);
 	EXPECT_EQ(SL_CONN_WINDOW_BYTES, s.head_bytes_max);
 	http_server_set_ready(&s, NULL);
@@ -28,24 +30,16 @@ TEST(server_begins_not_ready_with_the_daemons_routes)
 	http_server_done(NULL);
 }
 
-TEST(a_server_of_files_has_their_routes_unless_told_otherwise)
+TEST(a_server_serves_the_apis_that_it_is_told)
 {
-	static const struct http_route other[1];
-	struct sl_static *files = (struct sl_static *)&files;
-	struct http_server_conf conf = {.cores = 1, .files = files, .max_age_s = 60};
+	static const struct http_route row[1];
+	static const struct http_api two[] = {{"a", row, 1, NULL}, {"b", row, 1, NULL}};
+	struct http_server_conf conf = {.cores = 1, .apis = two, .apis_n = 2};
 	struct http_server s;
 
 	ASSERT_EQ(0, http_server_init(&s, &conf));
-	EXPECT_TRUE(s.routes == http_static_routes);
-	EXPECT_TRUE(s.files == files);
-	EXPECT_EQ(60, s.max_age_s);
-	http_server_set_max_age(&s, 0);
-	EXPECT_EQ(0, s.max_age_s);
-	http_server_done(&s);
-	conf.routes = other;
-	conf.routes_n = 1;
-	ASSERT_EQ(0, http_server_init(&s, &conf));
-	EXPECT_TRUE(s.routes == other);
+	EXPECT_TRUE(s.apis == two);
+	EXPECT_EQ(2, s.apis_n);
 	http_server_done(&s);
 }
 

@@ -8,7 +8,7 @@
 
 /**
  * struct web - a server for one test; zero fields take the defaults.
- * @conf: routes and limits (NULL routes: the daemon's; 4 KiB of head, 4 MiB of body).
+ * @conf: APIs and limits (NULL APIs: the daemon's own pages; 4 KiB of head, 4 MiB of body).
  * @limits: of its connections (times of 10 s). @nothing_ahead: an ahead_bytes of 0 is meant so.
  * @backend: who carries the core's operations out (NULL: the kernel).
  * @begin, @end: on the server's core, before it listens and after it has drained; may be NULL.
