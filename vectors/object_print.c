@@ -48,9 +48,9 @@ static yyjson_mut_val *print_text(struct printing *p, const struct sl_value *v)
 
 static yyjson_mut_val *print_date(struct printing *p, const struct sl_value *v)
 {
-	char text[OBJECT_DATE_TEXT];
+	char text[SL_DATE_TEXT_BYTES];
 
-	return yyjson_mut_strncpy(p->doc, text, object_date_print(sl_value_date(v), text));
+	return yyjson_mut_strncpy(p->doc, text, sl_date_print(sl_value_date(v), text));
 }
 
 static yyjson_mut_val *print_uuid(struct printing *p, const uint8_t *uuid)
@@ -83,7 +83,7 @@ static yyjson_mut_val *print_blob(struct printing *p, const struct sl_value *v)
 
 	if (!text)
 		return NULL;
-	val = yyjson_mut_strncpy(p->doc, text, object_base64_print(data, n, text));
+	val = yyjson_mut_strncpy(p->doc, text, sl_base64_print(data, n, text));
 	free(text);
 	return val;
 }

@@ -191,17 +191,13 @@ struct step object_path_step(const char **path);
 
 /* ---- texts ------------------------------------------------------------------------------ */
 
-#define OBJECT_DATE_TEXT 28
 #define OBJECT_DATE_MIN INT64_C(-62167219200000000) /* the year 0 */
 #define OBJECT_DATE_MAX INT64_C(253402300799999999) /* the end of 9999 */
 
 bool object_is_utf8(const char *p, size_t n);
 bool object_is_geo(double latitude, double longitude);
 
-size_t object_date_print(int64_t us, char ret_text[OBJECT_DATE_TEXT]);
-
 /* Base64 with or without its padding. @ret_data has room for n / 4 * 3 + 3. */
 bool object_base64_parse(const char *p, size_t n, uint8_t *ret_data, size_t *ret_n);
-size_t object_base64_print(const uint8_t *data, size_t n, char *ret_text);
 
 #endif

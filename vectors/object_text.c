@@ -241,7 +241,7 @@ bool sl_date_parse(const char *p, size_t n, int64_t *ret_us)
 	return true;
 }
 
-size_t object_date_print(int64_t us, char ret_text[OBJECT_DATE_TEXT])
+size_t sl_date_print(int64_t us, char ret_text[SL_DATE_TEXT_BYTES])
 {
 	int64_t s = us / 1000000 - (us % 1000000 < 0), days = s / DAY_S - (s % DAY_S < 0);
 	int of_day = (int)(s - days * DAY_S), rest = (int)(us - s * 1000000);
@@ -256,7 +256,7 @@ size_t object_date_print(int64_t us, char ret_text[OBJECT_DATE_TEXT])
 	while (rest && text[n - 1] == '0')
 		n--;
 	text[n++] = 'Z';
-	SL_ASSERT(n <= OBJECT_DATE_TEXT);
+	SL_ASSERT(n <= SL_DATE_TEXT_BYTES);
 	memcpy(ret_text, text, (size_t)n);
 	return (size_t)n;
 }
@@ -287,7 +287,7 @@ bool object_base64_parse(const char *p, size_t n, uint8_t *ret_data, size_t *ret
 	return true;
 }
 
-size_t object_base64_print(const uint8_t *data, size_t n, char *ret_text)
+size_t sl_base64_print(const uint8_t *data, size_t n, char *ret_text)
 {
 	size_t out = 0;
 

@@ -67,12 +67,12 @@ TEST(uuid_is_read_and_written)
 
 static void expect_date(const char *text, int64_t us, const char *printed)
 {
-	char seen[OBJECT_DATE_TEXT + 1] = "";
+	char seen[SL_DATE_TEXT_BYTES + 1] = "";
 	int64_t is = 0;
 
 	EXPECT_TRUE(sl_date_parse(text, strlen(text), &is));
 	EXPECT_EQ(us, is);
-	seen[object_date_print(is, seen)] = '\0';
+	seen[sl_date_print(is, seen)] = '\0';
 	EXPECT_STREQ(printed, seen);
 }
 
@@ -123,7 +123,7 @@ TEST(dates_agree_with_the_c_library)
 	for (int i = 0; i < 20000; i++) {
 		int64_t s = OBJECT_DATE_MIN / 1000000 +
 			    (int64_t)(harness_random() % (UINT64_C(10000) * 365 * 86400));
-		char text[OBJECT_DATE_TEXT + 1], want[64];
+		char text[SL_DATE_TEXT_BYTES + 1], want[64];
 		time_t t = (time_t)s;
 		int64_t us = -1;
 		struct tm tm;
@@ -131,7 +131,7 @@ TEST(dates_agree_with_the_c_library)
 		ASSERT_TRUE(gmtime_r(&t, &tm) != NULL);
 		snprintf(want, sizeof(want), "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900,
 			 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
-		text[object_date_print(s * 1000000, text)] = '\0';
+		text[sl_date_print(s * 1000000, text)] = '\0';
 		ASSERT_STREQ(want, text);
 		ASSERT_TRUE(sl_date_parse(text, strlen(text), &us));
 		ASSERT_EQ(s * 1000000, us);
@@ -149,7 +149,7 @@ TEST(base64_is_read_and_written)
 
 		for (size_t i = 0; i < n; i++)
 			data[i] = (uint8_t)harness_random();
-		len = object_base64_print(data, n, text);
+		len = sl_base64_print(data, n, text);
 		EXPECT_EQ((n + 2) / 3 * 4, len);
 		EXPECT_TRUE(object_base64_parse(text, len, seen, &seen_n));
 		EXPECT_EQ(n, seen_n);
@@ -159,7 +159,7 @@ TEST(base64_is_read_and_written)
 		EXPECT_TRUE(object_base64_parse(text, len, seen, &seen_n));
 		EXPECT_EQ(n, seen_n);
 	}
-	EXPECT_EQ(8, object_base64_print((const uint8_t *)"sluic", 5, text));
+	EXPECT_EQ(8, sl_base64_print((const uint8_t *)"sluic", 5, text));
 	EXPECT_MEMEQ("c2x1aWM=", text, 8);
 	for (size_t i = 0; i < SL_ARRAY_SIZE(bad); i++) {
 		size_t n;
