@@ -147,7 +147,8 @@ static inline void sl_cell_add(uint64_t *cell, uint64_t n)
 	sl_hist_slot_add(cell, n);
 }
 
-static inline void sl_metric_add1(struct sl_metrics *m, enum sl_metric_id id, uint32_t i, uint64_t n)
+static inline void sl_metric_add1(struct sl_metrics *m, enum sl_metric_id id, uint32_t i,
+				  uint64_t n)
 {
 	sl_cell_add(sl_metric_cell(m, id, i, 0), n);
 }
@@ -159,8 +160,8 @@ static inline void sl_metric_add2(struct sl_metrics *m, enum sl_metric_id id, ui
 }
 
 /* The histogram of values @i and @j; 0 where there is no such label. */
-static inline struct sl_hist *sl_metric_hist(struct sl_metrics *m, enum sl_metric_id id, uint32_t i,
-					     uint32_t j)
+static inline struct sl_hist *sl_metric_hist(struct sl_metrics *m, enum sl_metric_id id,
+					     uint32_t i, uint32_t j)
 {
 	SL_ASSERT(i < m->sizes[id][0]);
 	SL_ASSERT(j < m->sizes[id][1]);

@@ -30,7 +30,6 @@
 #include "vectors/vectors.h"
 
 struct objects;
-struct sl_filter;
 
 /* ---- open and close --------------------------------------------------------------------- */
 
@@ -117,14 +116,9 @@ struct objects_vector_conf {
 	bool on_disk;
 };
 
-/* One index over payloads. @type: as of vectors/payload.h. */
-struct objects_index_conf {
-	const char *path;
-	uint32_t type;
-};
-
 /**
  * struct objects_collection_conf - how a collection is kept.
+ * @indexes: over properties; a filter need not have one, but is slow without.
  * @strict: objects with vectors that are not in @vectors are refused; otherwise these are kept and
  *	not searched. An object may lack vectors either way.
  * @as_given: vectors of cosine are kept in objects as they came.
@@ -133,7 +127,7 @@ struct objects_index_conf {
 struct objects_collection_conf {
 	const struct objects_vector_conf *vectors;
 	uint32_t vectors_n;
-	const struct objects_index_conf *indexes;
+	const struct sl_payload_conf *indexes;
 	uint32_t indexes_n;
 	bool strict;
 	bool as_given;
@@ -354,7 +348,7 @@ int objects_get(struct objects *o, const char *name, const struct objects_key *k
 struct objects_order {
 	const char *path;
 	bool descending;
-	const struct sl_value *from;
+	const struct sl_operand *from;
 };
 
 /**
@@ -387,22 +381,20 @@ void objects_list_done(struct objects_list *list);
 int objects_count(struct objects *o, const char *name, const struct sl_filter *filter, bool exact,
 		  uint64_t *ret_n, int64_t deadline);
 
-/* A value and how many objects have it at a path; @value is in @buf. */
+/* A value and how many objects have it at a path. */
 struct objects_facet {
-	const struct sl_value *value;
+	struct sl_operand value;
 	uint64_t n;
-	struct sl_buf *buf;
 };
 
 /**
  * objects_facet() - the most frequent values at @path (texts, integers, booleans, UUIDs), at most
  * @limit of them; of equally frequent ones the lower first.
- * @ret_facets: to be ended by objects_facets_done().
+ * @ret_facets: to be freed by free(), with the texts in them.
  */
 int objects_facet(struct objects *o, const char *name, const struct sl_filter *filter,
 		  const char *path, uint32_t limit, struct objects_facet **ret_facets,
 		  uint32_t *ret_n, int64_t deadline);
-void objects_facets_done(struct objects_facet *facets, uint32_t n);
 
 /* ---- searching -------------------------------------------------------------------------- */
 
