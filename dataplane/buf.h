@@ -91,6 +91,7 @@ struct sl_file_refs;
  * struct sl_file - an open file whose extents may be on their way to sockets of any core.
  * @fd: its descriptor, closed by the owner in @gone.
  * @home: the core that owns it, where @gone is called once nothing holds it any more.
+ * @resident: bytes found in the page cache by home's connections, not long after @since.
  */
 struct sl_file {
 	int fd;
@@ -98,6 +99,10 @@ struct sl_file {
 	void (*gone)(struct sl_file *file);
 	uint64_t granted; /* references held by other cores, as home knows */
 	uint32_t refs;	  /* held on the home core */
+	struct {
+		uint64_t from, to;
+		int64_t since;
+	} resident;
 	struct sl_file_refs *foreign; /* per core: held there, returned there */
 };
 

@@ -39,12 +39,12 @@ struct sl_fiber {
 
 struct fibers {
 	struct sl_list ready;
-	struct sl_list free[SL_STACK_LAST]; /* stacks, as struct sl_fiber */
+	struct sl_list free[SL_STACK_LAST]; /* stacks, as struct sl_fiber; warm ones first */
 	struct sl_list slabs;
 	struct sl_fiber *running;
 	struct context loop;
 	uint32_t count; /* leased */
-	uint32_t free_count[SL_STACK_LAST];
+	uint32_t warm[SL_STACK_LAST]; /* free stacks that have their pages */
 };
 
 void fibers_init(struct fibers *f);

@@ -248,12 +248,15 @@ static bool rest_is_out(struct sl_conn *c)
 ssize_t conn_sendv(struct sl_conn *c, struct iovec *iov, int n, bool more)
 {
 	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
+	int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0);
 	struct sl_io io;
 
 	if (conn_encrypts(c))
 		return tls_write(c->tls, iov, n);
-	sl_io_sendmsg(&io, c->fd, &msg,
-		      MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
+	if (n == 1)
+		sl_io_send(&io, c->fd, iov->iov_base, iov->iov_len, flags);
+	else
+		sl_io_sendmsg(&io, c->fd, &msg, flags);
 	return sl_io_now(&io);
 }
 

@@ -53,7 +53,7 @@ void fiber_boot(void);
 static const struct {
 	size_t bytes;
 	uint32_t per_slab;
-	uint32_t keep; /* free stacks beyond this give their pages back */
+	uint32_t keep; /* free stacks beyond so many give their pages back */
 } stack_classes[SL_STACK_LAST] = {
 	[SL_STACK_SMALL] = {64 << 10, 16, 64},
 	[SL_STACK_LARGE] = {2 << 20, 2, 4},
@@ -98,7 +98,6 @@ static int grow(struct fibers *f, enum sl_stack class)
 		fiber->stack = class;
 		fiber->state = FIBER_FREE;
 		sl_list_append(&f->free[class], &fiber->node);
-		f->free_count[class]++;
 	}
 	*slab = (struct slab){.mem = mem, .bytes = bytes * n};
 	sl_list_push(&f->slabs, &slab->node);
@@ -227,7 +226,7 @@ int sl_fiber_start(enum sl_stack stack, void (*fn)(void *arg), void *arg)
 		return -ENOMEM;
 	fiber = sl_list_entry(sl_list_pop(&f->free[stack]), struct sl_fiber, node);
 	SL_ASSERT(fiber->state == FIBER_FREE && fiber->stack == stack);
-	f->free_count[stack]--;
+	f->warm[stack] -= f->warm[stack] > 0;
 	f->count++;
 	fiber->core = core;
 	fiber->fn = fn;
@@ -253,13 +252,15 @@ static void give_back(struct fibers *f, struct sl_fiber *fiber)
 #ifdef FIBER_TSAN
 	__tsan_destroy_fiber(fiber->context.tsan);
 #endif
-	/* The page with the struct itself stays. */
-	if (f->free_count[fiber->stack] >= stack_classes[fiber->stack].keep)
-		madvise(low, sl_round_down((uint64_t)((uint8_t *)fiber - low), 4096),
-			MADV_DONTNEED);
-	f->free_count[fiber->stack]++;
 	f->count--;
-	sl_list_push(&f->free[fiber->stack], &fiber->node);
+	if (f->warm[fiber->stack] < stack_classes[fiber->stack].keep) {
+		f->warm[fiber->stack]++;
+		sl_list_push(&f->free[fiber->stack], &fiber->node);
+		return;
+	}
+	/* The page with the struct itself stays. */
+	madvise(low, sl_round_down((uint64_t)((uint8_t *)fiber - low), 4096), MADV_DONTNEED);
+	sl_list_append(&f->free[fiber->stack], &fiber->node);
 }
 
 int fibers_run(struct sl_core *core)

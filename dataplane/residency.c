@@ -5,9 +5,10 @@
  * Interface: residency_probe(), sl_resident(). The answer is a good guess: pages may leave the
  * cache between the look and the send, which then waits for the disk on the core. So a look covers
  * WINDOW_BYTES at most and is believed for BELIEVED_NS. One cachestat() takes 0.14 us for 64 KiB
- * and 0.2 us for 256 KiB of small pages (Linux 6.18), 2 % of what sending them takes; a map of the
- * cache kept by a kernel program would be paid for by every page that comes and goes
- * (docs/design.md).
+ * and 0.2 us for 256 KiB of small pages (Linux 6.18), 2 % of what sending them takes. What is asked
+ * for again and again is looked for once in that time: a file keeps the range that was found last,
+ * for its home core. A map of the cache kept by a kernel program would be paid for by every page
+ * that comes and goes (docs/design.md).
  *
  * Before Linux 6.5 mincore() tells the same of a mapping.
  */
@@ -62,21 +63,55 @@ int sl_resident(int fd, uint64_t off, uint64_t len)
 	return res;
 }
 
-bool residency_probe(struct sl_conn *c, const struct sl_extent *e, size_t *bytes_max)
+/* Notes in its file that [@from, @to) was found; what follows what was found before joins it. */
+static void note(struct sl_file *f, uint64_t from, uint64_t to, int64_t now)
+{
+	if (from != f->resident.to || now - f->resident.since > BELIEVED_NS) {
+		f->resident.from = from;
+		f->resident.since = now;
+	}
+	f->resident.to = to;
+}
+
+/* Whether the cursor's byte was found lately, by whichever connection. */
+static bool is_noted(const struct sl_conn *c, const struct sl_extent *e)
+{
+	const struct sl_file *f = e->file;
+	uint64_t pos = e->off + c->cursor.off;
+
+	return f->home == c->l->core && pos >= f->resident.from && pos < f->resident.to &&
+	       c->l->core->now - f->resident.since <= BELIEVED_NS;
+}
+
+/* Sets the cursor's resident and probed_at. */
+static void look(struct sl_conn *c, const struct sl_extent *e)
 {
 	struct cursor *at = &c->cursor;
 	uint64_t end = sl_min(e->len, at->off + WINDOW_BYTES);
+	uint64_t from = (e->off + at->off) & ~(uint64_t)(PAGE_BYTES - 1);
+	uint64_t to = sl_round_up(e->off + end, (uint64_t)PAGE_BYTES);
 
-	if (at->off >= at->resident || c->l->core->now - at->probed_at > BELIEVED_NS) {
-		uint64_t from = (e->off + at->off) & ~(uint64_t)(PAGE_BYTES - 1);
-		uint64_t to = sl_round_up(e->off + end, (uint64_t)PAGE_BYTES);
-
-		/* A file that has no page cache waits in its own way. */
-		at->resident = cached(e->file->fd, from, to - from) ? end : 0;
-		at->probed_at = c->l->core->now;
+	if (is_noted(c, e)) {
+		at->resident = sl_min(e->len, e->file->resident.to - e->off);
+		at->probed_at = e->file->resident.since;
+		return;
 	}
+	/* A file that has no page cache waits in its own way. */
+	at->resident = cached(e->file->fd, from, to - from) ? end : 0;
+	at->probed_at = c->l->core->now;
+	if (at->resident && e->file->home == c->l->core)
+		note(e->file, from, to, at->probed_at);
+}
+
+bool residency_probe(struct sl_conn *c, const struct sl_extent *e, size_t *bytes_max)
+{
+	struct cursor *at = &c->cursor;
+
+	if (at->off >= at->resident || c->l->core->now - at->probed_at > BELIEVED_NS)
+		look(c, e);
 	if (at->off >= at->resident)
 		return false;
-	*bytes_max = sl_min(*bytes_max, (size_t)(at->resident - at->off));
+	*bytes_max = sl_min(*bytes_max, sl_min((size_t)(at->resident - at->off),
+					       (size_t)WINDOW_BYTES));
 	return true;
 }

@@ -56,6 +56,9 @@ struct sl_log_kind {
 	uint32_t (*sum)(uint32_t sum, const void *p, size_t len);
 };
 
+/* For kinds whose sum it is: continues the CRC32C @crc (0 at first) over @len bytes. */
+uint32_t sl_crc32c(uint32_t crc, const void *p, size_t len);
+
 /* ---- the logs of a core ----------------------------------------------------------------- */
 
 /* enum sl_durability, when an append is acknowledged, is dataplane/conf.h's. */

@@ -98,7 +98,7 @@ enum sl_filter_kind {
 	SL_FILTER_RADIUS, /* nearer than @radius_m to @centre */
 	SL_FILTER_BOX, /* between, not on, @top_left and @bottom_right; over 180 degrees too */
 	SL_FILTER_POLYGON, /* in the first of @rings, in none of the others */
-	SL_FILTER_COUNT, /* of @count: from @min to @max items; null and what is missing: 0, else 1 */
+	SL_FILTER_COUNT, /* of @count: from @min to @max items; null or missing: 0, else 1 */
 	SL_FILTER_IS_NULL, /* null, or a list with a null in it */
 	SL_FILTER_IS_EMPTY, /* nothing at @path but null and [] */
 	/* no @path */

@@ -277,6 +277,38 @@ int index_read(struct index_in *in, void *ret_data, size_t n)
 	return err;
 }
 
+int index_save_by(index_save_fn save, void *what, sl_write_fn write, void *arg)
+{
+	struct index_out out = {write, arg, XXH3_createState()};
+	uint64_t sum;
+	int err;
+
+	if (!out.sum)
+		return -ENOMEM;
+	XXH3_64bits_reset(out.sum);
+	err = save(what, &out);
+	sum = XXH3_64bits_digest(out.sum);
+	XXH3_freeState(out.sum);
+	return err ? err : out.write(arg, &sum, sizeof(sum));
+}
+
+int index_load_by(index_load_fn load, void *what, sl_read_fn read, void *arg)
+{
+	struct index_in in = {read, arg, XXH3_createState()};
+	uint64_t sum, is;
+	int err;
+
+	if (!in.sum)
+		return -ENOMEM;
+	XXH3_64bits_reset(in.sum);
+	err = load(what, &in);
+	is = XXH3_64bits_digest(in.sum);
+	XXH3_freeState(in.sum);
+	if (!err)
+		err = in.read(arg, &sum, sizeof(sum));
+	return err ? err : sum == is ? 0 : -EBADMSG;
+}
+
 /* ---- saving and loading ----------------------------------------------------------------- */
 
 #define MAGIC UINT64_C(0x58444e4943554c53) /* "SLUCINDX" */
@@ -305,10 +337,10 @@ static struct header header_of(const struct sl_index *index)
 	};
 }
 
-static int save(struct sl_index *index, struct index_out *out)
+static int save(void *arg, struct index_out *out)
 {
+	struct sl_index *index = arg;
 	struct header h = header_of(index);
-	uint64_t sum;
 	int err;
 
 	err = index_write(out, &h, sizeof(h));
@@ -316,23 +348,12 @@ static int save(struct sl_index *index, struct index_out *out)
 		err = index_write(out, index->live, index->live_words * sizeof(*index->live));
 	if (!err && index->kind->save)
 		err = index->kind->save(index, out);
-	if (err)
-		return err;
-	sum = XXH3_64bits_digest(out->sum);
-	return out->write(out->arg, &sum, sizeof(sum));
+	return err;
 }
 
 int sl_index_save(struct sl_index *index, sl_write_fn write, void *arg)
 {
-	struct index_out out = {write, arg, XXH3_createState()};
-	int err;
-
-	if (!out.sum)
-		return -ENOMEM;
-	XXH3_64bits_reset(out.sum);
-	err = save(index, &out);
-	XXH3_freeState(out.sum);
-	return err;
+	return index_save_by(save, index, write, arg);
 }
 
 /* In steps, so that a length that lies does not take its memory at once. */
@@ -356,10 +377,10 @@ static int load_live(struct sl_index *index, struct index_in *in, uint32_t words
 	return err ? err : n > UINT32_MAX ? -EBADMSG : 0;
 }
 
-static int load(struct sl_index *index, struct index_in *in)
+static int load(void *arg, struct index_in *in)
 {
+	struct sl_index *index = arg;
 	struct header h, want;
-	uint64_t sum, is;
 	int err;
 
 	err = index_read(in, &h, sizeof(h));
@@ -375,25 +396,17 @@ static int load(struct sl_index *index, struct index_in *in)
 		err = -EBADMSG;
 	if (!err && index->kind->load)
 		err = index->kind->load(index, in);
-	if (err)
-		return err;
-	is = XXH3_64bits_digest(in->sum);
-	err = in->read(in->arg, &sum, sizeof(sum));
-	return err ? err : sum == is ? 0 : -EBADMSG;
+	return err;
 }
 
 int sl_index_load(const struct sl_index_conf *conf, const struct sl_rows *rows, sl_read_fn read,
 		  void *arg, struct sl_index **ret_index)
 {
-	struct index_in in = {read, arg, XXH3_createState()};
 	struct sl_index *index = NULL;
-	int err = in.sum ? sl_index_new(conf, rows, &index) : -ENOMEM;
+	int err = sl_index_new(conf, rows, &index);
 
-	if (!err) {
-		XXH3_64bits_reset(in.sum);
-		err = load(index, &in);
-	}
-	XXH3_freeState(in.sum);
+	if (!err)
+		err = index_load_by(load, index, read, arg);
 	if (err) {
 		sl_index_free(index);
 		return err;

@@ -127,8 +127,15 @@ void *scratch_room(struct sl_scratch *s, size_t n);
 
 /* ---- saving and loading ----------------------------------------------------------------- */
 
-/* What is written or read goes into a checksum, which ends a saved index. */
+/* What is written or read goes into a checksum, which ends what is saved. */
 int index_write(struct index_out *out, const void *data, size_t n);
 int index_read(struct index_in *in, void *ret_data, size_t n);
+
+typedef int (*index_save_fn)(void *what, struct index_out *out);
+typedef int (*index_load_fn)(void *what, struct index_in *in);
+
+/* Saves or loads @what by those two, then the checksum; its disagreement is -EBADMSG. */
+int index_save_by(index_save_fn save, void *what, sl_write_fn write, void *arg);
+int index_load_by(index_load_fn load, void *what, sl_read_fn read, void *arg);
 
 #endif

@@ -505,8 +505,7 @@ const struct sl_value *sl_value_get(const struct sl_value *v, const char *name, 
 
 #define ORDER(a, b) (((a) > (b)) - ((a) < (b)))
 
-/* Exactly, where a double does not have the integer either. */
-static int compare_mixed(int64_t integer, double number)
+int object_order_mixed(int64_t integer, double number)
 {
 	int64_t whole;
 
@@ -522,8 +521,8 @@ static int compare_numbers(const struct object_slot *a, const struct object_slot
 {
 	if (a->type == SL_VALUE_INTEGER)
 		return b->type == SL_VALUE_INTEGER ? ORDER(a->integer, b->integer)
-						   : compare_mixed(a->integer, b->number);
-	return b->type == SL_VALUE_INTEGER ? -compare_mixed(b->integer, a->number)
+						   : object_order_mixed(a->integer, b->number);
+	return b->type == SL_VALUE_INTEGER ? -object_order_mixed(b->integer, a->number)
 					   : ORDER(a->number, b->number);
 }
 

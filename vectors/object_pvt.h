@@ -91,6 +91,9 @@ static inline int object_names_compare(const void *a, size_t a_n, const void *b,
 	return order ? order : (a_n > b_n) - (a_n < b_n);
 }
 
+/* The order of an integer and a number, exactly: a double does not have every integer. */
+int object_order_mixed(int64_t integer, double number);
+
 /* ---- the builder ------------------------------------------------------------------------ */
 
 #define NODE_NONE UINT32_MAX

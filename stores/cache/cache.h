@@ -146,7 +146,7 @@ uint32_t cache_tags(const struct cache_object *o, struct cache_key ret_tags[CACH
  * cache_parts() - bytes [@off, @off + @len) of the body for sl_deliver(), each block of 64 KiB
  * verified since it came from the disk. @len is at most CACHE_WINDOW_BYTES. Parks to verify.
  * Return: parts, each with a reference, 1 to CACHE_PARTS_MAX (0 if @len is 0); -EBADMSG: it does
- * not verify, and is quarantined; -ENOMEM; -ETIME.
+ * not verify, and is quarantined, or cannot be read; -ENOMEM; -ETIME.
  */
 int cache_parts(struct cache_object *o, uint64_t off, uint64_t len, struct sl_part *ret_parts,
 		uint32_t n, int64_t deadline);
@@ -161,7 +161,7 @@ enum { CACHE_VERIFY = 2 }; /* every byte again, whether or not it was verified *
  * @o is held: of a large object its file is mapped. @flags: 0 or CACHE_VERIFY.
  * A disk that fails later, when a page has left the cache and comes back, is a SIGBUS of whoever
  * reads it. On a core it parks; on a plain thread it blocks, and others may have their turn.
- * Return: 0; -EBADMSG: it does not verify, and is quarantined; -ENOMEM; -ETIME.
+ * Return: 0; -EBADMSG: it does not verify, and is quarantined, or cannot be read; -ENOMEM; -ETIME.
  */
 int cache_map(struct cache_object *o, uint64_t off, uint64_t len, uint32_t flags,
 	      const uint8_t **ret_data, int64_t deadline);
@@ -206,7 +206,12 @@ int cache_put_took(struct cache_put *p, size_t n, int64_t deadline);
 /* The copying form. -EBADMSG: more than was promised. */
 int cache_put_write(struct cache_put *p, const void *data, size_t n, int64_t deadline);
 
-/* Parts of what has come so far, cache_put_written() bytes, to be sent while the rest comes. */
+/*
+ * Parts of what has come so far, cache_put_written() bytes, to be sent while the rest comes. They
+ * can be had until the put is ended, also when room, took or write failed (-ENOSPC, -EFBIG: there is
+ * no room for the rest): then what came before, and what a failing took was given, unless
+ * cache_put_written() says otherwise.
+ */
 uint64_t cache_put_written(const struct cache_put *p);
 int cache_put_parts(struct cache_put *p, uint64_t off, uint64_t len, struct sl_part *ret_parts,
 		    uint32_t n);

@@ -217,8 +217,14 @@ int cseg_sync(struct segment *g, int64_t deadline);
 /* No object will be added: says so in the file if nobody writes any more. */
 void cseg_seal(struct segment *g);
 
-/* The first seg->records of the index as they lie on disk; to be freed. */
-int cseg_read_index(struct segment *g, uint8_t **ret_index, int64_t deadline);
+/* Memory for indexes, one after the other; begins as {0}, @p is to be freed in the end. */
+struct index {
+	uint8_t *p;
+	size_t room;
+};
+
+/* The first seg->records of the index as they lie on disk. */
+int cseg_read_index(struct segment *g, struct index *index, int64_t deadline);
 
 /* Whether @index is what the seal tells of; a segment that was not sealed has no seal. */
 bool cseg_is_sealed_as(struct segment *g, const uint8_t *index, uint32_t *ret_durable);
@@ -528,14 +534,25 @@ int map_sum(const uint8_t *p, size_t n, uint64_t *ret_sum);
 /* Lets go of a mapped segment's pages, so that they can leave the page cache. */
 void map_drop(struct segment *g);
 
-/* Whether @err, of reading what was stored, means that it is lost; others may pass. */
+/*
+ * Whether @err, of reading what was stored, means that it is lost: what a disk or a file system says
+ * of the bytes themselves. Others may pass.
+ */
 static inline bool cache_is_damage(int err)
 {
-	return err == -EBADMSG || err == -EIO || err == -ENODATA;
+	return err == -EBADMSG || err == -EIO || err == -ENODATA || err == -EILSEQ ||
+	       err == -EUCLEAN || err == -EREMOTEIO;
 }
 
 /* An object that does not verify: out of the table, on every core. */
 void cache_quarantine(struct cache *c, const uint64_t hash[2], uint64_t version, int err);
+
+/**
+ * cache_read_res() - what the caller of a look-up hears of @err, of reading the object. What is
+ * damaged is quarantined; what cannot be read now may be read later.
+ * Return: -EBADMSG: either; 0, -ENOMEM and -ETIME as they are.
+ */
+int cache_read_res(struct cache *c, const uint64_t hash[2], uint64_t version, int err);
 
 /* ---- the scrub (scrub.c) ---------------------------------------------------------------- */
 

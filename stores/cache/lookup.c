@@ -86,10 +86,11 @@ void cache_quarantine(struct cache *c, const uint64_t hash[2], uint64_t version,
 	shard_call(q.s, quarantine, &q, SL_NEVER);
 }
 
-/* Whatever a disk says of a read; what this machine is short of says nothing of the object. */
-static bool is_bad(int err)
+int cache_read_res(struct cache *c, const uint64_t hash[2], uint64_t version, int err)
 {
-	return err < 0 && err != -ENOMEM && err != -ETIME;
+	if (cache_is_damage(err))
+		cache_quarantine(c, hash, version, err);
+	return !err || err == -ENOMEM || err == -ETIME ? err : -EBADMSG;
 }
 
 /* ---- loading ---------------------------------------------------------------------------- */
@@ -115,10 +116,9 @@ static int load_object(struct cache *c, const uint64_t hash[2], struct view **re
 		return err;
 	sl_file_held(a.place.file);
 	err = view_load(c, &a.place, hash, ret_view, deadline);
-	if (is_bad(err)) {
-		cache_quarantine(c, hash, a.place.version, err);
+	err = cache_read_res(c, hash, a.place.version, err);
+	if (err == -EBADMSG)
 		return -ENOENT;
-	}
 	if (err || !a.place.banned_maybe)
 		return err;
 	a.w = *ret_view;
@@ -270,13 +270,9 @@ uint32_t cache_tags(const struct cache_object *o, struct cache_key ret_tags[CACH
 
 /* ---- parts ------------------------------------------------------------------------------ */
 
-/* What is found bad is taken out; the caller hears of it as of a miss. */
 static int verified(struct view *w, int err)
 {
-	if (!is_bad(err))
-		return err;
-	cache_quarantine(w->owner->c, w->head.hash, w->o.version, err);
-	return -EBADMSG;
+	return cache_read_res(w->owner->c, w->head.hash, w->o.version, err);
 }
 
 static struct sl_part part_of_memory(struct views *v, struct sl_buf *buf, const uint8_t *data,

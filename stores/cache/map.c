@@ -223,10 +223,7 @@ int cache_map(struct cache_object *o, uint64_t off, uint64_t len, uint32_t flags
 		err = map_large(w, off, len, flags, &body, deadline);
 	else if (len)
 		err = verify(w, body, off / BODY_BLOCK_BYTES, body_blocks(off + len), flags);
-	if (cache_is_damage(err)) {
-		cache_quarantine(w->owner->c, w->head.hash, o->version, err);
-		return -EBADMSG;
-	}
+	err = cache_read_res(w->owner->c, w->head.hash, o->version, err);
 	if (err)
 		return err;
 	count_up(&w->owner->counts.mapped, 1);

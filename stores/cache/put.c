@@ -194,6 +194,17 @@ static int grow(void *arg, int64_t deadline)
 
 static int write_bufs(struct cache_put *p, int64_t deadline);
 
+/* At home: what comes next makes room first. */
+static int note_full(void *arg, int64_t deadline)
+{
+	struct cache_put *p = arg;
+
+	(void)deadline;
+	shard_note_full(p->s);
+	shard_event(p->s, CACHE_FULL, (int64_t)p->came, 0);
+	return 0;
+}
+
 /* From now on the body goes to disk as it comes. */
 static int to_file(struct cache_put *p, int64_t deadline)
 {
@@ -245,6 +256,8 @@ static int write_bufs(struct cache_put *p, int64_t deadline)
 				   p->pos + p->head.body_at + at, deadline);
 		at += n;
 	}
+	if (err == -ENOSPC)
+		shard_call(p->s, note_full, p, SL_NEVER);
 	if (err)
 		return err; /* all of it is still there to be sent */
 	SL_ASSERT(at == p->came);
@@ -432,14 +445,6 @@ static int check_version(const struct cache_put *p)
 	return slot ? -ESTALE : -ENOENT;
 }
 
-static void note_full(const struct cache_put *p, int err)
-{
-	if (err != -ENOSPC)
-		return;
-	shard_note_full(p->s);
-	shard_event(p->s, CACHE_FULL, (int64_t)p->came, 0);
-}
-
 /* Body and sums of what was gathered. */
 static int write_gathered(struct cache_put *p)
 {
@@ -490,7 +495,8 @@ static int commit(void *arg, int64_t deadline)
 		err = check_version(p); /* making room may have parked */
 	if (!err)
 		err = write_and_enter(p);
-	note_full(p, err);
+	if (err == -ENOSPC)
+		note_full(p, deadline);
 	if (p->g) {
 		if (p->alone && !err)
 			shard_fit(p->g, p->pos + head_total(&p->head));

@@ -173,20 +173,20 @@ static void reclaim_object(struct segment *g, const struct record *r, struct out
 
 static int reclaim_objects(struct segment *g, struct outcome *o, int64_t deadline)
 {
-	uint8_t *index;
+	struct index index = {0};
 	int err = cseg_read_index(g, &index, deadline);
 
-	if (err)
-		return err;
-	for (uint32_t i = 0; i < g->records; i++) {
+	for (uint32_t i = 0; i < g->records && !err; i++) {
 		struct record r;
-		int res = record_decode(index + (size_t)i * RECORD_BYTES, g->salt, i, &r);
+		int res = record_decode(index.p + (size_t)i * RECORD_BYTES, g->salt, i, &r);
 
 		if (!res)
 			reclaim_object(g, &r, o, deadline);
 		o->damaged |= res == -EBADMSG;
 	}
-	free(index);
+	free(index.p);
+	if (err)
+		return err;
 	for (uint32_t i = 0; i < g->extra_n; i++)
 		reclaim_object(g, &g->extra[i], o, deadline);
 	return o->err;

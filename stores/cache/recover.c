@@ -154,96 +154,98 @@ static int find_heads(struct segment *g, const uint8_t *index)
 
 /* ---- one segment ------------------------------------------------------------------------ */
 
-/* The index of a segment that was not sealed: as far as there are records. */
-static int read_unsealed(struct segment *g, uint8_t **ret_index)
-{
-	uint8_t *index;
-	uint32_t n = 0;
-	int err;
-
-	g->records = g->index_max;
-	err = cseg_read_index(g, &index, SL_NEVER);
-	if (err)
-		return err;
-	for (uint32_t i = 0; i < g->records; i++) {
-		struct record r;
-
-		if (record_decode(index + (size_t)i * RECORD_BYTES, g->salt, i, &r) != -ENODATA)
-			n = i + 1;
-	}
-	g->records = n;
-	*ret_index = index;
-	return 0;
-}
-
-static int read_index(struct segment *g, uint8_t **ret_index, uint32_t *ret_durable)
-{
-	int err;
-
-	if (g->records) {
-		err = cseg_read_index(g, ret_index, SL_NEVER);
-		if (err || cseg_is_sealed_as(g, *ret_index, ret_durable))
-			return err;
-		free(*ret_index);
-	}
-	return read_unsealed(g, ret_index);
-}
-
-/* What its records tell. @durable: how many are known to be on disk, with their objects. */
+/*
+ * What its records tell. @durable: how many are known to be on disk, with their objects. @damaged:
+ * known when all were looked at.
+ */
 struct found {
-	uint8_t *index;
+	const struct index *index;
 	uint32_t durable;
 	bool damaged;
 };
 
-static int record_at(const struct segment *g, const struct found *f, uint32_t i,
+static int record_at(const struct segment *g, const struct index *index, uint32_t i,
 		     struct record *ret_record)
 {
-	return record_decode(f->index + (size_t)i * RECORD_BYTES, g->salt, i, ret_record);
+	return record_decode(index->p + (size_t)i * RECORD_BYTES, g->salt, i, ret_record);
 }
 
-static void look_at_records(const struct segment *g, struct found *f)
+/* The index of a segment that was not sealed, or not as it is: as far as there are records. */
+static int read_unsealed(struct segment *g, struct index *index, struct found *f)
 {
+	uint32_t n = 0;
+	int err;
+
+	g->records = g->index_max;
+	err = cseg_read_index(g, index, SL_NEVER);
+	if (err)
+		return err;
 	for (uint32_t i = 0; i < g->records; i++) {
 		struct record r;
-		int res = record_at(g, f, i, &r);
+		int res = record_at(g, index, i, &r);
 
-		f->damaged |= res == -EBADMSG;
+		if (res == -ENODATA)
+			continue;
+		n = i + 1;
 		if (!res)
 			f->durable = sl_max(f->durable, r.durable);
 	}
+	g->records = n;
+	return 0;
 }
 
-static int enter_records(struct segment *g, const struct found *f)
+static int read_index(struct segment *g, struct index *index, struct found *ret_found)
 {
+	int err;
+
+	*ret_found = (struct found){.index = index};
+	if (g->records) {
+		err = cseg_read_index(g, index, SL_NEVER);
+		if (err || cseg_is_sealed_as(g, index->p, &ret_found->durable))
+			return err;
+	}
+	return read_unsealed(g, index, ret_found);
+}
+
+enum { AHEAD = 16 };
+
+static int enter_records(struct segment *g, struct found *f)
+{
+	struct record r[AHEAD];
 	int err = 0;
 
-	for (uint32_t i = 0; i < g->records && !err; i++) {
-		struct record r;
+	for (uint32_t first = 0; first < g->records && !err; first += AHEAD) {
+		uint32_t n = sl_min(g->records - first, (uint32_t)AHEAD);
+		bool there[AHEAD];
 
-		if (!record_at(g, f, i, &r) && (i < f->durable || is_whole(g, &r)))
-			err = enter(g, &r);
+		for (uint32_t i = 0; i < n; i++) {
+			int res = record_at(g, f->index, first + i, &r[i]);
+
+			there[i] = !res;
+			f->damaged |= res == -EBADMSG;
+			if (there[i])
+				cache_table_fetch_head(&g->shard->table, r[i].hash);
+		}
+		for (uint32_t i = 0; i < n; i++)
+			if (there[i])
+				cache_table_fetch_slot(&g->shard->table, r[i].hash);
+		for (uint32_t i = 0; i < n && !err; i++)
+			if (there[i] && (first + i < f->durable || is_whole(g, &r[i])))
+				err = enter(g, &r[i]);
 	}
 	if (!err && f->damaged)
-		err = find_heads(g, f->index);
+		err = find_heads(g, f->index->p);
 	g->doubtful = f->durable < g->records;
 	return err;
 }
 
-static int recover_segment(struct shard *s, uint32_t seq)
+static int recover_segment(struct segment *g, struct index *index)
 {
-	struct found f = {0};
-	struct segment *g;
-	int err = cseg_load(s, seq, &g);
+	struct found f;
+	int err = read_index(g, index, &f);
 
-	if (err)
-		return err;
-	err = read_index(g, &f.index, &f.durable);
-	if (err)
-		return err;
-	look_at_records(g, &f);
-	err = enter_records(g, &f);
-	free(f.index);
+	if (!err)
+		err = enter_records(g, &f);
 	if (!err && !g->records)
 		err = cseg_unlink(g, SL_NEVER);
 	return err;
@@ -310,12 +312,32 @@ static int recover_bans(struct shard *s)
 }
 
 /* @f: what there is, in order. */
+static int recover_segments(struct shard *s, const struct names *f)
+{
+	struct index index = {0};
+	struct segment *g;
+	uint64_t records = 0;
+	int err = 0;
+
+	for (uint32_t i = 0; i < f->n && !err; i++) {
+		err = cseg_load(s, f->seqs[i], &g);
+		records += err ? 0 : g->records;
+	}
+	/* Most of a start would be the splitting of buckets. */
+	cache_table_expect(&s->table, (uint32_t)sl_min(records, (uint64_t)UINT32_MAX / 2));
+	for (uint32_t i = 0; i < s->segs_n && !err; i++)
+		err = s->segs[i] ? recover_segment(s->segs[i], &index) : 0;
+	cache_table_fit(&s->table);
+	free(index.p);
+	return err;
+}
+
 static int recover_all(struct shard *s, const struct names *f)
 {
 	int err = journal_load(&s->journal, SL_NEVER);
 
-	for (uint32_t i = 0; i < f->n && !err; i++)
-		err = recover_segment(s, f->seqs[i]);
+	if (!err)
+		err = recover_segments(s, f);
 	journal_loaded(&s->journal);
 	return err ? err : recover_bans(s);
 }

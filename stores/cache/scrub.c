@@ -15,12 +15,30 @@
 
 /* ---- one object ------------------------------------------------------------------------- */
 
-/* @pace: bytes a second, 0: as fast as it goes. @stop: NULL, or ends the walk when it is set. */
+/* @pace: bytes a second, 0: as fast as it goes. @by: NULL, or whose end ends the walk. */
 struct walk {
 	struct cache_verify found;
 	uint64_t pace;
-	const bool *stop;
+	struct views *by;
 };
+
+static bool is_over(const struct walk *walk)
+{
+	return walk->by && walk->by->stopped;
+}
+
+/* After @bytes, which are STEP_BYTES at most but for a small object's head. */
+static void rest(const struct walk *walk, uint64_t bytes)
+{
+	int64_t pause = walk->pace ? (int64_t)(bytes * (uint64_t)SL_SEC / walk->pace) : 0;
+
+	if (!sl_fiber_self() || is_over(walk))
+		return;
+	if (pause)
+		sl_waitq_wait(&walk->by->scrub, sl_now() + pause);
+	else
+		sl_fiber_yield(SL_NEVER);
+}
 
 static bool is_here(const struct segment *g, const struct record *r)
 {
@@ -36,6 +54,22 @@ static int take_purged(struct shard *s, const struct record *r)
 
 	forgets_tell(&f, s->c);
 	return err == -ENOENT ? 0 : err;
+}
+
+enum { STEP_BYTES = 1 << 20 };
+
+/* A body that was not verified by loading it. */
+static int look_at_body(struct view *w, const struct walk *walk, int64_t deadline)
+{
+	int err = 0;
+
+	for (uint64_t at = 0; at < w->o.bytes && !err && !is_over(walk); at += STEP_BYTES) {
+		uint64_t n = sl_min(w->o.bytes - at, (uint64_t)STEP_BYTES);
+
+		err = view_verify(w, at, n, deadline);
+		rest(walk, n);
+	}
+	return err;
 }
 
 static int look_at(struct segment *g, const struct record *r, struct walk *walk, int64_t deadline)
@@ -54,8 +88,10 @@ static int look_at(struct segment *g, const struct record *r, struct walk *walk,
 	sl_file_retain(&g->file);
 	err = view_load(s->c, &at, r->hash, &w, deadline);
 	if (!err) {
-		if (!w->body)
-			err = view_verify(w, 0, w->o.bytes, deadline);
+		if (w->body)
+			rest(walk, w->o.bytes);
+		else
+			err = look_at_body(w, walk, deadline);
 		walk->found.bytes += w->o.bytes;
 		if (!err && shard_bans(s, &w->head, w->text))
 			err = take_purged(s, r);
@@ -71,32 +107,20 @@ static int look_at(struct segment *g, const struct record *r, struct walk *walk,
 
 /* ---- one segment ------------------------------------------------------------------------ */
 
-static void rest(const struct walk *walk, uint64_t bytes)
-{
-	if (!sl_fiber_self())
-		return;
-	if (walk->pace)
-		sl_sleep(sl_now() + (int64_t)(bytes * (uint64_t)SL_SEC / walk->pace));
-	else
-		sl_fiber_yield(SL_NEVER);
-}
-
 static int look_at_records(struct segment *g, const uint8_t *index, uint32_t n, struct walk *walk,
 			   int64_t deadline)
 {
 	int err = 0;
 
-	for (uint32_t i = 0; i < n && !err && !(walk->stop && *walk->stop); i++) {
-		uint64_t before = walk->found.bytes;
+	for (uint32_t i = 0; i < n && !err && !is_over(walk); i++) {
 		struct record r;
 
 		if (record_decode(index + (size_t)i * RECORD_BYTES, g->salt, i, &r) ||
 		    !is_here(g, &r))
 			continue;
 		err = look_at(g, &r, walk, deadline);
-		rest(walk, walk->found.bytes - before);
 	}
-	for (uint32_t i = 0; i < g->extra_n && !err; i++)
+	for (uint32_t i = 0; i < g->extra_n && !err && !is_over(walk); i++)
 		if (is_here(g, &g->extra[i]))
 			err = look_at(g, &g->extra[i], walk, deadline);
 	return err;
@@ -106,7 +130,7 @@ static int look_at_segment(struct segment *g, struct walk *walk, int64_t deadlin
 {
 	uint32_t n = g->records;
 	struct sl_io io;
-	uint8_t *index;
+	struct index index = {0};
 	int err;
 
 	map_drop(g); /* mapped pages stay, too */
@@ -114,11 +138,11 @@ static int look_at_segment(struct segment *g, struct walk *walk, int64_t deadlin
 	sl_io_fadvise(&io, g->file.fd, 0, 0, POSIX_FADV_DONTNEED);
 	sl_await(&io, deadline);
 	err = cseg_read_index(g, &index, deadline);
-	if (err)
-		/* Objects are found by the table all the same. */
-		return cache_is_damage(err) ? 0 : err;
-	err = look_at_records(g, index, n, walk, deadline);
-	free(index);
+	if (!err)
+		err = look_at_records(g, index.p, n, walk, deadline);
+	else if (cache_is_damage(err))
+		err = 0; /* objects are found by the table all the same */
+	free(index.p);
 	return err;
 }
 
@@ -133,13 +157,13 @@ static int look_at_shard(struct shard *s, struct walk *walk, int64_t deadline)
 	for (uint32_t i = 0; i < s->segs_n && !err && s->started; i++) {
 		struct segment *g = s->segs[i];
 
-		if (!g || g->unlinked || (walk->stop && *walk->stop))
+		if (!g || g->unlinked || is_over(walk))
 			continue;
 		g->puts++; /* so that it stays */
 		err = look_at_segment(g, walk, deadline);
 		shard_unpin(g);
 	}
-	if (!err && quiet && s->started && !(walk->stop && *walk->stop)) {
+	if (!err && quiet && s->started && !is_over(walk)) {
 		err = journal_sync(&s->journal, deadline);
 		if (!err)
 			purge_retire(&s->bans, mark);
@@ -190,8 +214,7 @@ static void scrub_fiber(void *arg)
 
 		sl_waitq_wait(&v->scrub, sl_now() + (pause ? pause : REST_NS));
 		for (uint32_t i = id; i < c->super.shards && !v->stopped; i += c->cores_n) {
-			struct walk walk = {.pace = CONF(c, scrub_bytes_per_s),
-					    .stop = &v->stopped};
+			struct walk walk = {.pace = CONF(c, scrub_bytes_per_s), .by = v};
 
 			if (walk.pace)
 				look_at_shard(&c->shards[i], &walk, SL_NEVER);

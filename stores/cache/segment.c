@@ -248,21 +248,27 @@ int cseg_load(struct shard *s, uint32_t seq, struct segment **ret_segment)
 	return 0;
 }
 
-int cseg_read_index(struct segment *g, uint8_t **ret_index, int64_t deadline)
+static int make_room(struct index *index, size_t n)
+{
+	if (index->p && n <= index->room)
+		return 0;
+	free(index->p);
+	index->p = malloc(n ? n : 1);
+	index->room = index->p ? n : 0;
+	return index->p ? 0 : -ENOMEM;
+}
+
+int cseg_read_index(struct segment *g, struct index *index, int64_t deadline)
 {
 	size_t n = (size_t)g->records * RECORD_BYTES;
-	uint8_t *index = malloc(n ? n : 1);
 	ssize_t got;
 
-	if (!index)
+	if (make_room(index, n))
 		return -ENOMEM;
-	got = sl_read_some(g->file.fd, index, n, SEG_HEADER_BYTES, deadline);
-	if (got < 0) {
-		free(index);
+	got = sl_read_some(g->file.fd, index->p, n, SEG_HEADER_BYTES, deadline);
+	if (got < 0)
 		return (int)got;
-	}
-	memset(index + got, 0, n - (size_t)got);
-	*ret_index = index;
+	memset(index->p + got, 0, n - (size_t)got);
 	return 0;
 }
 
@@ -356,12 +362,16 @@ int cseg_sync(struct segment *g, int64_t deadline)
 static void write_seal(struct segment *g)
 {
 	struct seg_seal seal = {.bytes = g->pos, .records = g->records, .durable = durable(g)};
-	uint8_t out[SEG_SECTOR_BYTES], *index;
+	uint8_t out[SEG_SECTOR_BYTES];
+	struct index index = {0};
+	int err = g->err ? g->err : cseg_read_index(g, &index, SL_NEVER);
 
-	if (g->err || cseg_read_index(g, &index, SL_NEVER))
+	if (!err)
+		seal.sum = XXH3_64bits_withSeed(index.p, (size_t)g->records * RECORD_BYTES,
+						g->salt);
+	free(index.p);
+	if (err)
 		return;
-	seal.sum = XXH3_64bits_withSeed(index, (size_t)g->records * RECORD_BYTES, g->salt);
-	free(index);
 	cseg_seal_encode(&seal, g->salt, out);
 	sl_write_all(g->file.fd, out, sizeof(out), SEG_SECTOR_BYTES, SL_NEVER);
 }

@@ -215,17 +215,56 @@ struct cache_slot *cache_table_find(const struct cache_table *t, const uint64_t 
 	return find(t, &like);
 }
 
+static int make_heads(struct cache_table *t)
+{
+	if (t->heads_n)
+		return 0;
+	if (!t->head_chunks && head_chunk_add(t))
+		return -ENOMEM;
+	memset(t->heads[0], 0xff, HEADS_A_CHUNK * sizeof(uint32_t));
+	t->heads_n = HEADS_A_CHUNK;
+	return 0;
+}
+
+void cache_table_expect(struct cache_table *t, uint32_t n)
+{
+	if (!n || make_heads(t))
+		return;
+	while (t->heads_n < n && !split(t))
+		;
+}
+
+void cache_table_fit(struct cache_table *t)
+{
+	while (t->heads_n > HEADS_A_CHUNK && t->slots_n < t->heads_n)
+		join(t);
+}
+
+void cache_table_fetch_head(const struct cache_table *t, const uint64_t hash[2])
+{
+	struct cache_slot like;
+
+	cache_slot_set_hash(&like, hash);
+	if (t->heads_n)
+		__builtin_prefetch(head_at(t, bucket_of(t, &like)));
+}
+
+void cache_table_fetch_slot(const struct cache_table *t, const uint64_t hash[2])
+{
+	struct cache_slot like;
+	uint32_t i;
+
+	cache_slot_set_hash(&like, hash);
+	i = t->heads_n ? *head_at(t, bucket_of(t, &like)) : NONE;
+	if (i != NONE)
+		__builtin_prefetch(slot_at(t, i));
+}
+
 /* Room for one more slot, and a bucket to begin with. */
 static int make_room(struct cache_table *t)
 {
-	if (t->slots_n == NONE)
+	if (t->slots_n == NONE || make_heads(t))
 		return -ENOMEM;
-	if (!t->heads_n) {
-		if (!t->head_chunks && head_chunk_add(t))
-			return -ENOMEM;
-		memset(t->heads[0], 0xff, HEADS_A_CHUNK * sizeof(uint32_t));
-		t->heads_n = HEADS_A_CHUNK;
-	}
 	return t->slots_n / SLOTS_A_CHUNK == t->slot_chunks ? slot_chunk_add(t) : 0;
 }
 

@@ -76,6 +76,17 @@ struct cache_table {
 void cache_table_init(struct cache_table *t);
 void cache_table_done(struct cache_table *t);
 
+/*
+ * So many slots are to come: buckets for all of them are made at once, as far as there is memory,
+ * so that none is split on the way. What was too many is given back by cache_table_fit().
+ */
+void cache_table_expect(struct cache_table *t, uint32_t n);
+void cache_table_fit(struct cache_table *t);
+
+/* Brings in what a look for this hash begins with, and, later, what it goes on with. */
+void cache_table_fetch_head(const struct cache_table *t, const uint64_t hash[2]);
+void cache_table_fetch_slot(const struct cache_table *t, const uint64_t hash[2]);
+
 /* The slot of the key with this hash, or NULL. */
 struct cache_slot *cache_table_find(const struct cache_table *t, const uint64_t hash[2]);
 

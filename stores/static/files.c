@@ -7,7 +7,8 @@
  * was found: the ring does that without a worker while the kernel has the names at hand, which
  * cannot be said of asking for a path's status. The list is in the order of coming; what was asked
  * for since it was last passed over stays once more when room is needed ("second chance"), so that
- * a hit moves nothing.
+ * a hit moves nothing. Where the process or the system runs out of descriptors, some of those that
+ * are kept make room for the file that is asked for.
  *
  * Invariants: a path has at most one file in a core's table; the table holds one reference to each,
  * and the file is closed with the last of all. What is found must be found again after parking.
@@ -127,19 +128,55 @@ static void drop(struct table *t, struct entry *e)
 	sl_file_release(&e->file);
 }
 
+static void pass_over(struct table *t, struct entry *e)
+{
+	e->used = false;
+	sl_list_remove(&e->node);
+	sl_list_append(&t->files, &e->node);
+}
+
 static void make_room(struct table *t)
 {
 	while (t->n >= t->st->conf.files_max) {
 		struct entry *e = sl_list_first(&t->files, struct entry, node);
 
-		if (!e->used) {
+		if (e->used)
+			pass_over(t, e);
+		else
 			drop(t, e);
+	}
+}
+
+/* Whether dropping it gives its descriptor back: nobody else holds it. */
+static bool is_idle(const struct entry *e)
+{
+	return e->file.refs == 1 && !e->file.granted;
+}
+
+/* What of the kept files is closed at once where descriptors ran out: one in so many. */
+enum { SHED_SHARE = 8 };
+
+/*
+ * Closes the oldest files, some at a time, so that not each new file has to be refused first.
+ * Return: whether any was.
+ */
+static bool shed(struct table *t)
+{
+	uint32_t want = sl_max(t->n / SHED_SHARE, 1u), shed_n = 0;
+
+	/* The second time around none is in use any more. */
+	for (uint32_t left = 2 * t->n; left && shed_n < want; left--) {
+		struct entry *e = sl_list_first(&t->files, struct entry, node);
+
+		if (e->used || !is_idle(e)) {
+			pass_over(t, e);
 			continue;
 		}
-		e->used = false;
-		sl_list_remove(&e->node);
-		sl_list_append(&t->files, &e->node);
+		drop(t, e);
+		shed_n++;
 	}
+	sl_metric_add(sl_core_metrics(sl_core_self()), SL_M_STATIC_SHED, shed_n);
+	return shed_n;
 }
 
 /* ---- time ------------------------------------------------------------------------------- */
@@ -206,10 +243,26 @@ static int open_regular(const struct sl_static *st, const char *path, struct sta
 	return fd;
 }
 
+static bool no_descriptor(int err)
+{
+	return err == -EMFILE || err == -ENFILE;
+}
+
 /* What says nothing about the path. */
 static bool is_shortage(int err)
 {
-	return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -ETIME;
+	return no_descriptor(err) || err == -ENOMEM || err == -ETIME;
+}
+
+/* The same, at the cost of files that are kept, unless the path's own file is among them. */
+static int open_at_any_rate(struct table *t, const char *path, uint64_t hash,
+			    struct statx *ret_stx, int64_t deadline)
+{
+	int fd = open_regular(t->st, path, ret_stx, deadline);
+
+	while (no_descriptor(fd) && !find(t, path, hash) && shed(t))
+		fd = open_regular(t->st, path, ret_stx, deadline);
+	return fd;
 }
 
 /* The table's entry for @path, after a look at the disk. */
@@ -224,7 +277,7 @@ static int look(struct table *t, const char *path, uint64_t hash, struct entry *
 	/* Who asks meanwhile goes on with what there is. */
 	if (old)
 		old->checked_at = now;
-	fd = open_regular(t->st, path, &stx, deadline);
+	fd = open_at_any_rate(t, path, hash, &stx, deadline);
 	old = find(t, path, hash);
 	if (old && ((fd >= 0 && is_same(old, &stx)) || is_shortage(fd))) {
 		sl_close(fd);

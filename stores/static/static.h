@@ -20,7 +20,8 @@ struct sl_static;
 /**
  * struct sl_static_conf - how a folder is served.
  * @dir: its descriptor (O_PATH will do), which stays the caller's and open until sl_static_free().
- * @cores: that serve it, numbered from 0. @files_max: kept open by each of them, at least 1.
+ * @cores: that serve it, numbered from 0. @files_max: kept open by each of them, at least 1; fewer
+ *	where the process has no descriptors for so many.
  * @check_ns: for how long a path is believed to lead to the file that was found there last; what
  *	was changed meanwhile is noticed afterwards. 0: looked at each time.
  * @idle_ns: a file that was not asked for in so long is closed, soon after.

@@ -16,22 +16,6 @@
 
 static_assert(SL_BATCH_RECORDS + 4 == SL_BATCH_HEADER_BYTES, "61 bytes, as Kafka's");
 
-/* crc32_iscsi() neither inverts its start nor its result, and takes at most an int of bytes. */
-uint32_t sl_crc32c(uint32_t crc, const void *p, size_t len)
-{
-	const uint8_t *bytes = p;
-
-	crc = ~crc;
-	while (len > 0) {
-		size_t n = sl_min(len, (size_t)SL_GIB);
-
-		crc = crc32_iscsi((unsigned char *)(uintptr_t)bytes, (int)n, crc);
-		bytes += n;
-		len -= n;
-	}
-	return ~crc;
-}
-
 /* ---- loading and storing ---------------------------------------------------------------- */
 
 void sl_batch_load(const void *p, struct sl_batch *ret_batch)

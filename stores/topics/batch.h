@@ -86,9 +86,6 @@ static inline int64_t sl_batch_bytes(const struct sl_batch *batch)
 /* How partition logs frame their batches. */
 extern const struct sl_log_kind sl_batch_kind;
 
-/* Continues the CRC32C @crc (0 at first) over @len bytes. */
-uint32_t sl_crc32c(uint32_t crc, const void *p, size_t len);
-
 /* ---- checking --------------------------------------------------------------------------- */
 
 /* Why a producer's batch is refused; 0 means that it is not. Kafka's names in the comments. */

@@ -462,8 +462,8 @@ TEST(sends_that_are_short_lose_nothing)
 	struct sl_faults f;
 
 	sl_faults_init(&f, NULL);
-	f.ops = UINT64_C(1) << SL_OP_SENDMSG | UINT64_C(1) << SL_OP_SENDFILE |
-		UINT64_C(1) << SL_OP_READ;
+	f.ops = UINT64_C(1) << SL_OP_SEND | UINT64_C(1) << SL_OP_SENDMSG |
+		UINT64_C(1) << SL_OP_SENDFILE | UINT64_C(1) << SL_OP_READ;
 	f.nth = 1;
 	f.sticky = true;
 	peer_run(&(struct peer){

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -80,6 +81,49 @@ TEST(five_thousand_fibers_run_at_once)
 
 	EXPECT_EQ(0, on_core(start_thousands, &n));
 	EXPECT_EQ(10000, n);
+}
+
+static void touch(void *arg)
+{
+	volatile char deep[16 << 10];
+
+	memset((char *)deep, 1, sizeof(deep));
+	*(int *)arg += deep[100];
+}
+
+static long page_faults(void)
+{
+	struct rusage r;
+
+	EXPECT_EQ(0, getrusage(RUSAGE_SELF, &r));
+	return r.ru_minflt;
+}
+
+enum { ONE_BY_ONE = 1000 };
+
+static int start_one_by_one(void *arg)
+{
+	long before;
+
+	EXPECT_EQ(0, start_thousands(arg));
+	while (*(int *)arg < 10000)
+		sl_fiber_yield(SL_NEVER);
+	before = page_faults();
+	for (int i = 0; i < ONE_BY_ONE; i++) {
+		EXPECT_EQ(0, sl_fiber_start(SL_STACK_SMALL, touch, arg));
+		sl_fiber_yield(SL_NEVER);
+	}
+	EXPECT_GT(ONE_BY_ONE, page_faults() - before);
+	return 0;
+}
+
+/* Each would otherwise find its stack without pages, and give them back. */
+TEST(after_many_at_once_one_by_one_use_the_same_stack)
+{
+	int n = 0;
+
+	EXPECT_EQ(0, on_core(start_one_by_one, &n));
+	EXPECT_EQ(10000 + ONE_BY_ONE, n);
 }
 
 static void overflow(void *arg)

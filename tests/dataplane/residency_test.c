@@ -115,4 +115,34 @@ TEST_F(residency, a_look_is_believed_for_a_while)
 	EXPECT_EQ(2 * SL_SEC, self->c->cursor.probed_at);
 }
 
+/* Looks that went to the kernel. */
+static uint64_t looks(const FIXTURE_DATA(residency) * self)
+{
+	return self->no_cachestat.count;
+}
+
+/* On the file's home core what one connection found is good for the others. */
+TEST_F(residency, what_was_found_of_a_file_is_not_looked_for_again)
+{
+	uint64_t before;
+
+	self->core.now = SL_SEC;
+	self->file.home = &self->core;
+	EXPECT_EQ(512 << 10, found(self, 0, 1 << 20));
+	EXPECT_EQ(512 << 10, found(self, 512 << 10, 512 << 10));
+	before = looks(self);
+	EXPECT_EQ(512 << 10, found(self, 0, 1 << 20));
+	EXPECT_EQ(1000, found(self, (1 << 20) - 2000, 1000));
+	EXPECT_EQ(2000, found(self, (1 << 20) - 2000, 4000));
+	EXPECT_EQ(before, looks(self));
+	EXPECT_EQ(4096, found(self, 1 << 20, 4096));
+	EXPECT_EQ(before + 1, looks(self));
+	self->core.now += SL_SEC;
+	EXPECT_EQ(1000, found(self, 0, 1000));
+	EXPECT_EQ(before + 2, looks(self));
+	self->file.home = NULL;
+	EXPECT_EQ(1000, found(self, 0, 1000));
+	EXPECT_EQ(before + 3, looks(self));
+}
+
 TEST_HARNESS_MAIN

@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "daemon.h"
 
@@ -158,6 +159,26 @@ static uint64_t max_age_s(const struct daemon *d)
 	return (uint64_t)(d->conf.statics.max_age_ns / SL_SEC);
 }
 
+/*
+ * How many files each core may keep open: half of the descriptors that there may be, at most, for
+ * connections and stores need theirs.
+ */
+static uint32_t kept_files(const struct daemon *d, uint32_t cores)
+{
+	uint64_t wanted = d->conf.statics.open_files, most;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return (uint32_t)wanted;
+	most = sl_max(limit.rlim_cur / 2 / cores, (rlim_t)1);
+	if (wanted <= most)
+		return (uint32_t)wanted;
+	sl_log_warn("static.open-files-lowered", SL_KV(wanted, wanted), SL_KV(kept, most),
+		    SL_KV(limit, (uint64_t)limit.rlim_cur),
+		    SL_KV(cure, "raise LimitNOFILE (ulimit -Hn), or lower static.open_files"));
+	return (uint32_t)most;
+}
+
 static int open_files(struct daemon *d, uint32_t cores, char *why, size_t why_len)
 {
 	const char *root = d->conf.statics.root;
@@ -172,7 +193,7 @@ static int open_files(struct daemon *d, uint32_t cores, char *why, size_t why_le
 	err = sl_static_new(&(struct sl_static_conf){
 				    .dir = d->root,
 				    .cores = cores,
-				    .files_max = (uint32_t)d->conf.statics.open_files,
+				    .files_max = kept_files(d, cores),
 				    .check_ns = STATIC_CHECK_NS,
 				    .idle_ns = STATIC_IDLE_NS,
 			    }, &d->files);

@@ -2,12 +2,15 @@
 /*
  * sluiced: arguments, settings, DATADIR, privileges; then the cores (daemon.c).
  *
- * Everything that must happen while the process has one thread happens here, in this order:
- * signals blocked, settings read, DATADIR locked, kernel programs loaded, privileges given up.
+ * Everything that must happen before the process has cores happens here, in this order: settings
+ * read, signals blocked, DATADIR locked, privileges given up. Kernel programs are loaded by a thread
+ * of their own meanwhile, which has ended when privileges are given up: the kernel takes as long to
+ * check them as the disk takes to sync DATADIR's incarnation.
  */
 #include <errno.h>
 #include <getopt.h>
 #include <libgen.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,16 +146,40 @@ static uint64_t wanted_programs(const struct daemon *d)
 	return mask;
 }
 
-/* A program that is refused is told of, and missed by nobody. */
-static int load_programs(struct daemon *d)
-{
-	const struct sl_bpf_conf conf = {.wanted = wanted_programs(d),
-					 .sample = (uint32_t)d->conf.bpf.sample,
-					 .steer_cores = d->cores_n,
-					 .steer_groups = listeners_addresses(&d->conf)};
-	int err = sl_bpf_load(&conf, &d->bpf);
+/* What loads kernel programs; @bpf: NULL if there was no memory. */
+struct loader {
+	pthread_t thread;
+	struct sl_bpf_conf conf;
+	struct sl_bpf *bpf;
+	bool has_thread;
+};
 
-	for (int p = 0; p < SL_BPF_LAST && !err; p++) {
+static void *load(void *arg)
+{
+	struct loader *l = arg;
+
+	sl_bpf_load(&l->conf, &l->bpf);
+	return NULL;
+}
+
+static void loader_begin(struct loader *l, const struct daemon *d)
+{
+	*l = (struct loader){.conf = {.wanted = wanted_programs(d),
+				      .sample = (uint32_t)d->conf.bpf.sample,
+				      .steer_cores = d->cores_n,
+				      .steer_groups = listeners_addresses(&d->conf)}};
+	l->has_thread = !pthread_create(&l->thread, NULL, load, l);
+	if (!l->has_thread)
+		load(l);
+}
+
+/* A program that is refused is told of, and missed by nobody. */
+static int loader_end(struct loader *l, struct daemon *d)
+{
+	if (l->has_thread)
+		pthread_join(l->thread, NULL);
+	d->bpf = l->bpf;
+	for (int p = 0; p < SL_BPF_LAST && d->bpf; p++) {
 		const struct sl_bpf_status *s = sl_bpf_status(d->bpf, (enum sl_bpf_program)p);
 
 		if (s->state == SL_BPF_REFUSED)
@@ -160,7 +187,7 @@ static int load_programs(struct daemon *d)
 				     SL_KV(program, sl_bpf_info((enum sl_bpf_program)p)->name),
 				     SL_KV(why, s->why));
 	}
-	return err;
+	return d->bpf ? 0 : -ENOMEM;
 }
 
 static bool has_low_port(const struct sl_conf_addrs *addrs)
@@ -240,13 +267,16 @@ static int run(struct daemon *d)
 {
 	char why[400] = "";
 	bool clean = false;
-	int err = open_datadir(d, why, sizeof(why));
+	struct loader loader;
+	int err, err2;
 
 	daemon_choose_cpus(d);
+	loader_begin(&loader, d);
+	err = open_datadir(d, why, sizeof(why));
 	if (!err)
 		err = cache_make_folder(d, why, sizeof(why));
-	if (!err)
-		err = load_programs(d);
+	err2 = loader_end(&loader, d);
+	err = err ? err : err2;
 	if (!err)
 		err = drop_privileges(d, why, sizeof(why));
 	if (err) {

@@ -138,7 +138,9 @@ static void begin_late_stream(struct web *w)
 	struct h2c c = {0};
 
 	h2c_open(&c, w);
-	h2c_frame(&c, NGHTTP2_HEADERS, 5, 5, block, sizeof(block));
+	/* The client's library must know of it, or it would not read on behind its answer. */
+	ASSERT_EQ(0, nghttp2_session_set_next_stream_id(c.ng, 5));
+	h2_expect_alive(&c);
 	h2c_frame(&c, NGHTTP2_HEADERS, 5, 3, block, sizeof(block));
 	while (h2c_step(&c))
 		;
@@ -159,15 +161,27 @@ struct flood {
 	size_t n;
 };
 
-static void flood_with(struct web *w, const struct flood *f)
+/* SETTINGS are answered: the client's library must know of them, or it would not read on. */
+static void send_one(struct h2c *c, const struct flood *f)
 {
 	static const uint8_t payload[8];
+
+	if (f->type != NGHTTP2_SETTINGS) {
+		h2c_frame(c, f->type, f->flags, f->id, payload, f->n);
+		return;
+	}
+	ASSERT_EQ(0, nghttp2_submit_settings(c->ng, f->flags, NULL, 0));
+	h2c_flush(c);
+}
+
+static void flood_with(struct web *w, const struct flood *f)
+{
 	struct h2c c = {0};
 
 	h2c_open(&c, w);
 	h2_expect_alive(&c);
 	for (int i = 0; i < 5000; i++)
-		h2c_frame(&c, f->type, f->flags, f->id, payload, f->n);
+		send_one(&c, f);
 	h2c_wait_end(&c);
 	if (!EXPECT_EQ(NGHTTP2_ENHANCE_YOUR_CALM, c.goaway))
 		TH_LOG("frames of type %u", f->type);

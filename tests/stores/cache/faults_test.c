@@ -221,6 +221,52 @@ TEST(a_full_disk_refuses_and_goes_on_when_there_is_space)
 	sl_sim_free(w.k.sim);
 }
 
+/* What came of a put that finds no space can be sent on; the next one makes room. */
+static int fill_up_while_it_comes(struct cache_kit *k)
+{
+	const struct cache_kit_object large = {.id = 1, .bytes = 900000};
+	const struct cache_put_conf conf = {.bytes = large.bytes, .expires_ms = INT64_MAX};
+	struct sl_part parts[CACHE_PARTS_MAX];
+	struct cache_put *p;
+	uint64_t came;
+	int n, err = 0;
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	for (uint32_t i = 2; i < 100; i++)
+		ASSERT_EQ(0, cache_kit_put(k, &(struct cache_kit_object){.id = i, .bytes = 20000},
+					   NULL));
+	sl_sim_limit(k->sim, sl_sim_used(k->sim) + 600000);
+	ASSERT_EQ(0, cache_put_begin(k->c, cache_kit_key(large.id), &conf, &p, SL_NEVER));
+	while (!err && cache_put_written(p) < large.bytes) {
+		uint8_t data[5000];
+
+		cache_kit_fill(&large, cache_put_written(p), data, sizeof(data));
+		err = cache_put_write(p, data, sizeof(data), SL_NEVER);
+	}
+	EXPECT_EQ(-ENOSPC, err);
+	EXPECT_LT(0, k->events[CACHE_FULL]);
+	came = cache_put_written(p);
+	EXPECT_LT(256 * SL_KIB, came);
+	n = cache_put_parts(p, 0, came, parts, CACHE_PARTS_MAX);
+	EXPECT_LT(1, n); /* of the file, and of memory */
+	EXPECT_TRUE(cache_kit_parts_are(parts, n, &large, 0));
+	cache_put_abort(p);
+	EXPECT_EQ(-ENOENT, cache_kit_get(k, &large, NULL));
+	EXPECT_EQ(0, cache_kit_put(k, &large, NULL));
+	EXPECT_EQ(0, cache_kit_get(k, &large, NULL));
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST(what_came_before_the_disk_was_full_can_be_sent)
+{
+	struct world w;
+
+	cache_world_init(&w, 13, false);
+	EXPECT_EQ(0, cache_kit_run(&w.k, fill_up_while_it_comes));
+	sl_sim_free(w.k.sim);
+}
+
 /* A disk that is smaller than the cache may be. */
 static int live_on_small_disk(struct cache_kit *k)
 {

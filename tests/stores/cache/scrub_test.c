@@ -109,6 +109,22 @@ TEST_F(scrub, the_background_finds_it_too)
 	EXPECT_EQ(0, cache_kit_run(&self->k, find_by_itself));
 }
 
+static int close_while_it_rests(struct cache_kit *k)
+{
+	put_some(k);
+	sl_sleep(sl_now() + 20 * SL_MSEC); /* so that it rests after the first bytes, most often */
+	cache_kit_close(k);
+	return 0;
+}
+
+/* A day's pause is no reason to wait for a day. */
+TEST_F(scrub, the_end_does_not_wait_for_its_pace)
+{
+	self->k.conf.scrub_bytes_per_s = 1;
+	self->k.conf.scrub_rest_ns = SL_MSEC;
+	EXPECT_EQ(0, cache_kit_run(&self->k, close_while_it_rests));
+}
+
 static int purge_and_look(struct cache_kit *k)
 {
 	struct cache_kit_object o = {.bytes = 100000};

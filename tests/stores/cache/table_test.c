@@ -235,6 +235,40 @@ TEST(it_grows_and_shrinks_a_bucket_or_two_at_a_time)
 	cache_table_done(&t);
 }
 
+TEST(what_is_expected_has_its_buckets_at_once)
+{
+	struct cache_table t;
+	uint64_t hash[2];
+
+	cache_table_init(&t);
+	cache_table_expect(&t, 0);
+	EXPECT_EQ(0, cache_table_bytes(&t));
+	cache_table_expect(&t, 50000);
+	EXPECT_EQ(50000, t.heads_n);
+	for (uint32_t key = 0; key < 20000; key++) {
+		hash_of(key, UINT32_MAX, hash);
+		cache_table_fetch_head(&t, hash);
+		cache_table_fetch_slot(&t, hash);
+		fill(&t, key, key + 1);
+		ASSERT_EQ(50000, t.heads_n);
+	}
+	cache_table_expect(&t, 10000); /* there are enough */
+	EXPECT_EQ(50000, t.heads_n);
+	cache_table_fit(&t);
+	EXPECT_EQ(20000, t.heads_n);
+	for (uint32_t key = 0; key < 20000; key++) {
+		struct cache_slot *found;
+
+		hash_of(key, UINT32_MAX, hash);
+		found = cache_table_find(&t, hash);
+		ASSERT_NOT_NULL(found);
+		ASSERT_EQ(key, found->segment);
+	}
+	fill(&t, 20000, 30000);
+	EXPECT_EQ(30000, t.heads_n);
+	cache_table_done(&t);
+}
+
 /* ---- memory ----------------------------------------------------------------------------- */
 
 static uint64_t allocated(void)

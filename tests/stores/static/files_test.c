@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -250,16 +251,23 @@ TEST_F(files, what_did_not_change_stays_open)
 	run(self, find_unchanged);
 }
 
+static uint64_t counted(enum sl_metric metric)
+{
+	return sl_core_metrics(sl_core_self())->scalars[metric];
+}
+
 static void find_in_need(FIXTURE_DATA(files) * self)
 {
 	put(self, "a", "text");
-	put(self, "b", "other");
 	EXPECT_EQ(0, find(self, "a", "text"));
 	self->f.nth = 1;
 	self->f.sticky = true;
 	self->f.err = EMFILE;
 	EXPECT_EQ(0, find(self, "a", "text"));
-	EXPECT_EQ(-EMFILE, find(self, "b", ""));
+	EXPECT_EQ(0, counted(SL_M_STATIC_SHED));
+	self->f.err = ENOMEM;
+	EXPECT_EQ(-ENOMEM, find(self, "b", ""));
+	EXPECT_TRUE(is_open("a"));
 	self->f.err = EACCES;
 	EXPECT_EQ(-EACCES, find(self, "a", "text"));
 }
@@ -286,9 +294,8 @@ static void find_many(FIXTURE_DATA(files) * self)
 	EXPECT_EQ(101, self->f.count);
 	EXPECT_FALSE(is_open("f0"));
 	EXPECT_TRUE(is_open("f99"));
-	EXPECT_EQ(self->conf.files_max,
-		  (int64_t)sl_core_metrics(sl_core_self())->scalars[SL_M_STATIC_FILES]);
-	EXPECT_EQ(self->f.count, sl_core_metrics(sl_core_self())->scalars[SL_M_STATIC_OPENS]);
+	EXPECT_EQ(self->conf.files_max, counted(SL_M_STATIC_FILES));
+	EXPECT_EQ(self->f.count, counted(SL_M_STATIC_OPENS));
 }
 
 TEST_F(files, a_file_in_use_outlasts_many_others)
@@ -306,7 +313,7 @@ static void find_and_rest(FIXTURE_DATA(files) * self)
 	ASSERT_EQ(0, sl_static_find(self->st, "b", &f, SL_NEVER));
 	while (is_open("a"))
 		sl_sleep(sl_now() + SL_MSEC);
-	while (sl_core_metrics(sl_core_self())->scalars[SL_M_STATIC_FILES])
+	while (counted(SL_M_STATIC_FILES))
 		sl_sleep(sl_now() + SL_MSEC);
 	EXPECT_TRUE(reads(&f, "sent"));
 	sl_file_release(f.file);
@@ -342,6 +349,91 @@ TEST_F(files, at_the_end_nothing_is_kept)
 	run(self, find_late);
 }
 
+/* ---- descriptors ------------------------------------------------------------------------ */
+
+enum { FEW = 16 };
+
+/* Leaves this process FEW descriptors more than it has. */
+static void allow_few(void)
+{
+	struct rlimit r;
+	int next[FEW];
+
+	for (int i = 0; i < FEW; i++) {
+		next[i] = dup(0);
+		ASSERT_LE(0, next[i]);
+	}
+	for (int i = 0; i < FEW; i++)
+		close(next[i]);
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &r));
+	r.rlim_cur = (rlim_t)next[FEW - 1] + 1;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &r));
+}
+
+static void put_many(FIXTURE_DATA(files) * self, int n)
+{
+	char name[16];
+
+	for (int i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		put(self, name, name);
+	}
+}
+
+static void find_beyond_limit(FIXTURE_DATA(files) * self)
+{
+	char name[16];
+
+	put_many(self, 4 * FEW);
+	allow_few();
+	for (int i = 0; i < 4 * FEW; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		EXPECT_EQ(0, find(self, name, name));
+	}
+	EXPECT_TRUE(is_open(name));
+	EXPECT_FALSE(is_open("f0"));
+	EXPECT_LE(3 * FEW, (int64_t)counted(SL_M_STATIC_SHED));
+	EXPECT_GE(FEW, (int64_t)counted(SL_M_STATIC_FILES));
+}
+
+TEST_F(files, where_descriptors_run_out_the_oldest_make_room)
+{
+	self->conf.files_max = 1000;
+	run(self, find_beyond_limit);
+}
+
+/* Room is made by files that are not being sent, however old those are that are. */
+static void find_beside_sent(FIXTURE_DATA(files) * self)
+{
+	struct sl_static_file sent[FEW];
+	char name[16];
+
+	put_many(self, FEW);
+	allow_few();
+	for (int i = 0; i < FEW - 1; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		ASSERT_EQ(0, sl_static_find(self->st, name, &sent[i], SL_NEVER));
+	}
+	put(self, "kept", "text");
+	put(self, "b", "other");
+	EXPECT_EQ(0, find(self, "kept", "text"));
+	EXPECT_EQ(0, find(self, "b", "other"));
+	EXPECT_FALSE(is_open("kept"));
+	EXPECT_EQ(1, counted(SL_M_STATIC_SHED));
+	ASSERT_EQ(0, sl_static_find(self->st, "b", &sent[FEW - 1], SL_NEVER));
+	EXPECT_EQ(-EMFILE, find(self, "kept", ""));
+	EXPECT_EQ(1, counted(SL_M_STATIC_SHED));
+	for (int i = 0; i < FEW; i++)
+		sl_file_release(sent[i].file);
+	EXPECT_EQ(0, find(self, "kept", "text"));
+}
+
+TEST_F(files, those_that_are_being_sent_make_no_room)
+{
+	self->conf.files_max = 1000;
+	run(self, find_beside_sent);
+}
+
 /* ---- many at once ----------------------------------------------------------------------- */
 
 enum { ASKERS = 20 };
@@ -372,7 +464,7 @@ static void find_together(FIXTURE_DATA(files) * self)
 		ASSERT_EQ(0, sl_fiber_start(SL_STACK_SMALL, ask, &a));
 	while (a.left)
 		sl_waitq_wait(&a.done, SL_NEVER);
-	EXPECT_EQ(1, sl_core_metrics(sl_core_self())->scalars[SL_M_STATIC_FILES]);
+	EXPECT_EQ(1, counted(SL_M_STATIC_FILES));
 }
 
 TEST_F(files, askers_at_once_share_one_file)

@@ -38,21 +38,6 @@ static void resum(uint8_t *p, size_t len)
 		      sl_crc32c(0, p + SL_BATCH_ATTRIBUTES, len - SL_BATCH_ATTRIBUTES));
 }
 
-TEST(crc_is_castagnoli)
-{
-	const char *digits = "123456789";
-
-	EXPECT_EQ(0xe3069283, sl_crc32c(0, digits, 9));
-	EXPECT_EQ(0, sl_crc32c(0, "", 0));
-}
-
-TEST(crc_continues)
-{
-	uint32_t crc = sl_crc32c(0, "12345", 5);
-
-	EXPECT_EQ(0xe3069283, sl_crc32c(crc, "6789", 4));
-}
-
 TEST(store_gives_back_what_load_took)
 {
 	uint8_t out[SL_BATCH_HEADER_BYTES];

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -98,6 +99,28 @@ TEST(it_starts_in_a_moment_and_is_small_at_rest)
 	EXPECT_LT(d.ready_ns, INT64_C(5000000000) * harness_time_scale());
 	EXPECT_LT(daemon_rss_bytes(&d), (UINT64_C(64) << 20) * (unsigned)harness_time_scale());
 	EXPECT_EQ(0, daemon_stop(&d));
+}
+
+/* Settings of each core and the limit of the daemon: kept, or lowered and said so. */
+TEST(more_open_files_than_the_limit_leaves_are_lowered)
+{
+	struct rlimit few = {1000, 1000};
+	struct daemon_kit d;
+
+	daemon_init(&d, NULL);
+	daemon_set(&d, "node.cores=2");
+	daemon_set(&d, "static.listen=127.0.0.1:0");
+	daemon_set(&d, "static.root=%s", harness_tmpdir());
+	daemon_set(&d, "static.open_files=250");
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &few));
+	daemon_must_start(&d);
+	EXPECT_EQ(0, daemon_stop(&d));
+	EXPECT_EQ(0, daemon_log_count(&d, "static.open-files-lowered"));
+	daemon_set(&d, "static.open_files=251");
+	daemon_must_start(&d);
+	EXPECT_EQ(0, daemon_stop(&d));
+	EXPECT_EQ(1, daemon_log_count(&d, "static.open-files-lowered wanted=251 kept=250 limit=1000 "
+					  "cure="));
 }
 
 TEST_HARNESS_MAIN
