@@ -92,11 +92,11 @@ bpf-flags := -target bpf -mcpu=v3 -g -O2 -ffreestanding -Wall -Wextra -Werror \
 
 # ---- the folders and what their Kbuild lists -----------------------------------------------
 dirs := uring bpf dataplane segments vectors stores/static stores/topics stores/cache \
-	proto/kafka proto/http lib apis/static apis/cache apis/proxy tools
+	proto/kafka proto/http lib apis/static apis/cache apis/proxy apis/weaviate tools
 # Tests run in this order: those that take longest begin first.
 test-dirs := tests $(addprefix tests/,faults include uring bpf dataplane segments vectors \
 	stores/static stores/topics stores/cache proto/kafka proto/http lib apis/static apis/cache \
-	apis/proxy tools tools/bench tools/sluice tools/sluiced clients kernels)
+	apis/proxy apis/weaviate tools tools/bench tools/sluice tools/sluiced clients kernels)
 
 # A Kbuild sets, relative to its folder:
 #   obj-y      objects of the layer
