@@ -82,8 +82,8 @@ $(error a library is missing: run scripts/bootstrap build ($(shell \
 endif
 pkg-libs := $(shell pkg-config --libs $(packages))
 endif
-# A program is linked only to the libraries that it calls.
-libs := -Wl,--as-needed $(pkg-libs) -lm
+# A program is linked only to the libraries that it calls. CRoaring comes without a .pc file.
+libs := -Wl,--as-needed $(pkg-libs) -lroaring -lm
 
 # Freestanding, so that no header of the C library is looked at; the kernel's own ones of Debian
 # are below the architecture's name.
@@ -92,11 +92,11 @@ bpf-flags := -target bpf -mcpu=v3 -g -O2 -ffreestanding -Wall -Wextra -Werror \
 
 # ---- the folders and what their Kbuild lists -----------------------------------------------
 dirs := uring bpf dataplane segments vectors stores/static stores/topics stores/cache \
-	proto/kafka proto/http lib apis/static apis/cache apis/proxy apis/weaviate tools
+	stores/objects proto/kafka proto/http lib apis/static apis/cache apis/proxy apis/weaviate tools
 # Tests run in this order: those that take longest begin first.
 test-dirs := tests $(addprefix tests/,faults include uring bpf dataplane segments vectors \
-	stores/static stores/topics stores/cache proto/kafka proto/http lib apis/static apis/cache \
-	apis/proxy apis/weaviate tools tools/bench tools/sluice tools/sluiced clients kernels)
+	stores/static stores/topics stores/cache stores/objects proto/kafka proto/http lib apis/static \
+	apis/cache apis/proxy apis/weaviate tools tools/bench tools/sluice tools/sluiced clients kernels)
 
 # A Kbuild sets, relative to its folder:
 #   obj-y      objects of the layer

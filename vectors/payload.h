@@ -57,7 +57,7 @@ void sl_payload_free(struct sl_payload *p);
  */
 int sl_payload_index_add(struct sl_payload *p, const struct sl_payload_conf *conf);
 
-/* Puts a row that was added before the index was into it, once. Return: 0; -ENOMEM. */
+/* Puts a row that was added before the index was into it; again is no matter. 0; -ENOMEM. */
 int sl_payload_index_row(struct sl_payload *p, const char *path, enum sl_payload_type type,
 			 uint32_t row, const struct sl_object *o);
 
@@ -95,8 +95,9 @@ void sl_row_set_remove(struct sl_row_set *s, uint32_t row);
 /* The next rows from @from on, rising, at most @n. Return: how many. */
 uint32_t sl_row_set_next(const struct sl_row_set *s, uint32_t from, uint32_t *ret_rows, uint32_t n);
 
-/* As struct sl_query wants them: a bit for each row below @rows, in (@rows + 63) / 64 words. */
-void sl_row_set_words(const struct sl_row_set *s, uint64_t *ret_words, uint32_t rows);
+/* As struct sl_query wants them: a bit for each row below @rows, in (@rows + 63) / 64 words.
+ * Return: 0; -ENOMEM. */
+int sl_row_set_words(const struct sl_row_set *s, uint64_t *ret_words, uint32_t rows);
 
 /* ---- asking ----------------------------------------------------------------------------- */
 
@@ -136,7 +137,7 @@ int sl_payload_facet(const struct sl_payload *p, const char *path, const struct 
  * sl_payload_order() - rows by what is at @path; a row with several values comes once for each.
  * @from: the first value that is wanted; NULL: all. @each: until it returns other than 0.
  * Rows of equal values rise, also if values fall. Indexes of integers, numbers and dates.
- * Return: as above.
+ * Return: as above; -EINVAL: @from is of another type.
  */
 int sl_payload_order(const struct sl_payload *p, const char *path, bool falling,
 		     const struct sl_operand *from,

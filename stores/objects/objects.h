@@ -58,7 +58,6 @@ struct objects_conf {
 	uint32_t epoch;
 	struct sl_log_conf log;
 	struct sl_logs_conf logs;
-	uint64_t memory_max_bytes;
 	uint64_t snapshot_bytes;
 	int64_t idle_ns;
 	void (*event)(void *arg, enum objects_event event, const char *name, int64_t a);
@@ -197,8 +196,8 @@ int objects_delete(struct objects *o, const char *name, int64_t deadline);
  * struct objects_info - of a collection as it is.
  * @vectors: of all names. @indexed: of these, found without being looked at one by one.
  * @log_bytes: on disk; @live_bytes: of these, of objects that are not replaced or deleted.
- * @memory_bytes: 0: it is put away. @segments: files of its log. @failed: 0, or the -errno because
- * of which it takes no writes.
+ * @memory_bytes: taken for it. @indexing: vectors are being indexed. @failed: 0, or the -errno
+ * because of which it takes no writes.
  */
 struct objects_info {
 	uint64_t objects;
@@ -313,8 +312,8 @@ struct objects_op {
  * objects_write() - carry out @n > 0 operations in their order, durable together on return.
  * @all: if one is refused (-EINVAL), none is carried out, and that is the call's result.
  * @ret_version: that of the write (may be NULL).
- * Return: 0: each one's result says what became of it; or -errno: nothing of it is seen, though a
- * write that could not be made durable may be there after the next start.
+ * Return: 0: each one's result says what became of it; or -errno: it was cut short, the operations
+ * before that place may have been carried out, or be found to be after the next start.
  */
 int objects_write(struct objects *o, const char *name, struct objects_op *ops, uint32_t n, bool all,
 		  uint64_t *ret_version, int64_t deadline);

@@ -3,6 +3,7 @@
 #ifndef TESTS_VECTORS_FILTER_KIT_H
 #define TESTS_VECTORS_FILTER_KIT_H
 
+#include <sluice/bytes.h>
 #include <sluice/util.h>
 
 #include "vectors/vectors.h"

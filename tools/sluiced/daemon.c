@@ -268,6 +268,8 @@ static int start_core(struct sl_core *core, void *arg)
 	int err = sl_topics_start(d->topics, SL_NEVER);
 
 	(void)core;
+	if (!err)
+		err = objects_start(d->objects, SL_NEVER);
 	return err ? err : cache_start_core(d, SL_NEVER);
 }
 
@@ -361,6 +363,7 @@ static void apply(struct daemon *d)
 	http_static_set_max_age(&d->static_api, max_age_s(d));
 	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
 		sl_call(sl_cores_at(d->cores, i), configure_topics, d, SL_NEVER);
+	objects_apply(d);
 	cache_apply(d);
 	proxy_apply(d);
 	if (daemon_tls_load(d, why, sizeof(why)))
@@ -506,7 +509,7 @@ static int on_every_core(struct daemon *d, int (*fn)(void *arg, int64_t deadline
 
 static int end(struct daemon *d)
 {
-	int err;
+	int err, objects;
 
 	sl_log_notice("daemon.stopping");
 	sl_notify_stopping("draining connections");
@@ -518,7 +521,10 @@ static int end(struct daemon *d)
 	on_every_core(d, stop_files);
 	on_every_core(d, proxy_stop_core);
 	on_every_core(d, cache_stop_core);
+	on_every_core(d, objects_drain_core);
+	objects = on_every_core(d, objects_stop_core);
 	err = on_every_core(d, stop_topics);
+	err = err ? err : objects;
 	if (err)
 		sl_log_err("daemon.stopped-unclean", SL_KV_ERRNO(err));
 	return err;
@@ -597,7 +603,9 @@ static int start_cores(struct daemon *d, char *why, size_t why_len)
 						 : strerror(-err));
 		return err;
 	}
-	err = open_access_log(d, conf.n, why, why_len);
+	err = objects_begin(d, conf.n, why, why_len);
+	if (!err)
+		err = open_access_log(d, conf.n, why, why_len);
 	if (!err)
 		err = cache_begin(d, conf.n, why, why_len);
 	if (!err)
@@ -621,6 +629,7 @@ static void free_all(struct daemon *d)
 	daemon_tls_free(d);
 	sl_keyring_done(&d->keys);
 	sl_topics_close(d->topics);
+	objects_free(d->objects);
 	proxy_free(d);
 	cache_free(d->cache);
 	http_server_done(&d->http);

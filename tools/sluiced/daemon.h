@@ -14,6 +14,7 @@
 #include "proto/http/http.h"
 #include "proto/kafka/kafka.h"
 #include "stores/cache/cache.h"
+#include "stores/objects/objects.h"
 #include "stores/static/static.h"
 
 /* Listeners, as the metrics' label names them; a row each in listeners.c. */
@@ -68,6 +69,7 @@ struct daemon {
 	int root;
 	struct sl_static *files;
 	struct http_server web;
+	struct objects *objects;
 	struct cache *cache;
 	struct http_proxy *proxy;
 	struct http_server front;
@@ -119,6 +121,18 @@ const struct sl_proto *listener_proto(enum listener which);
 const char *listener_address(const struct daemon *d, enum listener which);
 
 void listeners_free(struct daemon *d);
+
+/* ---- objects.c -------------------------------------------------------------------------- */
+
+/* Makes @d->objects for @cores cores; before these. @why as usual. */
+int objects_begin(struct daemon *d, uint32_t cores, char *why, size_t why_len);
+
+/* On each core, when the listeners are closed: all drain, then all stop. */
+int objects_drain_core(void *d, int64_t deadline);
+int objects_stop_core(void *d, int64_t deadline);
+
+/* Gives it the settings in force; from core 0. */
+void objects_apply(struct daemon *d);
 
 /* ---- cache.c ---------------------------------------------------------------------------- */
 

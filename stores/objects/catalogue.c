@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * catalogue: views of all collections and aliases, which each core holds and core 0 replaces.
+ *
+ * Interface: objects_view*() of objects.h, catalogue_catalogue_view_*() of objects_pvt.h.
+ * Invariants: a view never changes once it is made; each core counts its own references in its
+ * slot, and tells core 0, by one message, when they fall to zero; core 0 frees the view when all
+ * cores have.
+ *
+ * Order of parts: making and freeing; references; looking up.
+ */
+#include "objects_pvt.h"
+
+/* ---- making and freeing ----------------------------------------------------------------- */
+
+void described_release(struct described *node)
+{
+	SL_ASSERT(node->refs > 0);
+	if (--node->refs == 0)
+		free(node);
+}
+
+static void view_destroy(struct objects_view *v)
+{
+	for (uint32_t i = 0; v->aliases && i < v->aliases_n; i++)
+		free((char *)v->aliases[i].alias);
+	free(v->aliases);
+	free(v->by_name);
+	free(v->slots);
+	free(v);
+}
+
+static const struct described *node_by_id(const struct objects_view *v, const uint8_t *id)
+{
+	for (uint32_t i = 0; i < v->n; i++)
+		if (memcmp(v->by_name[i]->pub.id, id, SL_OBJECT_UUID_BYTES) == 0)
+			return v->by_name[i];
+	return NULL;
+}
+
+static int by_alias(const void *a, const void *b)
+{
+	const struct objects_alias *x = a, *y = b;
+
+	return strcmp(x->alias, y->alias);
+}
+
+static int view_aliases(struct objects_view *v, const struct alias *aliases, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const struct described *node = node_by_id(v, aliases[i].id);
+		struct objects_alias *to = &v->aliases[v->aliases_n];
+
+		if (!node)
+			continue;
+		to->alias = strdup(aliases[i].alias);
+		to->name = node->pub.name;
+		if (!to->alias)
+			return -ENOMEM;
+		v->aliases_n++;
+	}
+	if (v->aliases_n)
+		qsort(v->aliases, v->aliases_n, sizeof(*v->aliases), by_alias);
+	return 0;
+}
+
+int catalogue_view_new(struct objects *o, struct described *const *nodes, uint32_t n, const struct alias *aliases,
+	     uint32_t aliases_n, struct objects_view **ret_view)
+{
+	struct objects_view *v = calloc(1, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	v->o = o;
+	v->holders = o->cores_n;
+	v->by_name = calloc((size_t)n + 1, sizeof(*v->by_name));
+	v->aliases = calloc((size_t)aliases_n + 1, sizeof(*v->aliases));
+	v->slots = aligned_alloc(64, o->cores_n * sizeof(*v->slots));
+	if (!v->by_name || !v->aliases || !v->slots)
+		goto out_destroy;
+	memcpy(v->by_name, nodes, n * sizeof(*nodes));
+	v->n = n;
+	if (view_aliases(v, aliases, aliases_n))
+		goto out_destroy;
+	for (uint32_t i = 0; i < o->cores_n; i++)
+		v->slots[i] = (struct view_slot){.view = v, .refs = 1};
+	for (uint32_t i = 0; i < n; i++)
+		nodes[i]->refs++;
+	sl_list_append(&o->views, &v->node);
+	*ret_view = v;
+	return 0;
+out_destroy:
+	view_destroy(v);
+	return -ENOMEM;
+}
+
+void catalogue_view_free(struct objects_view *v)
+{
+	for (uint32_t i = 0; i < v->n; i++)
+		described_release(v->by_name[i]);
+	sl_list_remove(&v->node);
+	view_destroy(v);
+}
+
+/* ---- references ------------------------------------------------------------------------- */
+
+static struct view_slot *own_slot(struct objects_view *v)
+{
+	uint32_t id = sl_core_id(sl_core_self());
+
+	SL_ASSERT(id < v->o->cores_n);
+	return &v->slots[id];
+}
+
+struct objects_view *objects_view(struct objects *o)
+{
+	struct objects_view *v = objects_self(o)->view;
+	struct view_slot *slot = own_slot(v);
+
+	SL_ASSERT(slot->refs > 0);
+	slot->refs++;
+	return v;
+}
+
+/* On core 0: one core less holds the view. */
+static void slot_returned(struct sl_msg *msg)
+{
+	struct objects_view *v = sl_container_of(msg, struct view_slot, msg)->view;
+
+	SL_ASSERT(v->holders > 0);
+	if (--v->holders == 0)
+		catalogue_view_free(v);
+}
+
+void objects_view_release(struct objects_view *v)
+{
+	struct view_slot *slot = own_slot(v);
+	struct sl_core *zero = sl_cores_at(sl_core_cores(sl_core_self()), 0);
+
+	SL_ASSERT(slot->refs > 0);
+	if (--slot->refs > 0)
+		return;
+	slot->msg.fn = slot_returned;
+	if (zero == sl_core_self())
+		slot_returned(&slot->msg);
+	else
+		sl_post(zero, &slot->msg);
+}
+
+/* ---- looking up ------------------------------------------------------------------------- */
+
+uint32_t objects_view_count(const struct objects_view *v)
+{
+	return v->n;
+}
+
+const struct objects_collection *objects_view_at(const struct objects_view *v, uint32_t i)
+{
+	SL_ASSERT(i < v->n);
+	return &v->by_name[i]->pub;
+}
+
+static int name_to_node(const void *name, const void *node)
+{
+	return strcmp(name, (*(struct described *const *)node)->pub.name);
+}
+
+static int name_to_alias(const void *name, const void *alias)
+{
+	return strcmp(name, ((const struct objects_alias *)alias)->alias);
+}
+
+const struct objects_collection *objects_view_find(const struct objects_view *v, const char *name)
+{
+	const struct objects_alias *alias;
+	struct described **at;
+
+	alias = bsearch(name, v->aliases, v->aliases_n, sizeof(*v->aliases), name_to_alias);
+	if (alias)
+		name = alias->name;
+	at = bsearch(name, v->by_name, v->n, sizeof(struct described *), name_to_node);
+	return at ? &(*at)->pub : NULL;
+}
+
+uint32_t objects_view_alias_count(const struct objects_view *v)
+{
+	return v->aliases_n;
+}
+
+const struct objects_alias *objects_view_alias_at(const struct objects_view *v, uint32_t i)
+{
+	SL_ASSERT(i < v->aliases_n);
+	return &v->aliases[i];
+}

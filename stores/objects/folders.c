@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * folders: the catalogue on disk: a folder a collection, and one file of aliases.
+ *
+ * Interface: folder*_(), aliases_write() of objects_pvt.h; docs/format.md has the layout. DATADIR/objects/<id> holds
+ * the description, the log and the checkpoint.
+ * Invariants: a folder gets its own name only when it is whole and durable; a deletion is durable,
+ * by its new name, before it is told.
+ *
+ * Order of parts: names; reading; creating; deleting; leftovers; aliases.
+ */
+#include <dirent.h>
+
+#include "objects_pvt.h"
+
+#define DESCRIPTION "collection"
+#define ALIASES "aliases"
+#define NEW "new-"
+#define DELETED "deleted-"
+#define FILE_BYTES_MAX (64 * SL_MIB)
+
+/* ---- names ------------------------------------------------------------------------------ */
+
+#define NAME_BYTES (ID_TEXT_BYTES + sizeof(DELETED))
+
+static void marked(const char *mark, const uint8_t *id, char ret_name[NAME_BYTES])
+{
+	char text[ID_TEXT_BYTES];
+
+	id_print(id, text);
+	snprintf(ret_name, NAME_BYTES, "%s%s", mark, text);
+}
+
+/* ---- reading ---------------------------------------------------------------------------- */
+
+/* @ret_bytes: to be freed. */
+static int file_read(int dir, const char *path, uint8_t **ret_bytes, size_t *ret_n)
+{
+	struct statx stx;
+	uint8_t *p;
+	ssize_t n;
+	int rc = sl_stat(dir, path, &stx, SL_NEVER);
+
+	if (rc)
+		return rc;
+	if (stx.stx_size > FILE_BYTES_MAX)
+		return -EBADMSG;
+	p = malloc(stx.stx_size + 1);
+	if (!p)
+		return -ENOMEM;
+	n = sl_read_file(dir, path, p, stx.stx_size, SL_NEVER);
+	if (n < 0) {
+		free(p);
+		return (int)n;
+	}
+	*ret_bytes = p;
+	*ret_n = (size_t)n;
+	return 0;
+}
+
+static int node_read(struct objects *o, const char *folder, const uint8_t *id,
+		     struct described **ret_node)
+{
+	char path[NAME_BYTES + sizeof(DESCRIPTION) + 1];
+	struct described *node;
+	uint8_t *bytes;
+	size_t n;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/" DESCRIPTION, folder);
+	rc = file_read(o->dir, path, &bytes, &n);
+	if (rc)
+		return rc;
+	rc = described_decode(bytes, n, &node);
+	free(bytes);
+	if (rc)
+		return rc;
+	if (memcmp(node->pub.id, id, SL_OBJECT_UUID_BYTES) != 0) {
+		described_release(node);
+		return -EBADMSG;
+	}
+	*ret_node = node;
+	return 0;
+}
+
+struct scan {
+	struct objects *o;
+	struct described **nodes;
+	uint32_t n;
+};
+
+static int scan_add(struct scan *s, struct described *node)
+{
+	struct described **nodes = realloc(s->nodes, (s->n + 1) * sizeof(*nodes));
+
+	if (!nodes) {
+		described_release(node);
+		return -ENOMEM;
+	}
+	s->nodes = nodes;
+	nodes[s->n++] = node;
+	return 0;
+}
+
+static int leftover_add(struct objects *o, const char *name)
+{
+	char **names = realloc(o->leftovers, (o->leftovers_n + 1) * sizeof(*names));
+
+	if (!names)
+		return -ENOMEM;
+	o->leftovers = names;
+	names[o->leftovers_n] = strdup(name);
+	if (!names[o->leftovers_n])
+		return -ENOMEM;
+	o->leftovers_n++;
+	return 0;
+}
+
+static int scan_entry(void *arg, const char *name, int type)
+{
+	struct scan *s = arg;
+	uint8_t id[SL_OBJECT_UUID_BYTES];
+	struct described *node;
+	int rc;
+
+	if (type != DT_DIR)
+		return 0;
+	if (strncmp(name, NEW, strlen(NEW)) == 0 || strncmp(name, DELETED, strlen(DELETED)) == 0)
+		return leftover_add(s->o, name);
+	rc = id_parse(name, id) ? node_read(s->o, name, id, &node) : -EINVAL;
+	if (!rc)
+		return scan_add(s, node);
+	if (rc == -EPROTONOSUPPORT || rc == -ENOMEM)
+		return rc;
+	objects_tell(&s->o->cores[0], OBJECTS_SKIPPED, name, rc);
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct described *const *x = a, *const *y = b;
+
+	return strcmp((*x)->pub.name, (*y)->pub.name);
+}
+
+/* Of two folders with one name, which only tampering can leave, the second is passed over. */
+static void scan_unique(struct scan *s)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < s->n; i++) {
+		struct described *node = s->nodes[i];
+
+		if (kept && strcmp(s->nodes[kept - 1]->pub.name, node->pub.name) == 0) {
+			objects_tell(&s->o->cores[0], OBJECTS_SKIPPED, node->pub.name, -EEXIST);
+			described_release(node);
+			continue;
+		}
+		s->nodes[kept++] = node;
+	}
+	s->n = kept;
+}
+
+static int alias_add(struct objects *o, const struct sl_value *v)
+{
+	struct alias *aliases = realloc(o->aliases, (o->aliases_n + 1) * sizeof(*aliases));
+	const char *name;
+	size_t n;
+
+	if (!aliases)
+		return -ENOMEM;
+	o->aliases = aliases;
+	name = sl_value_name(v, &n);
+	aliases[o->aliases_n].alias = strndup(name, n);
+	if (!aliases[o->aliases_n].alias)
+		return -ENOMEM;
+	memcpy(aliases[o->aliases_n].id, sl_value_uuid(v), SL_OBJECT_UUID_BYTES);
+	o->aliases_n++;
+	return 0;
+}
+
+static int aliases_read(struct objects *o)
+{
+	const struct sl_object *object;
+	const struct sl_value *top;
+	uint8_t *bytes;
+	size_t n;
+	int rc = file_read(o->dir, ALIASES, &bytes, &n);
+
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	rc = sl_object_open(bytes, n, &object);
+	if (!rc) {
+		top = sl_object_properties(object);
+		for (uint32_t i = 0; i < sl_value_count(top) && !rc; i++)
+			if (sl_value_type(sl_value_at(top, i)) == SL_VALUE_UUID)
+				rc = alias_add(o, sl_value_at(top, i));
+	}
+	free(bytes);
+	if (rc != -EBADMSG)
+		return rc;
+	/* Aliases that are destroyed keep no collection from being served. */
+	objects_tell(&o->cores[0], OBJECTS_SKIPPED, ALIASES, rc);
+	return 0;
+}
+
+int folders_scan(struct objects *o)
+{
+	struct scan s = {.o = o};
+	int rc = sl_list_folder(o->dir, scan_entry, &s);
+
+	if (!rc)
+		rc = aliases_read(o);
+	if (!rc) {
+		if (s.n)
+			qsort(s.nodes, s.n, sizeof(*s.nodes), by_name);
+		scan_unique(&s);
+		rc = catalogue_view_new(o, s.nodes, s.n, o->aliases, o->aliases_n, &o->view);
+	}
+	for (uint32_t i = 0; i < s.n; i++)
+		described_release(s.nodes[i]);
+	free(s.nodes);
+	return rc;
+}
+
+/* ---- creating --------------------------------------------------------------------------- */
+
+static int write_description(int folder, const struct described *node, int64_t deadline)
+{
+	uint8_t *bytes;
+	size_t n;
+	int rc = described_encode(node, &bytes, &n);
+
+	if (rc)
+		return rc;
+	rc = sl_write_file(folder, DESCRIPTION, bytes, n, SL_FAULT(SYNC_OBJECTS_META),
+			   SL_FAULT(SYNC_OBJECTS_NEW), deadline);
+	free(bytes);
+	return rc;
+}
+
+/* The folder under its new- name, durable but for that name. */
+static int create_new(struct objects *o, const struct described *node, const char *name,
+		      int64_t deadline)
+{
+	int rc = sl_mkdir(o->dir, name, 0700, deadline), folder;
+
+	if (rc)
+		return rc;
+	folder = sl_open(o->dir, name, O_RDONLY | O_DIRECTORY, 0, deadline);
+	if (folder < 0)
+		return folder;
+	rc = sl_mkdir(folder, "log", 0700, deadline);
+	if (!rc)
+		rc = sl_log_create(folder, "log", &objects_log_kind, deadline);
+	if (!rc)
+		rc = write_description(folder, node, deadline);
+	sl_close(folder);
+	return rc;
+}
+
+int folder_create(struct objects *o, const struct described *node, int64_t deadline)
+{
+	char new[NAME_BYTES], name[NAME_BYTES];
+	int rc;
+
+	marked(NEW, node->pub.id, new);
+	marked("", node->pub.id, name);
+	rc = create_new(o, node, new, deadline);
+	if (rc)
+		goto out_remove;
+	rc = sl_rename(o->dir, new, o->dir, name, deadline);
+	if (rc)
+		goto out_remove;
+	rc = sl_fsync(o->dir, false, SL_FAULT(SYNC_OBJECTS_FOLDER), deadline);
+	if (!rc)
+		return 0;
+	sl_rename(o->dir, name, o->dir, new, SL_NEVER);
+out_remove:
+	sl_remove_tree(o->dir, new, SL_NEVER);
+	return rc;
+}
+
+int folder_rewrite(struct objects *o, const struct described *node, int64_t deadline)
+{
+	char name[NAME_BYTES];
+	int folder, rc;
+
+	marked("", node->pub.id, name);
+	folder = sl_open(o->dir, name, O_RDONLY | O_DIRECTORY, 0, deadline);
+	if (folder < 0)
+		return folder;
+	rc = write_description(folder, node, deadline);
+	sl_close(folder);
+	return rc;
+}
+
+/* ---- deleting --------------------------------------------------------------------------- */
+
+int folder_delete(struct objects *o, const uint8_t *id, int64_t deadline)
+{
+	char deleted[NAME_BYTES], name[NAME_BYTES];
+	int rc;
+
+	marked(DELETED, id, deleted);
+	marked("", id, name);
+	rc = sl_rename(o->dir, name, o->dir, deleted, deadline);
+	if (rc)
+		return rc;
+	rc = sl_fsync(o->dir, false, SL_FAULT(SYNC_OBJECTS_FOLDER), deadline);
+	if (rc)
+		sl_rename(o->dir, deleted, o->dir, name, SL_NEVER);
+	return rc;
+}
+
+int folder_remove(struct objects *o, const uint8_t *id, int64_t deadline)
+{
+	char deleted[NAME_BYTES];
+
+	marked(DELETED, id, deleted);
+	return sl_remove_tree(o->dir, deleted, deadline);
+}
+
+/* ---- leftovers -------------------------------------------------------------------------- */
+
+void folders_sweep(struct objects *o)
+{
+	/* What cannot be removed now is tried again at the next start. */
+	for (uint32_t i = 0; i < o->leftovers_n; i++)
+		sl_remove_tree(o->dir, o->leftovers[i], SL_NEVER);
+}
+
+/* ---- aliases ---------------------------------------------------------------------------- */
+
+static int aliases_build(struct sl_object_builder *b, const struct alias *aliases, uint32_t n,
+			 uint8_t **ret_bytes, size_t *ret_n)
+{
+	uint8_t *bytes;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < n && !rc; i++)
+		rc = sl_object_put_uuid(b, SL_OBJECT_PROPERTIES, aliases[i].alias, aliases[i].id);
+	if (!rc)
+		rc = sl_object_build_bytes(b, ret_n);
+	if (rc)
+		return rc;
+	bytes = malloc(*ret_n);
+	if (!bytes)
+		return -ENOMEM;
+	rc = sl_object_build(b, bytes, *ret_n);
+	if (rc)
+		free(bytes);
+	else
+		*ret_bytes = bytes;
+	return rc;
+}
+
+int aliases_write(struct objects *o, const struct alias *aliases, uint32_t n,
+			int64_t deadline)
+{
+	struct sl_object_builder *b;
+	uint8_t *bytes = NULL;
+	size_t len = 0;
+	int rc = sl_object_builder_new(&b);
+
+	if (rc)
+		return rc;
+	rc = aliases_build(b, aliases, n, &bytes, &len);
+	sl_object_builder_free(b);
+	if (rc)
+		return rc;
+	rc = sl_write_file(o->dir, ALIASES, bytes, len, SL_FAULT(SYNC_OBJECTS_META),
+			   SL_FAULT(SYNC_OBJECTS_FOLDER), deadline);
+	free(bytes);
+	return rc;
+}

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * manage: creating, deleting and changing collections, and aliases. All of it happens on core 0,
+ * one change at a time: on disk first, then in a new view that every core has taken when the call
+ * returns.
+ *
+ * Interface: objects_create(), _delete(), _change(), _alias() of objects.h.
+ * Order of parts: publishing; creating; deleting; changing; aliases.
+ */
+#include "objects_pvt.h"
+
+static struct sl_core *core_at(uint32_t i)
+{
+	return sl_cores_at(sl_core_cores(sl_core_self()), i);
+}
+
+/* Without memory for the hop it is tried again: what is on disk already has to be seen. */
+static void call_surely(struct sl_core *core, int (*fn)(void *arg, int64_t deadline), void *arg)
+{
+	while (sl_call(core, fn, arg, SL_NEVER) == -ENOMEM)
+		sl_sleep(sl_now() + 10 * SL_MSEC);
+}
+
+/* ---- publishing ------------------------------------------------------------------------- */
+
+struct publish {
+	struct core_store *cs;
+	struct objects_view *view;
+};
+
+static int publish_here(void *arg, int64_t deadline)
+{
+	struct publish *p = arg;
+	struct objects_view *old = p->cs->view;
+
+	(void)deadline;
+	/* A core that has stopped needs no view; its reference goes with the last close. */
+	if (home_ready(p->cs, SL_NEVER))
+		return 0;
+	p->cs->view = p->view;
+	objects_view_release(old);
+	return 0;
+}
+
+static int publish(struct objects *o, struct described *const *nodes, uint32_t n)
+{
+	struct publish p;
+	int rc = catalogue_view_new(o, nodes, n, o->aliases, o->aliases_n, &p.view);
+
+	if (rc)
+		return rc;
+	o->view = p.view;
+	for (uint32_t i = 0; i < o->cores_n; i++) {
+		p.cs = &o->cores[i];
+		call_surely(core_at(i), publish_here, &p);
+	}
+	return 0;
+}
+
+/* The view without the node at @leave_out (or n), with @add (or NULL) in its place by name. */
+static int publish_change(struct objects *o, uint32_t leave_out, struct described *add)
+{
+	const struct objects_view *v = o->view;
+	struct described **nodes = calloc((size_t)v->n + 2, sizeof(*nodes));
+	uint32_t n = 0;
+	int rc;
+
+	if (!nodes)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < v->n; i++) {
+		if (i == leave_out)
+			continue;
+		if (add && strcmp(add->pub.name, v->by_name[i]->pub.name) < 0) {
+			nodes[n++] = add;
+			add = NULL;
+		}
+		nodes[n++] = v->by_name[i];
+	}
+	if (add)
+		nodes[n++] = add;
+	rc = publish(o, nodes, n);
+	free(nodes);
+	return rc;
+}
+
+/* Where the collection @name, or of that alias, is in the view, or n. */
+static uint32_t position_of(const struct objects *o, const char *name)
+{
+	const struct objects_collection *pub = objects_view_find(o->view, name);
+	uint32_t i;
+
+	for (i = 0; i < o->view->n && &o->view->by_name[i]->pub != pub; i++)
+		;
+	return i;
+}
+
+/**
+ * struct change - one change of the catalogue; first member of what each kind needs.
+ * @fn: carries it out on core 0 with the catalogue to itself.
+ */
+struct change {
+	struct objects *o;
+	int (*fn)(struct change *change, int64_t deadline);
+	const char *name;
+	const struct objects_collection_conf *conf;
+	uint64_t generation;
+	const struct objects_alias_change *aliases;
+	uint32_t aliases_n;
+	char *why;
+	size_t why_len;
+};
+
+static int change_here(void *arg, int64_t deadline)
+{
+	struct change *c = arg;
+	struct core_store *cs = &c->o->cores[0];
+	int rc = home_ready(cs, deadline);
+
+	if (!rc)
+		rc = sl_mutex_lock(&c->o->changing, deadline);
+	if (rc)
+		return rc;
+	rc = cs->draining ? -ESHUTDOWN : c->fn(c, deadline);
+	sl_mutex_unlock(&c->o->changing);
+	return rc;
+}
+
+static int change_make(struct change *c, int64_t deadline)
+{
+	if (c->why_len)
+		c->why[0] = 0;
+	return sl_call(core_at(0), change_here, c, deadline);
+}
+
+/* ---- creating --------------------------------------------------------------------------- */
+
+static void id_new(uint8_t *ret_id)
+{
+	sl_random(ret_id, SL_OBJECT_UUID_BYTES);
+	ret_id[6] = (ret_id[6] & 0x0f) | 0x40;
+	ret_id[8] = (ret_id[8] & 0x3f) | 0x80;
+}
+
+static int create(struct change *c, int64_t deadline)
+{
+	struct objects_collection pub = {
+		.name = c->name,
+		.created_ms = wall_ms(),
+		.generation = 1,
+		.conf = *c->conf,
+	};
+	uint64_t revisions[OBJECTS_VECTORS_MAX] = {0};
+	struct described *node;
+	int rc;
+
+	if (!name_ok(c->name)) {
+		snprintf(c->why, c->why_len, "a name has 1 to %d bytes, and neither slashes nor "
+			 "control characters", OBJECTS_NAME_MAX);
+		return -EINVAL;
+	}
+	if (objects_view_find(c->o->view, c->name))
+		return -EEXIST;
+	rc = conf_check(c->conf, c->why, c->why_len);
+	if (rc)
+		return rc;
+	id_new(pub.id);
+	node = described_new(&pub, revisions);
+	if (!node)
+		return -ENOMEM;
+	rc = folder_create(c->o, node, deadline);
+	if (!rc)
+		rc = publish_change(c->o, c->o->view->n, node);
+	described_release(node);
+	return rc;
+}
+
+int objects_create(struct objects *o, const char *name, const struct objects_collection_conf *conf,
+		   char *why, size_t why_len, int64_t deadline)
+{
+	struct change c = {.o = o, .fn = create, .name = name, .conf = conf, .why = why,
+			   .why_len = why_len};
+
+	return change_make(&c, deadline);
+}
+
+/* ---- deleting --------------------------------------------------------------------------- */
+
+struct forget {
+	struct core_store *cs;
+	uint8_t id[SL_OBJECT_UUID_BYTES];
+};
+
+static int forget_here(void *arg, int64_t deadline)
+{
+	struct forget *f = arg;
+
+	(void)deadline;
+	/* A core that has stopped has no collections left. */
+	if (home_ready(f->cs, SL_NEVER) == 0)
+		collection_drop(f->cs, f->id);
+	return 0;
+}
+
+/* Once the home has let go of the collection, the files can go. */
+static void remove_fiber(void *arg)
+{
+	struct forget *f = arg;
+	struct core_store *zero = f->cs;
+	struct objects *o = zero->o;
+	struct objects_collection pub = {0};
+	struct sl_core *home;
+
+	memcpy(pub.id, f->id, sizeof(pub.id));
+	home = collection_home(&pub);
+	f->cs = objects_at(o, home);
+	call_surely(home, forget_here, f);
+	/* What cannot be removed now is when the node starts again. */
+	folder_remove(o, f->id, SL_NEVER);
+	free(f);
+	store_fiber_end(zero);
+}
+
+static void alias_remove(struct objects *o, uint32_t i)
+{
+	free(o->aliases[i].alias);
+	o->aliases[i] = o->aliases[--o->aliases_n];
+}
+
+static int delete(struct change *c, int64_t deadline)
+{
+	struct objects *o = c->o;
+	uint32_t at = position_of(o, c->name);
+	struct forget *f;
+	int rc;
+
+	if (at == o->view->n)
+		return -ENOENT;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	f->cs = &o->cores[0];
+	memcpy(f->id, o->view->by_name[at]->pub.id, sizeof(f->id));
+	rc = folder_delete(o, f->id, deadline);
+	if (!rc)
+		rc = publish_change(o, at, NULL);
+	if (rc) {
+		free(f);
+		return rc;
+	}
+	/* In the file they may stay: they are of no collection. */
+	for (uint32_t i = o->aliases_n; i-- > 0;)
+		if (memcmp(o->aliases[i].id, f->id, sizeof(f->id)) == 0)
+			alias_remove(o, i);
+	if (store_fiber_start(&o->cores[0], remove_fiber, f))
+		free(f); /* it is deleted; the next start removes its files */
+	return 0;
+}
+
+int objects_delete(struct objects *o, const char *name, int64_t deadline)
+{
+	struct change c = {.o = o, .fn = delete, .name = name};
+
+	return change_make(&c, deadline);
+}
+
+/* ---- changing --------------------------------------------------------------------------- */
+
+static bool same_index(const struct sl_index_conf *a, const struct sl_index_conf *b)
+{
+	return a->kind == b->kind && a->seed == b->seed && a->train_rows == b->train_rows &&
+	       a->lists == b->lists && a->rescore == b->rescore && a->links == b->links &&
+	       a->effort_add == b->effort_add;
+}
+
+/* What is new keeps to what is there; @ret_revisions: of the vectors of c->conf. */
+static int change_check(struct change *c, const struct described *old, uint64_t *ret_revisions)
+{
+	const struct objects_collection_conf *was = &old->pub.conf, *is = c->conf;
+	int rc = conf_check(is, c->why, c->why_len);
+
+	for (uint32_t i = 0; i < was->vectors_n && !rc; i++) {
+		const struct objects_vector_conf *a = &was->vectors[i], *b = NULL;
+		uint32_t k;
+
+		for (k = 0; k < is->vectors_n && strcmp(is->vectors[k].name, a->name) != 0; k++)
+			;
+		if (k < is->vectors_n)
+			b = &is->vectors[k];
+		if (!b || b->dim != a->dim || b->metric != a->metric ||
+		    b->component != a->component) {
+			snprintf(c->why, c->why_len, "vector \"%s\" cannot be taken away or given "
+				 "other dimensions, another distance or another type", a->name);
+			return -EINVAL;
+		}
+		ret_revisions[k] = old->revisions[i] + !same_index(&a->index, &b->index);
+	}
+	return rc;
+}
+
+struct configure {
+	struct core_store *cs;
+	const struct described *node;
+};
+
+static int configure_here(void *arg, int64_t deadline)
+{
+	struct configure *f = arg;
+	struct collection *c;
+	int rc = home_ready(f->cs, deadline);
+
+	if (rc || !collection_find(f->cs, f->node->pub.id))
+		return 0; /* it will be opened as it is described */
+	rc = collection_enter(f->cs, &f->node->pub, &c, deadline);
+	if (rc)
+		return rc;
+	rc = collection_configure(c, &f->node->pub, f->node->revisions, deadline);
+	collection_leave(c);
+	return rc;
+}
+
+static int change(struct change *c, int64_t deadline)
+{
+	struct objects *o = c->o;
+	uint32_t at = position_of(o, c->name);
+	uint64_t revisions[OBJECTS_VECTORS_MAX] = {0};
+	struct objects_collection pub;
+	struct configure f;
+	struct described *node;
+	int rc;
+
+	if (at == o->view->n)
+		return -ENOENT;
+	pub = o->view->by_name[at]->pub;
+	if (c->generation && c->generation != pub.generation)
+		return -EAGAIN;
+	rc = change_check(c, o->view->by_name[at], revisions);
+	if (rc)
+		return rc;
+	pub.conf = *c->conf;
+	pub.generation++;
+	node = described_new(&pub, revisions);
+	if (!node)
+		return -ENOMEM;
+	rc = folder_rewrite(o, node, deadline);
+	if (!rc)
+		rc = publish_change(o, at, node);
+	if (!rc) {
+		struct sl_core *home = collection_home(&node->pub);
+
+		f = (struct configure){objects_at(o, home), node};
+		rc = sl_call(home, configure_here, &f, SL_NEVER);
+	}
+	described_release(node);
+	return rc;
+}
+
+int objects_change(struct objects *o, const char *name, uint64_t generation,
+		   const struct objects_collection_conf *conf, char *why, size_t why_len,
+		   int64_t deadline)
+{
+	struct change c = {.o = o, .fn = change, .name = name, .conf = conf,
+			   .generation = generation, .why = why, .why_len = why_len};
+
+	return change_make(&c, deadline);
+}
+
+/* ---- aliases ---------------------------------------------------------------------------- */
+
+/* A list of aliases that is being changed. */
+struct draft {
+	struct alias *at;
+	uint32_t n;
+};
+
+static void draft_free(struct draft *d)
+{
+	for (uint32_t i = 0; i < d->n; i++)
+		free(d->at[i].alias);
+	free(d->at);
+}
+
+static int draft_add(struct draft *d, const char *alias, const uint8_t *id)
+{
+	d->at[d->n].alias = strdup(alias);
+	if (!d->at[d->n].alias)
+		return -ENOMEM;
+	memcpy(d->at[d->n++].id, id, SL_OBJECT_UUID_BYTES);
+	return 0;
+}
+
+static uint32_t draft_find(const struct draft *d, const char *alias)
+{
+	uint32_t i;
+
+	for (i = 0; i < d->n && strcmp(d->at[i].alias, alias) != 0; i++)
+		;
+	return i;
+}
+
+static bool is_collection(const struct objects *o, const char *name)
+{
+	for (uint32_t i = 0; i < o->view->n; i++)
+		if (strcmp(o->view->by_name[i]->pub.name, name) == 0)
+			return true;
+	return false;
+}
+
+static void draft_remove(struct draft *d, uint32_t i)
+{
+	free(d->at[i].alias);
+	d->at[i] = d->at[--d->n];
+}
+
+static int alias_create(struct change *c, struct draft *d, const struct objects_alias_change *x)
+{
+	uint32_t at = position_of(c->o, x->name), i = draft_find(d, x->alias);
+
+	if (at == c->o->view->n) {
+		snprintf(c->why, c->why_len, "there is no collection %s", x->name);
+		return -ENOENT;
+	}
+	if (!name_ok(x->alias)) {
+		snprintf(c->why, c->why_len, "an alias is named as a collection is");
+		return -EINVAL;
+	}
+	if (is_collection(c->o, x->alias)) {
+		snprintf(c->why, c->why_len, "%s is a collection", x->alias);
+		return -EEXIST;
+	}
+	if (i < d->n)
+		draft_remove(d, i);
+	return draft_add(d, x->alias, c->o->view->by_name[at]->pub.id);
+}
+
+static int alias_rename(struct change *c, struct draft *d, const struct objects_alias_change *x)
+{
+	uint32_t i = draft_find(d, x->alias), to = draft_find(d, x->name);
+	char *name;
+
+	if (!name_ok(x->name)) {
+		snprintf(c->why, c->why_len, "an alias is named as a collection is");
+		return -EINVAL;
+	}
+	if (is_collection(c->o, x->name) || (to < d->n && to != i)) {
+		snprintf(c->why, c->why_len, "the name %s is taken", x->name);
+		return -EEXIST;
+	}
+	name = strdup(x->name);
+	if (!name)
+		return -ENOMEM;
+	free(d->at[i].alias);
+	d->at[i].alias = name;
+	return 0;
+}
+
+static int alias_change(struct change *c, struct draft *d, const struct objects_alias_change *x)
+{
+	uint32_t i = draft_find(d, x->alias);
+
+	if (x->kind == OBJECTS_ALIAS_CREATE)
+		return alias_create(c, d, x);
+	if (i == d->n) {
+		snprintf(c->why, c->why_len, "there is no alias %s", x->alias);
+		return -ENOENT;
+	}
+	if (x->kind == OBJECTS_ALIAS_RENAME)
+		return alias_rename(c, d, x);
+	draft_remove(d, i);
+	return 0;
+}
+
+static int aliases_change(struct change *c, int64_t deadline)
+{
+	struct objects *o = c->o;
+	struct draft d = {.at = calloc((size_t)o->aliases_n + c->aliases_n + 1, sizeof(*d.at))}, old;
+	int rc = d.at ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; i < o->aliases_n && !rc; i++)
+		rc = draft_add(&d, o->aliases[i].alias, o->aliases[i].id);
+	for (uint32_t i = 0; i < c->aliases_n && !rc; i++)
+		rc = alias_change(c, &d, &c->aliases[i]);
+	if (!rc)
+		rc = aliases_write(o, d.at, d.n, deadline);
+	if (!rc) {
+		old = (struct draft){o->aliases, o->aliases_n};
+		o->aliases = d.at;
+		o->aliases_n = d.n;
+		d = old;
+		rc = publish(o, o->view->by_name, o->view->n);
+	}
+	draft_free(&d);
+	return rc;
+}
+
+int objects_alias(struct objects *o, const struct objects_alias_change *changes, uint32_t n,
+		  char *why, size_t why_len, int64_t deadline)
+{
+	struct change c = {.o = o, .fn = aliases_change, .aliases = changes, .aliases_n = n,
+			   .why = why, .why_len = why_len};
+
+	return change_make(&c, deadline);
+}

@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * objects_pvt: the store from inside: what each core keeps, views, collections.
+ *
+ * struct core_store and the collections in it are touched by their core alone, but for what says
+ * otherwise. The catalogue's master (struct objects below "core 0") belongs to core 0.
+ *
+ * Order of parts: descriptions; views; batches; rows; vectors; collections; their parts, by file;
+ * cores.
+ */
+#ifndef STORES_OBJECTS_OBJECTS_PVT_H
+#define STORES_OBJECTS_OBJECTS_PVT_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sluice/assert.h>
+#include <sluice/bytes.h>
+#include <sluice/util.h>
+
+#include "objects.h"
+
+struct core_store;
+
+/* ---- descriptions (describe.c) ---------------------------------------------------------- */
+
+#define ID_TEXT_BYTES 33 /* 32 hexadecimal digits, and a zero */
+
+/**
+ * struct described - a collection as views show it, in one piece of memory.
+ * @refs: views that show it; core 0's. @revisions: of each vector's index: rises when it is to be
+ * made otherwise.
+ */
+struct described {
+	struct objects_collection pub; /* first */
+	uint32_t refs;
+	uint64_t *revisions;
+};
+
+/* A copy of @pub, with one reference. Return: NULL: out of memory. */
+struct described *described_new(const struct objects_collection *pub, const uint64_t *revisions);
+
+static inline struct described *described_of(const struct objects_collection *pub)
+{
+	return sl_container_of(pub, struct described, pub);
+}
+
+/* Whether a collection can be kept so. Return: 0; -EINVAL and @why. */
+int conf_check(const struct objects_collection_conf *conf, char *why, size_t why_len);
+bool name_ok(const char *name);
+
+void id_print(const uint8_t *id, char ret_text[ID_TEXT_BYTES]);
+bool id_parse(const char *text, uint8_t *ret_id);
+
+/* As the file of a collection's folder holds it. @ret_bytes: to be freed. */
+int described_encode(const struct described *node, uint8_t **ret_bytes, size_t *ret_n);
+int described_decode(const void *bytes, size_t n, struct described **ret_node);
+
+/* ---- views (catalogue.c) ---------------------------------------------------------------- */
+
+/* An alias and whose. */
+struct alias {
+	char *alias;
+	uint8_t id[SL_OBJECT_UUID_BYTES];
+};
+
+/* One core's hold on a view. */
+struct view_slot {
+	struct sl_msg msg; /* carries the last release to core 0 */
+	struct objects_view *view;
+	uint32_t refs;
+} __attribute__((aligned(64)));
+
+struct objects_view {
+	struct sl_list node; /* of all views; core 0's */
+	struct objects *o;
+	uint32_t holders; /* cores whose slot is not empty; core 0's */
+	uint32_t n, aliases_n;
+	struct described **by_name;	       /* sorted */
+	struct objects_alias *aliases; /* sorted; the view's own copies of the aliases */
+	struct view_slot *slots;       /* one a core, each with a reference for the core's use */
+};
+
+/**
+ * catalogue_view_new() - a view of @nodes, @n of them, sorted by name, which it retains, and of those
+ * @aliases whose collection is among them. On core 0, or before the cores start.
+ */
+int catalogue_view_new(struct objects *o, struct described *const *nodes, uint32_t n, const struct alias *aliases,
+	     uint32_t aliases_n, struct objects_view **ret_view);
+void catalogue_view_free(struct objects_view *view);
+void described_release(struct described *node);
+
+/* ---- batches (batch.c) ------------------------------------------------------------------ */
+
+enum {
+	BATCH_HEADER_BYTES = 64,
+	BATCH_ENTRY_BYTES = 40,
+	BATCH_ALIGN = 64,
+	BATCH_OPS_MAX = 8192,
+};
+
+/* A batch is ended when it has so many bytes: what a flipped bit can cost, and a read's length. */
+#define BATCH_BYTES (SL_MIB)
+#define BATCH_BYTES_MAX (SL_OBJECT_BYTES_MAX + SL_MIB)
+
+enum batch_op { BATCH_PUT = 1, BATCH_DELETE };
+
+/**
+ * struct batch_entry - one operation, as it lies behind the header.
+ * @version: 0: the operation's own offset; else one more than the version that the object had
+ *	before it was moved here. @at: from the batch's beginning on. @kind: of the key.
+ */
+struct batch_entry {
+	uint8_t key[SL_OBJECT_UUID_BYTES];
+	uint64_t version;
+	uint32_t at, bytes;
+	uint8_t kind, op;
+	uint8_t zero[6];
+};
+
+extern const struct sl_log_kind objects_log_kind;
+
+/* A batch being made. Zeroed is empty. @data: the objects, each at a multiple of BATCH_ALIGN. */
+struct batch {
+	struct batch_entry *entries;
+	uint32_t n, cap;
+	uint8_t *data;
+	size_t len, data_cap;
+};
+
+void batch_done(struct batch *b);
+
+/* Where the first object of a batch lies. */
+size_t batch_data_at(const struct batch *b);
+
+/**
+ * batch_add() - one more operation.
+ * @ret_room: where the object's @bytes go (NULL with 0), to be filled at once.
+ * Return: 0; -ENOMEM; -EMSGSIZE.
+ */
+int batch_add(struct batch *b, enum batch_op op, const struct objects_key *key, uint64_t version,
+	      size_t bytes, uint8_t **ret_room);
+
+/* Whether it is long enough. */
+static inline bool batch_full(const struct batch *b)
+{
+	return b->n >= BATCH_OPS_MAX || b->len >= BATCH_BYTES;
+}
+
+/**
+ * batch_append() - append it to @log; its entries' places are those in the batch then.
+ * @ret_base: the offset of its first operation. Return: 0 or -errno.
+ */
+int batch_append(struct sl_log *log, struct batch *b, uint64_t *ret_base, int64_t deadline);
+
+/**
+ * batch_read() - look at a batch that lies at @p, of at most @n bytes.
+ * @ret_entries: at any alignment; entry_load() reads one. @ret_whole: its checksum holds; else each
+ * object has to show that it is whole.
+ * Return: 0; -EBADMSG: nothing can be said of what it holds.
+ */
+int batch_read(const uint8_t *p, size_t n, struct sl_frame *ret_frame, const uint8_t **ret_entries,
+	       bool *ret_whole);
+void entry_load(const uint8_t *entries, uint32_t i, struct batch_entry *ret_entry);
+
+/* ---- rows (rows.c) ---------------------------------------------------------------------- */
+
+/**
+ * struct row - one object: its key, its version, and where it lies in the log.
+ * @place: the operation's offset, and above it the key's kind; 0: the row is free. @at, @bytes: of
+ *	the object in its batch.
+ */
+struct row {
+	uint8_t key[SL_OBJECT_UUID_BYTES];
+	uint64_t version;
+	uint64_t place;
+	uint32_t at, bytes;
+};
+
+#define ROW_KIND_SHIFT 62
+#define ROW_OFFSET_MASK ((UINT64_C(1) << ROW_KIND_SHIFT) - 1)
+
+static inline uint64_t row_offset(const struct row *row)
+{
+	return row->place & ROW_OFFSET_MASK;
+}
+
+static inline enum sl_key_kind row_kind(const struct row *row)
+{
+	return (enum sl_key_kind)(row->place >> ROW_KIND_SHIFT);
+}
+
+static inline uint64_t row_place(uint64_t offset, enum sl_key_kind kind)
+{
+	return offset | (uint64_t)kind << ROW_KIND_SHIFT;
+}
+
+static inline struct objects_key row_key(const struct row *row)
+{
+	struct objects_key key = {.kind = row_kind(row)};
+
+	memcpy(key.bytes, row->key, sizeof(key.bytes));
+	return key;
+}
+
+/**
+ * struct rows - all rows of a collection, and which key is in which.
+ * @n: rows that were ever used; @live: of these, not free. @slots: row + 1 by hash of its key, of
+ *	@mask + 1; 0: none. @free: rows to be used again.
+ * A key costs its 16 bytes and at most 12 of slots.
+ */
+struct rows {
+	struct row *at;
+	uint32_t n, cap, live;
+	uint32_t *slots;
+	uint32_t mask;
+	uint32_t *free;
+	uint32_t free_n;
+};
+
+void rows_done(struct rows *r);
+
+/* Makes room for @n rows in all, so that rows_add() does not fail. Return: 0; -ENOMEM; -EFBIG. */
+int rows_reserve(struct rows *r, uint64_t n);
+
+/* The row of @key, or SL_ROW_NONE. */
+uint32_t rows_find(const struct rows *r, const struct objects_key *key);
+
+/* A row for @key, which has none; a free one if there is. The rest of it is the caller's. */
+uint32_t rows_add(struct rows *r, const struct objects_key *key, uint64_t offset);
+
+/* Puts the key of row @row, which was given its place by the caller, into the slots. */
+void rows_enter(struct rows *r, uint32_t row);
+
+/* Takes @row out; @again: it may be used again. */
+void rows_remove(struct rows *r, uint32_t row, bool again);
+
+uint64_t rows_bytes(const struct rows *r);
+
+/* ---- vectors (vectors.c) ---------------------------------------------------------------- */
+
+/**
+ * struct vector - what is kept of one named vector.
+ * @conf: in the collection's own node. @rows: as indexes see them: cosine's rows have length 1 and
+ *	are compared by their product. @tail: rows that are looked at one by one; @main: the others;
+ *	NULL: none yet. @revision: of @main. @has, @tail_bits: a bit for each row that has such a
+ *	vector, and that is in the tail.
+ */
+struct vector {
+	const struct objects_vector_conf *conf;
+	uint64_t revision;
+	struct sl_rows rows;
+	uint8_t **chunks;
+	uint32_t chunks_n;
+	uint64_t *has, *tail_bits; /* for all rows of the chunks */
+	struct sl_index *tail, *main;
+};
+
+int vector_new(const struct objects_vector_conf *conf, uint64_t revision, struct vector **ret_vector);
+void vector_free(struct vector *v);
+
+/* Memory for rows below @n. */
+int vector_reserve(struct vector *v, uint64_t n);
+
+/* Takes what the object has into @row; it is found by vector_add() only. False: it has none. */
+bool vector_put(struct vector *v, uint32_t row, const struct sl_object *o);
+
+/* Return: 0 or -ENOMEM. */
+int vector_add(struct vector *v, uint32_t row);
+void vector_remove(struct vector *v, uint32_t row);
+bool vector_has(const struct vector *v, uint32_t row);
+
+/* The query @vector as rows are. @ret_query: room for a row. False: a component is not finite. */
+bool vector_query(const struct vector *v, const float *vector, void *ret_query);
+
+/* The vector of @row as f32. */
+void vector_floats(const struct vector *v, uint32_t row, float *ret_floats);
+
+/* What a distance between rows is as a score. */
+float vector_score(const struct vector *v, float distance);
+
+/* Gives @p the length 1; zeros stay zeros. */
+void vector_normalise(float *p, uint32_t dim);
+
+/* Moves rows from the tail to the main index, for about @budget_ns, and counts them. Return: 1: more
+ * is left; 0. */
+int vector_step(struct vector *v, int64_t budget_ns, uint64_t *moved);
+
+/* At the start: @row has the vector, wherever it will be found. */
+void vector_claim(struct vector *v, uint32_t row);
+
+/**
+ * vector_settle() - at the start, once the rows below @rows are there: those in @tail (a bit each,
+ * in words of 64; NULL: all) are in the tail, the others in the main index, if it is the one that
+ * was saved with them; else all are in the tail. Return: 0 or -ENOMEM.
+ */
+int vector_settle(struct vector *v, uint32_t rows, const uint8_t *tail);
+
+/* Gives all rows back to the tail: the main index is to be made anew. Return: 0 or -ENOMEM. */
+int vector_restart(struct vector *v);
+
+uint64_t vector_bytes(const struct vector *v);
+uint32_t vector_count(const struct vector *v);
+
+/* ---- collections (collection.c) --------------------------------------------------------- */
+
+enum collection_state {
+	COLLECTION_OPENING,
+	COLLECTION_OPEN,
+	COLLECTION_CLOSING, /* it is put away; who comes waits for that */
+	COLLECTION_FAILED,  /* it does not open; tried again by who comes later */
+	COLLECTION_GONE,    /* deleted; off the table */
+};
+
+/* A batch that is appended and not yet durable, in the order of the log. */
+struct pending {
+	struct sl_list node;
+	struct batch batch;
+	uint64_t base;
+	uint64_t *hashes; /* of its keys: a set of mask + 1 places, 0: none */
+	uint32_t mask;
+	struct sl_object **olds; /* of each operation, what it replaces; NULL without payload indexes */
+	bool applied;
+};
+
+/**
+ * struct collection - one that is in memory.
+ * @own: its description, a copy. @users: calls that are inside. @applied: all operations below this
+ *	offset are in memory. @pending: struct pending. @promised: rows that these may take.
+ * @writing: who appends. @live_bytes: of objects that are there. @since: bytes appended since the
+ *	checkpoint. @changed: operations applied since. @retired: rows that payloads know of but whose
+ *	object could not be read. @stale: memory ran out in the middle of a change: to be opened anew.
+ * @busy: a fiber of the background is at it. @lost: objects that could not be read.
+ */
+struct collection {
+	struct collection *next; /* in the table */
+	struct sl_list node;
+	struct core_store *cs;
+	struct described *own;
+	enum collection_state state;
+	int err;
+	uint32_t users;
+	struct sl_waitq changed_q; /* state, users */
+	char path[ID_TEXT_BYTES];
+	int dir;
+	struct sl_log *log;
+
+	struct rows rows;
+	struct vector *vectors[OBJECTS_VECTORS_MAX];
+	uint32_t vectors_n;
+	struct sl_payload *payload;
+	struct sl_scratch *scratch;
+	struct sl_object_builder *builder;
+
+	struct sl_mutex writing;
+	struct sl_list pending;
+	struct sl_waitq settled; /* @applied moved, or writes were lost */
+	uint64_t applied, promised;
+	uint64_t live_bytes, since, changed, moved, lost, compact_from;
+	uint32_t retired;
+	bool stale, indexing;
+	int64_t used_at;
+	struct sl_list waiting; /* searches: struct job */
+};
+
+/**
+ * collection_enter() - the collection of @id on its home core, open; to be left again.
+ * Return: 0; -ENOENT: it is deleted; -ESHUTDOWN; -ETIME; -errno: it does not open.
+ */
+int collection_enter(struct core_store *cs, const struct objects_collection *pub,
+		     struct collection **ret_collection, int64_t deadline);
+void collection_leave(struct collection *c);
+
+/* Those of the background, who do not keep it from being put away as idle. */
+static inline void collection_use(struct collection *c)
+{
+	c->users++;
+}
+void collection_unuse(struct collection *c);
+
+struct collection *collection_find(struct core_store *cs, const uint8_t *id);
+
+/* Closes it and frees its memory: @checkpoint: keep indexes first. Its users have left. */
+int collection_put_away(struct collection *c, bool checkpoint, int64_t deadline);
+
+/* Takes it off the table, as it is deleted, and frees it once nobody is inside. */
+void collection_drop(struct core_store *cs, const uint8_t *id);
+
+/* Takes another description. Payload indexes that are new are made. */
+int collection_configure(struct collection *c, const struct objects_collection *pub,
+			 const uint64_t *revisions, int64_t deadline);
+
+/* The number of the vector @name, or vectors_n. */
+uint32_t collection_vector(const struct collection *c, const char *name);
+
+uint64_t collection_bytes(const struct collection *c);
+
+/* Makes c->payload anew, empty or of what a checkpoint holds. */
+struct run;
+int collection_payload_new(struct collection *c);
+int collection_payload_load(struct collection *c, struct run *run);
+
+/* Closes all of a core. */
+int collections_close(struct core_store *cs, int64_t deadline);
+
+/* ---- applying (apply.c) ----------------------------------------------------------------- */
+
+/**
+ * apply_put() - @o, at @at of its batch, is what its key has from operation @offset on.
+ * @old: what it replaces; wanted where there are payload indexes, NULL if it cannot be read.
+ */
+void apply_put(struct collection *c, const struct objects_key *key, uint64_t offset,
+	       uint64_t version, uint32_t at, const struct sl_object *o, const struct sl_object *old);
+void apply_delete(struct collection *c, const struct objects_key *key,
+		  const struct sl_object *old);
+
+/* The same object lies at another place now. */
+void apply_move(struct collection *c, uint32_t row, uint64_t offset, uint32_t at);
+
+/* Finds the object in @row by its vectors; they are in place. */
+void apply_vectors(struct collection *c, uint32_t row, const struct sl_object *o);
+
+/* Applies what is durable, in order. */
+void apply_durable(struct collection *c);
+
+bool collection_has_payload(const struct collection *c);
+
+/* ---- reading (read.c) ------------------------------------------------------------------- */
+
+/**
+ * object_load() - the object of @row as it is now, verified, in memory of its own.
+ * Return: 0; -ENOENT: it went meanwhile; -EBADMSG: it is damaged; -errno.
+ */
+int object_load(struct collection *c, uint32_t row, struct objects_hit *ret_hit, int64_t deadline);
+
+/* ---- matching (matching.c) -------------------------------------------------------------- */
+
+/**
+ * struct matches - rows that a filter means; all if it is NULL.
+ * @words: a bit for each of @rows; NULL: all. @count: bits that are set. @loose: objects are to be
+ * held against the filter: it may name others too, or was found while others wrote.
+ */
+struct matches {
+	uint64_t *words;
+	uint32_t rows, count;
+	bool loose;
+};
+
+/* What indexes say; never parks. Return: 0; -EINVAL; -ENOMEM. */
+int matches_guess(struct collection *c, const struct sl_filter *filter,
+		  struct matches *ret_matches);
+
+/* Parks to read objects if indexes do not say all. Return: 0; -EINVAL; -errno. */
+int matches_find(struct collection *c, const struct sl_filter *filter, struct matches *ret_matches,
+		 int64_t deadline);
+void matches_done(struct matches *m);
+
+/* Whether the object in @row matches: 1; 0, also if it cannot be read; -errno. */
+int object_matches(struct collection *c, uint32_t row, const struct sl_filter *filter,
+		   int64_t deadline);
+
+static inline bool matches_has(const struct matches *m, uint32_t row)
+{
+	return !m->words || (row < m->rows && m->words[row / 64] >> row % 64 & 1);
+}
+
+/* ---- starting and keeping --------------------------------------------------------------- */
+
+/* recover.c: brings an open log's contents into memory. */
+int collection_recover(struct collection *c, int64_t deadline);
+
+/* Payload indexes: all that are in the description, over no rows; those that are missing, over all
+ * rows, while nobody writes. */
+int payload_declare(struct collection *c);
+int payload_complete(struct collection *c, int64_t deadline);
+
+/**
+ * struct checkpoint - what a file says of a collection as it was at an offset (checkpoint.c).
+ * @places: of each of @rows rows, row.place; @tails: of each vector of the collection the rows of
+ *	its tail, or NULL: that vector's index is of no use. @bytes: holds all.
+ */
+struct checkpoint {
+	uint8_t *bytes;
+	size_t n;
+	uint64_t offset;
+	uint32_t rows;
+	const uint8_t *places;
+	const uint8_t *tails[OBJECTS_VECTORS_MAX];
+	const uint8_t *indexes[OBJECTS_VECTORS_MAX];
+	uint64_t index_bytes[OBJECTS_VECTORS_MAX];
+	const uint8_t *payload;
+	uint64_t payload_bytes;
+};
+
+/* Return: 0; -ENOENT; -EBADMSG; -EPROTONOSUPPORT; -errno. */
+int checkpoint_load(struct collection *c, struct checkpoint *ret_checkpoint, int64_t deadline);
+void checkpoint_done(struct checkpoint *k);
+
+/* Reads from a run of bytes: the sl_read_fn of what a checkpoint holds. */
+struct run {
+	const uint8_t *p;
+	uint64_t n;
+};
+int run_read(void *run, void *ret_data, size_t n);
+
+/* Writes one. Return: 0 or -errno, told as an event. */
+int checkpoint_save(struct collection *c, int64_t deadline);
+
+/* compact.c: moves what is live to the end of the log and trims the rest. */
+bool compaction_due(const struct collection *c);
+int collection_compact(struct collection *c, int64_t deadline);
+
+/* Waits until nothing is pending; with c->writing. Return: 0; or the log's failure. */
+int pending_drain(struct collection *c, int64_t deadline);
+
+/**
+ * pending_append() - append @batch, which is emptied, and keep it for apply_durable().
+ * With c->writing, and room for its rows. @olds: taken over, as struct pending has them.
+ */
+int pending_append(struct collection *c, struct batch *batch, struct sl_object **olds,
+		   uint64_t *ret_base, int64_t deadline);
+
+/* Whether an operation on a key of that hash is pending. */
+bool pending_has(const struct collection *c, uint64_t hash);
+
+/* Waits until all below @end is durable and applied. Return: 0; or the log's failure. */
+int pending_settle(struct collection *c, uint64_t end);
+void pending_free(struct pending *p);
+
+uint64_t key_hash(const struct objects_key *key);
+
+/* ---- cores ------------------------------------------------------------------------------ */
+
+struct core_store {
+	struct objects *o;
+	struct sl_core *core;
+	struct objects_conf conf;
+	bool started, draining, stopping;
+	struct sl_logs *logs;
+	struct objects_view *view;
+
+	struct collection **table; /* table_n, a power of two or 0 */
+	uint32_t table_n, collections_n;
+	struct sl_list collections;
+	struct sl_waitq keeper; /* there is work, or the end */
+	bool work;		/* for the keeper */
+	uint32_t fibers;	/* of the background, running */
+	struct sl_waitq ended;
+} __attribute__((aligned(64)));
+
+struct objects {
+	struct objects_conf conf;
+	int dir;
+	uint32_t cores_n;
+	struct core_store *cores;
+
+	/* core 0 */
+	struct sl_mutex changing; /* the catalogue */
+	struct sl_list views;
+	struct objects_view *view;
+	struct alias *aliases;
+	uint32_t aliases_n;
+	char **leftovers; /* folders of creations and deletions that a crash cut short */
+	uint32_t leftovers_n;
+};
+
+/* The calling core's state. */
+static inline struct core_store *objects_self(struct objects *o)
+{
+	uint32_t id = sl_core_id(sl_core_self());
+
+	SL_ASSERT(id < o->cores_n);
+	return &o->cores[id];
+}
+
+static inline struct core_store *objects_at(struct objects *o, const struct sl_core *core)
+{
+	SL_ASSERT(sl_core_id(core) < o->cores_n);
+	return &o->cores[sl_core_id(core)];
+}
+
+struct sl_core *collection_home(const struct objects_collection *pub);
+
+/* In what a call runs on another core: that core may not have started yet, or have stopped. */
+int home_ready(struct core_store *cs, int64_t deadline);
+
+/* Starts @fn in a fiber that objects_stop() waits for; it calls store_fiber_end() last. */
+int store_fiber_start(struct core_store *cs, void (*fn)(void *arg), void *arg);
+void store_fiber_end(struct core_store *cs);
+
+void objects_tell(struct core_store *cs, enum objects_event event, const char *name, int64_t a);
+
+/* keeper.c: the fiber that indexes, checkpoints, compacts and puts away. */
+void keeper(void *core_state);
+void keeper_wake(struct core_store *cs);
+
+/**
+ * struct visit - first member of what a call carries to a collection's home.
+ * @fn: what is done there, inside of the collection.
+ */
+struct visit {
+	struct objects *o;
+	const struct objects_collection *pub;
+	int (*fn)(struct collection *c, void *visit, int64_t deadline);
+};
+
+/* Runs @visit->fn at the home of collection @name, with its own view of the catalogue held. */
+int visit(struct objects *o, const char *name,
+	  int (*fn)(struct collection *c, void *visit, int64_t deadline), struct visit *visit,
+	  int64_t deadline);
+
+/* folders.c: the catalogue on disk. */
+int folders_scan(struct objects *o);
+int folder_create(struct objects *o, const struct described *node, int64_t deadline);
+int folder_rewrite(struct objects *o, const struct described *node, int64_t deadline);
+int folder_delete(struct objects *o, const uint8_t *id, int64_t deadline);
+int folder_remove(struct objects *o, const uint8_t *id, int64_t deadline);
+void folders_sweep(struct objects *o);
+int aliases_write(struct objects *o, const struct alias *aliases, uint32_t n,
+			int64_t deadline);
+
+static inline int64_t wall_ms(void)
+{
+	return sl_wall_clock_ns() / SL_MSEC;
+}
+
+#endif
