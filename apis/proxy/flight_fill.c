@@ -183,12 +183,13 @@ static uint32_t find_tags(const struct flight *f, struct sl_text *text, struct c
 	return n;
 }
 
+/* A whole response can do without; those of a slice take it from the cache. */
 static int begin_put(struct flight *f, const struct stored *s, struct http_str key, uint64_t bytes,
-		     struct cache_put **ret_put)
+		     bool optional, struct cache_put **ret_put)
 {
 	struct cache_key tags[CACHE_TAGS_MAX];
 	struct sl_text meta = {0}, text = {0};
-	struct cache_put_conf conf = {.bytes = bytes, .tags = tags};
+	struct cache_put_conf conf = {.bytes = bytes, .tags = tags, .optional = optional};
 	int err;
 
 	stored_write(s, &meta);
@@ -367,7 +368,7 @@ static int store_slice(struct flight *f, struct origin_exchange *x, struct http_
 {
 	const struct stored s = {.kind = STORED_SLICE};
 	struct cache_put *put;
-	int err = begin_put(f, &s, key, bytes, &put);
+	int err = begin_put(f, &s, key, bytes, false, &put);
 
 	f->refused = err;
 	if (err)
@@ -418,7 +419,7 @@ static int store_first_slice(struct flight *f, struct origin_exchange *x, uint64
 	sl_text_done(&slice_key);
 	if (err || f->forgotten)
 		return err;
-	err = begin_put(f, &s, key, 0, &put);
+	err = begin_put(f, &s, key, 0, false, &put);
 	if (!err)
 		err = cache_put_commit(put, SL_NEVER);
 	f->refused = err;
@@ -525,7 +526,7 @@ static void take_new(struct flight *f, struct origin_exchange *x, const struct o
 	s.fields = http_lines_of(&f->fields);
 	s.bytes = f->bytes;
 	if (may && !err)
-		err = begin_put(f, &s, http_str_text(&f->stored_key), f->bytes, &put);
+		err = begin_put(f, &s, http_str_text(&f->stored_key), f->bytes, !part, &put);
 	if (may && !err) {
 		store(f, x, put);
 	} else if (part) {

@@ -310,6 +310,7 @@ void cache_configure(struct cache *c, const struct cache_conf *conf)
 	set_defaults(&new);
 	TAKE(c, &new, max_bytes);
 	TAKE(c, &new, object_max_bytes);
+	TAKE(c, &new, admission);
 	TAKE(c, &new, ttl_ns);
 	TAKE(c, &new, mmap_threshold);
 	TAKE(c, &new, sendfile);
@@ -463,6 +464,7 @@ static void add_counts(struct cache_stat *st, const struct counts *n)
 	ADD(st, n, misses);
 	ADD(st, n, stored);
 	ADD(st, n, stored_bytes);
+	ADD(st, n, refused);
 	ADD(st, n, evicted);
 	ADD(st, n, carried);
 	ADD(st, n, removed);

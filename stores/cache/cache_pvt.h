@@ -303,7 +303,7 @@ enum {
 /* Figures of one shard or of the views of one core, by its core; read by all. */
 struct counts {
 	uint64_t objects, bytes, segments;
-	uint64_t stored, stored_bytes, evicted, carried, removed, quarantined;
+	uint64_t stored, stored_bytes, refused, evicted, carried, removed, quarantined;
 	uint64_t memory_objects, memory_bytes;
 	uint64_t hits, memory_hits, misses;
 	uint64_t extents, extent_bytes, slices, slice_bytes, mapped, mapped_bytes;
@@ -377,6 +377,9 @@ uint64_t shard_segment_bytes(const struct shard *s);
 /* The disk is full: for a while that is all the space there is, so that objects make room. */
 void shard_note_full(struct shard *s);
 uint64_t shard_limit(const struct shard *s);
+
+/* Whether another segment can be made without freeing one. */
+bool shard_has_space(const struct shard *s);
 
 /* The largest object that shares a segment; and that is kept at all. */
 uint64_t shard_shared_max(const struct shard *s);
@@ -462,7 +465,7 @@ struct place {
 int shard_find(struct shard *s, const uint64_t hash[2], int64_t now_ms, struct sl_core *to,
 	       struct place *ret_place);
 
-/* ---- views (view.c, load.c, direct.c, map.c) ---------------------------------------------------- */
+/* ---- views (view.c, load.c, direct.c, map.c) -------------------------------------------- */
 
 /**
  * struct view - an object as it was loaded by a core.
@@ -470,8 +473,8 @@ int shard_find(struct shard *s, const uint64_t hash[2], int64_t now_ms, struct s
  * of coming; @next: of its bucket. @text: key, tags and meta. @body: all of it, or NULL: it lies in
  * @file at @body_pos, with @sums of its blocks, of which those in @seen were verified and have been
  * in the page cache since, as was looked at last for all of them at @looked_at. @dead: no longer
- * found. @used: asked for since it was last passed over. @direct: its file past the page cache, once
- * it was opened; @no_direct: that does not work.
+ * found. @used: asked for since it was last passed over. @direct: its file past the page cache,
+ * once it was opened; @no_direct: that does not work.
  */
 struct view {
 	struct cache_object o;
@@ -555,8 +558,8 @@ int map_sum(const uint8_t *p, size_t n, uint64_t *ret_sum);
 void map_drop(struct segment *g);
 
 /*
- * Whether @err, of reading what was stored, means that it is lost: what a disk or a file system says
- * of the bytes themselves. Others may pass.
+ * Whether @err, of reading what was stored, means that it is lost: what a disk or a file system
+ * says of the bytes themselves. Others may pass.
  */
 static inline bool cache_is_damage(int err)
 {

@@ -149,6 +149,21 @@ static bool is_too_long(struct cache *c, uint64_t bytes)
 	return (max && bytes > max) || bytes > shard_object_max(&c->shards[0]);
 }
 
+/* At home. Without free space, what is new would cost others theirs. */
+static int admit(void *arg, int64_t deadline)
+{
+	struct cache_put *p = arg;
+	struct shard *s = p->s;
+
+	(void)deadline;
+	if (shard_has_space(s) || cache_table_find(&s->table, p->head.hash) ||
+	    !s3fifo_refuses(&s->fifo, p->head.hash))
+		return 0;
+	count_up(&s->n.refused, 1);
+	cache_count(SL_M_CACHE_REFUSED, 1);
+	return -EAGAIN;
+}
+
 int cache_put_begin(struct cache *c, struct cache_key key, const struct cache_put_conf *conf,
 		    struct cache_put **ret_put, int64_t deadline)
 {
@@ -160,7 +175,9 @@ int cache_put_begin(struct cache *c, struct cache_key key, const struct cache_pu
 	err = put_new(c, key, conf, &p);
 	if (err)
 		return err;
-	if (conf->bytes != CACHE_BYTES_UNKNOWN && conf->bytes > GATHER_BYTES)
+	if (conf->optional && CONF(c, admission) == CACHE_ADMIT_SECOND)
+		err = shard_call(p->s, admit, p, deadline);
+	if (!err && conf->bytes != CACHE_BYTES_UNKNOWN && conf->bytes > GATHER_BYTES)
 		err = to_file(p, deadline);
 	if (err) {
 		put_free(p);

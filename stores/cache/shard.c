@@ -137,6 +137,11 @@ uint64_t shard_committed(const struct shard *s)
 	return bytes;
 }
 
+bool shard_has_space(const struct shard *s)
+{
+	return shard_committed(s) + shard_segment_bytes(s) <= shard_limit(s);
+}
+
 /* ---- reserving -------------------------------------------------------------------------- */
 
 static void take_space(struct segment *g, uint64_t bytes)

@@ -49,6 +49,7 @@ static struct cache_conf conf_of(const struct daemon *d)
 		.max_bytes = c->cache.max_bytes,
 		.block_size = (uint32_t)c->cache.block_size,
 		.object_max_bytes = c->cache.object_max_bytes,
+		.admission = (enum cache_admission)c->cache.admission,
 		.ttl_ns = c->cache.ttl_ns,
 		.mmap_threshold = c->cache.mmap_threshold,
 		.sendfile = c->cache.sendfile,

@@ -75,12 +75,13 @@ TEST_F(lookup, what_is_stored_is_found)
 static struct sl_faults faults;
 
 /*
- * Every read of a look-up fails: a miss, whatever the disk says, and it stays one if that is said of
- * the bytes.
+ * Every read of a look-up fails: a miss, whatever the disk says, and it stays one if that is said
+ * of the bytes.
  */
 static int fail_reads(struct cache_kit *k)
 {
-	static const int errs[] = {EIO, EREMOTEIO, ENODATA, EUCLEAN, EILSEQ, ENOSPC, EINVAL, EAGAIN};
+	static const int errs[] = {EIO, EREMOTEIO, ENODATA, EUCLEAN, EILSEQ,
+				   ENOSPC, EINVAL, EAGAIN};
 	const uint32_t damages = 5;
 
 	ASSERT_EQ(0, cache_kit_open(k));

@@ -140,6 +140,50 @@ TEST_F(put, an_object_may_be_as_long_as_the_setting_says)
 	EXPECT_EQ(0, cache_kit_run(&self->k, refuse_long));
 }
 
+static int put_optional(struct cache_kit *k, uint32_t id)
+{
+	const struct cache_kit_object o = {.id = id, .bytes = 300000};
+	struct cache_put_conf conf = {.bytes = o.bytes, .expires_ms = INT64_MAX, .optional = true};
+	struct cache_put *p;
+	int err = cache_put_begin(k->c, cache_kit_key(id), &conf, &p, SL_NEVER);
+
+	if (err)
+		return err;
+	EXPECT_EQ(0, write_some(p, &o, 0, o.bytes));
+	return cache_put_commit(p, SL_NEVER);
+}
+
+static int put_what_is_new(struct cache_kit *k)
+{
+	const struct cache_kit_object obliged = {.id = 1000, .bytes = 300000};
+	struct cache_stat st;
+	uint32_t n = 0;
+	int err;
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	while (!(err = put_optional(k, n)) && n < 100) /* there is free space */
+		n++;
+	EXPECT_EQ(-EAGAIN, err);
+	EXPECT_LT(40, n);
+	EXPECT_EQ(0, put_optional(k, n)); /* the second time */
+	EXPECT_EQ(0, put_optional(k, n)); /* it is there */
+	EXPECT_EQ(0, cache_kit_put(k, &obliged, NULL));
+	EXPECT_EQ(-EAGAIN, put_optional(k, n + 1));
+	cache_stat(k->c, &st);
+	EXPECT_EQ(2, st.refused);
+	k->conf.admission = CACHE_ADMIT_ALL;
+	cache_configure(k->c, &k->conf);
+	EXPECT_EQ(0, put_optional(k, n + 2));
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F(put, what_is_optional_is_stored_the_second_time_when_space_is_used_up)
+{
+	self->k.conf.admission = CACHE_ADMIT_SECOND;
+	EXPECT_EQ(0, cache_kit_run(&self->k, put_what_is_new));
+}
+
 /* The largest object that the cache takes room for, in steps of a 128th of it. */
 static uint64_t largest(struct cache_kit *k)
 {
