@@ -259,13 +259,20 @@ static int scan(struct hnsw *h, const struct sl_query *query, struct sl_hit *ret
 	nearest.hits = l.hits;
 	for (uint32_t word = 0; word < h->index.live_words; word++) {
 		uint64_t left = index_candidates(&h->index, query, word);
+		const uint8_t *codes[64];
+		uint32_t nodes[64], n = 0;
+		float far[64];
 
-		for (; left; left &= left - 1) {
-			uint32_t node = h->node_of[word * 64 + (uint32_t)__builtin_ctzll(left)];
-
-			nearest_put(&nearest,
-				    (struct sl_hit){hnsw_distance(h, l.asked, node), node});
+		for (; left; left &= left - 1, n++) {
+			nodes[n] = h->node_of[word * 64 + (uint32_t)__builtin_ctzll(left)];
+			codes[n] = hnsw_code(h, nodes[n]);
+			ask_for(codes[n], h->q->code_bytes);
 		}
+		if (n)
+			h->q->kind->distances(h->q, l.asked, codes, n, far);
+		for (uint32_t i = 0; i < n; i++)
+			nearest_put(&nearest,
+				    (struct sl_hit){isnan(far[i]) ? INFINITY : far[i], nodes[i]});
 	}
 	return give(h, query, l.hits, nearest_sort(&nearest), ret_hits);
 }
@@ -278,6 +285,36 @@ static uint32_t ef_of(const struct sl_index *index, const struct sl_query *query
 	return sl_min(sl_max(ef, candidates_max(index, query)), index->n);
 }
 
+/**
+ * costs_less() - whether to look at @may codes, one behind the other, costs less than a walk, which
+ * looks at some m nodes for each that it keeps, here and there, and twice as many under a filter.
+ */
+static bool costs_less(const struct hnsw *h, const struct sl_query *query, uint32_t may,
+		       uint32_t ef)
+{
+	enum { SCAN_NS = 6, SCAN_BYTES_A_NS = 20, WALK_NS = 30, WALK_BYTES_A_NS = 8 };
+	uint64_t each = SCAN_NS + h->q->code_bytes / SCAN_BYTES_A_NS;
+	uint64_t hop = h->m * (WALK_NS + h->q->code_bytes / WALK_BYTES_A_NS);
+
+	return may * each <= (query->allowed ? 2 : 1) * ef * hop;
+}
+
+/* A walk that may give only some begins at a few of these as well, wherever they are. */
+static void start_from_allowed(struct hnsw *h, struct hnsw_walk *w)
+{
+	enum { STARTS = 32 };
+	uint32_t words = h->index.live_words, step = words / STARTS + 1;
+
+	for (uint32_t word = 0, next = 0; word < words; word++) {
+		uint64_t left = index_candidates(&h->index, w->query, word);
+
+		if (word < next || !left)
+			continue;
+		hnsw_start_from(h, w, h->node_of[word * 64 + (uint32_t)__builtin_ctzll(left)]);
+		next = word + step;
+	}
+}
+
 static int candidates(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
 		      struct sl_scratch *scratch)
 {
@@ -287,14 +324,15 @@ static int candidates(struct sl_index *index, const struct sl_query *query, stru
 	struct looked l;
 	struct hnsw_walk w;
 
-	/* a walk looks at some m nodes for each that it keeps */
-	if (may <= (uint64_t)ef * h->m || h->entry == SL_ROW_NONE)
+	if (h->entry == SL_ROW_NONE || costs_less(h, query, may, ef))
 		return scan(h, query, ret_hits, scratch);
 	l = look(h, query, ef + 1, scratch);
 	if (!l.asked)
 		return -ENOMEM;
 	w = (struct hnsw_walk){.hits = l.hits, .room = ef, .asked = l.asked, .query = query};
 	hnsw_descend(h, &w, 0);
+	if (query->allowed)
+		start_from_allowed(h, &w);
 	hnsw_walk(h, &w, 0);
 	for (uint32_t i = 0; i < w.n; i++)
 		if (hnsw_may_give(h, query, w.hits[i].row))

@@ -3,8 +3,9 @@
  * HNSW's graph: walks to the nearest nodes, and linking a new one (Malkov and Yashunin, 2016).
  *
  * Interface: hnsw_pvt.h. A walk keeps only nodes that may be given; where a link leads to another,
- * removed or not allowed, it looks at that one's links too, so that what is allowed stays reachable
- * however little of all it is.
+ * removed or not allowed, it looks at that one's links too, as long as there are fewer that may be
+ * given than a node has links (Patel and others, ACORN, 2024), so that what is allowed stays
+ * reachable however little of all it is.
  *
  * Order of parts: the nearest so far; following links; choosing links; linking.
  */
@@ -83,54 +84,60 @@ static inline void fetch(const struct hnsw *h, uint32_t node)
 		__builtin_prefetch(code + i);
 }
 
-/* What is looked at for one node: its links, and those of its links that may not be given. */
-enum { BATCH = 4 * HNSW_M_MAX };
+/**
+ * struct batch - what is looked at for one node: its links, and those of its links that may not be
+ * given. @met: how many may be given, new or not.
+ */
+struct batch {
+	uint32_t nodes[4 * HNSW_M_MAX];
+	uint32_t n, met;
+};
 
 /* New nodes among @node's links, of those that may be given if @picky. */
-static uint32_t gather(struct hnsw *h, const struct hnsw_walk *w, uint32_t node, uint32_t level,
-		       bool picky, uint32_t *batch, uint32_t n)
+static void gather(struct hnsw *h, const struct hnsw_walk *w, uint32_t node, uint32_t level,
+		   bool picky, struct batch *b)
 {
 	const uint32_t *links = hnsw_links(h, node, level);
 	uint32_t width = hnsw_width(h, level);
 
-	for (uint32_t i = 0; i < width && links[i] != SL_ROW_NONE && n < BATCH; i++) {
+	for (uint32_t i = 0; i < width && links[i] != SL_ROW_NONE; i++) {
 		if (picky && !hnsw_may_give(h, w->query, links[i]))
 			continue;
+		b->met++;
 		if (!visit(h, links[i]))
 			continue;
 		fetch(h, links[i]);
-		batch[n++] = links[i];
+		b->nodes[b->n++] = links[i];
 	}
-	return n;
 }
 
-/* The links of those of @node's that may not be given. */
-static uint32_t gather_beyond(struct hnsw *h, const struct hnsw_walk *w, uint32_t node,
-			      uint32_t level, uint32_t *batch, uint32_t n)
+/* The links of those of @node's that may not be given, until there are enough. */
+static void gather_beyond(struct hnsw *h, const struct hnsw_walk *w, uint32_t node, uint32_t level,
+			  struct batch *b)
 {
 	const uint32_t *links = hnsw_links(h, node, level);
 	uint32_t width = hnsw_width(h, level);
 
-	for (uint32_t i = 0; i < width && links[i] != SL_ROW_NONE; i++)
+	for (uint32_t i = 0; i < width && links[i] != SL_ROW_NONE && b->met < width; i++)
 		if (!hnsw_may_give(h, w->query, links[i]) && visit(h, links[i]))
-			n = gather(h, w, links[i], level, true, batch, n);
-	return n;
+			gather(h, w, links[i], level, true, b);
 }
 
 static void follow(struct hnsw *h, struct hnsw_walk *w, uint32_t node, uint32_t level, bool picky)
 {
-	const uint8_t *codes[BATCH];
-	float distances[BATCH];
-	uint32_t batch[BATCH], n;
+	struct batch b;
+	const uint8_t *codes[SL_ARRAY_SIZE(b.nodes)];
+	float distances[SL_ARRAY_SIZE(b.nodes)];
 
-	n = gather(h, w, node, level, picky, batch, 0);
+	b.n = b.met = 0;
+	gather(h, w, node, level, picky, &b);
 	if (picky)
-		n = gather_beyond(h, w, node, level, batch, n);
-	for (uint32_t i = 0; i < n; i++)
-		codes[i] = hnsw_code(h, batch[i]);
-	h->q->kind->distances(h->q, w->asked, codes, n, distances);
-	for (uint32_t i = 0; i < n; i++)
-		put(w, isnan(distances[i]) ? INFINITY : distances[i], batch[i]);
+		gather_beyond(h, w, node, level, &b);
+	for (uint32_t i = 0; i < b.n; i++)
+		codes[i] = hnsw_code(h, b.nodes[i]);
+	h->q->kind->distances(h->q, w->asked, codes, b.n, distances);
+	for (uint32_t i = 0; i < b.n; i++)
+		put(w, isnan(distances[i]) ? INFINITY : distances[i], b.nodes[i]);
 }
 
 void hnsw_walk(struct hnsw *h, struct hnsw_walk *w, uint32_t level)
@@ -181,6 +188,14 @@ void hnsw_descend(struct hnsw *h, struct hnsw_walk *w, uint32_t level)
 	w->n = 1;
 	for (uint32_t l = h->level; l > level; l--)
 		go_nearer(h, w, l);
+}
+
+void hnsw_start_from(struct hnsw *h, struct hnsw_walk *w, uint32_t node)
+{
+	for (uint32_t i = 0; i < w->n; i++)
+		if (w->hits[i].row == node)
+			return;
+	put(w, hnsw_distance(h, w->asked, node), node);
 }
 
 /* ---- choosing links --------------------------------------------------------------------- */

@@ -180,6 +180,9 @@ bool hnsw_may_give(const struct hnsw *h, const struct sl_query *query, uint32_t 
 /* From the entry down to above @level: @w holds the nearest node there. */
 void hnsw_descend(struct hnsw *h, struct hnsw_walk *w, uint32_t level);
 
+/* @node, at least on level 0, is one of those that a walk begins at. */
+void hnsw_start_from(struct hnsw *h, struct hnsw_walk *w, uint32_t node);
+
 /* The nearest at @level, from what @w holds on. @ends without HNSW_FOLLOWED. */
 void hnsw_walk(struct hnsw *h, struct hnsw_walk *w, uint32_t level);
 

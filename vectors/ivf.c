@@ -223,6 +223,15 @@ static bool is_allowed(const struct sl_query *q, uint32_t row)
 	return !q->allowed || (row < q->allowed_rows && q->allowed[row / 64] >> row % 64 & 1);
 }
 
+static uint32_t allowed_of(const struct sl_query *q, const struct ivf_list *list)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < list->n; i++)
+		n += is_allowed(q, list->rows[i]);
+	return n;
+}
+
 static float limit_of(const struct nearest *t)
 {
 	return t->n < t->k ? INFINITY : t->hits[0].distance;
@@ -323,14 +332,18 @@ static uint32_t effort_of(const struct ivf_model *m, const struct sl_query *q)
 			 : sl_max((uint32_t)EFFORT_MIN, 2 * (uint32_t)sqrtf((float)m->c.n));
 }
 
-/* How many lists; more where only some of the rows are allowed. */
-static uint32_t lists_of(const struct ivf_model *m, const struct sl_query *q)
+/* The part of the rows that may be given, above 0 to 1. */
+static double part_of(const struct ivf_model *m, const struct sl_query *q)
 {
-	double n = effort_of(m, q);
+	if (!q->allowed || q->allowed_n >= m->index->n)
+		return 1;
+	return (double)sl_max(q->allowed_n, 1u) / m->index->n;
+}
 
-	if (q->allowed && q->allowed_n < m->index->n)
-		n *= sqrt((double)m->index->n / sl_max(q->allowed_n, 1u));
-	return (uint32_t)sl_min(n, (double)m->c.n);
+/* So many lists are looked at: more where only some of the rows may be given. */
+static double lists_of(const struct ivf_model *m, const struct sl_query *q)
+{
+	return sl_min(effort_of(m, q) / cbrt(part_of(m, q)), (double)m->c.n);
 }
 
 /* How many candidates: at least as many as are looked at as rows. */
@@ -343,10 +356,18 @@ static uint32_t rescore_of(const struct ivf_model *m, const struct sl_query *q, 
 	return (uint32_t)sl_max((uint64_t)rows, sl_min(n, (uint64_t)m->index->n));
 }
 
-/* Whether to look at all rows costs no more. */
-static bool are_few(const struct sl_index *index, const struct sl_query *q, uint32_t rescore)
+/* Whether to look at all rows costs no more: of codes, or rows, and of places in lists. */
+static bool costs_less(const struct ivf_model *m, const struct sl_query *q, uint32_t rescore)
 {
-	return index->n <= rescore * 4 || (q->allowed && q->allowed_n <= rescore * 4);
+	enum { SCAN_NS = 6, SCAN_BYTES_A_NS = 16, PLACE_NS = 3, LIST_NS = 10 };
+	const struct sl_rows *rows = m->index->rows;
+	size_t bytes = ivf_has_codes(m) ? m->q->code_bytes
+					: sl_vector_bytes(rows->component, rows->dim);
+	double all = m->index->n, each = SCAN_NS + (double)bytes / SCAN_BYTES_A_NS;
+	double lists = lists_of(m, q);
+
+	return all * part_of(m, q) * each <=
+	       m->c.n * (double)LIST_NS + all * lists / m->c.n * PLACE_NS + rescore * each;
 }
 
 /* Rows need not be here once all of them have codes. */
@@ -393,6 +414,34 @@ static int scan(struct sl_index *index, const struct sl_query *query, struct sl_
 	return give(&l, &l.near, all.k, ret_hits);
 }
 
+/**
+ * look_at_lists() - the nearest ones: under a filter until as many have been met that may be given
+ * as there are in so many lists if it has nothing to do with where rows are; more if that many had
+ * few, as what may be given is far from the query then, and in many lists about as far.
+ */
+static void look_at_lists(struct looking *l)
+{
+	const struct ivf_model *m = l->m;
+	const struct sl_query *q = l->query;
+	enum { FAR_TIMES = 4 };
+	double lists = lists_of(m, q), enough = lists * part_of(m, q) * m->index->n / m->c.n;
+	double met = 0;
+	bool is_far = false;
+
+	for (uint32_t i = 0; i < l->lists_n && (!q->allowed || met < enough); i++) {
+		const struct ivf_list *list = &m->lists[l->lists[i].row];
+		uint32_t n = q->allowed ? allowed_of(q, list) : list->n;
+
+		if (i >= lists && !is_far && met < enough / 2) {
+			is_far = true;
+			enough *= FAR_TIMES;
+		}
+		met += n;
+		if (n)
+			look_at_list(l, l->lists[i].row);
+	}
+}
+
 static int candidates(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
 		      struct sl_scratch *scratch)
 {
@@ -405,16 +454,15 @@ static int candidates(struct sl_index *index, const struct sl_query *query, stru
 		return scan(index, query, ret_hits, scratch);
 	rows = candidates_max(index, query);
 	rescore = ivf_has_codes(m) ? rescore_of(m, query, rows) : rows;
-	if (are_few(index, query, rescore))
+	if (costs_less(m, query, rescore))
 		return scan(index, query, ret_hits, scratch);
-	lists = lists_of(m, query);
+	lists = query->allowed ? m->c.n : (uint32_t)lists_of(m, query);
 	err = looking_init(&l, lists, rescore, rows, scratch);
 	if (err)
 		return err;
 	choose_lists(&l, lists);
 	make_tables(&l);
-	for (uint32_t i = 0; i < l.lists_n; i++)
-		look_at_list(&l, l.lists[i].row);
+	look_at_lists(&l);
 	/* what may be given lies in other lists, or is not of numbers */
 	if (l.pool.n < query->k)
 		return scan(index, query, ret_hits, scratch);

@@ -162,6 +162,37 @@ TEST_F(scan, sums_and_differences_twice_are_what_was)
 	}
 }
 
+TEST_F(scan, distances_of_several_are_those_of_each)
+{
+	enum { N = 70 };
+	float x[SCAN_SQUARE][N], y[SCAN_SQUARE][N], got[2][SCAN_SQUARE * SCAN_SQUARE];
+	const float *xs[SCAN_SQUARE], *ys[SCAN_SQUARE];
+
+	for (uint32_t i = 0; i < SCAN_SQUARE; i++) {
+		xs[i] = x[i];
+		ys[i] = y[i];
+		for (uint32_t j = 0; j < N; j++) {
+			x[i][j] = any_float();
+			y[i][j] = any_float();
+		}
+	}
+	for (uint32_t n = 0; n <= N; n++) {
+		self->set->l2(xs, ys, n, got[0]);
+		self->set->dot(xs, ys, n, got[1]);
+		for (uint32_t i = 0; i < SCAN_SQUARE * SCAN_SQUARE; i++) {
+			const float *a = x[i / SCAN_SQUARE], *b = y[i % SCAN_SQUARE];
+			double l2 = 0, dot = 0;
+
+			for (uint32_t j = 0; j < n; j++) {
+				l2 += pow((double)(a[j] - b[j]), 2);
+				dot -= (double)a[j] * (double)b[j];
+			}
+			ASSERT_TRUE(fabs(l2 - (double)got[0][i]) < 1e-4);
+			ASSERT_TRUE(fabs(dot - (double)got[1][i]) < 1e-4);
+		}
+	}
+}
+
 TEST_F(scan, the_first_of_the_lowest)
 {
 	float x[SCAN_PANEL * 2];
