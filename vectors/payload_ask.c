@@ -186,15 +186,15 @@ static struct answer contains_all(const struct asking *a, const struct sl_filter
 static struct answer except(const struct asking *a, const struct sl_filter *f)
 {
 	struct payload_index *x = payload_find(a->p, a->in, f->path, PAYLOAD_ANY);
-	struct answer to, not ;
+	struct answer to, without;
 
 	if (!x)
 		return unknown(a);
 	to = copy(x->present, true);
 	if (to.rows)
 		roaring_bitmap_andnot_inplace(to.rows, x->many);
-	not = match(&(struct asking){a->p, a->in, !a->above}, f);
-	to = join(to, not, roaring_bitmap_andnot_inplace);
+	without = match(&(struct asking){a->p, a->in, !a->above}, f);
+	to = join(to, without, roaring_bitmap_andnot_inplace);
 	if (to.rows && !roaring_bitmap_is_empty(x->many)) {
 		to.exact = false;
 		if (a->above)

@@ -131,17 +131,18 @@ static struct sl_estimate contains_all(const struct guess *g, const struct sl_fi
 static struct sl_estimate except(const struct guess *g, const struct sl_filter *f)
 {
 	struct payload_index *x = payload_find(g->p, g->in, f->path, PAYLOAD_ANY);
-	struct sl_estimate not = match(g, f);
+	struct sl_estimate without = match(g, f);
 	uint32_t present, many;
 
 	if (!x)
 		return at_most(g->all);
 	present = count_of(x->present);
 	many = count_of(x->many);
-	return bounded((struct sl_estimate){present - many > not .max ? present - many - not .max
-								      : 0,
+	return bounded((struct sl_estimate){present - many > without.max
+						    ? present - many - without.max
+						    : 0,
 					    0, present},
-		       (double)present - not .expected);
+		       (double)present - without.expected);
 }
 
 static struct sl_estimate range(const struct guess *g, const struct sl_filter *f)
@@ -268,7 +269,7 @@ static struct sl_estimate all(const struct guess *g, const struct sl_filter *f)
 static struct sl_estimate any(const struct guess *g, const struct sl_filter *f, uint32_t at_least)
 {
 	struct sl_estimate to = {0};
-	double not = 1, sum = 0, max = 0;
+	double without = 1, sum = 0, max = 0;
 
 	for (uint32_t i = 0; i < f->of_n; i++) {
 		struct sl_estimate e = guess(g, f->of[i]);
@@ -276,10 +277,10 @@ static struct sl_estimate any(const struct guess *g, const struct sl_filter *f, 
 		to.min = at_least == 1 ? sl_max(to.min, e.min) : 0;
 		max += e.max;
 		sum += e.expected;
-		not *= 1 - share(g, e.expected);
+		without *= 1 - share(g, e.expected);
 	}
 	to.max = (uint32_t)sl_min(max / at_least, (double)g->all);
-	return bounded(to, at_least == 1 ? (1 - not ) * g->all : sum / at_least);
+	return bounded(to, at_least == 1 ? (1 - without) * g->all : sum / at_least);
 }
 
 static struct sl_estimate none(const struct guess *g, const struct sl_filter *f)

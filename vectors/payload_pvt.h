@@ -27,6 +27,9 @@ struct sl_row_set {
 /* A bitmap of the bits in @words; NULL: out of memory. */
 roaring_bitmap_t *bitmap_of_words(const uint64_t *words, uint32_t n);
 
+/* So many bytes, to be freed; in steps, so that a length that lies does not take them at once. */
+int payload_read(struct index_in *in, uint64_t bytes, uint8_t **ret_p);
+
 int bitmap_save(const roaring_bitmap_t *map, struct index_out *out);
 
 /* @ret_map: was one that is freed, if not NULL. -EBADMSG: a row is at @rows or above. */
