@@ -250,8 +250,8 @@ uint64_t rows_bytes(const struct rows *r);
  * struct vector - what is kept of one named vector.
  * @conf: in the collection's own node. @rows: as indexes see them: cosine's rows have length 1 and
  *	are compared by their product. @tail: rows that are looked at one by one; @main: the others;
- *	NULL: none yet. @revision: of @main. @has, @tail_bits: a bit for each row that has such a
- *	vector, and that is in the tail.
+ *	NULL: none yet; it had @main_most at the most. @revision: of @main. @has, @tail_bits: a bit
+ *	for each row that has such a vector, and that is in the tail.
  */
 struct vector {
 	const struct objects_vector_conf *conf;
@@ -261,6 +261,7 @@ struct vector {
 	uint32_t chunks_n;
 	uint64_t *has, *tail_bits; /* for all rows of the chunks */
 	struct sl_index *tail, *main;
+	uint32_t main_most;
 };
 
 int vector_new(const struct objects_vector_conf *conf, uint64_t revision, struct vector **ret_vector);

@@ -10,6 +10,7 @@
  * Order of parts: names; writing; making one; those there are; reading; restoring.
  */
 #include <dirent.h>
+#include <xxhash.h>
 
 #include "objects_pvt.h"
 
@@ -33,9 +34,19 @@ struct snapshot_footer {
 	uint64_t magic;
 	uint64_t objects;
 	uint64_t bytes; /* before it */
-	uint8_t zero[40];
+	uint8_t zero[32];
+	uint64_t sum; /* XXH3 of the header and of what is above here */
 };
 static_assert(sizeof(struct snapshot_footer) == SNAPSHOT_FOOTER, "docs/format.md");
+
+static uint64_t sum_of(const struct snapshot_header *h, const struct snapshot_footer *f)
+{
+	uint8_t both[SNAPSHOT_HEADER + SNAPSHOT_FOOTER - 8];
+
+	memcpy(both, h, sizeof(*h));
+	memcpy(both + sizeof(*h), f, sizeof(*f) - sizeof(f->sum));
+	return XXH3_64bits(both, sizeof(both));
+}
 
 /* ---- names ------------------------------------------------------------------------------ */
 
@@ -71,6 +82,7 @@ static int snapshot_path(struct objects *o, const char *name, const char *snapsh
 struct snapshotting {
 	struct visit visit;
 	struct objects_snapshot *snapshot;
+	struct snapshot_header header;
 	struct batch batch;
 	uint64_t pos, objects;
 	int fd;
@@ -86,16 +98,16 @@ static int put_bytes(struct snapshotting *s, const void *p, size_t n, int64_t de
 
 static int put_description(struct snapshotting *s, const struct collection *c, int64_t deadline)
 {
-	struct snapshot_header h = {.magic = SNAPSHOT_MAGIC, .version = SNAPSHOT_VERSION,
-				    .version_min = SNAPSHOT_VERSION};
 	uint8_t *bytes;
 	size_t n;
 	int rc = described_encode(c->own, &bytes, &n);
 
 	if (rc)
 		return rc;
-	h.description_bytes = n;
-	rc = put_bytes(s, &h, sizeof(h), deadline);
+	s->header = (struct snapshot_header){.magic = SNAPSHOT_MAGIC, .version = SNAPSHOT_VERSION,
+					     .version_min = SNAPSHOT_VERSION,
+					     .description_bytes = n};
+	rc = put_bytes(s, &s->header, sizeof(s->header), deadline);
 	if (!rc)
 		rc = put_bytes(s, bytes, n, deadline);
 	s->pos = sl_round_up(s->pos, BATCH_ALIGN);
@@ -166,6 +178,7 @@ static int write_all(struct snapshotting *s, struct collection *c, int64_t deadl
 		rc = put_objects(s, c, deadline);
 	f.objects = s->objects;
 	f.bytes = s->pos;
+	f.sum = sum_of(&s->header, &f);
 	if (!rc)
 		rc = put_bytes(s, &f, sizeof(f), deadline);
 	return rc ? rc : sl_fsync(s->fd, false, SL_FAULT(SYNC_OBJECTS_SNAPSHOT), deadline);
@@ -358,6 +371,7 @@ struct restoring {
 	const char *name;
 	int fd;
 	uint64_t pos, end, objects;
+	struct snapshot_footer footer;
 	struct described *described;
 	bool put;
 	uint8_t *buf;
@@ -392,7 +406,7 @@ static int get_description(struct restoring *r, int64_t deadline)
 	if (rc)
 		return rc;
 	memcpy(&h, r->buf, sizeof(h));
-	if (h.magic != SNAPSHOT_MAGIC)
+	if (h.magic != SNAPSHOT_MAGIC || r->footer.sum != sum_of(&h, &r->footer))
 		return -EBADMSG;
 	if (h.version_min > SNAPSHOT_VERSION)
 		return -EPROTONOSUPPORT;
@@ -436,7 +450,8 @@ static int get_batch(struct restoring *r, int64_t deadline)
 	if (!rc)
 		rc = objects_log_kind.frame(r->buf, &frame);
 	if (!rc)
-		rc = frame.base == r->objects ? get_bytes(r, frame.bytes, deadline) : -EBADMSG;
+		rc = frame.base == r->objects && !frame.epoch ? get_bytes(r, frame.bytes, deadline)
+							     : -EBADMSG;
 	if (!rc)
 		rc = batch_read(r->buf, frame.bytes, &frame, &entries, &whole);
 	if (!rc)
@@ -445,8 +460,9 @@ static int get_batch(struct restoring *r, int64_t deadline)
 	return rc;
 }
 
-static int get_footer(struct restoring *r, struct snapshot_footer *ret_footer, int64_t deadline)
+static int get_footer(struct restoring *r, int64_t deadline)
 {
+	struct snapshot_footer *f = &r->footer;
 	struct statx stx;
 	int rc = sl_stat(r->fd, "", &stx, deadline);
 
@@ -455,24 +471,23 @@ static int get_footer(struct restoring *r, struct snapshot_footer *ret_footer, i
 	if (stx.stx_size < SNAPSHOT_HEADER + SNAPSHOT_FOOTER)
 		return -EBADMSG;
 	r->end = stx.stx_size - SNAPSHOT_FOOTER;
-	rc = sl_read_all(r->fd, ret_footer, sizeof(*ret_footer), r->end, deadline);
+	rc = sl_read_all(r->fd, f, sizeof(*f), r->end, deadline);
 	if (rc)
 		return rc;
-	return ret_footer->magic == SNAPSHOT_END && ret_footer->bytes == r->end ? 0 : -EBADMSG;
+	return f->magic == SNAPSHOT_END && f->bytes == r->end ? 0 : -EBADMSG;
 }
 
 /* From the first byte to the last, with r->put or without. */
 static int get_all(struct restoring *r, int64_t deadline)
 {
-	struct snapshot_footer f;
-	int rc = get_footer(r, &f, deadline);
+	int rc = get_footer(r, deadline);
 
 	r->pos = r->objects = 0;
 	if (!rc)
 		rc = get_description(r, deadline);
 	while (!rc && r->pos < r->end)
 		rc = get_batch(r, deadline);
-	if (!rc && f.objects != r->objects)
+	if (!rc && r->footer.objects != r->objects)
 		rc = -EBADMSG;
 	return rc;
 }
