@@ -158,8 +158,7 @@ static uint32_t sum_of(const uint8_t *table, size_t n, const struct batch *b)
 	return sl_crc32c(sl_crc32c(0, table + from, n - from), b->data, b->len);
 }
 
-/* Header and entries of @b as they lie on disk. To be freed. */
-static uint8_t *table_make(struct batch *b)
+uint8_t *batch_table(struct batch *b, size_t *ret_n)
 {
 	size_t n = table_bytes(b->n), entries = (size_t)b->n * BATCH_ENTRY_BYTES;
 	struct batch_header h = {.magic = BATCH_MAGIC, .bytes = (uint32_t)(n + b->len),
@@ -176,13 +175,15 @@ static uint8_t *table_make(struct batch *b)
 	memcpy(table, &h, sizeof(h));
 	h.sum = sum_of(table, n, b);
 	memcpy(table, &h, sizeof(h));
+	*ret_n = n;
 	return table;
 }
 
 int batch_append(struct sl_log *log, struct batch *b, uint64_t *ret_base, int64_t deadline)
 {
-	uint8_t *table = table_make(b);
-	struct iovec iov[2] = {{table, table_bytes(b->n)}, {b->data, b->len}};
+	size_t n = 0;
+	uint8_t *table = batch_table(b, &n);
+	struct iovec iov[2] = {{table, n}, {b->data, b->len}};
 	struct sl_frame frame;
 	int rc;
 

@@ -150,6 +150,10 @@ static inline bool batch_full(const struct batch *b)
 	return b->n >= BATCH_OPS_MAX || b->len >= BATCH_BYTES;
 }
 
+/* Header and entries as they lie before the objects, at no place yet; its entries' places are those
+ * in the batch then. To be freed. Return: NULL: out of memory. */
+uint8_t *batch_table(struct batch *b, size_t *ret_n);
+
 /**
  * batch_append() - append it to @log; its entries' places are those in the batch then.
  * @ret_base: the offset of its first operation. Return: 0 or -errno.
@@ -246,8 +250,8 @@ uint64_t rows_bytes(const struct rows *r);
  * struct vector - what is kept of one named vector.
  * @conf: in the collection's own node. @rows: as indexes see them: cosine's rows have length 1 and
  *	are compared by their product. @tail: rows that are looked at one by one; @main: the others;
- *	NULL: none yet. @revision: of @main. @has, @tail_bits: a bit for each row that has such a
- *	vector, and that is in the tail.
+ *	NULL: none yet; it had @main_most at the most. @revision: of @main. @has, @tail_bits: a bit
+ *	for each row that has such a vector, and that is in the tail.
  */
 struct vector {
 	const struct objects_vector_conf *conf;
@@ -257,6 +261,7 @@ struct vector {
 	uint32_t chunks_n;
 	uint64_t *has, *tail_bits; /* for all rows of the chunks */
 	struct sl_index *tail, *main;
+	uint32_t main_most;
 };
 
 int vector_new(const struct objects_vector_conf *conf, uint64_t revision, struct vector **ret_vector);

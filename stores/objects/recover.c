@@ -23,7 +23,9 @@ struct wanted {
 /**
  * struct recovery - the opening of a collection.
  * @checkpoint: zeroed: there is none. @wanted: its rows, by offset; @next: the first one whose
- * operation was not passed. @buf: what is read of the log.
+ * operation was not passed. @buf: what is read of the log. @payload: payload indexes are those of
+ * the checkpoint. @replaying: what comes is applied; before, only what lies below the checkpoint's
+ * offset is looked at.
  */
 struct recovery {
 	struct collection *c;
@@ -32,7 +34,7 @@ struct recovery {
 	uint32_t wanted_n, next;
 	uint8_t *buf;
 	size_t buf_n;
-	bool payload;
+	bool payload, replaying;
 };
 
 static int by_offset(const void *a, const void *b)
@@ -152,10 +154,12 @@ static int op_read(struct recovery *r, const uint8_t *p, const struct sl_frame *
 	const struct sl_object *o = NULL;
 	struct batch_entry e;
 	uint32_t row = SL_ROW_NONE;
-	bool below = offset < r->checkpoint.offset;
 
+	/* What is read may reach over the checkpoint's offset: that comes again. */
+	if (!r->replaying && offset >= r->checkpoint.offset)
+		return 0;
 	entry_load(entries, i, &e);
-	if (below) {
+	if (!r->replaying) {
 		row = wanted_row(r, offset);
 		if (row == SL_ROW_NONE)
 			return 0;
@@ -168,7 +172,7 @@ static int op_read(struct recovery *r, const uint8_t *p, const struct sl_frame *
 		r->c->lost++;
 		return 0;
 	}
-	if (!below)
+	if (r->replaying)
 		return op_replay(r, offset, &e, o, deadline);
 	if (o)
 		row_restore(r, row, offset, &e, o);
@@ -339,6 +343,7 @@ int collection_recover(struct collection *c, int64_t deadline)
 	if (rc && rc != -ENOENT && rc != -EBADMSG)
 		return rc;
 	rc = rc ? payload_declare(c) : checkpoint_use(&r, deadline);
+	r.replaying = true;
 	if (!rc)
 		rc = log_read(&r, r.checkpoint.offset, UINT64_MAX, deadline);
 	c->applied = sl_log_durable(c->log);

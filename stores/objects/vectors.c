@@ -282,6 +282,7 @@ int vector_restart(struct vector *v)
 {
 	sl_index_free(v->main);
 	v->main = NULL;
+	v->main_most = 0;
 	for (uint32_t row = 0; row < v->chunks_n * SL_ROWS_A_CHUNK; row++)
 		if (vector_has(v, row) && !bit_get(v, v->tail_bits, row) && vector_add(v, row))
 			return -ENOMEM;
@@ -315,6 +316,7 @@ int vector_settle(struct vector *v, uint32_t rows, const uint8_t *tail)
 			return -ENOMEM;
 		}
 	}
+	v->main_most = in_main;
 	if (in_main == (v->main ? sl_index_count(v->main) : 0))
 		return 0;
 	return vector_restart(v);
@@ -391,6 +393,9 @@ int vector_step(struct vector *v, int64_t budget_ns, uint64_t *moved)
 	const int64_t until = sl_clock_ns() + budget_ns;
 	uint32_t row = 0;
 
+	/* Of a graph that most rows have left little is worth being repaired. */
+	if (v->main && sl_index_count(v->main) < v->main_most / 2 && vector_restart(v))
+		return 0;
 	if (!v->main && (!wants_main(v) || sl_index_new(&v->conf->index, &v->rows, &v->main)))
 		return 0;
 	while (sl_index_count(v->tail)) {
@@ -399,6 +404,7 @@ int vector_step(struct vector *v, int64_t budget_ns, uint64_t *moved)
 		if (sl_index_add(v->main, row))
 			return 0;
 		tail_remove(v, row);
+		v->main_most = sl_max(v->main_most, sl_index_count(v->main));
 		++*moved;
 		if (sl_clock_ns() >= until)
 			return 1;
