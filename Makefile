@@ -375,6 +375,10 @@ bench-vectors: all
 	$(Q)SLUICE_BUILD=$(abspath $(B)) $(PYTHON) scripts/bench-vectors \
 		$(if $(MNIST),--mnist $(MNIST))
 
+## bench-objects: measure the store of objects through Qdrant's API, by HTTP; MNIST=FOLDER
+bench-objects: all
+	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench-objects --mnist '$(MNIST)'
+
 ## soak: run the long tests (an hour unless SOAK_SECONDS says otherwise)
 soak: all tests
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/soak
@@ -442,4 +446,4 @@ help:
 
 .PHONY: all programs tests check check-built check-units check-kernels check-power fuzz \
 	fuzz-build fuzz-bins fuzz-short bench bench-delivery bench-cache bench-cache-lookups \
-	bench-vectors soak man doc install format clean help
+	bench-vectors bench-objects soak man doc install format clean help

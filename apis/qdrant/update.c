@@ -33,7 +33,7 @@ void qd_put_written(struct qd_call *c, uint64_t version)
 
 /* ---- which points ----------------------------------------------------------------------- */
 
-/* Of the first one that the store refused. */
+/* Of the first one that the store refused; 0: there is none. */
 static int refused(struct qd_call *c, const struct objects_op *ops, uint32_t n)
 {
 	const struct objects_collection_conf *conf = &c->collection->conf;
@@ -45,7 +45,7 @@ static int refused(struct qd_call *c, const struct objects_op *ops, uint32_t n)
 		if (ops[i].result == -EINVAL)
 			return qd_fault(c, ops[i].fault, v, v ? v->name : "", ops[i].dim);
 	}
-	return -EINVAL;
+	return 0;
 }
 
 static int no_point(struct qd_call *c, const struct objects_key *key)
@@ -69,8 +69,8 @@ static int write_ops(struct qd_call *c, struct objects_op *ops, uint32_t n, bool
 	if (!n)
 		return 0;
 	err = objects_write(c->o, c->name, ops, n, true, ret_version, c->deadline);
-	if (err == -EINVAL)
-		return refused(c, ops, n);
+	if (!err || err == -EINVAL)
+		err = sl_min(err, refused(c, ops, n));
 	for (uint32_t i = 0; !err && must_exist && i < n; i++)
 		if (ops[i].result == -ENOENT)
 			err = no_point(c, &ops[i].key);

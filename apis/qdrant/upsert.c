@@ -212,6 +212,7 @@ static const char *unknown_vector(struct qd_call *c, const struct sl_object *o)
 	return NULL;
 }
 
+/* What the first one is told that the store refused; 0: there is none. */
 static int refused(struct qd_call *c, const struct objects_op *ops, uint32_t n)
 {
 	const struct objects_collection_conf *conf = &c->collection->conf;
@@ -228,7 +229,7 @@ static int refused(struct qd_call *c, const struct objects_op *ops, uint32_t n)
 				op->vector < conf->vectors_n ? &conf->vectors[op->vector] : NULL,
 				name ? name : "", op->dim);
 	}
-	return -EINVAL;
+	return 0;
 }
 
 static int write_points(struct upsert *u, enum mode mode, const struct sl_filter *filter,
@@ -255,7 +256,9 @@ static int write_points(struct upsert *u, enum mode mode, const struct sl_filter
 			return err;
 	}
 	err = objects_write(c->o, c->name, ops, n, true, ret_version, c->deadline);
-	return err == -EINVAL ? refused(c, ops, n) : err;
+	if (!err || err == -EINVAL)
+		err = sl_min(err, refused(c, ops, n));
+	return err;
 }
 
 /* ---- columns ---------------------------------------------------------------------------- */
