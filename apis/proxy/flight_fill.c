@@ -183,7 +183,7 @@ static uint32_t find_tags(const struct flight *f, struct sl_text *text, struct c
 	return n;
 }
 
-/* A whole response can do without; those of a slice take it from the cache. */
+/* A whole response can do without; slices are stored as the first one was. */
 static int begin_put(struct flight *f, const struct stored *s, struct http_str key, uint64_t bytes,
 		     bool optional, struct cache_put **ret_put)
 {
@@ -439,7 +439,7 @@ static void take_slice(struct flight *f, struct origin_exchange *x, const struct
 	    same_validator(f->old.fields, http_lines_of(&h->fields))) {
 		f->caching = f->old.caching;
 		f->bytes = bytes_of_slice(f, bytes);
-		if (begin_put(f, &s, http_str_text(&f->key), f->bytes, &put))
+		if (begin_put(f, &s, http_str_text(&f->key), f->bytes, false, &put))
 			spill(f, x);
 		else
 			store(f, x, put);
