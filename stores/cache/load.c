@@ -65,6 +65,24 @@ static int check_head(const struct place *at, const uint8_t *raw, const uint64_t
 	return 0;
 }
 
+/*
+ * The same, wherever it is: @raw is at the object's beginning, @other at its second place, or NULL.
+ * Return: 0, and where from the beginning it is; -EBADMSG.
+ */
+static int find_head(const struct place *at, const uint8_t *raw, const uint8_t *other,
+		     uint32_t block_size, const uint64_t hash[2], uint64_t room,
+		     struct head *ret_head, uint32_t *ret_at)
+{
+	*ret_at = 0;
+	if (!check_head(at, raw, hash, room, ret_head))
+		return 0;
+	*ret_at = block_size / 2;
+	if (other && !check_head(at, other, hash, room, ret_head) &&
+	    head_has_other(ret_head, block_size))
+		return 0;
+	return -EBADMSG;
+}
+
 /* ---- small objects ---------------------------------------------------------------------- */
 
 static int check_body(const struct head *h, const uint8_t *data)
@@ -86,8 +104,8 @@ static int check_body(const struct head *h, const uint8_t *data)
 	return 0;
 }
 
-static int load_whole(const struct place *at, const uint64_t hash[2], uint64_t total,
-		      struct view **ret_view, int64_t deadline)
+static int load_whole(const struct place *at, uint32_t block_size, const uint64_t hash[2],
+		      uint64_t total, struct view **ret_view, int64_t deadline)
 {
 	struct view *w = view_new(total);
 	uint8_t *data = (uint8_t *)(w + 1);
@@ -101,17 +119,18 @@ static int load_whole(const struct place *at, const uint64_t hash[2], uint64_t t
 	if (!err) {
 		/* The last object of a file ends before its blocks do. */
 		memset(data + n, 0, total - (size_t)n);
-		err = check_head(at, data, hash, total, &w->head);
+		err = find_head(at, data, total > block_size ? data + block_size / 2 : NULL,
+				block_size, hash, total, &w->head, &w->head_at);
 	}
 	if (!err)
-		err = head_text_check(data, at->salt, data + HEAD_BYTES);
+		err = head_text_check(data + w->head_at, at->salt, data + w->head_at + HEAD_BYTES);
 	if (!err)
 		err = check_body(&w->head, data);
 	if (err) {
 		sl_buf_release(&w->buf);
 		return err;
 	}
-	w->text = data + HEAD_BYTES;
+	w->text = data + w->head_at + HEAD_BYTES;
 	w->body = data + w->head.body_at;
 	w->sums = w->head.sums_at ? (const uint64_t *)(data + w->head.sums_at) : NULL;
 	view_show(w);
@@ -162,24 +181,30 @@ static int read_sums(struct view *w, const struct place *at, int64_t deadline)
 }
 
 /* Takes the reference on @at's file over if it succeeds. */
-static int load_head(const struct place *at, const uint64_t hash[2], uint64_t total,
-		     struct view **ret_view, int64_t deadline)
+static int load_head(const struct place *at, uint32_t block_size, const uint64_t hash[2],
+		     uint64_t total, struct view **ret_view, int64_t deadline)
 {
-	uint8_t raw[HEAD_BYTES];
+	uint8_t raw[2][HEAD_BYTES];
 	struct head h;
 	struct view *w;
-	int err = sl_read_all(at->file->fd, raw, sizeof(raw), at->pos, deadline);
+	uint32_t head_at;
+	int err = sl_read_all(at->file->fd, raw[0], HEAD_BYTES, at->pos, deadline);
 
+	if (!err && check_head(at, raw[0], hash, total, &h))
+		err = sl_read_all(at->file->fd, raw[1], HEAD_BYTES, at->pos + block_size / 2,
+				  deadline);
 	if (!err)
-		err = check_head(at, raw, hash, total, &h);
+		err = find_head(at, raw[0], raw[1], block_size, hash, total, &h, &head_at);
 	if (err)
 		return err;
 	w = view_of(&h);
 	if (!w)
 		return -ENOMEM;
-	err = sl_read_all(at->file->fd, w->text, head_text_n(&h), at->pos + HEAD_BYTES, deadline);
+	w->head_at = head_at;
+	err = sl_read_all(at->file->fd, w->text, head_text_n(&h), at->pos + head_at + HEAD_BYTES,
+			  deadline);
 	if (!err)
-		err = head_text_check(raw, at->salt, w->text);
+		err = head_text_check(raw[head_at ? 1 : 0], at->salt, w->text);
 	if (!err)
 		err = read_sums(w, at, deadline);
 	if (err) {
@@ -198,8 +223,9 @@ int view_load(struct cache *c, const struct place *at, const uint64_t hash[2],
 {
 	uint64_t total = (uint64_t)at->blocks * c->super.block_size;
 	bool whole = total < CONF(c, mmap_threshold);
-	int err = whole ? load_whole(at, hash, total, ret_view, deadline)
-			: load_head(at, hash, total, ret_view, deadline);
+	uint32_t block = c->super.block_size;
+	int err = whole ? load_whole(at, block, hash, total, ret_view, deadline)
+			: load_head(at, block, hash, total, ret_view, deadline);
 
 	if (err || whole)
 		sl_file_release(at->file);

@@ -64,7 +64,7 @@ static int quarantine(void *arg, int64_t deadline)
 	int err = shard_take(q->s, q->hash, q->version, JOURNAL_BAD, &f);
 
 	if (err == -ENOENT)
-		return 0;
+		return err;
 	journal_sync(&q->s->journal, deadline);
 	forgets_tell(&f, q->s->c);
 	count_up(&q->s->n.quarantined, 1);
@@ -73,11 +73,11 @@ static int quarantine(void *arg, int64_t deadline)
 	return 0;
 }
 
-void cache_quarantine(struct cache *c, const uint64_t hash[2], uint64_t version, int err)
+int cache_quarantine(struct cache *c, const uint64_t hash[2], uint64_t version, int err)
 {
 	struct quarantine q = {cache_shard(c, hash), hash, version, err};
 
-	shard_call(q.s, quarantine, &q, SL_NEVER);
+	return shard_call(q.s, quarantine, &q, SL_NEVER);
 }
 
 int cache_read_res(struct cache *c, const uint64_t hash[2], uint64_t version, int err)
@@ -110,6 +110,10 @@ static int load_object(struct cache *c, const uint64_t hash[2], struct view **re
 		return err;
 	sl_file_held(a.place.file);
 	err = view_load(c, &a.place, hash, ret_view, deadline);
+	/* A newer version's head may have taken the place of this one's meanwhile. */
+	if (cache_is_damage(err) &&
+	    cache_quarantine(c, hash, a.place.version, err) == -ENOENT)
+		return -EAGAIN;
 	err = cache_read_res(c, hash, a.place.version, err);
 	if (err == -EBADMSG)
 		return -ENOENT;

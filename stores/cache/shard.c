@@ -26,6 +26,7 @@ int shard_init(struct shard *s, struct cache *c, uint32_t id)
 	for (int r = 0; r < CACHE_REGIONS; r++)
 		sl_list_init(&s->regions[r]);
 	sl_mutex_init(&s->making);
+	sl_mutex_init(&s->updating);
 	s3fifo_resize(&s->fifo, shard_max_bytes(s) / c->super.block_size);
 	return 0;
 }
@@ -296,7 +297,8 @@ static uint32_t expires_s(int64_t expires_ms)
 	return s >= (int64_t)CACHE_EXPIRES_NEVER ? CACHE_EXPIRES_NEVER : (uint32_t)sl_max(s, 0);
 }
 
-int shard_write_head(struct segment *g, uint64_t pos, const struct head *h, const uint8_t *text)
+int shard_write_head(struct segment *g, uint64_t pos, uint32_t at, const struct head *h,
+		     const uint8_t *text)
 {
 	uint32_t block = g->shard->c->super.block_size;
 	uint64_t total = sl_round_up(head_total(h), block);
@@ -312,7 +314,7 @@ int shard_write_head(struct segment *g, uint64_t pos, const struct head *h, cons
 	int err;
 
 	head_encode(h, g->salt, text, head);
-	err = sl_writev_all(g->file.fd, iov, 2, pos, SL_NEVER);
+	err = sl_writev_all(g->file.fd, iov, 2, pos + at, SL_NEVER);
 	return err ? err : cseg_record(g, &r);
 }
 
@@ -341,6 +343,8 @@ static int enter(struct shard *s, struct segment *g, uint64_t pos, const struct 
 	cache_slot_set_hash(&slot, h->hash);
 	if (before)
 		slot.flags = SLOT_SHADOWS;
+	if (before && before->segment == slot.segment && before->block == slot.block)
+		slot.freq = before->freq; /* the same object with another meta */
 	res = cache_table_put(&s->table, &slot, &old);
 	if (res < 0)
 		return res;

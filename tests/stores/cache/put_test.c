@@ -184,6 +184,43 @@ TEST_F(put, what_is_optional_is_stored_the_second_time_when_space_is_used_up)
 	EXPECT_EQ(0, cache_kit_run(&self->k, put_what_is_new));
 }
 
+/* Over and over: as long as its segment has room for records, nothing of the body is written. */
+static int update_often(struct cache_kit *k)
+{
+	const struct cache_kit_object o = {.id = 1, .bytes = 700000};
+	struct cache_object *held;
+	struct cache_stat before, st;
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	ASSERT_EQ(0, cache_kit_put(k, &o, "tag"));
+	cache_stat(k->c, &before);
+	for (uint32_t i = 1; i <= 70; i++) {
+		const struct cache_kit_object next = {.id = 1, .gen = i};
+		const char *meta = cache_kit_meta(&next);
+
+		ASSERT_EQ(0, cache_lookup(k->c, cache_kit_key(1), 0, &held, SL_NEVER));
+		ASSERT_EQ(0, cache_update(k->c, cache_kit_key(1), held->version, meta,
+					  (uint32_t)strlen(meta), INT64_MAX, SL_NEVER));
+		cache_release(held);
+		cache_stat(k->c, &st);
+		EXPECT_EQ(i < 64, before.bytes == st.bytes);
+		if (i % 8 == 0)
+			ASSERT_EQ(0, cache_kit_reopen(k));
+		ASSERT_EQ(0, cache_lookup(k->c, cache_kit_key(1), 0, &held, SL_NEVER));
+		EXPECT_EQ(strlen(meta), held->meta_bytes);
+		EXPECT_MEMEQ(meta, held->meta, held->meta_bytes);
+		EXPECT_EQ(0, cache_kit_range(held, &o, 0, o.bytes));
+		cache_release(held);
+	}
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F(put, an_update_writes_no_body)
+{
+	EXPECT_EQ(0, cache_kit_run(&self->k, update_often));
+}
+
 /* The largest object that the cache takes room for, in steps of a 128th of it. */
 static uint64_t largest(struct cache_kit *k)
 {
