@@ -203,7 +203,7 @@ static inline uint64_t cseg_data_at(uint32_t index_max, uint32_t block_size)
 
 /* Makes the next segment of @region. @bytes: for objects; 0: solo. */
 int cseg_create(struct shard *s, enum cache_region region, uint64_t bytes,
-		struct segment **ret_segment, int64_t deadline);
+	       struct segment **ret_segment, int64_t deadline);
 
 /* Opens segment @seq as it is found. Return: 0; -EBADMSG; -errno. */
 int cseg_load(struct shard *s, uint32_t seq, struct segment **ret_segment);
@@ -234,7 +234,7 @@ void cseg_close(struct segment *g);
 /* A record that still matters. */
 struct gone {
 	struct sl_list node; /* journal->live */
-	struct gone *next; /* of its bucket */
+	struct gone *next;   /* of its bucket */
 	struct journal_record r;
 	uint8_t text[];
 };
@@ -288,7 +288,7 @@ void journal_trim(struct journal *j, uint32_t seq, int64_t deadline);
 
 enum {
 	SLOT_SHADOWS = 1, /* an older version may lie in a segment */
-	SLOT_SHARED = 2, /* other cores may have views of it */
+	SLOT_SHARED = 2,  /* other cores may have views of it */
 };
 
 /* Figures of one shard or of the views of one core, by its core; read by all. */
@@ -452,8 +452,8 @@ int shard_find(struct shard *s, const uint64_t hash[2], int64_t now_ms, struct s
  * @o: what the caller sees. @buf: the view's memory, whose references keep it. @node: in the order
  * of coming; @next: of its bucket. @text: key, tags and meta. @body: all of it, or NULL: it lies in
  * @file at @body_pos, with @sums of its blocks, of which those in @seen were verified and have been
- * in the page cache since, as was looked at last, for those in @looked, since @looked_at. @dead: no
- * longer found. @used: asked for since it was last passed over.
+ * in the page cache since, as was looked at last for all of them at @looked_at. @dead: no longer
+ * found. @used: asked for since it was last passed over.
  */
 struct view {
 	struct cache_object o;
@@ -467,7 +467,7 @@ struct view {
 	struct sl_file *file;
 	uint64_t body_pos;
 	const uint64_t *sums;
-	uint64_t *seen, *looked;
+	uint64_t *seen;
 	int64_t looked_at;
 	size_t memory;
 	uint8_t hits; /* told its home */
@@ -515,8 +515,7 @@ int view_load(struct cache *c, const struct place *at, const uint64_t hash[2],
 /* Verifies blocks of a large body that were not, or that left the page cache since. */
 int view_verify(struct view *w, uint64_t off, uint64_t len, int64_t deadline);
 
-/* Whether block @b of a large body was verified; and forgets that of those that left the cache, which
- * is looked at again after a while only. */
+/* Whether block @b of a large body was verified; and forgets that of those that left the cache. */
 static inline bool view_has_seen(const struct view *w, uint64_t b)
 {
 	return w->seen[b / 64] >> b % 64 & 1;
