@@ -287,16 +287,17 @@ static uint32_t ef_of(const struct sl_index *index, const struct sl_query *query
 
 /**
  * costs_less() - whether to look at @may codes, one behind the other, costs less than a walk, which
- * looks at some m nodes for each that it keeps, here and there, and twice as many under a filter.
+ * looks at some m nodes for each that it keeps, here and there, and under a filter at more links.
  */
 static bool costs_less(const struct hnsw *h, const struct sl_query *query, uint32_t may,
 		       uint32_t ef)
 {
 	enum { SCAN_NS = 6, SCAN_BYTES_A_NS = 20, WALK_NS = 30, WALK_BYTES_A_NS = 8 };
+	enum { FILTER_NS = 3000 };
 	uint64_t each = SCAN_NS + h->q->code_bytes / SCAN_BYTES_A_NS;
 	uint64_t hop = h->m * (WALK_NS + h->q->code_bytes / WALK_BYTES_A_NS);
 
-	return may * each <= (query->allowed ? 2 : 1) * ef * hop;
+	return may * each <= ef * (hop + (query->allowed ? FILTER_NS : 0));
 }
 
 /* A walk that may give only some begins at a few of these as well, wherever they are. */
@@ -315,31 +316,57 @@ static void start_from_allowed(struct hnsw *h, struct hnsw_walk *w)
 	}
 }
 
-static int candidates(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
-		      struct sl_scratch *scratch)
+/* A walk that keeps @ef. Return: how many of these, which come first now, may be given. */
+static uint32_t walk(struct hnsw *h, const struct sl_query *query, const struct looked *l,
+		     uint32_t ef, bool picky)
 {
-	struct hnsw *h = (struct hnsw *)index;
-	uint32_t ef = ef_of(index, query);
-	uint32_t may = query->allowed ? sl_min(query->allowed_n, index->n) : index->n, n = 0;
-	struct looked l;
-	struct hnsw_walk w;
+	struct hnsw_walk w = {.hits = l->hits, .room = ef, .asked = l->asked};
+	uint32_t n = 0;
 
-	if (h->entry == SL_ROW_NONE || costs_less(h, query, may, ef))
-		return scan(h, query, ret_hits, scratch);
-	l = look(h, query, ef + 1, scratch);
-	if (!l.asked)
-		return -ENOMEM;
-	w = (struct hnsw_walk){.hits = l.hits, .room = ef, .asked = l.asked, .query = query};
 	hnsw_descend(h, &w, 0);
-	if (query->allowed)
+	if (picky) {
+		w.query = query;
 		start_from_allowed(h, &w);
+	}
 	hnsw_walk(h, &w, 0);
 	for (uint32_t i = 0; i < w.n; i++)
 		if (hnsw_may_give(h, query, w.hits[i].row))
 			w.hits[n++] = w.hits[i];
+	return n;
+}
+
+/* Of those that may be given so many, in as many as there are of all. */
+static uint32_t in_all(const struct sl_index *index, uint32_t may, uint32_t n)
+{
+	return (uint32_t)sl_min((uint64_t)n * index->n / sl_max(may, 1u), (uint64_t)index->n);
+}
+
+/**
+ * candidates() - where most rows may be given a walk goes as if all might, and keeps more; unless
+ * those are elsewhere: then, as where few may be given, it goes by these alone.
+ */
+static int candidates(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
+		      struct sl_scratch *scratch)
+{
+	enum { MOST = 3, FAR_TIMES = 2 };
+	struct hnsw *h = (struct hnsw *)index;
+	uint32_t ef = ef_of(index, query), n = 0;
+	uint32_t may = query->allowed ? sl_min(query->allowed_n, index->n) : index->n;
+	bool most = may >= index->n / MOST, filtered = query->allowed;
+	struct looked l;
+
+	if (h->entry == SL_ROW_NONE || costs_less(h, query, may, ef))
+		return scan(h, query, ret_hits, scratch);
+	l = look(h, query, (size_t)ef * MOST * FAR_TIMES + 1, scratch);
+	if (!l.asked)
+		return -ENOMEM;
+	if (most)
+		n = walk(h, query, &l, in_all(index, may, ef), false);
+	if (filtered && n < ef / 2)
+		n = walk(h, query, &l, most ? ef * FAR_TIMES : ef, true);
 	if (n < sl_min(query->k, may))
 		return scan(h, query, ret_hits, scratch);
-	return give(h, query, w.hits, n, ret_hits);
+	return give(h, query, l.hits, n, ret_hits);
 }
 
 /* ---- the kind --------------------------------------------------------------------------- */

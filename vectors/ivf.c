@@ -359,15 +359,15 @@ static uint32_t rescore_of(const struct ivf_model *m, const struct sl_query *q, 
 /* Whether to look at all rows costs no more: of codes, or rows, and of places in lists. */
 static bool costs_less(const struct ivf_model *m, const struct sl_query *q, uint32_t rescore)
 {
-	enum { SCAN_NS = 6, SCAN_BYTES_A_NS = 16, PLACE_NS = 3, LIST_NS = 10 };
+	enum { SCAN_NS = 6, SCAN_BYTES_A_NS = 16, PLACE_NS = 3, CHECK_NS = 2, LIST_NS = 10 };
 	const struct sl_rows *rows = m->index->rows;
 	size_t bytes = ivf_has_codes(m) ? m->q->code_bytes
 					: sl_vector_bytes(rows->component, rows->dim);
 	double all = m->index->n, each = SCAN_NS + (double)bytes / SCAN_BYTES_A_NS;
-	double lists = lists_of(m, q);
+	double lists = lists_of(m, q), place = q->allowed ? PLACE_NS + CHECK_NS : PLACE_NS;
 
 	return all * part_of(m, q) * each <=
-	       m->c.n * (double)LIST_NS + all * lists / m->c.n * PLACE_NS + rescore * each;
+	       m->c.n * (double)LIST_NS + all * lists / m->c.n * place + rescore * each;
 }
 
 /* Rows need not be here once all of them have codes. */

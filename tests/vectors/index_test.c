@@ -403,6 +403,31 @@ TEST_F(index, what_was_saved_is_loaded)
 	free(b.p);
 }
 
+TEST_F(index, what_changed_since_is_made_again)
+{
+	enum { CHANGES = 600 };
+	static uint32_t rows[CHANGES];
+	struct sl_index *again;
+	struct bytes b;
+
+	add_some(self, ROWS);
+	b = saved(self->index);
+	for (uint32_t i = 0; i < CHANGES; i++) {
+		rows[i] = (uint32_t)(harness_random() % ROWS);
+		toggle(self, rows[i]);
+	}
+	ASSERT_EQ(0, sl_index_load(&variant->conf, &self->rows, read_bytes, &b, &again));
+	for (uint32_t i = 0; i < CHANGES; i++)
+		if (sl_index_add(again, rows[i]) == -EEXIST)
+			ASSERT_EQ(0, sl_index_remove(again, rows[i]));
+	ASSERT_EQ(self->n, sl_index_count(again));
+	sl_index_free(self->index);
+	self->index = again;
+	for (int i = 0; i < 20; i++)
+		ASSERT_TRUE(search_is_right(self, variant->recall));
+	free(b.p);
+}
+
 /* Of what is long only some: each 97th or so. */
 static size_t next(size_t n)
 {
