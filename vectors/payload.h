@@ -18,7 +18,7 @@
 /* ---- making ----------------------------------------------------------------------------- */
 
 enum sl_payload_type {
-	SL_PAYLOAD_KEYWORD, /* texts as they are: match, except; all others by a look at each text */
+	SL_PAYLOAD_KEYWORD, /* texts: match, except; all other conditions by a look at each one */
 	SL_PAYLOAD_INTEGER, /* match, range */
 	SL_PAYLOAD_NUMBER, /* integers too: match, range */
 	SL_PAYLOAD_BOOLEAN,
