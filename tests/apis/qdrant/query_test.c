@@ -115,7 +115,7 @@ static void ask_by_examples(struct web *w)
 	expect_ids(w, QUERY,
 		   "{\"limit\":1,\"query\":{\"context\":[{\"positive\":0,\"negative\":19},"
 		   "{\"positive\":19,\"negative\":[0,0]}]}}",
-		   "10");
+		   "9");
 	qdrant_kit_refused(w, "POST", QUERY, RECOMMEND("\"negative\":[3]"), 400,
 			   "At least one positive");
 	qdrant_kit_refused(w, "POST", QUERY, RECOMMEND(""), 400, "At least one");
