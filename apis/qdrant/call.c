@@ -139,8 +139,7 @@ yyjson_val *qd_member(yyjson_val *map, const char *name)
 	return yyjson_is_null(v) ? NULL : v;
 }
 
-int qd_get_uint(struct qd_call *c, yyjson_val *map, const char *name, uint64_t max,
-		uint64_t *ret)
+int qd_get_uint(struct qd_call *c, yyjson_val *map, const char *name, uint64_t max, uint64_t *ret)
 {
 	yyjson_val *v = qd_member(map, name);
 
@@ -230,10 +229,12 @@ int qd_id(struct qd_call *c, yyjson_val *v, struct objects_key *ret_key)
 	if (yyjson_is_str(v) && qd_id_text(yyjson_get_str(v), yyjson_get_len(v), ret_key))
 		return 0;
 	if (yyjson_is_str(v))
-		return qd_format_error(c, "value %.100s is not a valid point ID, valid values are "
-				       "either an unsigned integer or a UUID", yyjson_get_str(v));
+		return qd_format_error(c,
+				       "value %.100s is not a valid point ID, valid values are "
+				       "either an unsigned integer or a UUID",
+				       yyjson_get_str(v));
 	return qd_format_error(c, "a point ID is missing, or neither an unsigned integer nor a "
-			       "UUID");
+				  "UUID");
 }
 
 int qd_ids(struct qd_call *c, yyjson_val *list, struct objects_key **ret_keys, uint32_t *ret_n)
@@ -267,8 +268,9 @@ int qd_vector(struct qd_call *c, yyjson_val *list, const float **ret_vector, uin
 	float *vector;
 
 	if (dim > SL_DIM_MAX)
-		return qd_wrong(c, 400, "Wrong input: a vector of %zu numbers: at most %u are taken",
-				dim, SL_DIM_MAX);
+		return qd_wrong(c, 400,
+				"Wrong input: a vector of %zu numbers: at most %u are taken", dim,
+				SL_DIM_MAX);
 	vector = http_arena_alloc(&c->arena, sl_max(dim, (size_t)1) * sizeof(*vector), 64);
 	if (!vector)
 		return -ENOMEM;
@@ -359,8 +361,8 @@ static int answer(struct qd_call *c, int err)
 	return http_json_send(&c->j, c->rs);
 }
 
-int qd_serve(struct http_request *rq, struct http_response *rs, int64_t deadline,
-	     enum qd_need need, int (*fn)(struct qd_call *c))
+int qd_serve(struct http_request *rq, struct http_response *rs, int64_t deadline, enum qd_need need,
+	     int (*fn)(struct qd_call *c))
 {
 	struct qd_call c = {
 		.rq = rq, .rs = rs, .o = rq->api_arg, .deadline = deadline, .began = sl_now()};

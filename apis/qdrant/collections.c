@@ -99,13 +99,15 @@ int qd_collection_create(struct qd_call *c)
 	int err;
 
 	if (c->collection)
-		return qd_wrong(c, 409, "Wrong input: Collection `%.255s` already exists!", c->name);
+		return qd_wrong(c, 409, "Wrong input: Collection `%.255s` already exists!",
+				c->name);
 	err = qd_conf_of(c, c->body, &conf);
 	if (err)
 		return err;
 	err = objects_create(c->o, c->name, &conf, why, sizeof(why), c->deadline);
 	if (err == -EEXIST)
-		return qd_wrong(c, 409, "Wrong input: Collection `%.255s` already exists!", c->name);
+		return qd_wrong(c, 409, "Wrong input: Collection `%.255s` already exists!",
+				c->name);
 	if (err == -EINVAL)
 		return qd_wrong(c, 400, "Wrong input: %s", why);
 	return put_true(c, err);
@@ -212,8 +214,8 @@ static int read_alias_change(struct qd_call *c, yyjson_val *v, struct objects_al
 int qd_aliases_change(struct qd_call *c)
 {
 	yyjson_val *actions = qd_member(c->body, "actions"), *v;
-	struct objects_alias_change *changes = http_arena_array(
-		&c->arena, struct objects_alias_change, yyjson_arr_size(actions));
+	struct objects_alias_change *changes =
+		http_arena_array(&c->arena, struct objects_alias_change, yyjson_arr_size(actions));
 	char why[200] = "";
 	yyjson_arr_iter iter;
 	uint32_t n = 0;

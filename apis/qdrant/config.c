@@ -98,8 +98,10 @@ static int read_metric(struct qd_call *c, yyjson_val *v, enum sl_metric *ret)
 			return 0;
 		}
 	}
-	return qd_format_error(c, "vectors: unknown distance \"%.40s\", expected one of Cosine, "
-			       "Euclid, Dot, Manhattan", name);
+	return qd_format_error(c,
+			       "vectors: unknown distance \"%.40s\", expected one of Cosine, "
+			       "Euclid, Dot, Manhattan",
+			       name);
 }
 
 static int read_component(struct qd_call *c, yyjson_val *v, enum sl_component *ret)
@@ -115,8 +117,10 @@ static int read_component(struct qd_call *c, yyjson_val *v, enum sl_component *r
 			return 0;
 		}
 	}
-	return qd_wrong(c, 400, "Wrong input: datatype %.40s is not supported: float32, float16 and "
-			"uint8 are", name);
+	return qd_wrong(c, 400,
+			"Wrong input: datatype %.40s is not supported: float32, float16 and "
+			"uint8 are",
+			name);
 }
 
 static int read_vector(struct qd_call *c, const char *name, yyjson_val *v, yyjson_val *hnsw,
@@ -128,11 +132,15 @@ static int read_vector(struct qd_call *c, const char *name, yyjson_val *v, yyjso
 	if (err)
 		return err;
 	if (!size)
-		return qd_wrong(c, 422, "Validation error in JSON body: [vectors.size: value 0 "
-				"invalid, must be from 1 to %d]", SL_DIM_MAX);
+		return qd_wrong(c, 422,
+				"Validation error in JSON body: [vectors.size: value 0 "
+				"invalid, must be from 1 to %d]",
+				SL_DIM_MAX);
 	if (qd_member(v, "multivector_config"))
-		return qd_wrong(c, 400, "Wrong input: multivectors are not supported: vector "
-				"\"%.100s\"", name);
+		return qd_wrong(c, 400,
+				"Wrong input: multivectors are not supported: vector "
+				"\"%.100s\"",
+				name);
 	*ret = (struct objects_vector_conf){
 		.name = name,
 		.dim = (uint32_t)size,
@@ -468,7 +476,7 @@ static int read_schema(struct qd_call *c, yyjson_val *v, struct sl_payload_conf 
 		}
 	}
 	return qd_format_error(c, "field_schema: expected keyword, integer, float, bool, datetime, "
-			       "uuid, geo or text");
+				  "uuid, geo or text");
 }
 
 /* All indexes but those of @path, with room for one more. */
@@ -562,8 +570,8 @@ static int change_vector(struct qd_call *c, struct meta *meta, yyjson_val *diff,
 static int change_vectors(struct qd_call *c, struct meta *meta, yyjson_val *body,
 			  struct objects_collection_conf *conf)
 {
-	struct objects_vector_conf *vectors = http_arena_array(
-		&c->arena, struct objects_vector_conf, conf->vectors_n);
+	struct objects_vector_conf *vectors =
+		http_arena_array(&c->arena, struct objects_vector_conf, conf->vectors_n);
 	yyjson_val *diff = qd_member(body, "vectors"), *name;
 	yyjson_obj_iter iter;
 	int err = 0;

@@ -60,10 +60,13 @@ int qd_fault(struct qd_call *c, enum objects_fault fault, const struct objects_v
 		return qd_wrong(c, 400, "Wrong input: vector \"%.200s\" is not one of numbers",
 				name);
 	case OBJECTS_BAD_QUERY:
-		return qd_wrong(c, 400, "Wrong input: the vector is not finite, or limit too large");
+		return qd_wrong(c, 400,
+				"Wrong input: the vector is not finite, or limit too large");
 	case OBJECTS_NO_OBJECT:
-		return qd_wrong(c, 404, "Not found: No point with the id of the query found, or it "
-				"lacks vector \"%.200s\"", name);
+		return qd_wrong(c, 404,
+				"Not found: No point with the id of the query found, or it "
+				"lacks vector \"%.200s\"",
+				name);
 	default:
 		return qd_wrong(c, 400, "Wrong input: a point is damaged or not allowed");
 	}

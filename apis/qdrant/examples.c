@@ -71,7 +71,8 @@ static int add_example(struct qd_call *c, yyjson_val *v, struct examples *ex)
 
 	SL_ASSERT(ex->n < ex->room);
 	if (yyjson_is_obj(v) || yyjson_is_arr(yyjson_arr_get_first(v)))
-		return qd_wrong(c, 400, "Wrong input: an example is a vector or a point ID: sparse "
+		return qd_wrong(c, 400,
+				"Wrong input: an example is a vector or a point ID: sparse "
 				"vectors, multivectors and inference are not supported");
 	if (!yyjson_is_arr(v)) {
 		ex->key_of[ex->keys_n] = ex->n++;
@@ -233,7 +234,8 @@ static int by_average(struct qd_call *c, const struct examples *ex, uint32_t pos
 	uint32_t negative_n = ex->n - positive_n;
 
 	if (!positive_n)
-		return qd_wrong(c, 400, "Wrong input: At least one positive vector ID required with "
+		return qd_wrong(c, 400,
+				"Wrong input: At least one positive vector ID required with "
 				"this strategy");
 	if (!average)
 		return -ENOMEM;
@@ -343,7 +345,8 @@ int qd_recommend(struct qd_call *c, yyjson_val *v, yyjson_val *lookup, struct qd
 	if (!err)
 		err = examples_init(c, ret, yyjson_arr_size(positive) + yyjson_arr_size(negative),
 				    &ex);
-	if (!err && ((positive && !yyjson_is_arr(positive)) || (negative && !yyjson_is_arr(negative))))
+	if (!err &&
+	    ((positive && !yyjson_is_arr(positive)) || (negative && !yyjson_is_arr(negative))))
 		err = qd_format_error(c, "positive, negative: expected lists of examples");
 	if (!err)
 		err = add_examples(c, positive, &ex);
@@ -351,7 +354,8 @@ int qd_recommend(struct qd_call *c, yyjson_val *v, yyjson_val *lookup, struct qd
 	if (!err)
 		err = add_examples(c, negative, &ex);
 	if (!err && !ex.n)
-		err = qd_wrong(c, 400, "Wrong input: At least one positive or negative vector ID "
+		err = qd_wrong(c, 400,
+			       "Wrong input: At least one positive or negative vector ID "
 			       "required");
 	if (!err)
 		err = look_up(c, lookup, &ex);
@@ -380,7 +384,8 @@ static int add_pairs(struct qd_call *c, yyjson_val *pairs, struct examples *ex)
 		yyjson_val *negative = qd_member(pair, "negative");
 
 		if (!positive || !negative)
-			return qd_format_error(c, "context: expected pairs of positive and negative");
+			return qd_format_error(c,
+					       "context: expected pairs of positive and negative");
 		err = add_example(c, positive, ex);
 		if (!err)
 			err = add_example(c, negative, ex);

@@ -98,8 +98,10 @@ static int operands_of(struct qd_call *c, yyjson_val *v, struct sl_filter *f)
 		return -ENOMEM;
 	while ((item = qd_many_at(v, &iter)))
 		if (!operand_of(item, &operands[n++]))
-			return qd_format_error(c, "match of \"%.100s\": expected a string, an integer "
-					       "or a boolean", f->path);
+			return qd_format_error(c,
+					       "match of \"%.100s\": expected a string, an integer "
+					       "or a boolean",
+					       f->path);
 	f->operands = operands;
 	f->operand_n = n;
 	return 0;
@@ -182,9 +184,9 @@ static int match(struct qd_call *c, yyjson_val *m, const char *path, struct sl_f
 		return -ENOMEM;
 	*ret = f;
 	if ((v = qd_member(m, "value")))
-		return yyjson_is_ctn(v) ? qd_format_error(c, "match of \"%.100s\": expected one value",
-							  path)
-					: operands_of(c, v, f);
+		return yyjson_is_ctn(v)
+			       ? qd_format_error(c, "match of \"%.100s\": expected one value", path)
+			       : operands_of(c, v, f);
 	if ((v = qd_member(m, "any")))
 		return operands_of(c, v, f);
 	if ((v = qd_member(m, "except"))) {
@@ -201,8 +203,10 @@ static int match(struct qd_call *c, yyjson_val *m, const char *path, struct sl_f
 		return match_substring(c, v, f);
 	if ((v = qd_member(m, "prefix")))
 		return match_prefix(c, v, f);
-	return qd_format_error(c, "match of \"%.100s\": none of value, any, except, text, text_any, "
-			       "phrase, prefix, substring", path);
+	return qd_format_error(c,
+			       "match of \"%.100s\": none of value, any, except, text, text_any, "
+			       "phrase, prefix, substring",
+			       path);
 }
 
 /* ---- ranges ----------------------------------------------------------------------------- */
@@ -218,8 +222,10 @@ static int bound(struct qd_call *c, yyjson_val *v, const char *path, struct sl_o
 		*ret = (struct sl_operand){.type = SL_VALUE_DATE, .date = us};
 		return 0;
 	}
-	return qd_format_error(c, "range of \"%.100s\": expected numbers, or dates such as "
-			       "2024-02-29T12:00:00Z", path);
+	return qd_format_error(c,
+			       "range of \"%.100s\": expected numbers, or dates such as "
+			       "2024-02-29T12:00:00Z",
+			       path);
 }
 
 static int range(struct qd_call *c, yyjson_val *m, const char *path, struct sl_filter **ret)
@@ -228,7 +234,9 @@ static int range(struct qd_call *c, yyjson_val *m, const char *path, struct sl_f
 	static const struct {
 		const char *name;
 		bool high, open;
-	} bounds[] = {{"gt", false, true}, {"gte", false, false}, {"lt", true, true},
+	} bounds[] = {{"gt", false, true},
+		      {"gte", false, false},
+		      {"lt", true, true},
 		      {"lte", true, false}};
 	int err = 0;
 
@@ -281,8 +289,10 @@ static int place(struct qd_call *c, yyjson_val *v, const char *path, struct sl_p
 	yyjson_val *lat = yyjson_obj_get(v, "lat"), *lon = yyjson_obj_get(v, "lon");
 
 	if (!yyjson_is_num(lat) || !yyjson_is_num(lon))
-		return qd_format_error(c, "condition on \"%.100s\": expected a place such as "
-				       "{\"lon\": 13.4, \"lat\": 52.5}", path);
+		return qd_format_error(c,
+				       "condition on \"%.100s\": expected a place such as "
+				       "{\"lon\": 13.4, \"lat\": 52.5}",
+				       path);
 	*ret = (struct sl_place){yyjson_get_num(lat), yyjson_get_num(lon)};
 	return 0;
 }
@@ -322,8 +332,8 @@ static int geo_box(struct qd_call *c, yyjson_val *m, const char *path, struct sl
 static int ring(struct qd_call *c, yyjson_val *v, const char *path, struct sl_ring *ret)
 {
 	yyjson_val *points = yyjson_obj_get(v, "points"), *point;
-	struct sl_place *places = http_arena_array(&c->arena, struct sl_place,
-						   yyjson_arr_size(points));
+	struct sl_place *places =
+		http_arena_array(&c->arena, struct sl_place, yyjson_arr_size(points));
 	yyjson_arr_iter iter;
 	uint32_t n = 0;
 	int err = 0;
@@ -331,14 +341,18 @@ static int ring(struct qd_call *c, yyjson_val *v, const char *path, struct sl_ri
 	if (!places)
 		return -ENOMEM;
 	if (yyjson_arr_size(points) < 4)
-		return qd_format_error(c, "geo_polygon of \"%.100s\": a ring has at least 4 points, "
-				       "of which the last is the first", path);
+		return qd_format_error(c,
+				       "geo_polygon of \"%.100s\": a ring has at least 4 points, "
+				       "of which the last is the first",
+				       path);
 	yyjson_arr_iter_init(points, &iter);
 	while (!err && (point = yyjson_arr_iter_next(&iter)))
 		err = place(c, point, path, &places[n++]);
 	if (!err && memcmp(&places[0], &places[n - 1], sizeof(places[0])))
-		err = qd_format_error(c, "geo_polygon of \"%.100s\": the last point of a ring is not "
-				      "the first", path);
+		err = qd_format_error(c,
+				      "geo_polygon of \"%.100s\": the last point of a ring is not "
+				      "the first",
+				      path);
 	*ret = (struct sl_ring){places, n - 1};
 	return err;
 }
@@ -347,8 +361,8 @@ static int geo_polygon(struct qd_call *c, yyjson_val *m, const char *path, struc
 {
 	yyjson_val *holes = qd_member(m, "interiors"), *hole;
 	struct sl_filter *f = make(c, SL_FILTER_POLYGON, path);
-	struct sl_ring *rings = http_arena_array(&c->arena, struct sl_ring,
-						 1 + yyjson_arr_size(holes));
+	struct sl_ring *rings =
+		http_arena_array(&c->arena, struct sl_ring, 1 + yyjson_arr_size(holes));
 	yyjson_arr_iter iter;
 	uint32_t n = 1;
 	int err;
@@ -531,8 +545,8 @@ static int condition(struct reading *r, yyjson_val *v, struct sl_filter **ret)
 static int conditions(struct reading *r, yyjson_val *v, const struct sl_filter ***ret_of,
 		      uint32_t *ret_n)
 {
-	const struct sl_filter **of = http_arena_array(&r->c->arena, const struct sl_filter *,
-						       qd_many(v));
+	const struct sl_filter **of =
+		http_arena_array(&r->c->arena, const struct sl_filter *, qd_many(v));
 	yyjson_arr_iter iter = {0};
 	yyjson_val *item;
 	uint32_t n = 0;

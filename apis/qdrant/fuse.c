@@ -6,7 +6,7 @@
  * point, 1 / (k + its rank) of each list, ranks counting from 0; distribution-based fusion adds up
  * scores, each list's scaled so that three standard deviations around their mean become 0 to 1.
  * Maximal marginal relevance takes hits one by one, each the best of what is left when its likeness
- * to those taken is held against it. Hits stay with whoever holds them; what is answered are copies.
+ * to those taken is held against it. Hits stay with whoever holds them; copies are answered.
  *
  * Order of parts: points by key; scores of lists; fusing; likeness; diversifying.
  */
@@ -90,7 +90,8 @@ static void add_scores(struct table *t, const struct qd_query *q, bool smaller, 
 	for (uint32_t i = 0; i < q->n; i++) {
 		double score = width > 0 ? (q->hits[i].score - low) / width : 0.5;
 
-		table_find(t, &q->hits[i])->score += (float)(weight * (smaller ? 1 - score : score));
+		table_find(t, &q->hits[i])->score +=
+			(float)(weight * (smaller ? 1 - score : score));
 	}
 }
 
@@ -230,10 +231,10 @@ int qd_diversify(struct qd_call *c, struct qd_query *q)
 		hits[n++] = q->hits[best];
 		for (uint32_t i = 0; i < q->n; i++)
 			if (!candidates[i].taken && candidates[i].vector)
-				candidates[i].nearest = fmaxf(
-					candidates[i].nearest,
-					likeness(conf->metric, candidates[i].vector,
-						 candidates[best].vector, conf->dim));
+				candidates[i].nearest =
+					fmaxf(candidates[i].nearest,
+					      likeness(conf->metric, candidates[i].vector,
+						       candidates[best].vector, conf->dim));
 	}
 	q->hits = hits + sl_min(q->offset, n);
 	q->n = n - sl_min(q->offset, n);

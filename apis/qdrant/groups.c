@@ -3,7 +3,7 @@
  * Searches whose hits are put together by a value of theirs.
  *
  * Interface: qd_groups() of qdrant_pvt.h. The search is asked for more hits, four times as many
- * each time, until all groups that are wanted are full, or there are no more hits, or GROUPED_MAX of
+ * each time, until all groups that are wanted are full, there are no more hits, or GROUPED_MAX of
  * them. A hit with several values stands in several groups; groups are in the order of their first
  * hits.
  *
@@ -50,7 +50,8 @@ static int read_grouping(struct qd_call *c, struct grouping *ret)
 	if (!err)
 		err = qd_get_uint(c, c->body, "group_size", GROUP_SIZE_MAX, &size);
 	if (!err && (!limit || !size))
-		err = qd_wrong(c, 422, "Validation error in JSON body: [limit, group_size: must be 1 "
+		err = qd_wrong(c, 422,
+			       "Validation error in JSON body: [limit, group_size: must be 1 "
 			       "or larger]");
 	ret->c = c;
 	ret->limit = (uint32_t)limit;
@@ -75,8 +76,8 @@ static struct group *find_group(struct grouping *g, const struct sl_value *v)
 			return &g->groups[i];
 	if (g->n == g->limit)
 		return NULL;
-	g->groups[g->n] = (struct group){
-		.value = v, .hits = http_arena_array(&g->c->arena, uint32_t, g->size)};
+	g->groups[g->n] = (struct group){.value = v,
+					 .hits = http_arena_array(&g->c->arena, uint32_t, g->size)};
 	return &g->groups[g->n++];
 }
 
@@ -127,8 +128,7 @@ static int fill(struct grouping *g, const struct qd_query *q)
 
 /* ---- searching -------------------------------------------------------------------------- */
 
-static int search_once(struct grouping *g, enum qd_dialect dialect, uint32_t k,
-		       struct qd_query *q)
+static int search_once(struct grouping *g, enum qd_dialect dialect, uint32_t k, struct qd_query *q)
 {
 	int err = qd_query_parse(g->c, g->c->body, dialect, q);
 
@@ -189,9 +189,8 @@ static struct objects_key key_of(const struct sl_value *v)
 
 	switch (sl_value_type(v)) {
 	case SL_VALUE_INTEGER:
-		return sl_value_integer(v) >= 0
-			       ? objects_key_integer((uint64_t)sl_value_integer(v))
-			       : key;
+		return sl_value_integer(v) >= 0 ? objects_key_integer((uint64_t)sl_value_integer(v))
+						: key;
 	case SL_VALUE_UUID:
 		return objects_key_uuid(sl_value_uuid(v));
 	default:

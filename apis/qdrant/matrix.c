@@ -29,7 +29,8 @@ static int draw(struct qd_call *c, struct matrix *m, uint64_t *ret_limit)
 	if (!err)
 		err = qd_get_string(c, c->body, "using", &using);
 	if (!err && (sample < 2 || !*ret_limit))
-		err = qd_wrong(c, 422, "Validation error in JSON body: [sample: must be 2 or larger, "
+		err = qd_wrong(c, 422,
+			       "Validation error in JSON body: [sample: must be 2 or larger, "
 			       "limit: 1 or larger]");
 	if (!err)
 		err = qd_filter(c, qd_member(c->body, "filter"), &m->sample.q.filter);

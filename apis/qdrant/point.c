@@ -25,7 +25,8 @@ static int read_path_name(struct qd_call *c, const char *p, const char **ret_nam
 	const char *behind = quoted ? p + 1 + n : p + n;
 
 	if (quoted && *behind != '"')
-		return qd_wrong(c, 400, "Wrong input: in the path \"%.100s\" a quote is not closed", p);
+		return qd_wrong(c, 400, "Wrong input: in the path \"%.100s\" a quote is not closed",
+				p);
 	*ret_name = http_arena_text(&c->arena, quoted ? p + 1 : p, n);
 	if (!*ret_name)
 		return -ENOMEM;
@@ -97,7 +98,7 @@ static int select_payload(struct qd_call *c, yyjson_val *v, struct qd_select *re
 		return read_paths(c, list, ret);
 	}
 	return qd_format_error(c, "with_payload: expected true, false, a list of paths, include or "
-			       "exclude");
+				  "exclude");
 }
 
 static int select_vectors(struct qd_call *c, yyjson_val *v, struct qd_select *ret)

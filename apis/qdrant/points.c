@@ -48,8 +48,7 @@ static bool read_path_id(struct http_str s, struct objects_key *ret)
 	uint64_t v = 0;
 
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9' ||
-		    __builtin_mul_overflow(v, (uint64_t)10, &v) ||
+		if (s.p[i] < '0' || s.p[i] > '9' || __builtin_mul_overflow(v, (uint64_t)10, &v) ||
 		    __builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v))
 			return qd_id_text(s.p, s.n, ret);
 	}
@@ -89,7 +88,8 @@ static int read_scroll(struct qd_call *c, struct objects_scroll *ret, struct obj
 	int err = qd_get_uint(c, c->body, "limit", OBJECTS_LIMIT_MAX, &limit);
 
 	if (!err && !limit)
-		err = qd_wrong(c, 422, "Validation error in JSON body: [limit: value 0 invalid, must "
+		err = qd_wrong(c, 422,
+			       "Validation error in JSON body: [limit: value 0 invalid, must "
 			       "be 1 or larger]");
 	if (!err)
 		err = qd_filter(c, qd_member(c->body, "filter"), &ret->filter);
@@ -98,7 +98,8 @@ static int read_scroll(struct qd_call *c, struct objects_scroll *ret, struct obj
 	if (!err && order_by)
 		err = qd_order(c, order_by, order);
 	if (!err && order_by && offset)
-		err = qd_wrong(c, 400, "Wrong input: Cannot use an `offset` when using `order_by`. "
+		err = qd_wrong(c, 400,
+			       "Wrong input: Cannot use an `offset` when using `order_by`. "
 			       "The alternative for paging is to use `order_by.start_from` and a "
 			       "filter to exclude the IDs that you've already seen for the "
 			       "`order_by.start_from` value");
@@ -179,8 +180,10 @@ int qd_points_scroll(struct qd_call *c)
 	scroll.with_objects = qd_selects(&select) || scroll.order;
 	err = objects_scroll(c->o, c->name, &scroll, &list, c->deadline);
 	if (err == -ENOENT && scroll.order)
-		return qd_wrong(c, 400, "Wrong input: No range index for `order_by` key: `%.100s`. "
-				"Please create one to use `order_by`.", order.path);
+		return qd_wrong(c, 400,
+				"Wrong input: No range index for `order_by` key: `%.100s`. "
+				"Please create one to use `order_by`.",
+				order.path);
 	if (err)
 		return err;
 	put_list(c, &list, &select, scroll.order);

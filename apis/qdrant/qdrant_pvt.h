@@ -50,9 +50,9 @@ enum qd_need {
 	QD_COLLECTION_BODY = QD_BODY | QD_COLLECTION
 };
 
-/* Answers @rq by @fn, which writes the "result", or sends a response of its own and says c->sent. */
-int qd_serve(struct http_request *rq, struct http_response *rs, int64_t deadline,
-	     enum qd_need need, int (*fn)(struct qd_call *c));
+/* Answers @rq by @fn, which writes the "result", or fills in @rs itself and says c->sent. */
+int qd_serve(struct http_request *rq, struct http_response *rs, int64_t deadline, enum qd_need need,
+	     int (*fn)(struct qd_call *c));
 
 /* ---- what is wrong ---------------------------------------------------------------------- */
 
@@ -79,8 +79,7 @@ int qd_fault(struct qd_call *c, enum objects_fault fault, const struct objects_v
 /* ---- members of JSON -------------------------------------------------------------------- */
 
 /* Of a member that may be missing or null, in which case *ret is left as it is. */
-int qd_get_uint(struct qd_call *c, yyjson_val *map, const char *name, uint64_t max,
-		uint64_t *ret);
+int qd_get_uint(struct qd_call *c, yyjson_val *map, const char *name, uint64_t max, uint64_t *ret);
 int qd_get_bool(struct qd_call *c, yyjson_val *map, const char *name, bool *ret);
 int qd_get_number(struct qd_call *c, yyjson_val *map, const char *name, double *ret);
 int qd_get_string(struct qd_call *c, yyjson_val *map, const char *name, const char **ret);

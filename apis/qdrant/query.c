@@ -42,7 +42,8 @@ static int read_common(struct qd_call *c, yyjson_val *body, struct qd_query *ret
 	int err = qd_get_uint(c, body, "limit", QD_LIMIT_MAX, &limit);
 
 	if (!err && !limit)
-		err = qd_wrong(c, 422, "Validation error in JSON body: [limit: value 0 invalid, must "
+		err = qd_wrong(c, 422,
+			       "Validation error in JSON body: [limit: value 0 invalid, must "
 			       "be 1 or larger]");
 	if (!err)
 		err = qd_get_uint(c, body, "offset", OFFSET_MAX, &offset);
@@ -88,7 +89,8 @@ static int read_nearest(struct qd_call *c, yyjson_val *v, yyjson_val *lookup, st
 	if (!err)
 		err = qd_get_uint(c, mmr, "candidates_limit", 16384, &candidates);
 	if (!err && !(ret->diversity >= 0 && ret->diversity <= 1))
-		err = qd_wrong(c, 422, "Validation error in JSON body: [diversity: must be from 0 to 1]");
+		err = qd_wrong(c, 422,
+			       "Validation error in JSON body: [diversity: must be from 0 to 1]");
 	if (!err)
 		err = qd_nearest(c, yyjson_obj_get(v, "nearest"), lookup, ret);
 	ret->q.k = (uint32_t)sl_max(candidates, (uint64_t)ret->limit + ret->offset);
@@ -113,7 +115,8 @@ static int read_rrf(struct qd_call *c, yyjson_val *v, yyjson_val *lookup, struct
 
 	ret->kind = QD_RRF;
 	if (!err && !k)
-		err = qd_wrong(c, 422, "Validation error in JSON body: [k: value 0 invalid, must be 1 "
+		err = qd_wrong(c, 422,
+			       "Validation error in JSON body: [k: value 0 invalid, must be 1 "
 			       "or larger]");
 	ret->rrf_k = (double)k;
 	return err || !weights ? err : qd_vector(c, weights, &ret->weights, &ret->weights_n);
@@ -131,8 +134,7 @@ static int read_recommend(struct qd_call *c, yyjson_val *v, yyjson_val *lookup,
 	return qd_recommend(c, yyjson_obj_get(v, "recommend"), lookup, ret);
 }
 
-static int read_discover(struct qd_call *c, yyjson_val *v, yyjson_val *lookup,
-			 struct qd_query *ret)
+static int read_discover(struct qd_call *c, yyjson_val *v, yyjson_val *lookup, struct qd_query *ret)
 {
 	return qd_discover(c, yyjson_obj_get(v, "discover"), lookup, ret);
 }
@@ -150,14 +152,10 @@ static const struct {
 	int (*read)(struct qd_call *c, yyjson_val *v, yyjson_val *lookup, struct qd_query *ret);
 	bool vectors;
 } queries[] = {
-	{"nearest", read_nearest, true},
-	{"recommend", read_recommend, true},
-	{"discover", read_discover, true},
-	{"context", qd_discover, true},
-	{"order_by", read_order, false},
-	{"fusion", read_fusion, false},
-	{"rrf", read_rrf, false},
-	{"sample", read_sample, false},
+	{"nearest", read_nearest, true},   {"recommend", read_recommend, true},
+	{"discover", read_discover, true}, {"context", qd_discover, true},
+	{"order_by", read_order, false},   {"fusion", read_fusion, false},
+	{"rrf", read_rrf, false},	   {"sample", read_sample, false},
 };
 
 static int unknown_query(struct qd_call *c, yyjson_val *v)
@@ -165,11 +163,12 @@ static int unknown_query(struct qd_call *c, yyjson_val *v)
 	if (yyjson_obj_get(v, "indices"))
 		return qd_wrong(c, 400, "Wrong input: sparse vectors are not supported");
 	if (yyjson_obj_get(v, "formula") || yyjson_obj_get(v, "relevance_feedback"))
-		return qd_wrong(c, 400, "Wrong input: queries by formula or feedback are not supported");
+		return qd_wrong(c, 400,
+				"Wrong input: queries by formula or feedback are not supported");
 	if (yyjson_obj_get(v, "text") || yyjson_obj_get(v, "image"))
 		return qd_wrong(c, 400, "Wrong input: inference is not supported: send vectors");
 	return qd_format_error(c, "query: expected a vector, a point ID, or one of nearest, "
-			       "recommend, discover, context, order_by, fusion, rrf, sample");
+				  "recommend, discover, context, order_by, fusion, rrf, sample");
 }
 
 static int read_query(struct qd_call *c, yyjson_val *v, yyjson_val *lookup, struct qd_query *ret)
@@ -229,7 +228,8 @@ static int parse_query(struct qd_call *c, yyjson_val *body, struct qd_query *ret
 	if (err)
 		return err;
 	if (ret->prefetch_n && !query)
-		return qd_wrong(c, 400, "Bad request: A query is needed to merge the prefetches. Can't "
+		return qd_wrong(c, 400,
+				"Bad request: A query is needed to merge the prefetches. Can't "
 				"have prefetches without defining a query.");
 	if (!ret->prefetch_n && (ret->kind == QD_RRF || ret->kind == QD_DBSF))
 		return qd_wrong(c, 400, "Bad request: fusion needs prefetches to fuse");

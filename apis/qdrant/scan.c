@@ -62,8 +62,8 @@ static int refill(struct qd_scan *s)
 		return err;
 	sl_fiber_yield(s->c->deadline);
 	while (s->n < s->room) {
-		ssize_t got = http_body_read(s->c->rq, s->window + s->n, s->room - s->n,
-					     s->c->deadline);
+		ssize_t got =
+			http_body_read(s->c->rq, s->window + s->n, s->room - s->n, s->c->deadline);
 
 		if (got < 0)
 			return (int)got;

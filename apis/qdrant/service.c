@@ -104,9 +104,8 @@ int qd_collection_cluster(struct qd_call *c)
 
 int qd_optimizations(struct qd_call *c)
 {
-	static const char none[] =
-		"{\"summary\":{\"queued_optimizations\":0,\"queued_segments\":0,"
-		"\"queued_points\":0,\"idle_segments\":1},\"running\":[]}";
+	static const char none[] = "{\"summary\":{\"queued_optimizations\":0,\"queued_segments\":0,"
+				   "\"queued_points\":0,\"idle_segments\":1},\"running\":[]}";
 
 	http_json_raw(&c->j, none, sizeof(none) - 1);
 	return 0;

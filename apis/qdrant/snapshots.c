@@ -141,7 +141,8 @@ int qd_snapshot_recover(struct qd_call *c)
 		return err;
 	if (!location || strncmp(location, scheme, sizeof(scheme) - 1) ||
 	    location[sizeof(scheme) - 1] != '/')
-		return qd_wrong(c, 400, "Wrong input: location: expected file:///PATH on the server: "
+		return qd_wrong(c, 400,
+				"Wrong input: location: expected file:///PATH on the server: "
 				"upload others by .../snapshots/upload");
 	return restore(c, AT_FDCWD, location + sizeof(scheme) - 1);
 }

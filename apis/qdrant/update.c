@@ -238,8 +238,8 @@ static int change_vectors(void *arg, const struct sl_object *old, struct sl_obje
 		err = err == -ENOENT ? 0 : err;
 	}
 	for (uint32_t i = 0; !err && i < v->n; i++)
-		err = sl_object_put_vector(b, v->vectors[i].name, SL_VECTOR_F32,
-					   v->vectors[i].data, v->vectors[i].dim);
+		err = sl_object_put_vector(b, v->vectors[i].name, SL_VECTOR_F32, v->vectors[i].data,
+					   v->vectors[i].dim);
 	return err;
 }
 
@@ -250,8 +250,10 @@ static int read_new_vector(struct qd_call *c, const char *name, yyjson_val *v,
 	if (!qd_vector_conf(c->collection, name))
 		return qd_fault(c, OBJECTS_UNKNOWN_VECTOR, NULL, name, 0);
 	if (!yyjson_is_arr(v) || yyjson_is_arr(yyjson_arr_get_first(v)))
-		return qd_wrong(c, 400, "Wrong input: vector \"%.100s\" is not a list of numbers: "
-				"sparse vectors and multivectors are not supported", name);
+		return qd_wrong(c, 400,
+				"Wrong input: vector \"%.100s\" is not a list of numbers: "
+				"sparse vectors and multivectors are not supported",
+				name);
 	return qd_vector(c, v, &ret->data, &ret->dim);
 }
 
@@ -336,10 +338,10 @@ static int delete_points(struct qd_call *c, yyjson_val *body, uint64_t *ret_vers
 /* ---- handlers --------------------------------------------------------------------------- */
 
 static int answer(struct qd_call *c,
-		  int (*write)(struct qd_call *c, yyjson_val *body, uint64_t *ret_version))
+		  int (*carry_out)(struct qd_call *c, yyjson_val *body, uint64_t *ret_version))
 {
 	uint64_t version = 0;
-	int err = write(c, c->body, &version);
+	int err = carry_out(c, c->body, &version);
 
 	if (!err)
 		qd_put_written(c, version);
@@ -385,7 +387,7 @@ int qd_vectors_delete(struct qd_call *c)
 
 static const struct {
 	const char *name;
-	int (*write)(struct qd_call *c, yyjson_val *body, uint64_t *ret_version);
+	int (*carry_out)(struct qd_call *c, yyjson_val *body, uint64_t *ret_version);
 } operations[] = {
 	{"upsert", qd_upsert},
 	{"delete", delete_points},
@@ -406,7 +408,7 @@ static int write_operation(struct qd_call *c, yyjson_val *v)
 
 		if (!body)
 			continue;
-		err = operations[i].write(c, body, &version);
+		err = operations[i].carry_out(c, body, &version);
 		if (!err)
 			qd_put_written(c, version);
 		return err;

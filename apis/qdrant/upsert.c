@@ -77,11 +77,15 @@ static int check_vectors(struct qd_call *c, yyjson_val *v)
 		yyjson_val *one = yyjson_obj_iter_get_val(name);
 
 		if (yyjson_is_obj(one))
-			return qd_wrong(c, 400, "Wrong input: sparse vectors and inference are not "
-					"supported: vector \"%.100s\"", yyjson_get_str(name));
+			return qd_wrong(c, 400,
+					"Wrong input: sparse vectors and inference are not "
+					"supported: vector \"%.100s\"",
+					yyjson_get_str(name));
 		if (yyjson_is_arr(yyjson_arr_get_first(one)))
-			return qd_wrong(c, 400, "Wrong input: multivectors are not supported: vector "
-					"\"%.100s\"", yyjson_get_str(name));
+			return qd_wrong(c, 400,
+					"Wrong input: multivectors are not supported: vector "
+					"\"%.100s\"",
+					yyjson_get_str(name));
 	}
 	return 0;
 }
@@ -115,8 +119,8 @@ static int add_point(struct upsert *u, yyjson_val *v)
 	if (err)
 		return err;
 	if (n > HTTP_ARENA_PIECE_MAX)
-		return qd_wrong(c, 413, "Payload error: a point of %zu bytes: at most 16 MiB are taken",
-				n);
+		return qd_wrong(c, 413,
+				"Payload error: a point of %zu bytes: at most 16 MiB are taken", n);
 	buf = http_arena_alloc(&c->arena, n, SL_OBJECT_ALIGN);
 	err = buf ? sl_object_build(u->builder, buf, n) : -ENOMEM;
 	if (!err)
@@ -314,7 +318,8 @@ static int open_vectors(struct upsert *u, struct qd_scan *from, struct columns *
 		struct column *col = &cols->vectors[cols->vectors_n];
 
 		if (cols->vectors_n == COLUMNS_MAX)
-			return qd_wrong(u->c, 400, "Wrong input: more than %d vectors", COLUMNS_MAX);
+			return qd_wrong(u->c, 400, "Wrong input: more than %d vectors",
+					COLUMNS_MAX);
 		c = qd_scan_member(from, &first, col->name, sizeof(col->name));
 		if (c <= 0)
 			break;
@@ -404,7 +409,8 @@ static int join_item(struct upsert *u, struct joined *to, const char *before, st
 
 static int short_column(struct upsert *u)
 {
-	return qd_wrong(u->c, 400, "Wrong input: batch: ids, vectors and payloads are not equally many");
+	return qd_wrong(u->c, 400,
+			"Wrong input: batch: ids, vectors and payloads are not equally many");
 }
 
 static int join_vectors(struct upsert *u, struct joined *to, struct columns *cols)
@@ -418,8 +424,8 @@ static int join_vectors(struct upsert *u, struct joined *to, struct columns *col
 				err = join_text(u, to, cols->vectors[i].name);
 		}
 		if (!err)
-			err = join_item(u, to, cols->named ? "\":" : ",\"vector\":",
-					&cols->vectors[i]);
+			err = join_item(u, to,
+					cols->named ? "\":" : ",\"vector\":", &cols->vectors[i]);
 		if (!err)
 			return short_column(u);
 		err = sl_min(err, 0);

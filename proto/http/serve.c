@@ -11,6 +11,7 @@
  * Order of parts: the connection; refusing; answering; serving.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -123,6 +124,21 @@ static int no_route(struct http_request *rq, struct http_response *rs, uint32_t 
 	return http_response_field(rs, "Allow", allow);
 }
 
+enum { KEY_BYTES_MAX = 512 };
+
+/* Qdrant's clients send their key in a field of its own: as Authorization would have it. */
+static struct http_str key_field(const struct http_request *rq, char ret_bearer[KEY_BYTES_MAX])
+{
+	struct http_str key;
+	int n;
+
+	if (!http_request_field(rq, "api-key", &key))
+		return (struct http_str){0};
+	n = snprintf(ret_bearer, KEY_BYTES_MAX, "Bearer %.*s", (int)sl_min(key.n, (size_t)INT_MAX),
+		     key.p);
+	return n < KEY_BYTES_MAX ? (struct http_str){ret_bearer, (size_t)n} : (struct http_str){0};
+}
+
 /* Whether the key that came with @rq is good for @route. Return: 0; 1: @rs refuses; -errno. */
 static int check_key(struct http_request *rq, struct http_response *rs,
 		     const struct http_route *route)
@@ -130,12 +146,14 @@ static int check_key(struct http_request *rq, struct http_response *rs,
 	uint32_t scope = route->flags & HTTP_ROUTE_ADMIN   ? SL_SCOPE_ADMIN
 			 : route->flags & HTTP_ROUTE_WRITE ? SL_SCOPE_WRITE
 							   : SL_SCOPE_READ;
+	char bearer[KEY_BYTES_MAX];
 	struct http_str v = {0};
 	int err;
 
 	if (!rq->server->keys || route->flags & HTTP_ROUTE_OPEN)
 		return 0;
-	http_request_field(rq, "Authorization", &v);
+	if (!http_request_field(rq, "Authorization", &v))
+		v = key_field(rq, bearer);
 	err = sl_keys_check(rq->server->keys, v.p, v.n, scope, rq->key);
 	if (!err)
 		return 0;

@@ -2,9 +2,9 @@
 """A sluiced is killed by -9 again and again while clients put, change and delete points.
 
 Each client has ids of its own and notes what was answered. After each start every point must be as
-its client knows it: what was acknowledged is there, vector and payload, what was deleted is not, and
-a request that had no answer has happened or has not. Then searches must find the points that are
-there by their own vectors as well as before. SLUICE_SEED repeats the draws.
+its client knows it: what was acknowledged is there, vector and payload, what was deleted is not,
+and a request that had no answer has happened or has not. Then searches must find the points that
+are there by their own vectors as well as before. SLUICE_SEED repeats the draws.
 """
 import http.client
 import json

@@ -107,7 +107,8 @@ def points_come_back_as_they_were_put(d):
 def duplicates_and_modes(d):
     c = client(d)
     make(c, "modes", 3)
-    c.upsert("modes", [m.PointStruct(id=9, vector=vector(1), payload={"turn": t}) for t in range(3)])
+    c.upsert("modes", [m.PointStruct(id=9, vector=vector(1), payload={"turn": t})
+                       for t in range(3)])
     assert c.retrieve("modes", [9])[0].payload == {"turn": 2}
     new = [m.PointStruct(id=i, vector=vector(i), payload={"new": i}) for i in (2, 10)]
     c.upsert("modes", new, update_mode=m.UpdateMode.INSERT_ONLY)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The input as JSON that Qdrant's API is sent: read value by value, where a parser of the whole must
- * agree; and as a filter, which is refused, or may be asked of an object.
+ * The input as JSON that Qdrant's API is sent: read value by value, where a parser of the whole
+ * must agree; and as a filter, which is refused, or may be asked of an object.
  */
 #include <stdlib.h>
 #include <string.h>

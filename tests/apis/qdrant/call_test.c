@@ -11,8 +11,7 @@
 /* ---- envelopes -------------------------------------------------------------------------- */
 
 #define NONE "{\"result\":{\"collections\":[]},\"status\":\"ok\",\"time\":"
-#define MISSING                                                                                    \
-	"{\"status\":{\"error\":\"Not found: Collection `none` doesn't exist!\"},\"time\":"
+#define MISSING "{\"status\":{\"error\":\"Not found: Collection `none` doesn't exist!\"},\"time\":"
 
 static void see_envelopes(struct web *w)
 {
@@ -40,8 +39,15 @@ TEST(answers_and_errors_stand_in_envelopes)
 
 static void send_broken_bodies(struct web *w)
 {
-	static const char *const broken[] = {"{", "[]", "7", "{\"a\":1,}", "{\"a\":1}}", "nul",
-					     "{\"a\":1e999}", "{\"a\":NaN}", "{\"a\":\"\xff\"}"};
+	static const char *const broken[] = {"{",
+					     "[]",
+					     "7",
+					     "{\"a\":1,}",
+					     "{\"a\":1}}",
+					     "nul",
+					     "{\"a\":1e999}",
+					     "{\"a\":NaN}",
+					     "{\"a\":\"\xff\"}"};
 
 	qdrant_kit_create(w, "c");
 	for (size_t i = 0; i < SL_ARRAY_SIZE(broken); i++) {
@@ -88,7 +94,8 @@ static void ask_service(struct web *w)
 	EXPECT_NOT_NULL(strstr(a.body, "\"title\":\"qdrant"));
 	EXPECT_NOT_NULL(strstr(a.body, "\"version\":\"1."));
 	web_answer_done(&a);
-	EXPECT_EQ(200, web_ask(w, "GET / HTTP/1.1\r\nHost: h\r\nAccept: text/html,*/*\r\n\r\n", &a));
+	EXPECT_EQ(200,
+		  web_ask(w, "GET / HTTP/1.1\r\nHost: h\r\nAccept: text/html,*/*\r\n\r\n", &a));
 	EXPECT_NOT_NULL(strstr(a.head, "text/html"));
 	web_answer_done(&a);
 	qdrant_kit_expect(w, "GET", "/cluster", "", "{\"status\":\"disabled\"}");

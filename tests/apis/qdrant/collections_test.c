@@ -22,9 +22,10 @@ static void make_collections(struct web *w)
 	qdrant_kit_expect(w, "DELETE", "/collections/a", "", "true");
 	qdrant_kit_expect(w, "DELETE", "/collections/a", "", "false");
 	qdrant_kit_fill(w, "b", 5);
-	qdrant_kit_expect_part(w, "GET", "/collections/b", "",
-			       "{\"status\":\"green\",\"optimizer_status\":\"ok\",\"points_count\":5,"
-			       "\"vectors_count\":5,");
+	qdrant_kit_expect_part(
+		w, "GET", "/collections/b", "",
+		"{\"status\":\"green\",\"optimizer_status\":\"ok\",\"points_count\":5,"
+		"\"vectors_count\":5,");
 }
 
 static void see_collections_again(struct web *w)
@@ -44,11 +45,12 @@ TEST(collections_come_and_go)
 
 static void configure(struct web *w)
 {
-	qdrant_kit_expect(w, "PUT", "/collections/c",
-			  "{\"vectors\":{\"a\":{\"size\":4,\"distance\":\"Cosine\",\"on_disk\":true},"
-			  "\"b\":{\"size\":3,\"distance\":\"Dot\",\"datatype\":\"float16\"}},"
-			  "\"hnsw_config\":{\"m\":32},\"metadata\":{\"k\":[1]}}",
-			  "true");
+	qdrant_kit_expect(
+		w, "PUT", "/collections/c",
+		"{\"vectors\":{\"a\":{\"size\":4,\"distance\":\"Cosine\",\"on_disk\":true},"
+		"\"b\":{\"size\":3,\"distance\":\"Dot\",\"datatype\":\"float16\"}},"
+		"\"hnsw_config\":{\"m\":32},\"metadata\":{\"k\":[1]}}",
+		"true");
 	qdrant_kit_expect_part(w, "GET", "/collections/c", "",
 			       "\"vectors\":{\"a\":{\"size\":4,\"distance\":\"Cosine\","
 			       "\"on_disk\":true},\"b\":{\"size\":3,\"distance\":\"Dot\","

@@ -17,7 +17,8 @@
 static const char points[] =
 	"{\"points\":["
 	"{\"id\":1,\"vector\":[0,1],\"payload\":{\"n\":1,\"city\":\"Berlin\",\"ok\":true,"
-	"\"tags\":[\"a\",\"b\"],\"at\":{\"lat\":52.5,\"lon\":13.4},\"day\":\"2024-01-01T00:00:00Z\","
+	"\"tags\":[\"a\",\"b\"],\"at\":{\"lat\":52.5,\"lon\":13.4},"
+	"\"day\":\"2024-01-01T00:00:00Z\","
 	"\"say\":\"The quick brown fox\",\"sub\":{\"x\":1},"
 	"\"list\":[{\"k\":1,\"v\":\"p\"},{\"k\":2,\"v\":\"q\"}]}},"
 	"{\"id\":2,\"vector\":[0,2],\"payload\":{\"n\":2.5,\"city\":\"Paris\",\"ok\":false,"
@@ -55,11 +56,12 @@ static const struct {
 	{MUST(VALUE("city", "\"Berlin\"") "," VALUE("ok", "false")), ""},
 	{"{\"should\":[" VALUE("city", "\"Berlin\"") "," VALUE("ok", "false") "]}", "12"},
 	{"{\"must_not\":[" VALUE("city", "\"Berlin\"") "]}", "235U"},
-	{"{\"min_should\":{\"min_count\":2,\"conditions\":[" VALUE("n", "1") ","
-	 VALUE("ok", "true") "," VALUE("tags", "\"b\"") "]}}", "1"},
+	{"{\"min_should\":{\"min_count\":2,\"conditions\":[" VALUE("n", "1") "," VALUE(
+		 "ok", "true") "," VALUE("tags", "\"b\"") "]}}",
+	 "1"},
 	{"{\"min_should\":{\"min_count\":0,\"conditions\":[" VALUE("n", "1") "]}}", "1235U"},
 	{"{\"min_should\":{\"min_count\":2,\"conditions\":[" VALUE("n", "1") "]}}", ""},
-	{MUST("{\"must_not\":[" VALUE("n", "1") "]}") , "235U"},
+	{MUST("{\"must_not\":[" VALUE("n", "1") "]}"), "235U"},
 	{MUST(KEY("city", "\"match\":{\"any\":[\"Paris\",\"Rom\"]}")), "2"},
 	{MUST(KEY("n", "\"match\":{\"any\":[1,7]}")), "1"},
 	{MUST(KEY("city", "\"match\":{\"any\":[]}")), ""},
@@ -76,14 +78,18 @@ static const struct {
 	{MUST(KEY("n", "\"range\":{\"gte\":0.5,\"gt\":null}")), "12"},
 	{MUST(KEY("day", "\"range\":{\"gte\":\"2024-01-15T00:00:00Z\"}")), "2"},
 	{MUST(KEY("at", "\"geo_radius\":{\"center\":{\"lat\":52.4,\"lon\":13.4},"
-		  "\"radius\":20000}")), "1"},
+			"\"radius\":20000}")),
+	 "1"},
 	{MUST(KEY("at", "\"geo_bounding_box\":{\"top_left\":{\"lat\":50,\"lon\":2},"
-		  "\"bottom_right\":{\"lat\":48,\"lon\":3}}")), "2"},
-	{MUST(KEY("at", "\"geo_polygon\":{\"exterior\":{\"points\":[{\"lat\":40,\"lon\":0},"
+			"\"bottom_right\":{\"lat\":48,\"lon\":3}}")),
+	 "2"},
+	{MUST(KEY("at",
+		  "\"geo_polygon\":{\"exterior\":{\"points\":[{\"lat\":40,\"lon\":0},"
 		  "{\"lat\":60,\"lon\":0},{\"lat\":60,\"lon\":20},{\"lat\":40,\"lon\":20},"
 		  "{\"lat\":40,\"lon\":0}]},\"interiors\":[{\"points\":[{\"lat\":48,\"lon\":2},"
 		  "{\"lat\":50,\"lon\":2},{\"lat\":50,\"lon\":3},{\"lat\":48,\"lon\":3},"
-		  "{\"lat\":48,\"lon\":2}]}]}")), "1"},
+		  "{\"lat\":48,\"lon\":2}]}]}")),
+	 "1"},
 	{MUST(KEY("tags", "\"values_count\":{\"gte\":2}")), "1"},
 	{MUST(KEY("tags", "\"values_count\":{\"lt\":2,\"gt\":0}")), "3"},
 	{MUST(KEY("tags", "\"values_count\":{\"lt\":0}")), ""},
@@ -94,8 +100,9 @@ static const struct {
 	{MUST("{\"has_id\":[2,\"" UUID "\",99]}"), "2U"},
 	{MUST("{\"has_id\":[]}"), ""},
 	{MUST("{\"has_vector\":\"\"}"), "123U"},
-	{MUST("{\"nested\":{\"key\":\"list\",\"filter\":{\"must\":[" VALUE("k", "1") ","
-	      VALUE("v", "\"q\"") "]}}}"), "2"},
+	{MUST("{\"nested\":{\"key\":\"list\",\"filter\":{\"must\":[" VALUE("k", "1") "," VALUE(
+		 "v", "\"q\"") "]}}}"),
+	 "2"},
 	{MUST(VALUE("none", "1")), ""},
 };
 
@@ -105,8 +112,8 @@ static void result_of(const char *ids, char *ret, size_t size)
 	size_t n = (size_t)snprintf(ret, size, "{\"points\":[");
 
 	for (const char *p = ids; *p; p++)
-		n += (size_t)snprintf(ret + n, size - n, *p == 'U' ? "%s{\"id\":\"" UUID "\"}"
-								   : "%s{\"id\":%.1s}",
+		n += (size_t)snprintf(ret + n, size - n,
+				      *p == 'U' ? "%s{\"id\":\"" UUID "\"}" : "%s{\"id\":%.1s}",
 				      p > ids ? "," : "", p);
 	snprintf(ret + n, size - n, "],\"next_page_offset\":null}");
 }
@@ -134,9 +141,9 @@ static void ask_without_indexes(struct web *w)
 
 static void ask_with_indexes(struct web *w)
 {
-	static const char *const indexes[][2] = {{"n", "float"},   {"city", "keyword"},
-						 {"ok", "bool"},   {"tags", "keyword"},
-						 {"at", "geo"},	   {"day", "datetime"},
+	static const char *const indexes[][2] = {{"n", "float"},      {"city", "keyword"},
+						 {"ok", "bool"},      {"tags", "keyword"},
+						 {"at", "geo"},	      {"day", "datetime"},
 						 {"sub.x", "integer"}};
 	char body[200];
 
@@ -166,11 +173,12 @@ static void ask_with_words(struct web *w)
 
 	put_points(w);
 	qdrant_kit_expect_part(w, "PUT", "/collections/c/index",
-			       "{\"field_name\":\"say\",\"field_schema\":\"text\"}", "operation_id");
+			       "{\"field_name\":\"say\",\"field_schema\":\"text\"}",
+			       "operation_id");
 	result_of("12", result, sizeof(result));
 	qdrant_kit_expect(w, "POST", "/collections/c/points/scroll",
-			  "{\"with_payload\":false,\"filter\":"
-			  MUST(KEY("say", "\"match\":{\"text\":\"brown THE\"}")) "}",
+			  "{\"with_payload\":false,\"filter\":" MUST(
+				  KEY("say", "\"match\":{\"text\":\"brown THE\"}")) "}",
 			  result);
 }
 
@@ -184,19 +192,34 @@ TEST(texts_are_words_where_there_is_an_index_of_words)
 static void ask_wrongly(struct web *w)
 {
 	static const char *const wrong[] = {
-		"7", "[]", "{\"most\":[]}", MUST("7"), MUST("{}{"), MUST(KEY("a", "\"b\":1")),
-		MUST("{\"match\":{\"value\":1}}"), MUST(KEY("a", "\"match\":{}")),
-		MUST(VALUE("a", "{}")), MUST(VALUE("a", "[1]")), MUST(VALUE("a", "null")),
-		MUST(KEY("a", "\"match\":{\"any\":[{}]}")), MUST(KEY("a", "\"match\":{\"text\":1}")),
-		MUST(KEY("a", "\"range\":{\"gt\":true}")), MUST(KEY("a", "\"range\":{\"gt\":\"x\"}")),
+		"7",
+		"[]",
+		"{\"most\":[]}",
+		MUST("7"),
+		MUST("{}{"),
+		MUST(KEY("a", "\"b\":1")),
+		MUST("{\"match\":{\"value\":1}}"),
+		MUST(KEY("a", "\"match\":{}")),
+		MUST(VALUE("a", "{}")),
+		MUST(VALUE("a", "[1]")),
+		MUST(VALUE("a", "null")),
+		MUST(KEY("a", "\"match\":{\"any\":[{}]}")),
+		MUST(KEY("a", "\"match\":{\"text\":1}")),
+		MUST(KEY("a", "\"range\":{\"gt\":true}")),
+		MUST(KEY("a", "\"range\":{\"gt\":\"x\"}")),
 		MUST(KEY("a", "\"geo_radius\":{\"center\":{},\"radius\":1}")),
 		MUST(KEY("a", "\"geo_radius\":{\"center\":{\"lat\":1,\"lon\":1}}")),
 		MUST(KEY("a", "\"geo_radius\":{\"center\":{\"lat\":100,\"lon\":1},\"radius\":1}")),
 		MUST(KEY("a", "\"geo_polygon\":{\"exterior\":{\"points\":[]}}")),
-		MUST(KEY("a", "\"values_count\":{\"gt\":-1}")), MUST("{\"has_id\":[-1]}"),
-		MUST("{\"has_id\":[\"no\"]}"), MUST("{\"has_id\":7}"), MUST("{\"has_vector\":7}"),
-		MUST("{\"is_null\":{}}"), MUST(KEY("a", "\"is_null\":1")),
-		MUST("{\"nested\":{\"key\":\"a\"}}"), MUST(VALUE("a[", "1")),
+		MUST(KEY("a", "\"values_count\":{\"gt\":-1}")),
+		MUST("{\"has_id\":[-1]}"),
+		MUST("{\"has_id\":[\"no\"]}"),
+		MUST("{\"has_id\":7}"),
+		MUST("{\"has_vector\":7}"),
+		MUST("{\"is_null\":{}}"),
+		MUST(KEY("a", "\"is_null\":1")),
+		MUST("{\"nested\":{\"key\":\"a\"}}"),
+		MUST(VALUE("a[", "1")),
 		"{\"min_should\":{\"min_count\":1}}",
 	};
 	char body[1000];

@@ -31,9 +31,11 @@ static void ask_for_groups(struct web *w)
 		char body[200];
 
 		snprintf(body, sizeof(body),
-			 "{\"%s\":[0,0],\"group_by\":\"g\",\"limit\":2,\"group_size\":2}", names[i]);
+			 "{\"%s\":[0,0],\"group_by\":\"g\",\"limit\":2,\"group_size\":2}",
+			 names[i]);
 		qdrant_kit_expect_part(w, "POST", paths[i], body, "\"score\":2.0}],\"id\":7}");
-		qdrant_kit_expect_part(w, "POST", paths[i], body, "\"score\":3.0}],\"id\":\"x\"}]}");
+		qdrant_kit_expect_part(w, "POST", paths[i], body,
+				       "\"score\":3.0}],\"id\":\"x\"}]}");
 	}
 	qdrant_kit_create(w, "d");
 	qdrant_kit_fill(w, "d", 9);
@@ -64,9 +66,10 @@ static void ask_for_matrix(struct web *w)
 	put_points(w);
 	qdrant_kit_expect_part(w, "POST", C "/points/search/matrix/pairs",
 			       "{\"sample\":6,\"limit\":1}", "{\"a\":1,\"b\":2,\"score\":1.0}");
-	qdrant_kit_expect_part(w, "POST", C "/points/search/matrix/offsets",
-			       "{\"sample\":2,\"limit\":1,\"filter\":{\"must\":[{\"has_id\":[1,6]}]}}",
-			       "\"scores\":[5.0,5.0],\"ids\":[");
+	qdrant_kit_expect_part(
+		w, "POST", C "/points/search/matrix/offsets",
+		"{\"sample\":2,\"limit\":1,\"filter\":{\"must\":[{\"has_id\":[1,6]}]}}",
+		"\"scores\":[5.0,5.0],\"ids\":[");
 	qdrant_kit_refused(w, "POST", C "/points/search/matrix/pairs", "{\"sample\":1}", 422,
 			   "sample");
 	qdrant_kit_refused(w, "POST", C "/points/search/matrix/pairs", "{\"using\":\"q\"}", 400,

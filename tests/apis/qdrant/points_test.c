@@ -58,8 +58,8 @@ static void select_parts(struct web *w)
 	} rows[] = {
 		{"\"with_payload\":false", ""},
 		{"\"with_payload\":true",
-		 ",\"payload\":{\"a\":{\"b\":1,\"c\":{\"d\":2}},\"l\":[{\"x\":1,\"y\":2},{\"x\":3}],"
-		 "\"q.r\":5,\"s\":\"t\"}"},
+		 ",\"payload\":{\"a\":{\"b\":1,\"c\":{\"d\":2}},"
+		 "\"l\":[{\"x\":1,\"y\":2},{\"x\":3}],\"q.r\":5,\"s\":\"t\"}"},
 		{"\"with_payload\":[\"s\",\"none\"]", ",\"payload\":{\"s\":\"t\"}"},
 		{"\"with_payload\":{\"include\":[\"a.c\",\"l[].x\"]}",
 		 ",\"payload\":{\"a\":{\"c\":{\"d\":2}},\"l\":[{\"x\":1},{\"x\":3}]}"},
@@ -71,7 +71,8 @@ static void select_parts(struct web *w)
 		 ",\"payload\":{\"a\":{\"b\":1,\"c\":{\"d\":2}}}"},
 		{"\"with_payload\":false,\"with_vector\":true",
 		 ",\"vector\":{\"u\":[1.0],\"v\":[2.0,3.0]}"},
-		{"\"with_payload\":false,\"with_vectors\":[\"v\"]", ",\"vector\":{\"v\":[2.0,3.0]}"},
+		{"\"with_payload\":false,\"with_vectors\":[\"v\"]",
+		 ",\"vector\":{\"v\":[2.0,3.0]}"},
 	};
 	char body[200], result[500];
 
@@ -93,8 +94,8 @@ static void select_parts(struct web *w)
 			   "with_payload");
 	qdrant_kit_refused(w, "POST", C "/points", "{\"ids\":[1],\"with_vector\":[7]}", 400,
 			   "with_vector");
-	qdrant_kit_refused(w, "POST", C "/points", "{\"ids\":[1],\"with_payload\":[\"\\\"a\"]}", 400,
-			   "quote");
+	qdrant_kit_refused(w, "POST", C "/points", "{\"ids\":[1],\"with_payload\":[\"\\\"a\"]}",
+			   400, "quote");
 }
 
 TEST(parts_of_points_are_selected)
@@ -119,7 +120,8 @@ static void scroll(struct web *w)
 			  "{\"points\":[],\"next_page_offset\":null}");
 	qdrant_kit_expect_part(w, "POST", SCROLL, "{}", "\"next_page_offset\":10}");
 	qdrant_kit_expect_part(w, "PUT", C "/index",
-			       "{\"field_name\":\"n\",\"field_schema\":\"integer\"}", "operation_id");
+			       "{\"field_name\":\"n\",\"field_schema\":\"integer\"}",
+			       "operation_id");
 	qdrant_kit_expect(w, "POST", SCROLL,
 			  IDS("\"limit\":2,\"order_by\":{\"key\":\"n\",\"direction\":\"desc\"}"),
 			  "{\"points\":[{\"id\":11,\"order_value\":11},"
@@ -151,8 +153,9 @@ static void count(struct web *w)
 	qdrant_kit_fill(w, "c", 7);
 	qdrant_kit_expect(w, "POST", C "/points/count", "{}", "{\"count\":7}");
 	qdrant_kit_refused(w, "POST", C "/points/count", "{\"exact\":1}", 400, "exact");
-	qdrant_kit_expect(w, "POST", C "/facet", "{\"key\":\"even\"}",
-			  "{\"hits\":[{\"value\":true,\"count\":4},{\"value\":false,\"count\":3}]}");
+	qdrant_kit_expect(
+		w, "POST", C "/facet", "{\"key\":\"even\"}",
+		"{\"hits\":[{\"value\":true,\"count\":4},{\"value\":false,\"count\":3}]}");
 	qdrant_kit_expect(w, "POST", C "/facet",
 			  "{\"key\":\"n\",\"limit\":1,\"filter\":{\"must\":[{\"key\":\"n\","
 			  "\"range\":{\"gt\":3}}]}}",

@@ -32,7 +32,7 @@ void qdrant_kit_refused(struct web *w, const char *method, const char *path, con
 /* The usual: a collection @name of two dimensions, compared by L2. */
 void qdrant_kit_create(struct web *w, const char *name);
 
-/* Points 0 to @n - 1 of it at (id, 0), with the payload {"n": id, "even": …, "text": "word id"}. */
+/* Points 0 to @n - 1 of it at (id, 0), with {"n": id, "even": …, "text": "word id"}. */
 void qdrant_kit_fill(struct web *w, const char *name, int n);
 
 #endif

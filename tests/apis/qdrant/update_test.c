@@ -76,10 +76,11 @@ static void change_vectors(struct web *w)
 			  "{\"vectors\":{\"u\":{\"size\":1,\"distance\":\"Dot\"},"
 			  "\"v\":{\"size\":2,\"distance\":\"Dot\"}}}",
 			  "true");
-	qdrant_kit_expect_part(w, "PUT", C "/points",
-			       "{\"points\":[{\"id\":1,\"vector\":{\"u\":[1]},\"payload\":{\"k\":1}},"
-			       "{\"id\":2,\"vector\":{\"v\":[1,2]}}]}",
-			       DONE);
+	qdrant_kit_expect_part(
+		w, "PUT", C "/points",
+		"{\"points\":[{\"id\":1,\"vector\":{\"u\":[1]},\"payload\":{\"k\":1}},"
+		"{\"id\":2,\"vector\":{\"v\":[1,2]}}]}",
+		DONE);
 	qdrant_kit_expect_part(w, "PUT", VECTORS,
 			       "{\"points\":[{\"id\":1,\"vector\":{\"v\":[3,4]}},"
 			       "{\"id\":2,\"vector\":{\"u\":[7],\"v\":[0,0]}}]}",
@@ -140,18 +141,19 @@ static void write_batches(struct web *w)
 
 	qdrant_kit_create(w, "c");
 	qdrant_kit_fill(w, "c", 3);
-	EXPECT_EQ(200, qdrant_kit_ask(w, "POST", C "/points/batch?wait=true",
-				      "{\"operations\":["
-				      "{\"upsert\":{\"points\":[{\"id\":7,\"vector\":[1,2]}]}},"
-				      "{\"upsert\":{\"batch\":{\"ids\":[8],\"vectors\":[[1,2]]}}},"
-				      "{\"set_payload\":{\"payload\":{\"x\":1},\"points\":[7]}},"
-				      "{\"overwrite_payload\":{\"payload\":{\"y\":1},\"points\":[1]}},"
-				      "{\"delete_payload\":{\"keys\":[\"n\"],\"points\":[2]}},"
-				      "{\"clear_payload\":{\"points\":[0]}},"
-				      "{\"update_vectors\":{\"points\":[{\"id\":7,\"vector\":[5,5]}]}},"
-				      "{\"delete_vectors\":{\"points\":[8],\"vector\":[\"\"]}},"
-				      "{\"delete\":{\"points\":[0]}}]}",
-				      &a));
+	EXPECT_EQ(200,
+		  qdrant_kit_ask(w, "POST", C "/points/batch?wait=true",
+				 "{\"operations\":["
+				 "{\"upsert\":{\"points\":[{\"id\":7,\"vector\":[1,2]}]}},"
+				 "{\"upsert\":{\"batch\":{\"ids\":[8],\"vectors\":[[1,2]]}}},"
+				 "{\"set_payload\":{\"payload\":{\"x\":1},\"points\":[7]}},"
+				 "{\"overwrite_payload\":{\"payload\":{\"y\":1},\"points\":[1]}},"
+				 "{\"delete_payload\":{\"keys\":[\"n\"],\"points\":[2]}},"
+				 "{\"clear_payload\":{\"points\":[0]}},"
+				 "{\"update_vectors\":{\"points\":[{\"id\":7,\"vector\":[5,5]}]}},"
+				 "{\"delete_vectors\":{\"points\":[8],\"vector\":[\"\"]}},"
+				 "{\"delete\":{\"points\":[0]}}]}",
+				 &a));
 	web_answer_done(&a);
 	qdrant_kit_expect(w, "POST", C "/points/scroll", "{\"with_vector\":true}",
 			  "{\"points\":["

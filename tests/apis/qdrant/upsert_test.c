@@ -62,8 +62,8 @@ static void put_columns(struct web *w)
 	qdrant_kit_refused(w, "PUT", "/collections/d/points",
 			   "{\"batch\":{\"ids\":[1],\"vectors\":[[1,1]],\"payloads\":[]}}", 400,
 			   "equally many");
-	qdrant_kit_refused(w, "PUT", "/collections/d/points",
-			   "{\"batch\":{\"vectors\":[[1,1]]}}", 400, "ids");
+	qdrant_kit_refused(w, "PUT", "/collections/d/points", "{\"batch\":{\"vectors\":[[1,1]]}}",
+			   400, "ids");
 	qdrant_kit_refused(w, "PUT", "/collections/d/points",
 			   "{\"batch\":{\"ids\":[1 2],\"vectors\":[[1,1]]}}", 400, "expected");
 	qdrant_kit_expect(w, "POST", "/collections/d/points/count", "{}", "{\"count\":2}");
@@ -135,15 +135,16 @@ static void refuse_all(struct web *w)
 
 	qdrant_kit_create(w, "c");
 	for (size_t i = 0; i < SL_ARRAY_SIZE(rows); i++) {
-		snprintf(body, sizeof(body),
-			 "{\"points\":[{\"id\":7,\"vector\":[1,2]},%s,{\"id\":9,\"vector\":[1,2]}]}",
-			 rows[i].point);
+		snprintf(
+			body, sizeof(body),
+			"{\"points\":[{\"id\":7,\"vector\":[1,2]},%s,{\"id\":9,\"vector\":[1,2]}]}",
+			rows[i].point);
 		qdrant_kit_refused(w, "PUT", C "/points", body, 400, rows[i].part);
 	}
 	COUNT(w, "0");
 	qdrant_kit_refused(w, "PUT", C "/points", "{\"points\":[]}", 400, "Empty update request");
-	qdrant_kit_refused(w, "PUT", C "/points", "{\"points\":[{\"id\":1,\"vector\":[1,2]}] 7}", 400,
-			   "at byte 36");
+	qdrant_kit_refused(w, "PUT", C "/points", "{\"points\":[{\"id\":1,\"vector\":[1,2]}] 7}",
+			   400, "at byte 36");
 	qdrant_kit_refused(w, "PUT", C "/points", "{\"points\":[{\"id\":1,\"vector\":[1,2]}]", 400,
 			   "expected");
 	COUNT(w, "0");

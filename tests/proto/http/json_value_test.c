@@ -40,8 +40,9 @@ TEST(values_of_all_types)
 	static const char blob[500];
 	static const char want[] =
 		"{\"a\":null,\"b\":true,\"c\":-7,\"d\":0.5,\"e\":\"\\\"\","
-		"\"f\":\"1970-01-01T00:00:00Z\",\"g\":\"f81d4fae-7dec-11d0-a765-00a0c91e6bf6\",\"h\":{\"lat\":1.5,\"lon\":2.5},"
-		"\"i\":\"c3VyZS4=\",\"j\":[1,{}],\"k\":\"AAAA";
+		"\"f\":\"1970-01-01T00:00:00Z\","
+		"\"g\":\"f81d4fae-7dec-11d0-a765-00a0c91e6bf6\","
+		"\"h\":{\"lat\":1.5,\"lon\":2.5},\"i\":\"c3VyZS4=\",\"j\":[1,{}],\"k\":\"AAAA";
 	struct http_json j;
 	uint32_t list, map;
 

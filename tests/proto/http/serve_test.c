@@ -655,6 +655,16 @@ static void show_keys(struct web *w)
 			web_answer_done(&a);
 		}
 	close(fd);
+	/* As Qdrant's clients send theirs. */
+	EXPECT_EQ(200, web_ask(w, "GET /write/a HTTP/1.1\r\nHost: h\r\napi-key: other\r\n\r\n",
+			       &a));
+	web_answer_done(&a);
+	EXPECT_EQ(403, web_ask(w, "GET /write/a HTTP/1.1\r\nHost: h\r\nApi-Key: secret\r\n\r\n",
+			       &a));
+	web_answer_done(&a);
+	EXPECT_EQ(401, web_ask(w, "GET /read/a HTTP/1.1\r\nHost: h\r\napi-key: nobody\r\n\r\n",
+			       &a));
+	web_answer_done(&a);
 	/* A body is not asked for from who may not send it. */
 	EXPECT_EQ(401, web_ask(w, "POST /hidden HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
 				  "Content-Length: 5\r\n\r\n", &a));
