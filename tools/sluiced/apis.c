@@ -9,6 +9,7 @@
 #include "apis/cache/cache.h"
 #include "apis/proxy/proxy.h"
 #include "apis/static/static.h"
+#include "apis/weaviate/weaviate.h"
 #include "daemon.h"
 #include "proto/http/route.h"
 
@@ -55,6 +56,11 @@ static void *proxy_arg(struct daemon *d)
 	return d->proxy;
 }
 
+static void *objects_arg(struct daemon *d)
+{
+	return d->objects;
+}
+
 /* ---- the table -------------------------------------------------------------------------- */
 
 static const struct {
@@ -65,6 +71,7 @@ static const struct {
 	void *(*arg)(struct daemon *d);
 } rows[] = {
 	{LISTENER_HTTP, "cache", http_cache_routes, &http_cache_routes_n, cache_arg},
+	{LISTENER_HTTP, "weaviate", weaviate_routes, &weaviate_routes_n, objects_arg},
 	{LISTENER_HTTP, "sluice", http_routes, &http_routes_n, own_arg},
 	{LISTENER_STATIC, "static", http_static_routes, &http_static_routes_n, static_arg},
 	{LISTENER_PROXY, "proxy", http_proxy_routes, &http_proxy_routes_n, proxy_arg},
