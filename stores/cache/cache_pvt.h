@@ -452,8 +452,8 @@ int shard_find(struct shard *s, const uint64_t hash[2], int64_t now_ms, struct s
  * @o: what the caller sees. @buf: the view's memory, whose references keep it. @node: in the order
  * of coming; @next: of its bucket. @text: key, tags and meta. @body: all of it, or NULL: it lies in
  * @file at @body_pos, with @sums of its blocks, of which those in @seen were verified and have been
- * in the page cache since, as was looked at last for all of them at @looked_at. @dead: no longer
- * found. @used: asked for since it was last passed over.
+ * in the page cache since, as was looked at last, for those in @looked, since @looked_at. @dead: no
+ * longer found. @used: asked for since it was last passed over.
  */
 struct view {
 	struct cache_object o;
@@ -467,7 +467,7 @@ struct view {
 	struct sl_file *file;
 	uint64_t body_pos;
 	const uint64_t *sums;
-	uint64_t *seen;
+	uint64_t *seen, *looked;
 	int64_t looked_at;
 	size_t memory;
 	uint8_t hits; /* told its home */
@@ -515,11 +515,13 @@ int view_load(struct cache *c, const struct place *at, const uint64_t hash[2],
 /* Verifies blocks of a large body that were not, or that left the page cache since. */
 int view_verify(struct view *w, uint64_t off, uint64_t len, int64_t deadline);
 
-/* Whether block @b of a large body was verified; and forgets that of those that left the cache. */
+/* Whether block @b of a large body was verified. */
 static inline bool view_has_seen(const struct view *w, uint64_t b)
 {
 	return w->seen[b / 64] >> b % 64 & 1;
 }
+
+/* Forgets that of those that left the page cache, as far as that was not looked at a moment ago. */
 void view_look(struct view *w, uint64_t first, uint64_t end);
 
 /* The sum of mapped memory; -EIO: some of it cannot be read. */
