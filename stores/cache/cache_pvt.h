@@ -486,9 +486,10 @@ int shard_find(struct shard *s, const uint64_t hash[2], int64_t now_ms, struct s
  * @o: what the caller sees. @head_at: from the object's beginning. @buf: the view's memory, whose
  * references keep it. @node: in the order of coming; @next: of its bucket. @text: key, tags and
  * meta. @body: all of it, or NULL: it lies in @file at @body_pos, with @sums of its blocks, of
- * which those in @seen were verified and have been in the page cache since, as was looked at last
- * for all of them at @looked_at. @dead: no longer found. @used: asked for since it was last passed
- * over. @direct: its file past the page cache, once it was opened; @no_direct: that does not work.
+ * which those in @seen were verified and have been in the page cache since, as was looked at last,
+ * for those in @looked, since @looked_at. @dead: no longer found. @used: asked for since it was last
+ * passed over. @direct: its file past the page cache, once it was opened; @no_direct: that does not
+ * work.
  */
 struct view {
 	struct cache_object o;
@@ -503,7 +504,7 @@ struct view {
 	struct sl_file *file;
 	uint64_t body_pos;
 	const uint64_t *sums;
-	uint64_t *seen;
+	uint64_t *seen, *looked;
 	struct sl_direct *direct;
 	int64_t looked_at;
 	size_t memory;
@@ -559,11 +560,13 @@ int view_verify(struct view *w, uint64_t off, uint64_t len, int64_t deadline);
 int direct_parts(struct view *w, uint64_t off, uint64_t len, struct sl_part *ret_parts,
 		 int64_t deadline);
 
-/* Whether block @b of a large body was verified; and forgets that of those that left the cache. */
+/* Whether block @b of a large body was verified. */
 static inline bool view_has_seen(const struct view *w, uint64_t b)
 {
 	return w->seen[b / 64] >> b % 64 & 1;
 }
+
+/* Forgets that of those that left the page cache, as far as that was not looked at a moment ago. */
 void view_look(struct view *w, uint64_t first, uint64_t end);
 
 /* The sum of mapped memory; -EIO: some of it cannot be read. */
