@@ -45,8 +45,6 @@ static int find_collection(struct qd_call *c, enum qd_need need)
 	if (!c->name)
 		return 0;
 	c->view = objects_view(c->o);
-	if (!c->view)
-		return -ENOMEM;
 	c->collection = objects_view_find(c->view, c->name);
 	if (!c->collection && need & QD_COLLECTION)
 		return qd_no_collection(c, c->name);

@@ -27,8 +27,6 @@ static int list(struct qd_call *c, const char *name,
 {
 	struct objects_view *view = objects_view(c->o);
 
-	if (!view)
-		return -ENOMEM;
 	http_json_open(&c->j, '{');
 	http_json_key(&c->j, name);
 	http_json_open(&c->j, '[');

@@ -83,6 +83,9 @@ static bool is_space(char c)
 	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
+/* What a zero byte is told as, since that number is the end. */
+enum { ZERO_BYTE = 0x100 };
+
 int qd_scan_peek(struct qd_scan *s)
 {
 	for (;;) {
@@ -91,7 +94,7 @@ int qd_scan_peek(struct qd_scan *s)
 		while (s->at < s->n && is_space(s->window[s->at]))
 			s->at++;
 		if (s->at < s->n)
-			return (unsigned char)s->window[s->at];
+			return s->window[s->at] ? (unsigned char)s->window[s->at] : ZERO_BYTE;
 		more = refill(s);
 		if (more <= 0)
 			return more;
@@ -111,7 +114,7 @@ int qd_scan_take(struct qd_scan *s, const char *any)
 
 	if (c < 0)
 		return c;
-	if (c && strchr(any, c)) {
+	if (c && c != ZERO_BYTE && strchr(any, c)) {
 		s->at++;
 		return c;
 	}
@@ -149,11 +152,25 @@ int qd_scan_item(struct qd_scan *s, bool *first)
 	return 1;
 }
 
+/* A name is taken as it is written, but must be one. */
+static int read_name(struct qd_scan *s, char *ret_name, size_t size)
+{
+	yyjson_val *v;
+	char *text;
+	size_t n, kept;
+	int err = qd_scan_keep(s, &text, &n);
+
+	if (err)
+		return err;
+	kept = sl_min(n - 2, size - 1);
+	memcpy(ret_name, text + 1, kept);
+	ret_name[kept] = '\0';
+	return qd_scan_parse(s, &s->c->arena, text, n, &v);
+}
+
 int qd_scan_member(struct qd_scan *s, bool *first, char *ret_name, size_t size)
 {
 	int c = *first ? qd_scan_take(s, "\"}") : qd_scan_take(s, ",}");
-	char *text;
-	size_t n;
 	int err;
 
 	if (c < 0 || c == '}')
@@ -166,12 +183,9 @@ int qd_scan_member(struct qd_scan *s, bool *first, char *ret_name, size_t size)
 		return c;
 	if (c != '"')
 		return unexpected(s, "a name");
-	err = qd_scan_value(s, &text, &n);
+	err = read_name(s, ret_name, size);
 	if (err)
 		return err;
-	n = sl_min(n - 2, size - 1);
-	memcpy(ret_name, text + 1, n);
-	ret_name[n] = '\0';
 	c = qd_scan_take(s, ":");
 	return c < 0 ? c : 1;
 }

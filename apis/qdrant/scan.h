@@ -44,7 +44,8 @@ int qd_scan_keep(struct qd_scan *s, char **ret_text, size_t *ret_n);
 
 /**
  * qd_scan_member() - the name of the next member of a map whose '{' was taken; its value follows.
- * @first: of the map; is cleared. @ret_name: an empty room of @size; a longer name is cut.
+ * @first: of the map; is cleared. @ret_name: a room of @size, for the name as it is written, with
+ *	its escapes; a longer one is cut.
  * Return: 1; 0: '}' was taken; QD_ANSWERED or -errno.
  */
 int qd_scan_member(struct qd_scan *s, bool *first, char *ret_name, size_t size);

@@ -28,7 +28,7 @@ tells_metrics() {
 
 # A browser names text/html; curl does not.
 greets() {
-	is 200 "$(get /)" && grep -q '^{"title": "sluice", "version": "[0-9.]*"}$' "$work/body" &&
+	is 200 "$(get /)" && grep -q '^{"title":"qdrant[^"]*","version":"[0-9.]*"' "$work/body" &&
 		is 200 "$(get / -H 'Accept: text/html')" && grep -q '</html>' "$work/body"
 }
 

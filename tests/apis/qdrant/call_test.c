@@ -47,7 +47,8 @@ static void send_broken_bodies(struct web *w)
 					     "nul",
 					     "{\"a\":1e999}",
 					     "{\"a\":NaN}",
-					     "{\"a\":\"\xff\"}"};
+					     "{\"a\":\"\xff\"}",
+					     "{\"\xff\":1}", "{\"\\q\":1}"};
 
 	qdrant_kit_create(w, "c");
 	for (size_t i = 0; i < SL_ARRAY_SIZE(broken); i++) {

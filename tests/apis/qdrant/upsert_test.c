@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness.h"
 #include "qdrant_kit.h"
@@ -109,6 +110,23 @@ TEST(modes_say_what_is_replaced)
 
 /* ---- refusals --------------------------------------------------------------------------- */
 
+/* A zero byte is no end: what is behind it is looked at. Found by qdrant_fuzz. */
+static void refuse_zero_byte(struct web *w)
+{
+	static const char text[] = "PUT " C
+				   "/points HTTP/1.1\r\nHost: h\r\nContent-Length: 38\r\n\r\n"
+				   "{\"points\":[{\"id\":1,\"vector\":[1,2]}]}\0]";
+	struct web_answer a;
+	int fd = web_connect(w);
+
+	serving_send(fd, text, sizeof(text) - 1);
+	ASSERT_TRUE(web_read(fd, false, &a));
+	EXPECT_EQ(400, a.status);
+	web_answer_done(&a);
+	close(fd);
+	COUNT(w, "0");
+}
+
 static void refuse_all(struct web *w)
 {
 	static const struct {
@@ -148,6 +166,7 @@ static void refuse_all(struct web *w)
 	qdrant_kit_refused(w, "PUT", C "/points", "{\"points\":[{\"id\":1,\"vector\":[1,2]}]", 400,
 			   "expected");
 	COUNT(w, "0");
+	refuse_zero_byte(w);
 }
 
 TEST(one_bad_point_refuses_all)
