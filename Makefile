@@ -96,9 +96,9 @@ dirs := uring bpf dataplane segments vectors stores/static stores/topics stores/
 	apis/weaviate tools
 # Tests run in this order: those that take longest begin first.
 test-dirs := tests $(addprefix tests/,faults include uring bpf dataplane segments vectors \
-	stores/static stores/topics stores/cache stores/objects proto/kafka proto/http lib apis/static \
-	apis/cache apis/proxy apis/qdrant apis/weaviate tools tools/bench tools/sluice tools/sluiced \
-	clients kernels)
+	stores/static stores/topics stores/cache stores/objects proto/kafka proto/http lib \
+	apis/static apis/cache apis/proxy apis/qdrant apis/weaviate tools tools/bench \
+	tools/sluice tools/sluiced clients kernels)
 
 # A Kbuild sets, relative to its folder:
 #   obj-y      objects of the layer

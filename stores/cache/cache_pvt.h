@@ -487,9 +487,9 @@ int shard_find(struct shard *s, const uint64_t hash[2], int64_t now_ms, struct s
  * references keep it. @node: in the order of coming; @next: of its bucket. @text: key, tags and
  * meta. @body: all of it, or NULL: it lies in @file at @body_pos, with @sums of its blocks, of
  * which those in @seen were verified and have been in the page cache since, as was looked at last,
- * for those in @looked, since @looked_at. @dead: no longer found. @used: asked for since it was last
- * passed over. @direct: its file past the page cache, once it was opened; @no_direct: that does not
- * work.
+ * for those in @looked, since @looked_at. @dead: no longer found. @used: asked for since it was
+ * last passed over. @direct: its file past the page cache, once it was opened; @no_direct: that
+ * does not work.
  */
 struct view {
 	struct cache_object o;
