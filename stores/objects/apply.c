@@ -159,7 +159,6 @@ int pending_append(struct collection *c, struct batch *batch, struct sl_object *
 		return rc;
 	}
 	c->promised += p->batch.n;
-	c->since += p->batch.len + p->batch.n * (uint64_t)BATCH_ENTRY_BYTES;
 	sl_list_append(&c->pending, &p->node);
 	*ret_base = p->base;
 	return 0;
@@ -199,6 +198,7 @@ static void pending_apply(struct collection *c, struct pending *p)
 	c->applied = p->base + p->batch.n;
 	c->promised -= p->batch.n;
 	c->changed += p->batch.n;
+	c->since += p->batch.len + p->batch.n * (uint64_t)BATCH_ENTRY_BYTES;
 	sl_list_remove(&p->node);
 	pending_free(p);
 }

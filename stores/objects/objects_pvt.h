@@ -338,8 +338,8 @@ struct pending {
  * struct collection - one that is in memory.
  * @own: its description, a copy. @users: calls that are inside. @applied: all operations below this
  * offset are in memory. @pending: struct pending. @promised: rows that these may take.
- * @writing: who appends. @live_bytes: of objects that are there. @since: bytes appended since the
- * checkpoint; @changed: operations applied since, @moved: rows that a main index got.
+ * @writing: who appends. @live_bytes: of objects that are there. @since: bytes applied since the
+ * checkpoint; @changed: operations since, @moved: rows that a main index got.
  * @retired: rows that payload indexes know of but whose object could not be read.
  * @stale: memory ran out in the middle of a change: to be opened anew. @lost: objects that could
  * not be read. @compact_from: no compaction before @since is so much. @indexing: rows may be moved
