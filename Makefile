@@ -93,12 +93,12 @@ bpf-flags := -target bpf -mcpu=v3 -g -O2 -ffreestanding -Wall -Wextra -Werror \
 # ---- the folders and what their Kbuild lists -----------------------------------------------
 dirs := uring bpf dataplane segments vectors stores/static stores/topics stores/cache \
 	stores/objects proto/kafka proto/http lib apis/static apis/cache apis/proxy apis/qdrant \
-	tools
+	apis/weaviate tools
 # Tests run in this order: those that take longest begin first.
 test-dirs := tests $(addprefix tests/,faults include uring bpf dataplane segments vectors \
 	stores/static stores/topics stores/cache stores/objects proto/kafka proto/http lib apis/static \
-	apis/cache apis/proxy apis/qdrant tools tools/bench tools/sluice tools/sluiced clients \
-	kernels)
+	apis/cache apis/proxy apis/qdrant apis/weaviate tools tools/bench tools/sluice tools/sluiced \
+	clients kernels)
 
 # A Kbuild sets, relative to its folder:
 #   obj-y      objects of the layer

@@ -39,12 +39,13 @@ struct sl_fiber {
 
 struct fibers {
 	struct sl_list ready;
-	struct sl_list free[SL_STACK_LAST]; /* stacks, as struct sl_fiber; warm ones first */
+	/* Stacks, as struct sl_fiber: the one used last first; and those that hold no pages. */
+	struct sl_list free[SL_STACK_LAST], bare[SL_STACK_LAST];
 	struct sl_list slabs;
 	struct sl_fiber *running;
 	struct context loop;
 	uint32_t count; /* leased */
-	uint32_t warm[SL_STACK_LAST]; /* free stacks that have their pages */
+	uint32_t free_count[SL_STACK_LAST]; /* of @free */
 };
 
 void fibers_init(struct fibers *f);

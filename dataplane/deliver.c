@@ -115,8 +115,22 @@ void sl_hold_settle(struct sl_hold *hold, int err)
 
 /* ---- sending ---------------------------------------------------------------------------- */
 
-/* What one connection may send before the core looks after the others. */
-enum { TURN_BYTES = 2 << 20 };
+/*
+ * What one connection may send before the core looks after the others. Of answers that soon end the
+ * peers, too, then have a little of many, and not of one all that it asked for, which leaves the
+ * processor's cache before it is received.
+ */
+enum { TURN_BYTES = 256 << 10, TURN_BYTES_LONG = 2 << 20 };
+
+static size_t turn_bytes(const struct sl_conn *c)
+{
+	const struct sl_reply *r = sl_list_first(&c->replies, struct sl_reply, node);
+	uint64_t left = 0;
+
+	if (r && c->cursor.part < r->n)
+		left = sl_part_len(&r->parts[c->cursor.part]) - c->cursor.off;
+	return left > TURN_BYTES_LONG ? TURN_BYTES_LONG : TURN_BYTES;
+}
 
 /* The next turn of the core sends: replies that are made in one turn leave together. */
 static void send_soon(struct sl_conn *c)
@@ -262,8 +276,8 @@ ssize_t conn_sendv(struct sl_conn *c, struct iovec *iov, int n, bool more)
 
 void conn_flush(struct sl_conn *c)
 {
-	size_t turn = TURN_BYTES;
 	struct sl_reply *r;
+	size_t turn;
 
 	if (c->dead) {
 		conn_try_free(c);
@@ -272,6 +286,7 @@ void conn_flush(struct sl_conn *c)
 	if (c->tx.inflight || c->zerocopy || transfer_waits(c) || !sl_list_empty(&c->sending))
 		return;
 	advance(c, 0); /* past replies and parts without bytes */
+	turn = turn_bytes(c);
 	while ((r = sl_list_first(&c->replies, struct sl_reply, node)) && !r->undecided) {
 		ssize_t n;
 

@@ -53,9 +53,9 @@ void fiber_boot(void);
 static const struct {
 	size_t bytes;
 	uint32_t per_slab;
-	uint32_t keep; /* free stacks beyond so many give their pages back */
+	uint32_t keep; /* so many free stacks keep their pages */
 } stack_classes[SL_STACK_LAST] = {
-	[SL_STACK_SMALL] = {64 << 10, 16, 64},
+	[SL_STACK_SMALL] = {64 << 10, 16, 1024},
 	[SL_STACK_LARGE] = {2 << 20, 2, 4},
 };
 
@@ -97,7 +97,7 @@ static int grow(struct fibers *f, enum sl_stack class)
 
 		fiber->stack = class;
 		fiber->state = FIBER_FREE;
-		sl_list_append(&f->free[class], &fiber->node);
+		sl_list_append(&f->bare[class], &fiber->node);
 	}
 	*slab = (struct slab){.mem = mem, .bytes = bytes * n};
 	sl_list_push(&f->slabs, &slab->node);
@@ -119,8 +119,10 @@ void fibers_init(struct fibers *f)
 	memset(f, 0, sizeof(*f));
 	sl_list_init(&f->ready);
 	sl_list_init(&f->slabs);
-	for (int i = 0; i < SL_STACK_LAST; i++)
+	for (int i = 0; i < SL_STACK_LAST; i++) {
 		sl_list_init(&f->free[i]);
+		sl_list_init(&f->bare[i]);
+	}
 }
 
 void fibers_done(struct fibers *f)
@@ -215,6 +217,17 @@ static void deadline_passed(struct sl_timer *timer)
 	sl_fiber_wake(sl_container_of(timer, struct sl_fiber, timer), -ETIME);
 }
 
+static struct sl_fiber *take_stack(struct fibers *f, enum sl_stack class)
+{
+	struct sl_list *n = sl_list_pop(&f->free[class]);
+
+	if (n)
+		f->free_count[class]--;
+	else if (!sl_list_empty(&f->bare[class]) || !grow(f, class))
+		n = sl_list_pop(&f->bare[class]);
+	return n ? sl_list_entry(n, struct sl_fiber, node) : NULL;
+}
+
 int sl_fiber_start(enum sl_stack stack, void (*fn)(void *arg), void *arg)
 {
 	struct sl_core *core = sl_core_self();
@@ -222,11 +235,10 @@ int sl_fiber_start(enum sl_stack stack, void (*fn)(void *arg), void *arg)
 	struct sl_fiber *fiber;
 
 	SL_ASSERT(core && stack < SL_STACK_LAST);
-	if (sl_list_empty(&f->free[stack]) && grow(f, stack))
+	fiber = take_stack(f, stack);
+	if (!fiber)
 		return -ENOMEM;
-	fiber = sl_list_entry(sl_list_pop(&f->free[stack]), struct sl_fiber, node);
 	SL_ASSERT(fiber->state == FIBER_FREE && fiber->stack == stack);
-	f->warm[stack] -= f->warm[stack] > 0;
 	f->count++;
 	fiber->core = core;
 	fiber->fn = fn;
@@ -241,26 +253,33 @@ int sl_fiber_start(enum sl_stack stack, void (*fn)(void *arg), void *arg)
 	return 0;
 }
 
-static void give_back(struct fibers *f, struct sl_fiber *fiber)
+/* What was not used for longest gives its pages back: what is used again and again keeps them. */
+static void trim(struct fibers *f, enum sl_stack class)
 {
+	struct sl_fiber *fiber = sl_list_entry(f->free[class].prev, struct sl_fiber, node);
 	uint8_t *low = stack_low(fiber);
 
+	/* The page with the struct itself stays. */
+	madvise(low, sl_round_down((uint64_t)((uint8_t *)fiber - low), 4096), MADV_DONTNEED);
+	sl_list_remove(&fiber->node);
+	sl_list_push(&f->bare[class], &fiber->node);
+	f->free_count[class]--;
+}
+
+static void give_back(struct fibers *f, struct sl_fiber *fiber)
+{
 	SL_ASSERT(!fiber->timer.slot);
 #ifdef FIBER_ASAN
-	__asan_unpoison_memory_region(low, (size_t)((uint8_t *)fiber - low));
+	__asan_unpoison_memory_region(stack_low(fiber),
+				      (size_t)((uint8_t *)fiber - stack_low(fiber)));
 #endif
 #ifdef FIBER_TSAN
 	__tsan_destroy_fiber(fiber->context.tsan);
 #endif
 	f->count--;
-	if (f->warm[fiber->stack] < stack_classes[fiber->stack].keep) {
-		f->warm[fiber->stack]++;
-		sl_list_push(&f->free[fiber->stack], &fiber->node);
-		return;
-	}
-	/* The page with the struct itself stays. */
-	madvise(low, sl_round_down((uint64_t)((uint8_t *)fiber - low), 4096), MADV_DONTNEED);
-	sl_list_append(&f->free[fiber->stack], &fiber->node);
+	sl_list_push(&f->free[fiber->stack], &fiber->node);
+	if (++f->free_count[fiber->stack] > stack_classes[fiber->stack].keep)
+		trim(f, fiber->stack);
 }
 
 int fibers_run(struct sl_core *core)

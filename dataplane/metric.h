@@ -153,8 +153,8 @@ static inline void sl_metric_add1(struct sl_metrics *m, enum sl_metric_id id, ui
 	sl_cell_add(sl_metric_cell(m, id, i, 0), n);
 }
 
-static inline void sl_metric_add2(struct sl_metrics *m, enum sl_metric_id id, uint32_t i, uint32_t j,
-				  uint64_t n)
+static inline void sl_metric_add2(struct sl_metrics *m, enum sl_metric_id id, uint32_t i,
+				  uint32_t j, uint64_t n)
 {
 	sl_cell_add(sl_metric_cell(m, id, i, j), n);
 }

@@ -4,11 +4,12 @@
  *
  * Interface: residency_probe(), sl_resident(). The answer is a good guess: pages may leave the
  * cache between the look and the send, which then waits for the disk on the core. So a look covers
- * WINDOW_BYTES at most and is believed for BELIEVED_NS. One cachestat() takes 0.14 us for 64 KiB
- * and 0.2 us for 256 KiB of small pages (Linux 6.18), 2 % of what sending them takes. What is asked
- * for again and again is looked for once in that time: a file keeps the range that was found last,
- * for its home core. A map of the cache kept by a kernel program would be paid for by every page
- * that comes and goes (docs/design.md).
+ * WINDOW_BYTES at most, or WINDOW_BYTES_LONG of what is long, since that is sent in larger pieces,
+ * and is believed for BELIEVED_NS. One cachestat() takes 0.14 us for 64 KiB and 0.2 us for 256 KiB
+ * of small pages (Linux 6.18), 2 % of what sending them takes. What is asked for again and again is
+ * looked for once in that time: a file keeps the range that was found last, for its home core. A
+ * map of the cache kept by a kernel program would be paid for by every page that comes and goes
+ * (docs/design.md).
  *
  * Before Linux 6.5 mincore() tells the same of a mapping.
  */
@@ -18,14 +19,14 @@
 #include "conn_pvt.h"
 #include "file.h"
 
-enum { WINDOW_BYTES = 512 << 10, PAGE_BYTES = 4096 };
+enum { WINDOW_BYTES = 512 << 10, WINDOW_BYTES_LONG = 2 << 20, PAGE_BYTES = 4096 };
 
 #define BELIEVED_NS (50 * SL_MSEC)
 
-/* At most WINDOW_BYTES. Return: 1, 0, or -errno: it cannot be told. */
+/* At most WINDOW_BYTES_LONG. Return: 1, 0, or -errno: it cannot be told. */
 static int cached_by_mincore(int fd, uint64_t off, size_t len)
 {
-	unsigned char in_core[WINDOW_BYTES / PAGE_BYTES + 1];
+	unsigned char in_core[WINDOW_BYTES_LONG / PAGE_BYTES + 1];
 	void *p = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, (off_t)off);
 	int cached = 1;
 
@@ -63,6 +64,11 @@ int sl_resident(int fd, uint64_t off, uint64_t len)
 	return res;
 }
 
+static uint64_t window(const struct sl_conn *c, const struct sl_extent *e)
+{
+	return e->len - c->cursor.off > WINDOW_BYTES_LONG ? WINDOW_BYTES_LONG : WINDOW_BYTES;
+}
+
 /* Notes in its file that [@from, @to) was found; what follows what was found before joins it. */
 static void note(struct sl_file *f, uint64_t from, uint64_t to, int64_t now)
 {
@@ -83,24 +89,37 @@ static bool is_noted(const struct sl_conn *c, const struct sl_extent *e)
 	       c->l->core->now - f->resident.since <= BELIEVED_NS;
 }
 
+/* Asks the kernel about at most @bytes from the cursor on. Return: whether they are there. */
+static bool ask(struct sl_conn *c, const struct sl_extent *e, uint64_t bytes)
+{
+	struct cursor *at = &c->cursor;
+	uint64_t end = sl_min(e->len, at->off + bytes);
+	uint64_t from = (e->off + at->off) & ~(uint64_t)(PAGE_BYTES - 1);
+	uint64_t to = sl_round_up(e->off + end, (uint64_t)PAGE_BYTES);
+
+	/* A file that has no page cache waits in its own way. */
+	if (!cached(e->file->fd, from, to - from))
+		return false;
+	at->resident = end;
+	if (e->file->home == c->l->core)
+		note(e->file, from, to, at->probed_at);
+	return true;
+}
+
 /* Sets the cursor's resident and probed_at. */
 static void look(struct sl_conn *c, const struct sl_extent *e)
 {
 	struct cursor *at = &c->cursor;
-	uint64_t end = sl_min(e->len, at->off + WINDOW_BYTES);
-	uint64_t from = (e->off + at->off) & ~(uint64_t)(PAGE_BYTES - 1);
-	uint64_t to = sl_round_up(e->off + end, (uint64_t)PAGE_BYTES);
 
 	if (is_noted(c, e)) {
 		at->resident = sl_min(e->len, e->file->resident.to - e->off);
 		at->probed_at = e->file->resident.since;
 		return;
 	}
-	/* A file that has no page cache waits in its own way. */
-	at->resident = cached(e->file->fd, from, to - from) ? end : 0;
+	at->resident = 0;
 	at->probed_at = c->l->core->now;
-	if (at->resident && e->file->home == c->l->core)
-		note(e->file, from, to, at->probed_at);
+	if (!ask(c, e, window(c, e)) && window(c, e) > WINDOW_BYTES)
+		ask(c, e, WINDOW_BYTES);
 }
 
 bool residency_probe(struct sl_conn *c, const struct sl_extent *e, size_t *bytes_max)
@@ -111,7 +130,7 @@ bool residency_probe(struct sl_conn *c, const struct sl_extent *e, size_t *bytes
 		look(c, e);
 	if (at->off >= at->resident)
 		return false;
-	*bytes_max = sl_min(*bytes_max, sl_min((size_t)(at->resident - at->off),
-					       (size_t)WINDOW_BYTES));
+	*bytes_max = sl_min(*bytes_max,
+			    (size_t)sl_min(at->resident - at->off, window(c, e)));
 	return true;
 }

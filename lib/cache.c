@@ -146,7 +146,9 @@ static const struct {
 	FIGURE(misses),		FIGURE(stored),		 FIGURE(stored_bytes), FIGURE(evicted),
 	FIGURE(carried),	FIGURE(removed),	 FIGURE(quarantined),  FIGURE(mapped),
 	FIGURE(mapped_bytes),	FIGURE(extents),	 FIGURE(extent_bytes), FIGURE(slices),
-	FIGURE(slice_bytes),	FIGURE(verified_blocks),
+	FIGURE(slice_bytes),	FIGURE(direct),		 FIGURE(direct_bytes),
+	FIGURE(direct_refused), FIGURE(direct_no_memory), FIGURE(copies),
+	FIGURE(copy_bytes),	FIGURE(refused),	 FIGURE(verified_blocks),
 };
 #undef FIGURE
 

@@ -75,9 +75,11 @@ static struct cache_conf conf_of(const struct sl_conf *c)
 		.dir = AT_FDCWD,
 		.max_bytes = c->cache.max_bytes,
 		.block_size = (uint32_t)c->cache.block_size,
+		.object_max_bytes = c->cache.object_max_bytes,
 		.ttl_ns = c->cache.ttl_ns,
 		.mmap_threshold = c->cache.mmap_threshold,
 		.sendfile = true,
+		.direct = CACHE_DIRECT_NEVER,
 		.durability = (enum sl_durability)c->cache.durability,
 		.memory_bytes = c->cache.memory_max_bytes,
 	};

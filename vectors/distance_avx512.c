@@ -96,17 +96,19 @@ static inline vi i_dot(vi s, vi a, vi b)
 	return _mm512_sub_epi32(s, _mm512_dpbusd_epi32(i_zero(), shift, b));
 }
 
-static inline vi add_squares(vi s, __m256i a, __m256i b)
+/* How far the bytes are apart, 0 to 255. */
+static inline vi i_apart(vi a, vi b)
 {
-	vi d = _mm512_sub_epi16(_mm512_cvtepi8_epi16(a), _mm512_cvtepi8_epi16(b));
-
-	return _mm512_dpwssd_epi32(s, d, d);
+	return _mm512_sub_epi8(_mm512_max_epi8(a, b), _mm512_min_epi8(a, b));
 }
 
+/* The even ones' squares, and the odd ones'. */
 static inline vi i_l2(vi s, vi a, vi b)
 {
-	s = add_squares(s, _mm512_castsi512_si256(a), _mm512_castsi512_si256(b));
-	return add_squares(s, _mm512_extracti64x4_epi64(a, 1), _mm512_extracti64x4_epi64(b, 1));
+	vi d = i_apart(a, b), even = _mm512_and_si512(d, _mm512_set1_epi16(255));
+	vi odd = _mm512_srli_epi16(d, 8);
+
+	return _mm512_dpwssd_epi32(_mm512_dpwssd_epi32(s, even, even), odd, odd);
 }
 
 static inline vi add_bytes(vi s, vi bytes)
@@ -116,7 +118,7 @@ static inline vi add_bytes(vi s, vi bytes)
 
 static inline vi i_manhattan(vi s, vi a, vi b)
 {
-	return add_bytes(s, _mm512_sub_epi8(_mm512_max_epi8(a, b), _mm512_min_epi8(a, b)));
+	return add_bytes(s, i_apart(a, b));
 }
 
 static inline vi i_hamming(vi s, vi a, vi b)

@@ -5,8 +5,8 @@
  * Interface: index_pvt.h. The graph itself is hnsw_graph.c, what walks look at hnsw_codes.c, what
  * makes good for removed rows hnsw_repair.c, keeping hnsw_save.c; they share hnsw_pvt.h.
  *
- * A search walks by codes and computes the distances of the nearest again from the rows. Where few
- * rows are allowed it looks at the codes of all of these instead.
+ * A search walks by codes, and gives the nearest by these as candidates. Where few rows are allowed
+ * it looks at the codes of all of these instead. Rows are looked at when they are added only.
  *
  * Order of parts: memory; making; changing; searching; the kind.
  */
@@ -16,7 +16,7 @@
 
 #include "hnsw_pvt.h"
 
-enum { M = 16, EF_ADD = 128, EF = 64, CALIBRATE_ROWS_MAX = 65536 };
+enum { M = 16, EF_ADD = 128, EF = 64 };
 
 /* ---- memory ----------------------------------------------------------------------------- */
 
@@ -37,7 +37,7 @@ static struct hnsw_chunk *chunk_new(const struct hnsw *h)
 
 	if (!chunk)
 		return NULL;
-	chunk->codes = aligned_alloc(SL_ROW_ALIGN, HNSW_NODES_A_CHUNK * h->codes.stride);
+	chunk->codes = aligned_alloc(SL_ROW_ALIGN, HNSW_NODES_A_CHUNK * h->stride);
 	chunk->links =
 		aligned_alloc(SL_ROW_ALIGN, HNSW_NODES_A_CHUNK * 2 * h->m * sizeof(*chunk->links));
 	if (!chunk->codes || !chunk->links) {
@@ -104,13 +104,13 @@ int hnsw_reserve_rows(struct hnsw *h, uint32_t rows)
 static uint64_t memory(const struct sl_index *index)
 {
 	const struct hnsw *h = (const struct hnsw *)index;
-	uint64_t node = h->codes.stride + 2 * h->m * sizeof(uint32_t) + sizeof(*h->visited) +
-			sizeof(*h->spare);
+	uint64_t node =
+		h->stride + 2 * h->m * sizeof(uint32_t) + sizeof(*h->visited) + sizeof(*h->spare);
 
 	return h->chunks_n * (HNSW_NODES_A_CHUNK * node + sizeof(struct hnsw_chunk)) +
 	       h->rows_room * sizeof(*h->node_of) + h->upper_bytes +
 	       2 * (h->ef_add + 1) * sizeof(*h->pool) + h->repair.nodes * sizeof(*h->repair.queue) +
-	       h->repair.nodes / 8;
+	       h->repair.nodes / 8 + hnsw_codes_memory(h);
 }
 
 /* ---- making ----------------------------------------------------------------------------- */
@@ -130,22 +130,25 @@ static void done(struct sl_index *index)
 	free(h->repair.reached);
 	free(h->pool);
 	free(h->chosen);
+	hnsw_codes_done(h);
 }
 
 static int init(struct sl_index *index)
 {
 	struct hnsw *h = (struct hnsw *)index;
+	int err;
 
 	h->m = index->conf.links ? sl_min(sl_max(index->conf.links, 2u), HNSW_M_MAX) : M;
 	h->ef_add = index->conf.effort_add ? sl_max(index->conf.effort_add, h->m) : EF_ADD;
 	h->entry = SL_ROW_NONE;
-	hnsw_codes_init(&h->codes, index->rows);
+	err = hnsw_codes_init(h);
 	h->pool = malloc((h->ef_add + 1) * sizeof(*h->pool));
 	h->chosen = malloc((h->ef_add + 1) * sizeof(*h->chosen));
-	if (h->pool && h->chosen)
-		return 0;
-	done(index);
-	return -ENOMEM;
+	if (!err && (!h->pool || !h->chosen))
+		err = -ENOMEM;
+	if (err)
+		done(index);
+	return err;
 }
 
 /* ---- changing --------------------------------------------------------------------------- */
@@ -164,7 +167,7 @@ static bool to_calibrate(const struct hnsw *h)
 {
 	uint32_t n = h->index.n;
 
-	return n <= CALIBRATE_ROWS_MAX && !(n & (n - 1)) && n & 0x55555555;
+	return !(n & (n - 1)) && n & 0x55555555;
 }
 
 static int add(struct sl_index *index, uint32_t row)
@@ -194,7 +197,7 @@ static int add(struct sl_index *index, uint32_t row)
 	h->added++;
 	if (to_calibrate(h))
 		hnsw_calibrate(h);
-	hnsw_encode(&h->codes, index->rows, sl_row(index->rows, row), hnsw_code(h, node));
+	quantiser_encode(h->q, sl_row(index->rows, row), hnsw_code(h, node));
 	hnsw_insert(h, node);
 	return 0;
 }
@@ -209,90 +212,161 @@ static void remove_row(struct sl_index *index, uint32_t row)
 
 /* ---- searching -------------------------------------------------------------------------- */
 
-/* What a search works on: the query's code, and so many nearest by code. */
+/* What a search works on: the query as prepared, and so many nearest by code. */
 struct looked {
-	uint8_t *code;
+	void *asked;
 	struct sl_hit *hits;
 };
 
 static struct looked look(struct hnsw *h, const struct sl_query *query, size_t room,
 			  struct sl_scratch *scratch)
 {
-	struct looked l = {scratch_room(scratch, h->codes.stride + room * sizeof(struct sl_hit)),
-			   NULL};
+	size_t bytes = sl_round_up(h->q->query_bytes, SL_ROW_ALIGN);
+	struct looked l = {scratch_room(scratch, bytes + room * sizeof(struct sl_hit)), NULL};
 
-	if (!l.code)
+	if (!l.asked)
 		return l;
-	l.hits = (struct sl_hit *)(void *)(l.code + h->codes.stride);
-	hnsw_encode(&h->codes, h->index.rows, query->vector, l.code);
+	l.hits = (struct sl_hit *)(void *)((uint8_t *)l.asked + bytes);
+	quantiser_prepare(h->q, query->vector, l.asked);
 	return l;
 }
 
-/* The distances of the first of @n nodes, nearest first, as the rows have them. */
-static int rescore(struct hnsw *h, const struct sl_query *query, const struct sl_hit *hits,
-		   uint32_t n, struct sl_hit *ret_hits)
+static uint32_t candidates_max(const struct sl_index *index, const struct sl_query *query)
 {
-	struct nearest nearest = {.hits = ret_hits, .k = query->k};
-	uint64_t most = 2 * (uint64_t)query->k + 10;
+	return quantiser_candidates(((const struct hnsw *)index)->q, index, query);
+}
 
-	for (uint32_t i = 0; i < n && i < most; i++) {
-		uint32_t row = hnsw_row(h, hits[i].row);
-
-		nearest_put(&nearest,
-			    (struct sl_hit){index_distance(&h->index, query->vector, row), row});
-	}
-	return (int)nearest_sort(&nearest);
+/* The first of @n nodes, as rows. */
+static int give(const struct hnsw *h, const struct sl_query *query, const struct sl_hit *hits,
+		uint32_t n, struct sl_hit *ret_hits)
+{
+	n = sl_min(n, candidates_max(&h->index, query));
+	for (uint32_t i = 0; i < n; i++)
+		ret_hits[i] = (struct sl_hit){quantiser_real(h->q, hits[i].distance),
+					      hnsw_row(h, hits[i].row)};
+	return (int)n;
 }
 
 /* By the codes of all that is allowed. */
 static int scan(struct hnsw *h, const struct sl_query *query, struct sl_hit *ret_hits,
 		struct sl_scratch *scratch)
 {
-	uint32_t k = sl_min(query->k, h->index.n);
-	struct nearest nearest = {.k = 2 * k + 10};
+	struct nearest nearest = {.k = candidates_max(&h->index, query)};
 	struct looked l = look(h, query, nearest.k, scratch);
 
-	if (!l.code)
+	if (!l.asked)
 		return -ENOMEM;
 	nearest.hits = l.hits;
 	for (uint32_t word = 0; word < h->index.live_words; word++) {
 		uint64_t left = index_candidates(&h->index, query, word);
+		const uint8_t *codes[64];
+		uint32_t nodes[64], n = 0;
+		float far[64];
 
-		for (; left; left &= left - 1) {
-			uint32_t node = h->node_of[word * 64 + (uint32_t)__builtin_ctzll(left)];
-
-			nearest_put(&nearest,
-				    (struct sl_hit){hnsw_distance(h, l.code, node), node});
+		for (; left; left &= left - 1, n++) {
+			nodes[n] = h->node_of[word * 64 + (uint32_t)__builtin_ctzll(left)];
+			codes[n] = hnsw_code(h, nodes[n]);
+			ask_for(codes[n], h->q->code_bytes);
 		}
+		if (n)
+			h->q->kind->distances(h->q, l.asked, codes, n, far);
+		for (uint32_t i = 0; i < n; i++)
+			nearest_put(&nearest,
+				    (struct sl_hit){isnan(far[i]) ? INFINITY : far[i], nodes[i]});
 	}
-	return rescore(h, query, l.hits, nearest_sort(&nearest), ret_hits);
+	return give(h, query, l.hits, nearest_sort(&nearest), ret_hits);
 }
 
-static int search(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
-		  struct sl_scratch *scratch)
+/* How many nearest a walk keeps. */
+static uint32_t ef_of(const struct sl_index *index, const struct sl_query *query)
 {
-	struct hnsw *h = (struct hnsw *)index;
-	uint32_t ef = sl_min(sl_max(query->effort ? query->effort : (uint32_t)EF, query->k),
-			     sl_max(index->n, 1u));
-	uint32_t may = query->allowed ? sl_min(query->allowed_n, index->n) : index->n, n = 0;
-	struct looked l;
-	struct hnsw_walk w;
+	uint32_t ef = query->effort ? query->effort : (uint32_t)EF;
 
-	/* a walk looks at some m nodes for each that it keeps */
-	if (may <= (uint64_t)ef * h->m || h->entry == SL_ROW_NONE)
-		return scan(h, query, ret_hits, scratch);
-	l = look(h, query, ef + 1, scratch);
-	if (!l.code)
-		return -ENOMEM;
-	w = (struct hnsw_walk){.hits = l.hits, .room = ef, .code = l.code, .query = query};
+	return sl_min(sl_max(ef, candidates_max(index, query)), index->n);
+}
+
+/**
+ * costs_less() - whether to look at @may codes, one behind the other, costs less than a walk, which
+ * looks at some m nodes for each that it keeps, here and there, and under a filter at more links.
+ */
+static bool costs_less(const struct hnsw *h, const struct sl_query *query, uint32_t may,
+		       uint32_t ef)
+{
+	enum { SCAN_NS = 6, SCAN_BYTES_A_NS = 20, WALK_NS = 30, WALK_BYTES_A_NS = 8 };
+	enum { FILTER_NS = 3000 };
+	uint64_t each = SCAN_NS + h->q->code_bytes / SCAN_BYTES_A_NS;
+	uint64_t hop = h->m * (WALK_NS + h->q->code_bytes / WALK_BYTES_A_NS);
+
+	return may * each <= ef * (hop + (query->allowed ? FILTER_NS : 0));
+}
+
+/* A walk that may give only some begins at a few of these as well, wherever they are. */
+static void start_from_allowed(struct hnsw *h, struct hnsw_walk *w)
+{
+	enum { STARTS = 32 };
+	uint32_t words = h->index.live_words, step = words / STARTS + 1;
+
+	for (uint32_t word = 0, next = 0; word < words; word++) {
+		uint64_t left = index_candidates(&h->index, w->query, word);
+
+		if (word < next || !left)
+			continue;
+		hnsw_start_from(h, w, h->node_of[word * 64 + (uint32_t)__builtin_ctzll(left)]);
+		next = word + step;
+	}
+}
+
+/* A walk that keeps @ef. Return: how many of these, which come first now, may be given. */
+static uint32_t walk(struct hnsw *h, const struct sl_query *query, const struct looked *l,
+		     uint32_t ef, bool picky)
+{
+	struct hnsw_walk w = {.hits = l->hits, .room = ef, .asked = l->asked};
+	uint32_t n = 0;
+
 	hnsw_descend(h, &w, 0);
+	if (picky) {
+		w.query = query;
+		start_from_allowed(h, &w);
+	}
 	hnsw_walk(h, &w, 0);
 	for (uint32_t i = 0; i < w.n; i++)
 		if (hnsw_may_give(h, query, w.hits[i].row))
 			w.hits[n++] = w.hits[i];
+	return n;
+}
+
+/* Of those that may be given so many, in as many as there are of all. */
+static uint32_t in_all(const struct sl_index *index, uint32_t may, uint32_t n)
+{
+	return (uint32_t)sl_min((uint64_t)n * index->n / sl_max(may, 1u), (uint64_t)index->n);
+}
+
+/**
+ * candidates() - where most rows may be given a walk goes as if all might, and keeps more; unless
+ * those are elsewhere: then, as where few may be given, it goes by these alone.
+ */
+static int candidates(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
+		      struct sl_scratch *scratch)
+{
+	enum { MOST = 3, FAR_TIMES = 2 };
+	struct hnsw *h = (struct hnsw *)index;
+	uint32_t ef = ef_of(index, query), n = 0;
+	uint32_t may = query->allowed ? sl_min(query->allowed_n, index->n) : index->n;
+	bool most = may >= index->n / MOST, filtered = query->allowed;
+	struct looked l;
+
+	if (h->entry == SL_ROW_NONE || costs_less(h, query, may, ef))
+		return scan(h, query, ret_hits, scratch);
+	l = look(h, query, (size_t)ef * MOST * FAR_TIMES + 1, scratch);
+	if (!l.asked)
+		return -ENOMEM;
+	if (most)
+		n = walk(h, query, &l, in_all(index, may, ef), false);
+	if (filtered && n < ef / 2)
+		n = walk(h, query, &l, most ? ef * FAR_TIMES : ef, true);
 	if (n < sl_min(query->k, may))
 		return scan(h, query, ret_hits, scratch);
-	return rescore(h, query, w.hits, n, ret_hits);
+	return give(h, query, l.hits, n, ret_hits);
 }
 
 /* ---- the kind --------------------------------------------------------------------------- */
@@ -304,7 +378,8 @@ const struct index_kind index_hnsw = {
 	.done = done,
 	.add = add,
 	.remove = remove_row,
-	.search = search,
+	.candidates_max = candidates_max,
+	.candidates = candidates,
 	.step = hnsw_step,
 	.memory = memory,
 	.save = hnsw_save,

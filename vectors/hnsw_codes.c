@@ -1,131 +1,139 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HNSW's codes: a quarter of the memory of floats, and a distance that is one of integers.
+ * HNSW's codes: trained as rows come, and made again then; distances between nodes.
  *
- * Interface: hnsw_pvt.h. One range serves all components, so that the distance of codes is that of
- * the vectors but for a factor, and rounding; what lies outside the range is taken to its end.
+ * Interface: hnsw_pvt.h. What is estimated for a query is too rough for choosing links, unless
+ * codes are made to be held against each other: rows are then, if they are here, else what codes
+ * stand for.
  *
- * Order of parts: which codes; encoding; the range.
+ * Order of parts: making; between nodes; training.
  */
-#include <string.h>
+#include <errno.h>
+#include <stdlib.h>
 
 #include "hnsw_pvt.h"
 
-/* ---- which codes ------------------------------------------------------------------------ */
+/* ---- making ----------------------------------------------------------------------------- */
 
-void hnsw_codes_init(struct hnsw_codes *c, const struct sl_rows *rows)
+void hnsw_codes_done(struct hnsw *h)
 {
-	bool cosine = rows->metric == SL_METRIC_COSINE;
-
-	c->scaled = rows->component == SL_F32 && rows->metric != SL_METRIC_HAMMING;
-	c->normal = c->scaled && cosine;
-	c->shifted = rows->metric == SL_METRIC_L2 || rows->metric == SL_METRIC_MANHATTAN;
-	c->component = c->scaled ? SL_I8 : rows->component;
-	c->metric = c->normal ? SL_METRIC_DOT : rows->metric;
-	c->stride = sl_round_up(sl_vector_bytes(c->component, rows->dim), SL_ROW_ALIGN);
-	/* the zeros that fill up a scaled code change no distance, and need no partial register */
-	c->dim = c->scaled ? c->stride : rows->dim;
-	c->distance = sl_distance(c->metric, c->component);
-	c->low = c->high = 0;
+	quantiser_free(h->q);
+	free(h->asked);
+	free(h->points[0]);
+	free(h->points[1]);
 }
 
-/* ---- encoding --------------------------------------------------------------------------- */
-
-/* What makes a vector one of length 1; not so for others than cosine. */
-static float factor(const struct hnsw_codes *c, const float *v, uint32_t dim)
+int hnsw_codes_set(struct hnsw *h, struct quantiser *q)
 {
-	double sum = 0;
-
-	if (!c->normal)
-		return 1;
-	for (uint32_t i = 0; i < dim; i++)
-		sum += (double)v[i] * (double)v[i];
-	return sum > 0 && isfinite(sum) ? (float)(1 / sqrt(sum)) : 0;
+	hnsw_codes_done(h);
+	h->q = q;
+	h->stride = quantiser_stride(q);
+	h->asked = aligned_alloc(SL_ROW_ALIGN, sl_round_up(q->query_bytes, SL_ROW_ALIGN));
+	h->points[0] = malloc(q->point_dim * sizeof(float));
+	h->points[1] = malloc(q->point_dim * sizeof(float));
+	return h->asked && h->points[0] && h->points[1] ? 0 : -ENOMEM;
 }
 
-/* What is no number becomes the range's middle. */
-static int8_t byte_of(float x)
+int hnsw_codes_init(struct hnsw *h)
 {
-	return (int8_t)(x >= 127 ? 127 : x <= -128 ? -128 : x == x ? (int)lrintf(x) : 0);
+	struct quantiser *q;
+	int err = quantiser_new(&h->index.conf, h->index.rows, &q);
+
+	return err ? err : hnsw_codes_set(h, q);
 }
 
-static void scale(const struct hnsw_codes *c, const float *v, uint32_t dim, float f,
-		  uint8_t *ret_code)
+uint64_t hnsw_codes_memory(const struct hnsw *h)
 {
-	float width = c->shifted ? c->high - c->low : sl_max(c->high, -c->low);
-	float by = (width > 0 ? (c->shifted ? 255 : 127) / width : 0) * f;
-	float less = c->shifted ? (width > 0 ? c->low * 255 / width : 0) + 128 : 0;
-
-	for (uint32_t i = 0; i < dim; i++)
-		ret_code[i] = (uint8_t)byte_of(v[i] * by - less);
-	memset(ret_code + dim, 0, c->stride - dim);
+	return quantiser_memory(h->q) + h->q->query_bytes + h->q->point_dim * 2 * sizeof(float);
 }
 
-void hnsw_encode(const struct hnsw_codes *c, const struct sl_rows *rows, const void *vector,
-		 uint8_t *ret_code)
-{
-	size_t n = sl_vector_bytes(c->component, rows->dim);
+/* ---- between nodes ---------------------------------------------------------------------- */
 
-	if (c->scaled) {
-		scale(c, vector, rows->dim, factor(c, vector, rows->dim), ret_code);
-		return;
+static bool is_here(const struct hnsw *h, uint32_t node)
+{
+	return hnsw_alive(h, node) && sl_row_is_here(h->index.rows, hnsw_row(h, node));
+}
+
+const void *hnsw_asked(struct hnsw *h, uint32_t node)
+{
+	if (h->q->kind->symmetric)
+		return hnsw_code(h, node);
+	if (is_here(h, node)) {
+		quantiser_prepare(h->q, sl_row(h->index.rows, hnsw_row(h, node)), h->asked);
+		return h->asked;
 	}
-	memcpy(ret_code, vector, n);
-	memset(ret_code + n, 0, c->stride - n);
+	quantiser_decode(h->q, hnsw_code(h, node), h->points[0]);
+	h->q->kind->prepare(h->q, h->points[0], h->asked);
+	return h->asked;
 }
 
-/* ---- the range -------------------------------------------------------------------------- */
-
-static void widen(struct hnsw_codes *c, const float *v, uint32_t dim)
+static float between_points(const struct hnsw *h, uint32_t a, uint32_t b)
 {
-	float f = factor(c, v, dim);
+	h->q->kind->decode(h->q, hnsw_code(h, a), h->points[0]);
+	h->q->kind->decode(h->q, hnsw_code(h, b), h->points[1]);
+	return h->q->base +
+	       sl_distance(h->q->metric, SL_F32)(h->points[0], h->points[1], h->q->point_dim);
+}
 
-	for (uint32_t i = 0; i < dim; i++) {
-		float x = v[i] * f;
+float hnsw_between(const struct hnsw *h, uint32_t a, uint32_t b)
+{
+	const struct sl_rows *rows = h->index.rows;
 
-		if (!isfinite(x))
+	if (!h->q->kind->rough)
+		return hnsw_distance(h, hnsw_code(h, a), b);
+	if (is_here(h, a) && is_here(h, b))
+		return index_distance(&h->index, sl_row(rows, hnsw_row(h, a)), hnsw_row(h, b));
+	return between_points(h, a, b);
+}
+
+/* ---- training --------------------------------------------------------------------------- */
+
+enum { SAMPLE = 1024 };
+
+/* Return: how many vectors of those that are here are at @x, with room for SAMPLE. */
+static uint32_t take_sample(const struct hnsw *h, float *x)
+{
+	const struct sl_rows *rows = h->index.rows;
+	uint32_t every = h->nodes / SAMPLE + 1, n = 0;
+
+	for (uint32_t node = 0; node < h->nodes; node += every)
+		if (is_here(h, node))
+			index_floats(rows, sl_row(rows, hnsw_row(h, node)),
+				     x + (size_t)n++ * rows->dim);
+	return n;
+}
+
+/* All codes are made again, from the rows, else from what they stood for. */
+static void code_again(struct hnsw *h, const struct quantiser *q, float *x)
+{
+	for (uint32_t node = 0; node < h->nodes; node++) {
+		if (*hnsw_state(h, node) == HNSW_FREE)
 			continue;
-		c->low = sl_min(c->low, x);
-		c->high = sl_max(c->high, x);
-	}
-}
-
-/* The code of a vector that is gone, in another range. */
-static void convert(const struct hnsw_codes *from, const struct hnsw_codes *to, uint32_t dim,
-		    uint8_t *code)
-{
-	float was = from->shifted ? (from->high - from->low) / 255
-				  : sl_max(from->high, -from->low) / 127;
-
-	for (uint32_t i = 0; i < dim; i++) {
-		float x = (float)(int8_t)code[i], y;
-
-		x = from->shifted ? (x + 128) * was + from->low : x * was;
-		y = to->shifted ? (x - to->low) * 255 / (to->high - to->low) - 128
-				: x * 127 / sl_max(to->high, -to->low);
-		code[i] = (uint8_t)byte_of(y);
+		if (is_here(h, node)) {
+			quantiser_encode(q, sl_row(h->index.rows, hnsw_row(h, node)),
+					 hnsw_code(h, node));
+			continue;
+		}
+		quantiser_decode(h->q, hnsw_code(h, node), x);
+		q->kind->encode(q, x, hnsw_code(h, node));
 	}
 }
 
 void hnsw_calibrate(struct hnsw *h)
 {
-	enum { SAMPLE = 1024 };
-	const struct sl_rows *rows = h->index.rows;
-	struct hnsw_codes was = h->codes;
-	uint32_t every = h->nodes / SAMPLE + 1;
+	struct quantiser *q;
+	float *x;
 
-	if (!h->codes.scaled)
+	/* without memory for it codes stay as they are */
+	if (h->index.n > h->q->kind->train_rows)
 		return;
-	for (uint32_t node = 0; node < h->nodes; node += every)
-		if (hnsw_alive(h, node))
-			widen(&h->codes, sl_row(rows, hnsw_row(h, node)), rows->dim);
-	if (h->codes.low == was.low && h->codes.high == was.high)
+	x = malloc((size_t)SAMPLE * h->index.rows->dim * sizeof(*x));
+	if (!x)
 		return;
-	for (uint32_t node = 0; node < h->nodes; node++) {
-		if (hnsw_alive(h, node))
-			hnsw_encode(&h->codes, rows, sl_row(rows, hnsw_row(h, node)),
-				    hnsw_code(h, node));
-		else if (*hnsw_state(h, node) != HNSW_FREE)
-			convert(&was, &h->codes, rows->dim, hnsw_code(h, node));
+	if (quantiser_train(h->q, x, take_sample(h, x), &q) > 0) {
+		code_again(h, q, x);
+		quantiser_free(h->q);
+		h->q = q;
 	}
+	free(x);
 }

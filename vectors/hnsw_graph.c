@@ -3,8 +3,9 @@
  * HNSW's graph: walks to the nearest nodes, and linking a new one (Malkov and Yashunin, 2016).
  *
  * Interface: hnsw_pvt.h. A walk keeps only nodes that may be given; where a link leads to another,
- * removed or not allowed, it looks at that one's links too, so that what is allowed stays reachable
- * however little of all it is.
+ * removed or not allowed, it looks at that one's links too, as long as there are fewer that may be
+ * given than a node has links (Patel and others, ACORN, 2024), so that what is allowed stays
+ * reachable however little of all it is.
  *
  * Order of parts: the nearest so far; following links; choosing links; linking.
  */
@@ -79,53 +80,64 @@ static inline void fetch(const struct hnsw *h, uint32_t node)
 {
 	const uint8_t *code = hnsw_code(h, node);
 
-	for (size_t i = 0; i < h->codes.stride; i += 64)
+	for (size_t i = 0; i < h->stride; i += 64)
 		__builtin_prefetch(code + i);
 }
 
-/* What is looked at for one node: its links, and those of its links that may not be given. */
-enum { BATCH = 4 * HNSW_M_MAX };
+/**
+ * struct batch - what is looked at for one node: its links, and those of its links that may not be
+ * given. @met: how many may be given, new or not.
+ */
+struct batch {
+	uint32_t nodes[4 * HNSW_M_MAX];
+	uint32_t n, met;
+};
 
 /* New nodes among @node's links, of those that may be given if @picky. */
-static uint32_t gather(struct hnsw *h, const struct hnsw_walk *w, uint32_t node, uint32_t level,
-		       bool picky, uint32_t *batch, uint32_t n)
+static void gather(struct hnsw *h, const struct hnsw_walk *w, uint32_t node, uint32_t level,
+		   bool picky, struct batch *b)
 {
 	const uint32_t *links = hnsw_links(h, node, level);
 	uint32_t width = hnsw_width(h, level);
 
-	for (uint32_t i = 0; i < width && links[i] != SL_ROW_NONE && n < BATCH; i++) {
+	for (uint32_t i = 0; i < width && links[i] != SL_ROW_NONE; i++) {
 		if (picky && !hnsw_may_give(h, w->query, links[i]))
 			continue;
+		b->met++;
 		if (!visit(h, links[i]))
 			continue;
 		fetch(h, links[i]);
-		batch[n++] = links[i];
+		b->nodes[b->n++] = links[i];
 	}
-	return n;
 }
 
-/* The links of those of @node's that may not be given. */
-static uint32_t gather_beyond(struct hnsw *h, const struct hnsw_walk *w, uint32_t node,
-			      uint32_t level, uint32_t *batch, uint32_t n)
+/* The links of those of @node's that may not be given, until there are enough. */
+static void gather_beyond(struct hnsw *h, const struct hnsw_walk *w, uint32_t node, uint32_t level,
+			  struct batch *b)
 {
 	const uint32_t *links = hnsw_links(h, node, level);
 	uint32_t width = hnsw_width(h, level);
 
-	for (uint32_t i = 0; i < width && links[i] != SL_ROW_NONE; i++)
+	for (uint32_t i = 0; i < width && links[i] != SL_ROW_NONE && b->met < width; i++)
 		if (!hnsw_may_give(h, w->query, links[i]) && visit(h, links[i]))
-			n = gather(h, w, links[i], level, true, batch, n);
-	return n;
+			gather(h, w, links[i], level, true, b);
 }
 
 static void follow(struct hnsw *h, struct hnsw_walk *w, uint32_t node, uint32_t level, bool picky)
 {
-	uint32_t batch[BATCH], n;
+	struct batch b;
+	const uint8_t *codes[SL_ARRAY_SIZE(b.nodes)];
+	float distances[SL_ARRAY_SIZE(b.nodes)];
 
-	n = gather(h, w, node, level, picky, batch, 0);
+	b.n = b.met = 0;
+	gather(h, w, node, level, picky, &b);
 	if (picky)
-		n = gather_beyond(h, w, node, level, batch, n);
-	for (uint32_t i = 0; i < n; i++)
-		put(w, hnsw_distance(h, w->code, batch[i]), batch[i]);
+		gather_beyond(h, w, node, level, &b);
+	for (uint32_t i = 0; i < b.n; i++)
+		codes[i] = hnsw_code(h, b.nodes[i]);
+	h->q->kind->distances(h->q, w->asked, codes, b.n, distances);
+	for (uint32_t i = 0; i < b.n; i++)
+		put(w, isnan(distances[i]) ? INFINITY : distances[i], b.nodes[i]);
 }
 
 void hnsw_walk(struct hnsw *h, struct hnsw_walk *w, uint32_t level)
@@ -161,7 +173,7 @@ static void go_nearer(struct hnsw *h, struct hnsw_walk *w, uint32_t level)
 		for (uint32_t i = 0; i < h->m && links[i] != SL_ROW_NONE; i++)
 			fetch(h, links[i]);
 		for (uint32_t i = 0; i < h->m && links[i] != SL_ROW_NONE; i++) {
-			struct sl_hit hit = {hnsw_distance(h, w->code, links[i]), links[i]};
+			struct sl_hit hit = {hnsw_distance(h, w->asked, links[i]), links[i]};
 
 			if (hit.distance < best.distance)
 				best = hit;
@@ -172,10 +184,18 @@ static void go_nearer(struct hnsw *h, struct hnsw_walk *w, uint32_t level)
 
 void hnsw_descend(struct hnsw *h, struct hnsw_walk *w, uint32_t level)
 {
-	w->hits[0] = (struct sl_hit){hnsw_distance(h, w->code, h->entry), h->entry};
+	w->hits[0] = (struct sl_hit){hnsw_distance(h, w->asked, h->entry), h->entry};
 	w->n = 1;
 	for (uint32_t l = h->level; l > level; l--)
 		go_nearer(h, w, l);
+}
+
+void hnsw_start_from(struct hnsw *h, struct hnsw_walk *w, uint32_t node)
+{
+	for (uint32_t i = 0; i < w->n; i++)
+		if (w->hits[i].row == node)
+			return;
+	put(w, hnsw_distance(h, w->asked, node), node);
 }
 
 /* ---- choosing links --------------------------------------------------------------------- */
@@ -186,11 +206,10 @@ uint32_t hnsw_choose(const struct hnsw *h, struct sl_hit *candidates, uint32_t n
 
 	for (uint32_t i = 0; i < n && chosen < max; i++) {
 		struct sl_hit c = candidates[i];
-		const uint8_t *code = hnsw_code(h, c.row);
 		bool leads_on = true;
 
 		for (uint32_t j = 0; j < chosen && leads_on; j++)
-			leads_on = !(hnsw_distance(h, code, candidates[j].row) < c.distance);
+			leads_on = !(hnsw_between(h, c.row, candidates[j].row) < c.distance);
 		if (leads_on) {
 			candidates[i] = candidates[chosen];
 			candidates[chosen++] = c;
@@ -226,7 +245,7 @@ static void link_back(struct hnsw *h, uint32_t from, uint32_t to, float distance
 	for (uint32_t i = 0; i < n; i++)
 		fetch(h, links[i]);
 	for (uint32_t i = 0; i < n; i++)
-		hits[i] = (struct sl_hit){hnsw_distance(h, hnsw_code(h, from), links[i]), links[i]};
+		hits[i] = (struct sl_hit){hnsw_between(h, from, links[i]), links[i]};
 	hits[n++] = (struct sl_hit){distance, to};
 	hnsw_sort(hits, n);
 	hnsw_set_links(h, from, level, hits, hnsw_choose(h, hits, n, width));
@@ -239,6 +258,11 @@ static void link_level(struct hnsw *h, uint32_t node, struct hnsw_walk *w, uint3
 	for (uint32_t i = 0; i < w->n; i++)
 		if (hnsw_alive(h, w->hits[i].row) && w->hits[i].row != node)
 			h->chosen[n++] = w->hits[i];
+	/* as far as they are from one another, not from a query */
+	for (uint32_t i = 0; h->q->kind->rough && i < n; i++)
+		h->chosen[i].distance = hnsw_between(h, node, h->chosen[i].row);
+	if (h->q->kind->rough)
+		hnsw_sort(h->chosen, n);
 	n = hnsw_choose(h, h->chosen, n, h->m);
 	hnsw_set_links(h, node, level, h->chosen, n);
 	for (uint32_t i = 0; i < n; i++)
@@ -247,7 +271,7 @@ static void link_level(struct hnsw *h, uint32_t node, struct hnsw_walk *w, uint3
 
 void hnsw_insert(struct hnsw *h, uint32_t node)
 {
-	struct hnsw_walk w = {.hits = h->pool, .room = h->ef_add, .code = hnsw_code(h, node)};
+	struct hnsw_walk w = {.hits = h->pool, .room = h->ef_add, .asked = hnsw_asked(h, node)};
 	uint32_t level = hnsw_level(h, node);
 
 	for (uint32_t l = 0; l <= level; l++)

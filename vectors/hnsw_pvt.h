@@ -4,14 +4,14 @@
  *
  * A row that is added gets a node; nodes, not rows, are linked, so that a removed row's number may
  * be used again while its node still leads on to others. A node has a code, which is all that walks
- * look at: int8 for vectors of floats whose metric allows it, else a copy of the vector.
+ * look at, by the index's quantiser.
  *
  * Order of parts: nodes; the index; codes; walks; repair; keeping.
  */
 #ifndef VECTORS_HNSW_PVT_H
 #define VECTORS_HNSW_PVT_H
 
-#include "index_pvt.h"
+#include "quant.h"
 
 /* ---- nodes ------------------------------------------------------------------------------ */
 
@@ -39,16 +39,6 @@ struct hnsw_chunk {
 
 /* ---- the index -------------------------------------------------------------------------- */
 
-/* How vectors become codes: @scaled: bytes of (x - @low) / @step, from -128 on, or of x / @step. */
-struct hnsw_codes {
-	sl_distance_fn distance;
-	size_t stride, dim;
-	enum sl_component component;
-	enum sl_metric metric;
-	bool scaled, shifted, normal;
-	float low, high;
-};
-
 enum hnsw_phase { HNSW_IDLE, HNSW_RELINK, HNSW_REACH };
 
 /**
@@ -70,6 +60,7 @@ struct hnsw_repair {
  * struct hnsw - @nodes: numbers in use are below that. @node_of: of each row below @rows_room.
  * @spare: free numbers below @nodes, @spare_n. @added: since the beginning, and @added_before: when
  * the last pass began. @visited: the epoch in which a walk came by, of each node.
+ * @stride: of codes. @asked: room for a node as a query, @points: for what two codes stand for.
  */
 struct hnsw {
 	struct sl_index index;
@@ -83,9 +74,12 @@ struct hnsw {
 	uint32_t m, ef_add, entry, level;
 	uint16_t *visited;
 	uint16_t epoch;
-	struct hnsw_codes codes;
+	struct quantiser *q;
+	size_t stride;
 	struct hnsw_repair repair;
 	struct sl_hit *pool, *chosen;
+	void *asked;
+	float *points[2];
 };
 
 static inline struct hnsw_chunk *hnsw_chunk(const struct hnsw *h, uint32_t node)
@@ -95,7 +89,7 @@ static inline struct hnsw_chunk *hnsw_chunk(const struct hnsw *h, uint32_t node)
 
 static inline uint8_t *hnsw_code(const struct hnsw *h, uint32_t node)
 {
-	return hnsw_chunk(h, node)->codes + node % HNSW_NODES_A_CHUNK * h->codes.stride;
+	return hnsw_chunk(h, node)->codes + node % HNSW_NODES_A_CHUNK * h->stride;
 }
 
 static inline uint32_t *hnsw_upper(const struct hnsw *h, uint32_t node)
@@ -143,32 +137,38 @@ int hnsw_reserve_rows(struct hnsw *h, uint32_t rows);
 
 /* ---- codes ------------------------------------------------------------------------------ */
 
-void hnsw_codes_init(struct hnsw_codes *c, const struct sl_rows *rows);
+int hnsw_codes_init(struct hnsw *h);
+void hnsw_codes_done(struct hnsw *h);
 
-/* @vector, of the rows' kind, as a code of @c->stride bytes. */
-void hnsw_encode(const struct hnsw_codes *c, const struct sl_rows *rows, const void *vector,
-		 uint8_t *ret_code);
+/* The quantiser, which is the index's from now on, whatever comes of it. Return: 0 or -ENOMEM. */
+int hnsw_codes_set(struct hnsw *h, struct quantiser *q);
+uint64_t hnsw_codes_memory(const struct hnsw *h);
 
-/* Widens the codes' range to what the rows hold by now, and makes all codes again if it has to. */
+/* Trains the quantiser with what the rows hold by now, and makes all codes again if it has to. */
 void hnsw_calibrate(struct hnsw *h);
 
-static inline float hnsw_distance(const struct hnsw *h, const void *code, uint32_t node)
+static inline float hnsw_distance(const struct hnsw *h, const void *asked, uint32_t node)
 {
-	float d = h->codes.distance(code, hnsw_code(h, node), h->codes.dim);
-
-	return isnan(d) ? INFINITY : d;
+	return quantiser_distance(h->q, asked, hnsw_code(h, node));
 }
+
+/* @node as a query, until the next call. */
+const void *hnsw_asked(struct hnsw *h, uint32_t node);
+
+/* How far @a and @b are from one another: by their rows, where codes are not made for that. */
+float hnsw_between(const struct hnsw *h, uint32_t a, uint32_t b);
 
 /* ---- walks ------------------------------------------------------------------------------ */
 
 /**
  * struct hnsw_walk - the nearest nodes so far, nearest first; hits hold nodes, not rows.
- * @next: the nearest whose links were not followed. @query: NULL: all that are alive may be given.
+ * @next: the nearest whose links were not followed. @asked: as prepared. @query: NULL:
+ * all that are alive may be given.
  */
 struct hnsw_walk {
 	struct sl_hit *hits;
 	uint32_t n, room, next;
-	const uint8_t *code;
+	const void *asked;
 	const struct sl_query *query;
 };
 
@@ -179,6 +179,9 @@ bool hnsw_may_give(const struct hnsw *h, const struct sl_query *query, uint32_t 
 
 /* From the entry down to above @level: @w holds the nearest node there. */
 void hnsw_descend(struct hnsw *h, struct hnsw_walk *w, uint32_t level);
+
+/* @node, at least on level 0, is one of those that a walk begins at. */
+void hnsw_start_from(struct hnsw *h, struct hnsw_walk *w, uint32_t node);
 
 /* The nearest at @level, from what @w holds on. @ends without HNSW_FOLLOWED. */
 void hnsw_walk(struct hnsw *h, struct hnsw_walk *w, uint32_t level);

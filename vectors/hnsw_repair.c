@@ -41,7 +41,7 @@ static void consider(const struct hnsw *h, struct anew *a, uint32_t node, uint32
 {
 	if (other == node || !hnsw_alive(h, other))
 		return;
-	a->hits[a->n++] = (struct sl_hit){hnsw_distance(h, hnsw_code(h, node), other), other};
+	a->hits[a->n++] = (struct sl_hit){hnsw_between(h, node, other), other};
 }
 
 static int by_nearness(const void *a, const void *b)
@@ -181,7 +181,7 @@ static void end_reach(struct hnsw_repair *r)
 /* Links to @node from the nearest that has room, else from the nearest, for its last. */
 static void link_from_near(struct hnsw *h, uint32_t node)
 {
-	struct hnsw_walk w = {.hits = h->pool, .room = h->ef_add, .code = hnsw_code(h, node)};
+	struct hnsw_walk w = {.hits = h->pool, .room = h->ef_add, .asked = hnsw_asked(h, node)};
 	uint32_t width = hnsw_width(h, 0), *last = NULL;
 
 	hnsw_descend(h, &w, 0);

@@ -2,9 +2,9 @@
 /*
  * Keeping a graph: links and codes are saved and loaded as they are, so that nothing is made again.
  *
- * Interface: hnsw_pvt.h. After a header each node has its state, level and row, and, if it is not
- * free, its links of each level and its code. What is loaded is checked before it is walked: each
- * link leads to a node that is there, and on that level.
+ * Interface: hnsw_pvt.h. After a header and the quantiser each node has its state, level and row,
+ * and, if it is not free, its links of each level and its code. What is loaded is checked before it
+ * is walked: each link leads to a node that is there, and on that level.
  *
  * Order of parts: what is saved; saving; loading; checking.
  */
@@ -18,7 +18,6 @@
 struct header {
 	uint64_t added;
 	uint32_t m, nodes, entry, level;
-	float low, high;
 };
 
 struct node {
@@ -26,7 +25,7 @@ struct node {
 	uint8_t state, level, zero[2];
 };
 
-static_assert(sizeof(struct header) == 32, "as in the format");
+static_assert(sizeof(struct header) == 24, "as in the format");
 static_assert(sizeof(struct node) == 8, "as in the format");
 
 /* ---- saving ----------------------------------------------------------------------------- */
@@ -45,16 +44,17 @@ static int save_node(const struct hnsw *h, uint32_t i, struct index_out *out)
 	for (uint32_t level = 0; !err && level <= node.level; level++)
 		err = index_write(out, hnsw_links(h, i, level),
 				  hnsw_width(h, level) * sizeof(uint32_t));
-	return err ? err : index_write(out, hnsw_code(h, i), h->codes.stride);
+	return err ? err : index_write(out, hnsw_code(h, i), h->q->code_bytes);
 }
 
 int hnsw_save(const struct sl_index *index, struct index_out *out)
 {
 	const struct hnsw *h = (const struct hnsw *)index;
-	struct header header = {h->added, h->m,		h->nodes,     h->entry,
-				h->level, h->codes.low, h->codes.high};
+	struct header header = {h->added, h->m, h->nodes, h->entry, h->level};
 	int err = index_write(out, &header, sizeof(header));
 
+	if (!err)
+		err = quantiser_save(h->q, out);
 	for (uint32_t i = 0; !err && i < h->nodes; i++)
 		err = save_node(h, i, out);
 	return err;
@@ -125,7 +125,7 @@ static int load_node(struct hnsw *h, uint32_t i, struct index_in *in)
 	for (uint32_t level = 0; !err && level <= node.level; level++)
 		err = index_read(in, hnsw_links(h, i, level),
 				 hnsw_width(h, level) * sizeof(uint32_t));
-	return err ? err : index_read(in, hnsw_code(h, i), h->codes.stride);
+	return err ? err : index_read(in, hnsw_code(h, i), h->q->code_bytes);
 }
 
 /* ---- checking --------------------------------------------------------------------------- */
@@ -165,6 +165,18 @@ static bool is_right(const struct hnsw *h)
 	return live == h->index.n;
 }
 
+static int load_codes(struct hnsw *h, struct index_in *in)
+{
+	struct quantiser *q = NULL;
+	int err = quantiser_load(h->index.rows, in, &q);
+
+	if (err) {
+		quantiser_free(q);
+		return err;
+	}
+	return hnsw_codes_set(h, q);
+}
+
 int hnsw_load(struct sl_index *index, struct index_in *in)
 {
 	struct hnsw *h = (struct hnsw *)index;
@@ -175,14 +187,13 @@ int hnsw_load(struct sl_index *index, struct index_in *in)
 		return err;
 	/* what the graph was made with stays, whatever is wanted of new ones */
 	if (header.m < 2 || header.m > HNSW_M_MAX || header.nodes > HNSW_NODES_MAX ||
-	    header.level > HNSW_LEVEL_MAX || !isfinite(header.low) || !isfinite(header.high))
+	    header.level > HNSW_LEVEL_MAX)
 		return -EBADMSG;
 	h->m = header.m;
 	h->added = h->added_before = header.added;
 	h->entry = header.entry;
 	h->level = header.level;
-	h->codes.low = header.low;
-	h->codes.high = header.high;
+	err = load_codes(h, in);
 	for (uint32_t i = 0; !err && i < header.nodes; i++) {
 		err = load_node(h, i, in);
 		h->nodes = err ? i : i + 1;

@@ -8,8 +8,8 @@
  * A saved index is a header, the bits of its rows, what its kind adds, and the XXH3 of all that,
  * little-endian.
  *
- * Order of parts: kinds; making; changing; the nearest so far; searching; memory of searches;
- * writing and reading; saving and loading.
+ * Order of parts: kinds; making; changing; vectors as floats; the nearest so far; memory of
+ * searches; in two steps; searching; writing and reading; saving and loading.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -131,6 +131,11 @@ int sl_index_step(struct sl_index *index, int64_t budget_ns)
 	return index->kind->step ? index->kind->step(index, budget_ns) : 0;
 }
 
+bool sl_index_needs_rows(const struct sl_index *index)
+{
+	return index->kind->needs_rows && index->kind->needs_rows(index);
+}
+
 uint32_t sl_index_count(const struct sl_index *index)
 {
 	return index->n;
@@ -140,6 +145,54 @@ uint64_t sl_index_bytes(const struct sl_index *index)
 {
 	return index->kind->bytes + index->live_words * sizeof(*index->live) +
 	       (index->kind->memory ? index->kind->memory(index) : 0);
+}
+
+/* ---- vectors as floats ------------------------------------------------------------------ */
+
+static float half(uint16_t h)
+{
+	uint32_t bits = (uint32_t)(h & 0x7fff) << 13;
+	float f;
+
+	memcpy(&f, &bits, sizeof(f));
+	f = (h & 0x7c00) == 0x7c00 ? (h & 0x3ff ? NAN : INFINITY) : f * 0x1p112f;
+	return h & 0x8000 ? -f : f;
+}
+
+static void widen(const struct sl_rows *rows, const void *vector, float *x)
+{
+	const uint8_t *bits = vector;
+	const int8_t *bytes = vector;
+	const uint16_t *halves = vector;
+
+	switch (rows->component) {
+	case SL_F32:
+		memcpy(x, vector, rows->dim * sizeof(float));
+		break;
+	case SL_F16:
+		for (uint32_t i = 0; i < rows->dim; i++)
+			x[i] = half(halves[i]);
+		break;
+	case SL_I8:
+		for (uint32_t i = 0; i < rows->dim; i++)
+			x[i] = bytes[i];
+		break;
+	default:
+		for (uint32_t i = 0; i < rows->dim; i++)
+			x[i] = bits[i / 8] >> i % 8 & 1;
+	}
+}
+
+void index_floats(const struct sl_rows *rows, const void *vector, float *ret_x)
+{
+	float square;
+
+	widen(rows, vector, ret_x);
+	if (rows->metric != SL_METRIC_COSINE)
+		return;
+	square = -sl_distance(SL_METRIC_DOT, SL_F32)(ret_x, ret_x, rows->dim);
+	for (uint32_t i = 0; square > 0 && i < rows->dim; i++)
+		ret_x[i] /= sqrtf(square);
 }
 
 /* ---- the nearest so far ----------------------------------------------------------------- */
@@ -190,16 +243,129 @@ uint32_t nearest_sort(struct nearest *t)
 	return t->n;
 }
 
+/* ---- memory of searches ----------------------------------------------------------------- */
+
+int sl_scratch_new(struct sl_scratch **ret_scratch)
+{
+	*ret_scratch = calloc(1, sizeof(**ret_scratch));
+	return *ret_scratch ? 0 : -ENOMEM;
+}
+
+void sl_scratch_free(struct sl_scratch *scratch)
+{
+	if (scratch) {
+		free(scratch->room.p);
+		free(scratch->found.p);
+	}
+	free(scratch);
+}
+
+static void *part_room(struct scratch_part *s, size_t n)
+{
+	if (n > s->n) {
+		size_t room = sl_round_up(sl_max(n, s->n * 2), SL_ROW_ALIGN);
+		uint8_t *p = aligned_alloc(SL_ROW_ALIGN, room);
+
+		if (!p)
+			return NULL;
+		free(s->p);
+		s->p = p;
+		s->n = room;
+	}
+	return s->p;
+}
+
+void *scratch_room(struct sl_scratch *s, size_t n)
+{
+	return part_room(&s->room, n);
+}
+
+/* ---- in two steps ----------------------------------------------------------------------- */
+
+uint32_t sl_index_candidates_max(const struct sl_index *index, const struct sl_query *query)
+{
+	return index->kind->candidates_max(index, query);
+}
+
+int sl_index_candidates(struct sl_index *index, const struct sl_query *query,
+			struct sl_hit *ret_hits, struct sl_scratch *scratch)
+{
+	if (!query->k || !index->n)
+		return 0;
+	return index->kind->candidates(index, query, ret_hits, scratch);
+}
+
+/* @hits, sorted, are a heap as well once they are turned round. */
+static void turn_round(struct sl_hit *hits, uint32_t n)
+{
+	for (uint32_t i = 0; i < n / 2; i++) {
+		struct sl_hit hit = hits[i];
+
+		hits[i] = hits[n - 1 - i];
+		hits[n - 1 - i] = hit;
+	}
+}
+
+uint32_t sl_index_rescore(const struct sl_index *index, const struct sl_query *query,
+			  const struct sl_hit *candidates, const void *const *vectors, uint32_t n,
+			  struct sl_hit *hits, uint32_t found)
+{
+	struct nearest nearest = {hits, found, query->k};
+
+	SL_ASSERT(found <= query->k);
+	turn_round(hits, found);
+	for (uint32_t i = 0; i < n; i++) {
+		float d = index->distance(query->vector, vectors[i], index->rows->dim);
+
+		nearest_put(&nearest, (struct sl_hit){isnan(d) ? INFINITY : d, candidates[i].row});
+	}
+	return nearest_sort(&nearest);
+}
+
 /* ---- searching -------------------------------------------------------------------------- */
+
+/* The nearest of @n candidates, by their rows. */
+static int by_rows(const struct sl_index *index, const struct sl_query *query,
+		   const struct sl_hit *candidates, uint32_t n, struct sl_hit *ret_hits)
+{
+	const struct sl_rows *rows = index->rows;
+	size_t bytes = sl_vector_bytes(rows->component, rows->dim);
+	struct nearest nearest = {ret_hits, 0, query->k};
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t row = candidates[i].row;
+
+		if (i + 1 < n)
+			ask_for(sl_row(rows, candidates[i + 1].row), bytes);
+		nearest_put(&nearest,
+			    (struct sl_hit){index_distance(index, query->vector, row), row});
+	}
+	return (int)nearest_sort(&nearest);
+}
 
 int sl_index_search(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
 		    struct sl_scratch *scratch)
 {
-	if (!query->k)
+	struct sl_hit *candidates;
+	int n;
+
+	if (!query->k || !index->n)
 		return 0;
 	if (query->exact)
 		return flat_scan(index, query, ret_hits);
-	return index->kind->search(index, query, ret_hits, scratch);
+	if (index->kind->exact)
+		return index->kind->candidates(index, query, ret_hits, scratch);
+	candidates = part_room(&scratch->found,
+			       sl_index_candidates_max(index, query) * sizeof(*candidates));
+	if (!candidates)
+		return -ENOMEM;
+	n = index->kind->candidates(index, query, candidates, scratch);
+	if (n > 0 && query->estimates && !sl_index_needs_rows(index)) {
+		n = sl_min(n, (int)sl_min(query->k, (uint32_t)INT32_MAX));
+		memcpy(ret_hits, candidates, (uint32_t)n * sizeof(*candidates));
+		return n;
+	}
+	return n < 0 ? n : by_rows(index, query, candidates, (uint32_t)n, ret_hits);
 }
 
 int sl_index_search_many(struct sl_index *index, const struct sl_query *queries, uint32_t n,
@@ -216,36 +382,6 @@ int sl_index_search_many(struct sl_index *index, const struct sl_query *queries,
 		ret_hits += queries[i].k;
 	}
 	return 0;
-}
-
-/* ---- memory of searches ----------------------------------------------------------------- */
-
-int sl_scratch_new(struct sl_scratch **ret_scratch)
-{
-	*ret_scratch = calloc(1, sizeof(**ret_scratch));
-	return *ret_scratch ? 0 : -ENOMEM;
-}
-
-void sl_scratch_free(struct sl_scratch *scratch)
-{
-	if (scratch)
-		free(scratch->p);
-	free(scratch);
-}
-
-void *scratch_room(struct sl_scratch *s, size_t n)
-{
-	if (n > s->n) {
-		size_t room = sl_round_up(sl_max(n, s->n * 2), SL_ROW_ALIGN);
-		uint8_t *p = aligned_alloc(SL_ROW_ALIGN, room);
-
-		if (!p)
-			return NULL;
-		free(s->p);
-		s->p = p;
-		s->n = room;
-	}
-	return s->p;
 }
 
 /* ---- writing and reading ---------------------------------------------------------------- */

@@ -24,8 +24,9 @@ struct index_in;
  * struct index_kind - one kind, one file. @index is the first member of the kind's own struct, of
  * @bytes bytes, zeroed but for the common part before @init.
  * @add, @remove: after the common part says that the row is there, before that it is gone.
- * @search: a query that is not exact. @many: NULL: one by one.
- * All but @search may be NULL: there is nothing to do, nothing to keep.
+ * @candidates: of a query that is not exact, as sl_index_candidates(); @candidates_max: how many,
+ * at the most. @exact: that they are the hits. @many: NULL: one by one.
+ * All but @candidates may be NULL: there is nothing to do, nothing to keep, no row is needed.
  */
 struct index_kind {
 	const char *name;
@@ -34,8 +35,11 @@ struct index_kind {
 	void (*done)(struct sl_index *index);
 	int (*add)(struct sl_index *index, uint32_t row);
 	void (*remove)(struct sl_index *index, uint32_t row);
-	int (*search)(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
-		      struct sl_scratch *scratch);
+	bool (*needs_rows)(const struct sl_index *index);
+	bool exact;
+	uint32_t (*candidates_max)(const struct sl_index *index, const struct sl_query *query);
+	int (*candidates)(struct sl_index *index, const struct sl_query *query,
+			  struct sl_hit *ret_hits, struct sl_scratch *scratch);
 	int (*many)(struct sl_index *index, const struct sl_query *queries, uint32_t n,
 		    struct sl_hit *ret_hits, uint32_t *ret_n, struct sl_scratch *scratch);
 	int (*step)(struct sl_index *index, int64_t budget_ns);
@@ -87,7 +91,17 @@ static inline float index_distance(const struct sl_index *index, const void *vec
 	return isnan(d) ? INFINITY : d;
 }
 
-/* Looks at all rows. Return: hits. */
+/* Asks for what will be needed soon, at most a page of it. */
+static inline void ask_for(const void *p, size_t n)
+{
+	for (size_t i = 0; i < n && i < 4096; i += 64)
+		__builtin_prefetch((const char *)p + i);
+}
+
+/* @vector, of @rows, as floats; of length 1 if the metric is the cosine. */
+void index_floats(const struct sl_rows *rows, const void *vector, float *ret_x);
+
+/* Looks at all rows, which are in memory. Return: hits. */
 int flat_scan(const struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits);
 
 /* ---- the nearest so far ----------------------------------------------------------------- */
@@ -117,9 +131,12 @@ uint32_t nearest_sort(struct nearest *t);
 
 /* ---- memory of searches ----------------------------------------------------------------- */
 
+/* @room: of what a kind works with; @found: of candidates. */
 struct sl_scratch {
-	uint8_t *p;
-	size_t n;
+	struct scratch_part {
+		uint8_t *p;
+		size_t n;
+	} room, found;
 };
 
 /* At least @n bytes, at a multiple of 64, until the next call. Return: NULL: out of memory. */

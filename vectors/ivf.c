@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The IVF index: rows in lists around centroids; a search looks at the lists nearest to the query,
- * estimates distances from 4-bit codes, and computes those of the best: from copies in bytes, then
- * of the nearest of these from the rows themselves.
+ * estimates distances from 4-bit codes, and those of the best again by the quantiser's codes; the
+ * nearest by these are candidates.
  *
  * Interface: index_pvt.h. There is no model until there are enough rows, and another once there are
  * many times more; until it is made rows are looked at one by one, or by the old one.
@@ -41,11 +41,11 @@ static void done(struct sl_index *index)
 static int add(struct sl_index *index, uint32_t row)
 {
 	struct ivf *ivf = ivf_of(index);
-	int err = ivf->model ? ivf_insert(ivf->model, row) : 0;
+	int err = ivf->model ? ivf_insert(ivf->model, NULL, row) : 0;
 
 	if (err || !ivf->build || !ivf_build_is_past(ivf->build, row))
 		return err;
-	err = ivf_insert(ivf_build_model(ivf->build), row);
+	err = ivf_insert(ivf_build_model(ivf->build), NULL, row);
 	if (err && ivf->model)
 		ivf_remove(ivf->model, row);
 	return err;
@@ -85,7 +85,7 @@ static int a_little(struct ivf *ivf, int64_t *cost_ns)
 	int err;
 
 	if (!ivf->build && wants_model(ivf)) {
-		err = ivf_build_new(&ivf->index, &ivf->build);
+		err = ivf_build_new(&ivf->index, ivf->model, &ivf->build);
 		return err ? err : 1;
 	}
 	if (!ivf->build)
@@ -116,15 +116,15 @@ static int step(struct sl_index *index, int64_t budget_ns)
 /* ---- what a search knows ---------------------------------------------------------------- */
 
 /**
- * struct looking - one search. @x, @bytes: the query as floats and bytes, @y: on the axes.
+ * struct looking - one search. @x, @asked: the query as floats and as prepared, @y: on the axes.
  * @scores: of the lists, those of @lists the nearest. @tables: of the codes; a sum of entries times
- * @scale, and @base, is the third term. @pool: the nearest by estimate, @near: of these by bytes.
+ * @scale, and @base, is the third term. @pool: the nearest by these, @near: by the quantiser's.
  */
 struct looking {
 	const struct ivf_model *m;
 	const struct sl_query *query;
 	float *x, *scores, y[IVF_AXES];
-	int8_t *bytes;
+	void *asked;
 	struct sl_hit *lists;
 	uint32_t lists_n;
 	uint8_t *tables;
@@ -144,8 +144,8 @@ static int looking_init(struct looking *l, uint32_t lists, uint32_t rescore, uin
 			struct sl_scratch *scratch)
 {
 	const struct ivf_model *m = l->m;
-	size_t bytes = m->dim * 5 + centroids_room(&m->c) * sizeof(float) +
-		       IVF_PLACES * SCAN_CODES +
+	size_t bytes = m->dim * sizeof(float) + m->q->query_bytes +
+		       centroids_room(&m->c) * sizeof(float) + IVF_PLACES * SCAN_CODES +
 		       ((size_t)lists + rescore + near) * sizeof(struct sl_hit);
 	uint8_t *at = scratch_room(scratch, bytes + (size_t)7 * SL_ROW_ALIGN);
 
@@ -153,7 +153,7 @@ static int looking_init(struct looking *l, uint32_t lists, uint32_t rescore, uin
 		return -ENOMEM;
 	l->x = carve(&at, m->dim * sizeof(float));
 	l->scores = carve(&at, centroids_room(&m->c) * sizeof(float));
-	l->bytes = carve(&at, m->dim);
+	l->asked = carve(&at, m->q->query_bytes);
 	l->lists = carve(&at, lists * sizeof(struct sl_hit));
 	l->tables = carve(&at, IVF_PLACES * SCAN_CODES);
 	l->pool = (struct nearest){carve(&at, rescore * sizeof(struct sl_hit)), 0, rescore};
@@ -170,7 +170,7 @@ static void choose_lists(struct looking *l, uint32_t n)
 	struct nearest nearest = {l->lists, 0, n};
 	bool dot = m->index->rows->metric == SL_METRIC_DOT;
 
-	ivf_floats(m->index, l->query->vector, l->x);
+	index_floats(m->index->rows, l->query->vector, l->x);
 	ivf_project(m, l->x, !dot, l->y);
 	centroids_scores(m->set, &m->c, l->y, l->scores);
 	for (uint32_t i = 0; i < m->c.n; i++) {
@@ -223,6 +223,15 @@ static bool is_allowed(const struct sl_query *q, uint32_t row)
 	return !q->allowed || (row < q->allowed_rows && q->allowed[row / 64] >> row % 64 & 1);
 }
 
+static uint32_t allowed_of(const struct sl_query *q, const struct ivf_list *list)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < list->n; i++)
+		n += is_allowed(q, list->rows[i]);
+	return n;
+}
+
 static float limit_of(const struct nearest *t)
 {
 	return t->n < t->k ? INFINITY : t->hits[0].distance;
@@ -257,49 +266,62 @@ static void look_at_list(struct looking *l, uint32_t i)
 
 /* ---- rescoring -------------------------------------------------------------------------- */
 
-/* Asks for what will be needed soon, at most a page of it. */
-static void ask_for(const void *p, size_t n)
+static void prepare(struct looking *l)
 {
-	for (size_t i = 0; i < n && i < 4096; i += 64)
-		__builtin_prefetch((const char *)p + i);
+	const struct quantiser *q = l->m->q;
+
+	if (q->kind->symmetric)
+		q->kind->encode(q, l->x, l->asked);
+	else
+		q->kind->prepare(q, l->x, l->asked);
 }
 
-/* The nearest of the pool by their copies in bytes. */
-static void rescore_bytes(struct looking *l)
+/* Some rows, at most 64, by their codes. */
+static void look_at_codes(struct looking *l, const uint32_t *rows, uint32_t n)
 {
 	const struct ivf_model *m = l->m;
-	sl_distance_fn distance = sl_distance(ivf_bytes_metric(m->index), SL_I8);
+	const uint8_t *codes[64];
+	float far[64];
 
-	ivf_to_bytes(m, l->x, l->bytes);
-	for (uint32_t i = 0; i < l->pool.n; i++) {
-		uint32_t row = l->pool.hits[i].row;
-
-		if (i + 2 < l->pool.n)
-			ask_for(ivf_row_bytes(m, l->pool.hits[i + 2].row), m->dim);
-		nearest_put(&l->near,
-			    (struct sl_hit){distance(l->bytes, ivf_row_bytes(m, row), m->dim),
-					    row});
-	}
+	if (!n)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		codes[i] = ivf_code(m, rows[i]);
+	m->q->kind->distances(m->q, l->asked, codes, n, far);
+	for (uint32_t i = 0; i < n; i++)
+		nearest_put(&l->near, (struct sl_hit){isnan(far[i]) ? INFINITY : far[i], rows[i]});
 }
 
-/* The nearest of @from by the rows themselves. */
-static int rescore_rows(const struct looking *l, const struct nearest *from,
-			struct sl_hit *ret_hits)
+/* The nearest of the pool by their codes; what is asked for comes while the last is looked at. */
+static void rescore_pool(struct looking *l)
 {
-	const struct sl_rows *rows = l->m->index->rows;
-	struct nearest nearest = {ret_hits, 0, l->query->k};
-	size_t bytes = sl_vector_bytes(rows->component, rows->dim);
+	enum { AT_ONCE = 8 };
+	uint32_t rows[2][AT_ONCE], n[2] = {0}, now = 0;
 
-	for (uint32_t i = 0; i < from->n; i++) {
-		uint32_t row = from->hits[i].row;
-
-		if (i + 1 < from->n)
-			ask_for(sl_row(rows, from->hits[i + 1].row), bytes);
-		nearest_put(&nearest,
-			    (struct sl_hit){index_distance(l->m->index, l->query->vector, row),
-					    row});
+	for (uint32_t i = 0; i < l->pool.n; i += AT_ONCE, now ^= 1) {
+		n[now] = sl_min(l->pool.n - i, (uint32_t)AT_ONCE);
+		for (uint32_t j = 0; j < n[now]; j++) {
+			rows[now][j] = l->pool.hits[i + j].row;
+			ask_for(ivf_code(l->m, rows[now][j]), l->m->q->code_bytes);
+		}
+		look_at_codes(l, rows[now ^ 1], n[now ^ 1]);
 	}
-	return (int)nearest_sort(&nearest);
+	look_at_codes(l, rows[now ^ 1], n[now ^ 1]);
+}
+
+/* The first @max of them, as far as they are. */
+static int give(const struct looking *l, struct nearest *nearest, uint32_t max,
+		struct sl_hit *ret_hits)
+{
+	uint32_t n = sl_min(nearest_sort(nearest), max);
+	bool coded = nearest == &l->near;
+
+	for (uint32_t i = 0; i < n; i++)
+		ret_hits[i] =
+			(struct sl_hit){coded ? quantiser_real(l->m->q, nearest->hits[i].distance)
+					      : nearest->hits[i].distance,
+					nearest->hits[i].row};
+	return (int)n;
 }
 
 /* ---- searching -------------------------------------------------------------------------- */
@@ -310,14 +332,18 @@ static uint32_t effort_of(const struct ivf_model *m, const struct sl_query *q)
 			 : sl_max((uint32_t)EFFORT_MIN, 2 * (uint32_t)sqrtf((float)m->c.n));
 }
 
-/* How many lists; more where only some of the rows are allowed. */
-static uint32_t lists_of(const struct ivf_model *m, const struct sl_query *q)
+/* The part of the rows that may be given, above 0 to 1. */
+static double part_of(const struct ivf_model *m, const struct sl_query *q)
 {
-	double n = effort_of(m, q);
+	if (!q->allowed || q->allowed_n >= m->index->n)
+		return 1;
+	return (double)sl_max(q->allowed_n, 1u) / m->index->n;
+}
 
-	if (q->allowed && q->allowed_n < m->index->n)
-		n *= sqrt((double)m->index->n / sl_max(q->allowed_n, 1u));
-	return (uint32_t)sl_min(n, (double)m->c.n);
+/* So many lists are looked at: more where only some of the rows may be given. */
+static double lists_of(const struct ivf_model *m, const struct sl_query *q)
+{
+	return sl_min(effort_of(m, q) / cbrt(part_of(m, q)), (double)m->c.n);
 }
 
 /* How many candidates: at least as many as are looked at as rows. */
@@ -330,41 +356,121 @@ static uint32_t rescore_of(const struct ivf_model *m, const struct sl_query *q, 
 	return (uint32_t)sl_max((uint64_t)rows, sl_min(n, (uint64_t)m->index->n));
 }
 
-/* Whether to look at all rows costs no more. */
-static bool are_few(const struct sl_index *index, const struct sl_query *q, uint32_t rescore)
+/* Whether to look at all rows costs no more: of codes, or rows, and of places in lists. */
+static bool costs_less(const struct ivf_model *m, const struct sl_query *q, uint32_t rescore)
 {
-	return index->n <= rescore * 4 || (q->allowed && q->allowed_n <= rescore * 4);
+	enum { SCAN_NS = 6, SCAN_BYTES_A_NS = 16, PLACE_NS = 3, CHECK_NS = 2, LIST_NS = 10 };
+	const struct sl_rows *rows = m->index->rows;
+	size_t bytes = ivf_has_codes(m) ? m->q->code_bytes
+					: sl_vector_bytes(rows->component, rows->dim);
+	double all = m->index->n, each = SCAN_NS + (double)bytes / SCAN_BYTES_A_NS;
+	double lists = lists_of(m, q), place = q->allowed ? PLACE_NS + CHECK_NS : PLACE_NS;
+
+	return all * part_of(m, q) * each <=
+	       m->c.n * (double)LIST_NS + all * lists / m->c.n * place + rescore * each;
 }
 
-static int search(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
-		  struct sl_scratch *scratch)
+/* Rows need not be here once all of them have codes. */
+static bool needs_rows(const struct sl_index *index)
+{
+	const struct ivf_model *m = sl_container_of(index, const struct ivf, index)->model;
+
+	return !m || !ivf_has_codes(m);
+}
+
+/* Where there is but one kind of codes all that these say are near are candidates. */
+static uint32_t candidates_max(const struct sl_index *index, const struct sl_query *query)
+{
+	const struct ivf_model *m = sl_container_of(index, const struct ivf, index)->model;
+	uint32_t n = m ? quantiser_candidates(m->q, index, query) : sl_min(query->k, index->n);
+
+	return m && !ivf_has_codes(m) ? rescore_of(m, query, n) : n;
+}
+
+/* All rows, by their codes if they have some. */
+static int scan(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
+		struct sl_scratch *scratch)
+{
+	struct looking l = {.m = ivf_of(index)->model, .query = query};
+	struct sl_query all = *query;
+	int err;
+
+	all.k = candidates_max(index, query);
+	if (needs_rows(index))
+		return flat_scan(index, &all, ret_hits);
+	err = looking_init(&l, 0, 0, all.k, scratch);
+	if (err)
+		return err;
+	index_floats(index->rows, query->vector, l.x);
+	prepare(&l);
+	for (uint32_t word = 0; word < index->live_words; word++) {
+		uint64_t left = index_candidates(index, query, word);
+		uint32_t rows[64], n = 0;
+
+		for (; left; left &= left - 1)
+			rows[n++] = word * 64 + (uint32_t)__builtin_ctzll(left);
+		look_at_codes(&l, rows, n);
+	}
+	return give(&l, &l.near, all.k, ret_hits);
+}
+
+/**
+ * look_at_lists() - the nearest ones: under a filter until as many have been met that may be given
+ * as there are in so many lists if it has nothing to do with where rows are; more if that many had
+ * few, as what may be given is far from the query then, and in many lists about as far.
+ */
+static void look_at_lists(struct looking *l)
+{
+	const struct ivf_model *m = l->m;
+	const struct sl_query *q = l->query;
+	enum { FAR_TIMES = 4 };
+	double lists = lists_of(m, q), enough = lists * part_of(m, q) * m->index->n / m->c.n;
+	double met = 0;
+	bool is_far = false;
+
+	for (uint32_t i = 0; i < l->lists_n && (!q->allowed || met < enough); i++) {
+		const struct ivf_list *list = &m->lists[l->lists[i].row];
+		uint32_t n = q->allowed ? allowed_of(q, list) : list->n;
+
+		if (i >= lists && !is_far && met < enough / 2) {
+			is_far = true;
+			enough *= FAR_TIMES;
+		}
+		met += n;
+		if (n)
+			look_at_list(l, l->lists[i].row);
+	}
+}
+
+static int candidates(struct sl_index *index, const struct sl_query *query, struct sl_hit *ret_hits,
+		      struct sl_scratch *scratch)
 {
 	const struct ivf_model *m = ivf_of(index)->model;
 	struct looking l = {.m = m, .query = query};
 	uint32_t rescore, lists, rows;
-	int hits, err;
+	int err;
 
 	if (!m || query->k >= index->n / 8)
-		return flat_scan(index, query, ret_hits);
-	rows = query->k + query->k / 2 + 4;
-	rescore = rescore_of(m, query, rows);
-	if (are_few(index, query, rescore))
-		return flat_scan(index, query, ret_hits);
-	lists = lists_of(m, query);
+		return scan(index, query, ret_hits, scratch);
+	rows = candidates_max(index, query);
+	rescore = ivf_has_codes(m) ? rescore_of(m, query, rows) : rows;
+	if (costs_less(m, query, rescore))
+		return scan(index, query, ret_hits, scratch);
+	lists = query->allowed ? m->c.n : (uint32_t)lists_of(m, query);
 	err = looking_init(&l, lists, rescore, rows, scratch);
 	if (err)
 		return err;
 	choose_lists(&l, lists);
 	make_tables(&l);
-	for (uint32_t i = 0; i < l.lists_n; i++)
-		look_at_list(&l, l.lists[i].row);
-	if (ivf_has_bytes(index))
-		rescore_bytes(&l);
-	hits = rescore_rows(&l, ivf_has_bytes(index) ? &l.near : &l.pool, ret_hits);
+	look_at_lists(&l);
 	/* what may be given lies in other lists, or is not of numbers */
-	if ((uint32_t)hits < query->k)
-		return flat_scan(index, query, ret_hits);
-	return hits;
+	if (l.pool.n < query->k)
+		return scan(index, query, ret_hits, scratch);
+	if (!ivf_has_codes(m))
+		return give(&l, &l.pool, rows, ret_hits);
+	prepare(&l);
+	rescore_pool(&l);
+	return give(&l, &l.near, rows, ret_hits);
 }
 
 /* ---- the kind --------------------------------------------------------------------------- */
@@ -375,7 +481,9 @@ const struct index_kind index_ivf = {
 	.done = done,
 	.add = add,
 	.remove = remove_row,
-	.search = search,
+	.needs_rows = needs_rows,
+	.candidates_max = candidates_max,
+	.candidates = candidates,
 	.step = step,
 	.memory = memory,
 	.save = ivf_save,

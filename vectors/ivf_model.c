@@ -19,6 +19,8 @@ int ivf_model_new(const struct sl_index *index, struct ivf_model **ret_model)
 {
 	uint32_t dim = index->rows->dim;
 	struct ivf_model *m = calloc(1, sizeof(*m));
+	struct quantiser *q;
+	int err;
 
 	if (!m)
 		return -ENOMEM;
@@ -26,13 +28,17 @@ int ivf_model_new(const struct sl_index *index, struct ivf_model **ret_model)
 	m->set = scan_set();
 	m->dim = dim;
 	m->c.dim = IVF_AXES;
-	m->unit = 1;
+	err = quantiser_new(&index->conf, index->rows, &q);
+	if (!err)
+		ivf_set_quantiser(m, q);
 	m->mean = calloc(dim, sizeof(float));
 	m->axes = aligned_alloc(64, (size_t)dim * IVF_AXES * sizeof(float));
 	m->vector = malloc(dim * sizeof(float));
-	if (!m->mean || !m->axes || !m->vector) {
+	if (!err && (!m->mean || !m->axes || !m->vector))
+		err = -ENOMEM;
+	if (err) {
 		ivf_model_free(m);
-		return -ENOMEM;
+		return err;
 	}
 	*ret_model = m;
 	return 0;
@@ -48,8 +54,9 @@ void ivf_model_free(struct ivf_model *m)
 		free(m->lists[i].codes);
 	}
 	for (uint32_t i = 0; i < m->chunks; i++)
-		free(m->bytes[i]);
-	free(m->bytes);
+		free(m->codes[i]);
+	free(m->codes);
+	quantiser_free(m->q);
 	free(m->lists);
 	free(m->places);
 	centroids_done(&m->c);
@@ -58,6 +65,14 @@ void ivf_model_free(struct ivf_model *m)
 	free(m->vector);
 	free(m->scores);
 	free(m);
+}
+
+void ivf_set_quantiser(struct ivf_model *m, struct quantiser *q)
+{
+	SL_ASSERT(!m->chunks);
+	quantiser_free(m->q);
+	m->q = q;
+	m->stride = quantiser_stride(q);
 }
 
 uint64_t ivf_model_memory(const struct ivf_model *m)
@@ -69,82 +84,21 @@ uint64_t ivf_model_memory(const struct ivf_model *m)
 	for (uint32_t i = 0; i < m->c.n; i++)
 		n += m->lists[i].room * (sizeof(uint32_t) + sizeof(float) + IVF_PLACES / 2);
 	for (uint32_t i = 0; i < m->chunks; i++)
-		n += m->bytes[i] ? SL_ROWS_A_CHUNK * ivf_bytes_stride(m) : 0;
-	return n;
+		n += m->codes[i] ? SL_ROWS_A_CHUNK * m->stride : 0;
+	return n + quantiser_memory(m->q);
 }
 
 /* ---- vectors ---------------------------------------------------------------------------- */
 
-bool ivf_has_bytes(const struct sl_index *index)
+void ivf_row_floats(const struct sl_index *index, const struct ivf_model *from, uint32_t row,
+		    float *ret_x)
 {
-	return (index->rows->component == SL_F32 || index->rows->component == SL_F16) &&
-	       index->rows->metric != SL_METRIC_HAMMING;
-}
-
-enum sl_metric ivf_bytes_metric(const struct sl_index *index)
-{
-	return index->rows->metric == SL_METRIC_COSINE ? SL_METRIC_DOT : index->rows->metric;
-}
-
-static float half(uint16_t h)
-{
-	uint32_t bits = (uint32_t)(h & 0x7fff) << 13;
-	float f;
-
-	memcpy(&f, &bits, sizeof(f));
-	f = (h & 0x7c00) == 0x7c00 ? (h & 0x3ff ? NAN : INFINITY) : f * 0x1p112f;
-	return h & 0x8000 ? -f : f;
-}
-
-static void widen(const struct sl_rows *rows, const void *vector, float *x)
-{
-	const uint8_t *bits = vector;
-	const int8_t *bytes = vector;
-	const uint16_t *halves = vector;
-
-	switch (rows->component) {
-	case SL_F32:
-		memcpy(x, vector, rows->dim * sizeof(float));
-		break;
-	case SL_F16:
-		for (uint32_t i = 0; i < rows->dim; i++)
-			x[i] = half(halves[i]);
-		break;
-	case SL_I8:
-		for (uint32_t i = 0; i < rows->dim; i++)
-			x[i] = bytes[i];
-		break;
-	default:
-		for (uint32_t i = 0; i < rows->dim; i++)
-			x[i] = bits[i / 8] >> i % 8 & 1;
-	}
-}
-
-void ivf_floats(const struct sl_index *index, const void *vector, float *ret_x)
-{
-	uint32_t dim = index->rows->dim;
-	float square;
-
-	widen(index->rows, vector, ret_x);
-	if (index->rows->metric != SL_METRIC_COSINE)
+	if (sl_row_is_here(index->rows, row)) {
+		index_floats(index->rows, sl_row(index->rows, row), ret_x);
 		return;
-	square = -sl_distance(SL_METRIC_DOT, SL_F32)(ret_x, ret_x, dim);
-	for (uint32_t i = 0; square > 0 && i < dim; i++)
-		ret_x[i] /= sqrtf(square);
-}
-
-void ivf_to_bytes(const struct ivf_model *m, const float *x, int8_t *ret_bytes)
-{
-	float by = 1 / m->unit;
-
-	for (uint32_t i = 0; i < m->dim; i++) {
-		float f = (x[i] - m->middle) * by;
-
-		/* what is no number is neither */
-		f = f < 127 ? f : 127;
-		f = f > -128 ? f : -128;
-		ret_bytes[i] = (int8_t)(int)(f + (f < 0 ? -0.5f : 0.5f));
 	}
+	SL_ASSERT(from && ivf_holds(from, row) && ivf_has_codes(from));
+	quantiser_decode(from->q, ivf_code(from, row), ret_x);
 }
 
 void ivf_axes_are_set(struct ivf_model *m)
@@ -261,18 +215,17 @@ int ivf_row_reserve(struct ivf_model *m, uint32_t row)
 	uint32_t chunk = row / SL_ROWS_A_CHUNK;
 	int err = reserve_place(m, row);
 
-	if (err || !ivf_has_bytes(m->index))
+	if (err || !ivf_has_codes(m))
 		return err;
 	if (chunk >= m->chunks) {
-		if (!resize(&m->bytes, (chunk + 1) * sizeof(*m->bytes)))
+		if (!resize(&m->codes, (chunk + 1) * sizeof(*m->codes)))
 			return -ENOMEM;
-		memset(m->bytes + m->chunks, 0, (chunk + 1 - m->chunks) * sizeof(*m->bytes));
+		memset(m->codes + m->chunks, 0, (chunk + 1 - m->chunks) * sizeof(*m->codes));
 		m->chunks = chunk + 1;
 	}
-	if (!m->bytes[chunk])
-		m->bytes[chunk] =
-			aligned_alloc(SL_ROW_ALIGN, SL_ROWS_A_CHUNK * ivf_bytes_stride(m));
-	return m->bytes[chunk] ? 0 : -ENOMEM;
+	if (!m->codes[chunk])
+		m->codes[chunk] = aligned_alloc(SL_ROW_ALIGN, SL_ROWS_A_CHUNK * m->stride);
+	return m->codes[chunk] ? 0 : -ENOMEM;
 }
 
 /* The code of two components that is nearest to them. */
@@ -314,11 +267,12 @@ static void put(struct ivf_model *m, uint32_t list, uint32_t row, const float *y
 }
 
 /* The row's vector on the axes. Return: the square of what is left out. */
-static float project_row(const struct ivf_model *m, uint32_t row, float *ret_y)
+static float project_row(const struct ivf_model *m, const struct ivf_model *from, uint32_t row,
+			 float *ret_y)
 {
 	float all = 0;
 
-	ivf_floats(m->index, sl_row(m->index->rows, row), m->vector);
+	ivf_row_floats(m->index, from, row, m->vector);
 	ivf_project(m, m->vector, true, ret_y);
 	all = sl_distance(SL_METRIC_L2, SL_F32)(m->vector, m->mean, m->dim);
 	for (uint32_t i = 0; i < IVF_AXES; i++)
@@ -326,7 +280,7 @@ static float project_row(const struct ivf_model *m, uint32_t row, float *ret_y)
 	return sl_max(all, 0.0f);
 }
 
-int ivf_insert(struct ivf_model *m, uint32_t row)
+int ivf_insert(struct ivf_model *m, const struct ivf_model *from, uint32_t row)
 {
 	float y[IVF_AXES], rest;
 	uint32_t list;
@@ -334,14 +288,14 @@ int ivf_insert(struct ivf_model *m, uint32_t row)
 
 	if (err)
 		return err;
-	rest = project_row(m, row, y);
+	rest = project_row(m, from, row, y);
 	list = centroids_nearest(m->set, &m->c, y, m->scores);
 	err = ivf_list_reserve(&m->lists[list], 1);
 	if (err)
 		return err;
 	put(m, list, row, y, rest);
-	if (ivf_has_bytes(m->index))
-		ivf_to_bytes(m, m->vector, ivf_row_bytes(m, row));
+	if (ivf_has_codes(m))
+		m->q->kind->encode(m->q, m->vector, ivf_code(m, row));
 	return 0;
 }
 
@@ -396,7 +350,7 @@ static int halves_init(struct halves *h, struct ivf_model *m, const struct ivf_l
 		return -ENOMEM;
 	memcpy(h->rows, l->rows, l->n * sizeof(*h->rows));
 	for (uint32_t i = 0; i < l->n; i++)
-		h->rests[i] = project_row(m, h->rows[i], h->points + (size_t)i * IVF_AXES);
+		h->rests[i] = project_row(m, m, h->rows[i], h->points + (size_t)i * IVF_AXES);
 	return kmeans_init(&h->km, &h->c, 2, h->points, h->n, SPLIT_ROUNDS, m->index->conf.seed);
 }
 

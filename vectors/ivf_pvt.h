@@ -18,8 +18,8 @@
 #ifndef VECTORS_IVF_PVT_H
 #define VECTORS_IVF_PVT_H
 
-#include "index_pvt.h"
 #include "kmeans.h"
+#include "quant.h"
 
 /* ---- the model -------------------------------------------------------------------------- */
 
@@ -48,7 +48,8 @@ struct ivf_place {
  * struct ivf_model - @mean, @axes (a panel of dim rows): of the projection; @origin: the mean on
  * the axes. @c: the lists' centroids.
  * @books: of each place its codes' two components, [place][component][code].
- * @bytes: of each row a copy in bytes, (x - @middle) / @unit, in chunks as the rows are, or NULL.
+ * @q, @codes: a quantiser and its code of each row, in chunks as the rows are, of @stride bytes
+ * each; none where it would copy vectors.
  * @trained: rows that there were then.
  */
 struct ivf_model {
@@ -56,14 +57,15 @@ struct ivf_model {
 	const struct scan_set *set;
 	uint32_t dim, trained;
 	float *mean, *axes, origin[IVF_AXES];
-	float middle, unit;
+	struct quantiser *q;
 	struct centroids c;
 	float books[IVF_PLACES][2][SCAN_CODES];
 	struct ivf_list *lists;
 	uint32_t lists_room;
 	struct ivf_place *places;
 	uint32_t places_n;
-	int8_t **bytes;
+	uint8_t **codes;
+	size_t stride;
 	uint32_t chunks;
 	float *vector, *scores; /* room for one vector that is added */
 };
@@ -72,25 +74,23 @@ int ivf_model_new(const struct sl_index *index, struct ivf_model **ret_model);
 void ivf_model_free(struct ivf_model *m);
 uint64_t ivf_model_memory(const struct ivf_model *m);
 
-/* Whether there are copies in bytes, and their metric. */
-bool ivf_has_bytes(const struct sl_index *index);
-enum sl_metric ivf_bytes_metric(const struct sl_index *index);
+/* The quantiser is the model's from now on. */
+void ivf_set_quantiser(struct ivf_model *m, struct quantiser *q);
 
-static inline size_t ivf_bytes_stride(const struct ivf_model *m)
+/* Whether rows have codes beside those in their lists. */
+static inline bool ivf_has_codes(const struct ivf_model *m)
 {
-	return sl_round_up(m->dim, SL_ROW_ALIGN);
+	return !m->q->kind->copies;
 }
 
-static inline int8_t *ivf_row_bytes(const struct ivf_model *m, uint32_t row)
+static inline uint8_t *ivf_code(const struct ivf_model *m, uint32_t row)
 {
-	return m->bytes[row / SL_ROWS_A_CHUNK] + row % SL_ROWS_A_CHUNK * ivf_bytes_stride(m);
+	return m->codes[row / SL_ROWS_A_CHUNK] + row % SL_ROWS_A_CHUNK * m->stride;
 }
 
-/* @vector as floats, of length 1 if the metric is the cosine. */
-void ivf_floats(const struct sl_index *index, const void *vector, float *ret_x);
-
-/* @x as bytes. */
-void ivf_to_bytes(const struct ivf_model *m, const float *x, int8_t *ret_bytes);
+/* The vector of @row, as index_floats(); of which @from has a code if it is not here. */
+void ivf_row_floats(const struct sl_index *index, const struct ivf_model *from, uint32_t row,
+		    float *ret_x);
 
 /* The axes and the mean are what they will be. */
 void ivf_axes_are_set(struct ivf_model *m);
@@ -108,8 +108,8 @@ static inline bool ivf_holds(const struct ivf_model *m, uint32_t row)
 /* Another list, with that centroid. Return: 0 or -ENOMEM. */
 int ivf_list_add(struct ivf_model *m, const float *centroid);
 
-/* Return: 0 or -ENOMEM: nothing was changed. */
-int ivf_insert(struct ivf_model *m, uint32_t row);
+/* @from: as in ivf_row_floats(). Return: 0 or -ENOMEM: nothing was changed. */
+int ivf_insert(struct ivf_model *m, const struct ivf_model *from, uint32_t row);
 void ivf_remove(struct ivf_model *m, uint32_t row);
 
 /* Makes room for @n rows more in a list, for where @row is, for its copy. */
@@ -123,7 +123,9 @@ int ivf_split(struct ivf_model *m, int64_t *cost_ns);
 
 struct ivf_build;
 
-int ivf_build_new(const struct sl_index *index, struct ivf_build **ret_build);
+/* @old: NULL or the model that is used meanwhile. */
+int ivf_build_new(const struct sl_index *index, const struct ivf_model *old,
+		  struct ivf_build **ret_build);
 void ivf_build_free(struct ivf_build *b);
 
 /* A little of it. Return: 1: more is left; 0: the model is whole; -ENOMEM. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The IVF index's model is saved and loaded: what was trained, then list by list its rows with
- * their codes and copies. A model that is being made is not saved; it is begun anew.
+ * their codes. A model that is being made is not saved; it is begun anew.
  *
  * Interface: ivf_pvt.h. Rows that the common part does not have, or that come twice, are refused
  * before their memory is taken.
@@ -18,7 +18,6 @@
 struct model_header {
 	uint32_t is_there, trained;
 	uint32_t lists, axes;
-	float middle, unit;
 };
 
 struct list_header {
@@ -49,8 +48,8 @@ static int save_list(const struct ivf_model *m, uint32_t i, struct index_out *ou
 		err = index_write(out, l->more, l->n * sizeof(*l->more));
 	if (!err)
 		err = index_write(out, l->codes, blocks_bytes(l->n));
-	for (uint32_t r = 0; !err && ivf_has_bytes(m->index) && r < l->n; r++)
-		err = index_write(out, ivf_row_bytes(m, l->rows[r]), m->dim);
+	for (uint32_t r = 0; !err && ivf_has_codes(m) && r < l->n; r++)
+		err = index_write(out, ivf_code(m, l->rows[r]), m->q->code_bytes);
 	return err;
 }
 
@@ -63,13 +62,13 @@ int ivf_save(const struct sl_index *index, struct index_out *out)
 	if (m) {
 		h.trained = m->trained;
 		h.lists = m->c.n;
-		h.middle = m->middle;
-		h.unit = m->unit;
 	}
 	err = index_write(out, &h, sizeof(h));
 	if (err || !m)
 		return err;
-	err = index_write(out, m->mean, m->dim * sizeof(float));
+	err = quantiser_save(m->q, out);
+	if (!err)
+		err = index_write(out, m->mean, m->dim * sizeof(float));
 	if (!err)
 		err = index_write(out, m->axes, (size_t)m->dim * IVF_AXES * sizeof(float));
 	if (!err)
@@ -117,8 +116,8 @@ static int load_list(struct ivf_model *m, struct index_in *in, uint32_t *left)
 		if (!index_has(m->index, row) || ivf_holds(m, row))
 			return -EBADMSG;
 		err = ivf_row_reserve(m, row);
-		if (!err && ivf_has_bytes(m->index))
-			err = index_read(in, ivf_row_bytes(m, row), m->dim);
+		if (!err && ivf_has_codes(m))
+			err = index_read(in, ivf_code(m, row), m->q->code_bytes);
 		if (err)
 			return err;
 		m->places[row] = (struct ivf_place){m->c.n - 1, l->n};
@@ -126,10 +125,25 @@ static int load_list(struct ivf_model *m, struct index_in *in, uint32_t *left)
 	return 0;
 }
 
+static int load_quantiser(struct ivf_model *m, struct index_in *in)
+{
+	struct quantiser *q = NULL;
+	int err = quantiser_load(m->index->rows, in, &q);
+
+	if (err)
+		quantiser_free(q);
+	else
+		ivf_set_quantiser(m, q);
+	return err;
+}
+
 static int load_model(struct ivf_model *m, struct index_in *in, uint32_t lists)
 {
 	uint32_t left = m->index->n;
-	int err = index_read(in, m->mean, m->dim * sizeof(float));
+	int err = load_quantiser(m, in);
+
+	if (!err)
+		err = index_read(in, m->mean, m->dim * sizeof(float));
 
 	if (!err)
 		err = index_read(in, m->axes, (size_t)m->dim * IVF_AXES * sizeof(float));
@@ -157,7 +171,5 @@ int ivf_load(struct sl_index *index, struct index_in *in)
 	if (err)
 		return err;
 	ivf->model->trained = h.trained;
-	ivf->model->middle = h.middle;
-	ivf->model->unit = h.unit;
 	return load_model(ivf->model, in, h.lists);
 }

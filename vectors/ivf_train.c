@@ -8,7 +8,7 @@
  * Of a sampled row that is removed meanwhile the vector is not looked at again. Rows come in by
  * their numbers: one that is added behind where the filling is comes in by itself.
  *
- * Order of parts: the build; the sample; axes; points; lists; books; filling; the phases.
+ * Order of parts: the build; the sample; codes; axes; points; lists; books; filling; the phases.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,6 +21,7 @@
 enum {
 	SAMPLE_A_LIST = 64, /* rows */
 	SAMPLE_MIN = 16384,
+	CODES_ROWS = 4096, /* of the sample */
 	AXES_ROWS = 4096, /* of the sample */
 	AXES_ROUNDS = 6,
 	LIST_ROUNDS = 8,
@@ -31,10 +32,12 @@ enum {
 
 /**
  * struct ivf_build - @phase, @at: how far it is, in the phase's own measure; @round: of the axes.
- * @sample: rows; @ones: their vectors on the axes. @next: the axes of the next round.
+ * @old: has codes of rows that are not here. @sample: rows; @points: their vectors on the axes.
+ * @next: the axes of the next round.
  */
 struct ivf_build {
 	const struct sl_index *index;
+	const struct ivf_model *old;
 	struct ivf_model *m;
 	uint32_t phase, at, round;
 	uint32_t *sample, sample_n;
@@ -45,7 +48,8 @@ struct ivf_build {
 	struct kmeans km;
 };
 
-int ivf_build_new(const struct sl_index *index, struct ivf_build **ret_build)
+int ivf_build_new(const struct sl_index *index, const struct ivf_model *old,
+		  struct ivf_build **ret_build)
 {
 	struct ivf_build *b = calloc(1, sizeof(*b));
 	uint32_t dim = index->rows->dim;
@@ -54,6 +58,7 @@ int ivf_build_new(const struct sl_index *index, struct ivf_build **ret_build)
 	if (!b)
 		return -ENOMEM;
 	b->index = index;
+	b->old = old;
 	b->random = index->conf.seed;
 	b->sums = calloc(dim, sizeof(double));
 	b->next = aligned_alloc(64, (size_t)dim * IVF_AXES * sizeof(float));
@@ -141,50 +146,62 @@ static bool sampled(struct ivf_build *b, uint32_t i)
 
 	if (!index_has(b->index, b->sample[i]))
 		return false;
-	ivf_floats(b->index, sl_row(b->index->rows, b->sample[i]), b->x);
+	ivf_row_floats(b->index, b->old, b->sample[i], b->x);
 	for (uint32_t j = 0; j < b->m->dim; j++)
 		sum += b->x[j] * b->x[j];
 	return isfinite(sum);
 }
 
-/* What bytes stand for: all values, or those around zero where products are to stay products. */
-static void set_unit(struct ivf_model *m, float low, float high)
-{
-	enum sl_metric metric = ivf_bytes_metric(m->index);
-
-	if (metric == SL_METRIC_DOT)
-		high = sl_max(high, -low), low = -high;
-	m->middle = metric == SL_METRIC_DOT ? 0 : low + (high - low) * 128 / 255;
-	m->unit = high > low ? (high - low) / (metric == SL_METRIC_DOT ? 254 : 255) : 1;
-}
-
-/* @m->unit and @m->middle are the highest and lowest so far. */
 static int find_mean(struct ivf_build *b, int64_t *cost_ns)
 {
 	struct ivf_model *m = b->m;
 	uint32_t until = sl_min(b->at + 64, b->sample_n);
 
-	if (!b->at) {
-		m->unit = -INFINITY;
-		m->middle = INFINITY;
-	}
 	for (; b->at < until; b->at++) {
 		if (!sampled(b, b->at))
 			continue;
 		b->summed++;
-		for (uint32_t i = 0; i < m->dim; i++) {
+		for (uint32_t i = 0; i < m->dim; i++)
 			b->sums[i] += (double)b->x[i];
-			m->unit = sl_max(m->unit, b->x[i]);
-			m->middle = sl_min(m->middle, b->x[i]);
-		}
 	}
 	*cost_ns += (int64_t)m->dim * 64 * 2;
 	if (b->at < b->sample_n)
 		return 1;
 	for (uint32_t i = 0; b->summed && i < m->dim; i++)
 		m->mean[i] = (float)(b->sums[i] / b->summed);
-	set_unit(m, m->middle, m->unit);
 	return 0;
+}
+
+/* ---- codes ------------------------------------------------------------------------------ */
+
+/* Some of the sample, as floats, to train the quantiser with. */
+static int find_codes(struct ivf_build *b, int64_t *cost_ns)
+{
+	struct ivf_model *m = b->m;
+	uint32_t n = sl_min(b->sample_n, (uint32_t)CODES_ROWS), until = sl_min(b->at + 64, n);
+	struct quantiser *q;
+	int err;
+
+	if (!b->at) {
+		b->points_n = 0;
+		b->points = malloc((size_t)sl_max(n, 1u) * m->dim * sizeof(float));
+		if (!b->points)
+			return -ENOMEM;
+	}
+	for (; b->at < until; b->at++)
+		if (sampled(b, b->at))
+			memcpy(b->points + (size_t)b->points_n++ * m->dim, b->x,
+			       m->dim * sizeof(float));
+	*cost_ns += (int64_t)m->dim * 64 * 2;
+	if (b->at < n)
+		return 1;
+	err = quantiser_train(m->q, b->points, b->points_n, &q);
+	if (err > 0)
+		ivf_set_quantiser(m, q);
+	free(b->points);
+	b->points = NULL;
+	b->points_n = 0;
+	return sl_min(err, 0);
 }
 
 /* ---- axes ------------------------------------------------------------------------------- */
@@ -419,7 +436,7 @@ static int fill(struct ivf_build *b, int64_t *cost_ns)
 
 		if (!index_has(b->index, b->at))
 			continue;
-		err = ivf_insert(b->m, b->at);
+		err = ivf_insert(b->m, b->old, b->at);
 		if (err)
 			return err;
 		n--;
@@ -432,7 +449,8 @@ static int fill(struct ivf_build *b, int64_t *cost_ns)
 
 /* Return: 1: there is more of it; 0: it is done; -ENOMEM. */
 static int (*const phases[])(struct ivf_build *b, int64_t *cost_ns) = {
-	take_sample, find_mean, find_axes, find_points, find_lists, find_rests, find_books, fill,
+	take_sample, find_mean,	 find_codes, find_axes, find_points,
+	find_lists,  find_rests, find_books, fill,
 };
 
 int ivf_build_step(struct ivf_build *b, int64_t *cost_ns)

@@ -371,6 +371,20 @@ int sl_object_put_reference(struct sl_object_builder *b, const char *name, const
 	return object_put_reference(b, r);
 }
 
+int sl_object_remove_references(struct sl_object_builder *b, const char *name)
+{
+	uint32_t kept = 0, n = b->reference_n;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct reference *r = &b->references[i];
+
+		if (object_names_compare(r->name, r->name_n, name, strlen(name)))
+			b->references[kept++] = *r;
+	}
+	b->reference_n = kept;
+	return kept < n ? 0 : -ENOENT;
+}
+
 /* ---- changing --------------------------------------------------------------------------- */
 
 static int load_value(struct sl_object_builder *b, uint32_t in, const struct sl_value *v)

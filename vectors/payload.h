@@ -4,7 +4,8 @@
  *
  * A collection numbers its objects by rows (index.h) and tells here which object is in which. Each
  * index is of one path and one type; a condition that none of them can answer is left to
- * sl_filter_matches(). Like a vector index it belongs to one core, neither parks nor reads.
+ * sl_filter_matches(). Conditions on keys and vectors need no index, just the rows. Like a vector
+ * index it belongs to one core, neither parks nor reads.
  *
  * Order of parts: making; changing; sets of rows; asking; values; keeping.
  */
@@ -17,7 +18,7 @@
 /* ---- making ----------------------------------------------------------------------------- */
 
 enum sl_payload_type {
-	SL_PAYLOAD_KEYWORD, /* texts as they are: match, except, like, substring, range */
+	SL_PAYLOAD_KEYWORD, /* texts: match, except; all other conditions by a look at each one */
 	SL_PAYLOAD_INTEGER, /* match, range */
 	SL_PAYLOAD_NUMBER, /* integers too: match, range */
 	SL_PAYLOAD_BOOLEAN,

@@ -48,10 +48,15 @@ static struct answer copy(const roaring_bitmap_t *rows, bool exact)
 	return (struct answer){roaring_bitmap_copy(rows), exact};
 }
 
+static void drop(struct answer is)
+{
+	if (is.rows)
+		roaring_bitmap_free(is.rows);
+}
+
 static struct answer failed(struct answer so_far)
 {
-	if (so_far.rows)
-		roaring_bitmap_free(so_far.rows);
+	drop(so_far);
 	return (struct answer){NULL};
 }
 
@@ -61,7 +66,7 @@ typedef void (*join_fn)(roaring_bitmap_t *to, const roaring_bitmap_t *with);
 static struct answer join(struct answer to, struct answer with, join_fn by)
 {
 	if (!to.rows || !with.rows) {
-		failed(with);
+		drop(with);
 		return failed(to);
 	}
 	by(to.rows, with.rows);
@@ -181,15 +186,15 @@ static struct answer contains_all(const struct asking *a, const struct sl_filter
 static struct answer except(const struct asking *a, const struct sl_filter *f)
 {
 	struct payload_index *x = payload_find(a->p, a->in, f->path, PAYLOAD_ANY);
-	struct answer to, not ;
+	struct answer to, without;
 
 	if (!x)
 		return unknown(a);
 	to = copy(x->present, true);
 	if (to.rows)
 		roaring_bitmap_andnot_inplace(to.rows, x->many);
-	not = match(&(struct asking){a->p, a->in, !a->above}, f);
-	to = join(to, not, roaring_bitmap_andnot_inplace);
+	without = match(&(struct asking){a->p, a->in, !a->above}, f);
+	to = join(to, without, roaring_bitmap_andnot_inplace);
 	if (to.rows && !roaring_bitmap_is_empty(x->many)) {
 		to.exact = false;
 		if (a->above)
@@ -310,20 +315,12 @@ static struct answer all_tokens(const struct asking *a, const struct payload_ind
 	return to;
 }
 
-static bool has_tokens_of(const struct payload_index *x, const struct sl_filter *f)
-{
-	const struct sl_tokeniser *t = &x->conf.tokeniser, *u = &f->tokeniser;
-
-	return t->kind == u->kind && t->keep_case == u->keep_case && t->min == u->min &&
-	       t->max == u->max;
-}
-
 /* An index of whole texts answers all of it, by a look at each that there is. */
 static struct answer text(const struct asking *a, const struct sl_filter *f)
 {
 	struct payload_index *x = payload_find(a->p, a->in, f->path, SL_PAYLOAD_TEXT);
 
-	if (x && f->kind != SL_FILTER_SUBSTRING && has_tokens_of(x, f))
+	if (x && f->kind != SL_FILTER_SUBSTRING && payload_has_tokens(x, f))
 		return f->kind == SL_FILTER_WORDS_ANY ? any_token(x, f) : all_tokens(a, x, f);
 	x = payload_find(a->p, a->in, f->path, SL_PAYLOAD_KEYWORD);
 	return x ? of_words(x, word_holds, f) : unknown_item(a, f->path);
@@ -489,7 +486,7 @@ static struct answer at_least(const struct asking *a, const struct sl_filter *f)
 
 		ok = one.rows && raise_levels(levels, n, one.rows);
 		to.exact = to.exact && one.exact;
-		failed(one);
+		drop(one);
 	}
 	if (ok) {
 		to.rows = levels[n - 1];
@@ -576,7 +573,7 @@ int sl_payload_rows(const struct sl_payload *p, const struct sl_filter *f,
 	struct sl_row_set *s = malloc(sizeof(*s));
 
 	if (!is.rows || !s) {
-		failed(is);
+		drop(is);
 		free(s);
 		return -ENOMEM;
 	}

@@ -224,35 +224,34 @@ static int load_rows(struct posting *p, uint32_t n, struct index_in *in, uint64_
 }
 
 /* @key: the word before, NULL at first; then this one, to be freed by whoever calls. */
-static int load_word(struct dict *d, struct index_in *in, uint64_t rows, char **key,
+static int load_word(struct dict *d, struct index_in *in, uint64_t rows, uint8_t **key,
 		     uint32_t *key_n)
 {
 	uint32_t head[2];
 	struct word *w;
-	char *next;
+	uint8_t *next;
 	int err = index_read(in, head, sizeof(head)), order;
 
 	if (err)
 		return err;
 	if (head[0] > SL_OBJECT_BYTES_MAX || head[1] > POSTING_INLINE)
 		return -EBADMSG;
-	next = malloc(head[0] + 1);
-	if (!next)
-		return -ENOMEM;
-	err = index_read(in, next, head[0]);
+	err = payload_read(in, head[0], &next);
+	if (err)
+		return err;
 	order = *key ? object_names_compare(*key, *key_n, next, head[0]) : -1;
 	free(*key);
 	*key = next;
 	*key_n = head[0];
-	if (err || order >= 0)
-		return err ? err : -EBADMSG;
+	if (order >= 0)
+		return -EBADMSG;
 	w = put(d, next, head[0]);
 	return w ? load_rows(&w->rows, head[1], in, rows) : -ENOMEM;
 }
 
 int dict_load(struct dict *d, struct index_in *in, uint64_t rows)
 {
-	char *key = NULL;
+	uint8_t *key = NULL;
 	uint32_t n, key_n = 0;
 	int err = index_read(in, &n, sizeof(n));
 

@@ -131,17 +131,18 @@ static struct sl_estimate contains_all(const struct guess *g, const struct sl_fi
 static struct sl_estimate except(const struct guess *g, const struct sl_filter *f)
 {
 	struct payload_index *x = payload_find(g->p, g->in, f->path, PAYLOAD_ANY);
-	struct sl_estimate not = match(g, f);
+	struct sl_estimate without = match(g, f);
 	uint32_t present, many;
 
 	if (!x)
 		return at_most(g->all);
 	present = count_of(x->present);
 	many = count_of(x->many);
-	return bounded((struct sl_estimate){present - many > not .max ? present - many - not .max
-								      : 0,
+	return bounded((struct sl_estimate){present - many > without.max
+						    ? present - many - without.max
+						    : 0,
 					    0, present},
-		       (double)present - not .expected);
+		       (double)present - without.expected);
 }
 
 static struct sl_estimate range(const struct guess *g, const struct sl_filter *f)
@@ -156,6 +157,46 @@ static struct sl_estimate range(const struct guess *g, const struct sl_filter *f
 	    !key_bounds_of(x->conf.type, low, f->range.low_open, high, f->range.high_open, &b))
 		return unknown_item(g, f->path);
 	return of_pairs(x, b);
+}
+
+static uint32_t token_rows(const struct payload_index *x, struct token token)
+{
+	char key[256];
+	const struct word *w;
+
+	if (token.n > sizeof(key))
+		return count_of(x->present);
+	w = dict_find(&x->dict, key, (uint32_t)token_fold(token, x->conf.tokeniser.keep_case, key));
+	return w ? posting_count(&w->rows) : 0;
+}
+
+/* There are at most as many rows as of the rarest token, or of all of them. */
+static struct sl_estimate words(const struct payload_index *x, const struct sl_filter *f)
+{
+	struct tokens q = tokens_of(&f->tokeniser, f->text, f->text_n);
+	uint32_t rarest = UINT32_MAX, present = count_of(x->present), n = 0, max;
+	bool any = f->kind == SL_FILTER_WORDS_ANY;
+	struct token token;
+	uint64_t sum = 0;
+
+	for (; tokens_next(&q, &token); n++) {
+		uint32_t rows = token_rows(x, token);
+
+		rarest = sl_min(rarest, rows);
+		sum += rows;
+	}
+	max = any || !n ? (uint32_t)sl_min(sum, (uint64_t)present) : rarest;
+	return (struct sl_estimate){0, max, max};
+}
+
+static struct sl_estimate text(const struct guess *g, const struct sl_filter *f)
+{
+	struct payload_index *x = payload_find(g->p, g->in, f->path, SL_PAYLOAD_TEXT);
+
+	if (!x || f->kind == SL_FILTER_LIKE || f->kind == SL_FILTER_SUBSTRING ||
+	    f->tokeniser.kind == SL_TOKENS_PREFIX || !payload_has_tokens(x, f))
+		return unknown_item(g, f->path);
+	return words(x, f);
 }
 
 static __attribute__((noinline)) struct sl_estimate places(const struct guess *g,
@@ -228,7 +269,7 @@ static struct sl_estimate all(const struct guess *g, const struct sl_filter *f)
 static struct sl_estimate any(const struct guess *g, const struct sl_filter *f, uint32_t at_least)
 {
 	struct sl_estimate to = {0};
-	double not = 1, sum = 0, max = 0;
+	double without = 1, sum = 0, max = 0;
 
 	for (uint32_t i = 0; i < f->of_n; i++) {
 		struct sl_estimate e = guess(g, f->of[i]);
@@ -236,10 +277,10 @@ static struct sl_estimate any(const struct guess *g, const struct sl_filter *f, 
 		to.min = at_least == 1 ? sl_max(to.min, e.min) : 0;
 		max += e.max;
 		sum += e.expected;
-		not *= 1 - share(g, e.expected);
+		without *= 1 - share(g, e.expected);
 	}
 	to.max = (uint32_t)sl_min(max / at_least, (double)g->all);
-	return bounded(to, at_least == 1 ? (1 - not ) * g->all : sum / at_least);
+	return bounded(to, at_least == 1 ? (1 - without) * g->all : sum / at_least);
 }
 
 static struct sl_estimate none(const struct guess *g, const struct sl_filter *f)
@@ -291,7 +332,7 @@ static struct sl_estimate guess(const struct guess *g, const struct sl_filter *f
 	case SL_FILTER_HAS_VECTOR:
 		return has_vector(g, f);
 	default:
-		return unknown_item(g, f->path);
+		return text(g, f);
 	}
 }
 

@@ -95,3 +95,11 @@ struct payload_index *payload_find_for(const struct sl_payload *p, const struct 
 		return NULL;
 	}
 }
+
+bool payload_has_tokens(const struct payload_index *x, const struct sl_filter *f)
+{
+	const struct sl_tokeniser *t = &x->conf.tokeniser, *u = &f->tokeniser;
+
+	return t->kind == u->kind && t->keep_case == u->keep_case && t->min == u->min &&
+	       t->max == u->max;
+}

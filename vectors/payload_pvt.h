@@ -27,6 +27,9 @@ struct sl_row_set {
 /* A bitmap of the bits in @words; NULL: out of memory. */
 roaring_bitmap_t *bitmap_of_words(const uint64_t *words, uint32_t n);
 
+/* So many bytes, to be freed; in steps, so that a length that lies does not take them at once. */
+int payload_read(struct index_in *in, uint64_t bytes, uint8_t **ret_p);
+
 int bitmap_save(const roaring_bitmap_t *map, struct index_out *out);
 
 /* @ret_map: was one that is freed, if not NULL. -EBADMSG: a row is at @rows or above. */
@@ -191,6 +194,9 @@ struct payload_index *payload_find(const struct sl_payload *p, const struct payl
 /* That which has operands of a type as its keys. */
 struct payload_index *payload_find_for(const struct sl_payload *p, const struct payload_nest *in,
 				       const char *path, enum sl_value_type type);
+
+/* Whether its tokens are those that a condition of @text looks for. */
+bool payload_has_tokens(const struct payload_index *x, const struct sl_filter *f);
 
 /* One more, at the end; it is the payload's from then on. */
 int payload_append(struct sl_payload *p, struct payload_index *x);

@@ -317,12 +317,11 @@ int bitmap_save(const roaring_bitmap_t *map, struct index_out *out)
 	return err;
 }
 
-/* In steps, so that a length that lies does not take its memory at once. */
-static int read_bytes(struct index_in *in, uint64_t bytes, uint8_t **ret_p)
+int payload_read(struct index_in *in, uint64_t bytes, uint8_t **ret_p)
 {
 	enum { STEP = 65536 };
-	uint8_t *p = NULL, *more;
-	int err = 0;
+	uint8_t *p = malloc(1), *more;
+	int err = p ? 0 : -ENOMEM;
 
 	for (uint64_t at = 0; !err && at < bytes; at += STEP) {
 		size_t step = (size_t)sl_min(bytes - at, (uint64_t)STEP);
@@ -351,7 +350,7 @@ int bitmap_load(struct index_in *in, uint64_t rows, roaring_bitmap_t **ret_map)
 	int err = index_read(in, &bytes, sizeof(bytes));
 
 	if (!err)
-		err = bytes < 8 ? -EBADMSG : read_bytes(in, bytes, &p);
+		err = bytes < 8 ? -EBADMSG : payload_read(in, bytes, &p);
 	if (err)
 		return err;
 	if (!verify(p, bytes))

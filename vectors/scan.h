@@ -24,6 +24,9 @@
 #define SCAN_PLACES 4u
 #define SCAN_PLACES_MAX 256u
 
+/* Vectors of each side that are held against one another at once. */
+#define SCAN_SQUARE 4u
+
 /**
  * struct scan_set - the functions of one set of instructions.
  * @sums: of what @tables, SCAN_CODES bytes for each of the @m places, give for the block at @codes.
@@ -31,6 +34,11 @@
  *	below @limit.
  * @multiply: adds the sum of @x[i] times row i of the @n rows of @panel to @y.
  * @spread: adds @x[i] * @y to row i of @panel.
+ * @hadamard: sums and differences of the @n (a power of two) floats at @x: of those 16, 32, and so
+ *	on apart, so that lengths stay.
+ * @picked: the sum of the bytes of @x whose bit in @bits is set, @n (a multiple of 64) of them.
+ * @l2, @dot: @ret[a * SCAN_SQUARE + b] = the distance of vectors @x[a] and @y[b], of @n floats,
+ *	within SL_DISTANCE_TOLERANCE: SCAN_SQUARE of each.
  * @lowest: of @n (a multiple of 16) numbers the place of the lowest; of several the first; numbers
  *	that are none are never it, if there are others.
  */
@@ -40,6 +48,10 @@ struct scan_set {
 			  float limit, float *ret);
 	void (*multiply)(float *y, const float *panel, const float *x, size_t n);
 	void (*spread)(float *panel, const float *x, const float *y, size_t n);
+	void (*hadamard)(float *x, size_t n);
+	int32_t (*picked)(const uint8_t *bits, const int8_t *x, size_t n);
+	void (*l2)(const float *const *x, const float *const *y, size_t n, float *ret);
+	void (*dot)(const float *const *x, const float *const *y, size_t n, float *ret);
 	uint32_t (*lowest)(const float *x, size_t n);
 };
 

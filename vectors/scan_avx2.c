@@ -2,6 +2,7 @@
 /* Codes looked up by AVX2: two places of 32 vectors at a time; the floats are scan_loops.inc. */
 #include <immintrin.h>
 #include <math.h>
+#include <string.h>
 
 #include "scan.h"
 
@@ -43,6 +44,33 @@ static void sums(const uint8_t *codes, const uint8_t *tables, size_t m, uint16_t
 	}
 	_mm256_storeu_si256((__m256i *)ret_sums, in_order(words[0], high[0]));
 	_mm256_storeu_si256((__m256i *)(ret_sums + 16), in_order(words[1], high[1]));
+}
+
+/* Each byte is held against its bit of the byte of bits that goes with eight of them. */
+static int32_t picked(const uint8_t *bits, const int8_t *x, size_t n)
+{
+	__m256i ones = _mm256_set1_epi8(1), pairs = _mm256_set1_epi16(1);
+	__m256i bit = _mm256_set1_epi64x((int64_t)0x8040201008040201);
+	__m256i spread =
+		_mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+	__m256i sum = _mm256_setzero_si256();
+	int32_t lanes[8], all = 0;
+
+	for (size_t i = 0; i < n; i += 32) {
+		__m256i is, v;
+		int32_t mask;
+
+		memcpy(&mask, bits + i / 8, sizeof(mask));
+		is = _mm256_shuffle_epi8(_mm256_set1_epi32(mask), spread);
+		is = _mm256_cmpeq_epi8(_mm256_and_si256(is, bit), bit);
+		v = _mm256_and_si256(is, _mm256_loadu_si256((const __m256i *)(x + i)));
+		v = _mm256_madd_epi16(_mm256_maddubs_epi16(ones, v), pairs);
+		sum = _mm256_add_epi32(sum, v);
+	}
+	_mm256_storeu_si256((__m256i *)lanes, sum);
+	for (int i = 0; i < 8; i++)
+		all += lanes[i];
+	return all;
 }
 
 #include "scan_loops.inc"

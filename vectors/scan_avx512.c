@@ -2,6 +2,7 @@
 /* Codes looked up by AVX-512, four places of 32 vectors at a time; floats are scan_loops.inc. */
 #include <immintrin.h>
 #include <math.h>
+#include <string.h>
 
 #include "scan.h"
 
@@ -44,6 +45,19 @@ static void sums(const uint8_t *codes, const uint8_t *tables, size_t m, uint16_t
 	}
 	_mm256_storeu_si256((__m256i *)ret_sums, in_order(words[0], high[0]));
 	_mm256_storeu_si256((__m256i *)(ret_sums + 16), in_order(words[1], high[1]));
+}
+
+static int32_t picked(const uint8_t *bits, const int8_t *x, size_t n)
+{
+	__m512i ones = _mm512_set1_epi8(1), sum = _mm512_setzero_si512();
+
+	for (size_t i = 0; i < n; i += 64) {
+		uint64_t mask;
+
+		memcpy(&mask, bits + i / 8, sizeof(mask));
+		sum = _mm512_dpbusd_epi32(sum, ones, _mm512_maskz_loadu_epi8(mask, x + i));
+	}
+	return _mm512_reduce_add_epi32(sum);
 }
 
 #include "scan_loops.inc"

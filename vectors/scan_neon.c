@@ -36,4 +36,19 @@ static void sums(const uint8_t *codes, const uint8_t *tables, size_t m, uint16_t
 		vst1q_u16(ret_sums + i * 8, sum[i]);
 }
 
+static int32_t picked(const uint8_t *bits, const int8_t *x, size_t n)
+{
+	static const uint8_t bit[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+	uint8x16_t each = vld1q_u8(bit);
+	int32x4_t sum = vdupq_n_s32(0);
+
+	for (size_t i = 0; i < n; i += 16) {
+		uint8x16_t is = vcombine_u8(vdup_n_u8(bits[i / 8]), vdup_n_u8(bits[i / 8 + 1]));
+		int8x16_t v = vandq_s8(vreinterpretq_s8_u8(vtstq_u8(is, each)), vld1q_s8(x + i));
+
+		sum = vpadalq_s16(sum, vpaddlq_s8(v));
+	}
+	return vaddvq_s32(sum);
+}
+
 #include "scan_loops.inc"

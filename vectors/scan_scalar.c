@@ -32,4 +32,13 @@ static void sums(const uint8_t *codes, const uint8_t *tables, size_t m, uint16_t
 		ret_sums[i] = sum[i];
 }
 
+static int32_t picked(const uint8_t *bits, const int8_t *x, size_t n)
+{
+	int32_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += bits[i / 8] >> i % 8 & 1 ? x[i] : 0;
+	return sum;
+}
+
 #include "scan_loops.inc"

@@ -697,9 +697,11 @@ static const struct {
 	FIGURE(objects), FIGURE(bytes), FIGURE(max_bytes), FIGURE(segments),
 	FIGURE(memory_objects), FIGURE(memory_bytes),
 	FIGURE(hits), FIGURE(memory_hits), FIGURE(misses), FIGURE(stored), FIGURE(stored_bytes),
-	FIGURE(evicted), FIGURE(carried), FIGURE(removed), FIGURE(quarantined),
+	FIGURE(refused), FIGURE(evicted), FIGURE(carried), FIGURE(removed), FIGURE(quarantined),
 	FIGURE(extents), FIGURE(extent_bytes), FIGURE(slices), FIGURE(slice_bytes),
 	FIGURE(mapped), FIGURE(mapped_bytes),
+	FIGURE(direct), FIGURE(direct_bytes), FIGURE(direct_refused), FIGURE(direct_no_memory),
+	FIGURE(copies), FIGURE(copy_bytes),
 	FIGURE(verified_blocks),
 };
 

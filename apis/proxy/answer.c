@@ -316,13 +316,17 @@ static int untold(struct http_request *rq, struct http_response *rs, int err)
 	return err;
 }
 
-int proxy_answer(struct http_request *rq, struct http_response *rs, const struct proxy_answer *a,
+int proxy_answer(struct http_request *rq, struct http_response *rs, struct proxy_answer *a,
 		 int64_t deadline)
 {
 	struct choice c;
-	int status = choose(rq, a, &c), err;
+	int status = choose(rq, a, &c), err = 0;
 	struct http_range r = c.ranges[0];
 
+	if (a->ready && !status && r.len && rq->method != HTTP_M_HEAD)
+		err = a->ready(a, r.off, deadline);
+	if (err)
+		return err;
 	rq->cache = http_cache_status_word(&a->how);
 	if (status)
 		return answer_without_body(rs, a, status);

@@ -2,12 +2,12 @@
 /*
  * Flights: who waits for what, and how it reaches them.
  *
- * Interface: flight.h. What a flight does once the origin answers is in flight_fill.c. A flight is
- * touched on its home core only: the calls go there. It is found by its key until its outcome is
- * known; then the cache is. Invariants: readers of what is stored never get a byte beyond what was
- * written; what cannot be shared is read by the one who began the flight, its leader, alone.
+ * Interface: flight.h. What a flight does once the origin answers is in flight_fill.c, how its body
+ * is read in flight_body.c. A flight is touched on its home core only: the calls go there. It is
+ * found by its key until its outcome is known; then the cache is. Invariant: what cannot be shared
+ * is read by the one who began the flight, its leader, alone.
  *
- * Order of parts: keys; flights of a core; news; joining; parts; leaving.
+ * Order of parts: keys; flights of a core; news; joining; forgetting; leaving.
  */
 #include "flight.h"
 
@@ -17,7 +17,6 @@
 #include <string.h>
 
 #include "flight_pvt.h"
-#include "lend.h"
 
 /* ---- keys ------------------------------------------------------------------------------- */
 
@@ -174,9 +173,7 @@ static void free_flight(struct flight *f)
 	struct flights *all = flights_here(f->proxy);
 
 	flight_unlist(f);
-	while (f->queued_n)
-		sl_slice_release(&f->queued[--f->queued_n]);
-	cache_release(f->object);
+	flight_drop(f);
 	free_interim(f);
 	sl_text_done(&f->key);
 	sl_text_done(&f->asked);
@@ -255,6 +252,18 @@ static int tell_stored(const struct flight *f, struct flight_view *v)
 	return v->key.err;
 }
 
+static int tell_stream(const struct flight *f, bool leader, struct http_lines lines,
+		       struct flight_view *v)
+{
+	/* What it selects is to be looked up by what is known of Vary by now. */
+	v->news = FLIGHT_STORED;
+	if (!leader && !selects_this(f, lines))
+		return 0;
+	v->news = FLIGHT_STREAM;
+	v->storing = !f->refused;
+	return tell_response(f, v);
+}
+
 /* Waits until there is something to tell, and tells it. */
 static int tell(struct flight *f, bool leader, struct http_lines lines, struct flight_view *v,
 		int64_t deadline)
@@ -275,15 +284,10 @@ static int tell(struct flight *f, bool leader, struct http_lines lines, struct f
 		return leader ? tell_response(f, v) : 0;
 	}
 	switch (f->state) {
+	case FLIGHT_PASSING:
 	case FLIGHT_STORING:
 	case FLIGHT_COMMITTING:
-		/* What it selects is to be looked up by what is known of Vary by now. */
-		v->news = FLIGHT_STORED;
-		if (!leader && !selects_this(f, lines))
-			return 0;
-		v->news = FLIGHT_STREAM;
-		v->storing = true;
-		return tell_response(f, v);
+		return tell_stream(f, leader, lines, v);
 	case FLIGHT_DONE:
 		return tell_stored(f, v);
 	case FLIGHT_OTHER:
@@ -293,6 +297,9 @@ static int tell(struct flight *f, bool leader, struct http_lines lines, struct f
 		v->news = FLIGHT_ALONE;
 		return 0;
 	default:
+		/* Who waited all the time is not to miss what could not be stored. */
+		if (f->filled)
+			return tell_stream(f, leader, lines, v);
 		v->news = FLIGHT_FAILED;
 		return 0;
 	}
@@ -354,6 +361,7 @@ static int begin(struct http_proxy *p, const struct flight_ask *ask, uint64_t ha
 	f->refs = led ? 2 : 1;
 	f->led = led;
 	sl_waitq_init(&f->changed);
+	sl_list_init(&f->readers);
 	all->n++;
 	err = copy_ask(f, ask);
 	if (!err)
@@ -368,10 +376,24 @@ static int begin(struct http_proxy *p, const struct flight_ask *ask, uint64_t ha
 	return 0;
 }
 
-/* Before anything is stored only the leader is here, and with him goes who would read it. */
-static void leave(struct flight *f)
+static int add_reader(struct flight *f, struct flight_reader **ret_r)
 {
-	f->left |= f->state == FLIGHT_ASKING || f->state == FLIGHT_PASSING;
+	struct flight_reader *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->f = f;
+	sl_list_append(&f->readers, &r->node);
+	*ret_r = r;
+	return 0;
+}
+
+static void leave(struct flight_reader *r)
+{
+	struct flight *f = r->f;
+
+	sl_list_remove(&r->node);
+	free(r);
 	sl_waitq_wake_all(&f->changed, 0);
 	flight_release(f);
 }
@@ -381,7 +403,7 @@ struct join {
 	const struct flight_ask *ask;
 	uint64_t hash;
 	bool waits;
-	struct flight *f;
+	struct flight_reader *r;
 	struct flight_view *view;
 };
 
@@ -404,15 +426,18 @@ static int join_here(void *arg, int64_t deadline)
 		err = begin(j->p, j->ask, j->hash, j->waits, &f);
 	if (err || !j->waits)
 		return err;
+	err = add_reader(f, &j->r);
+	if (err) {
+		flight_release(f);
+		return err;
+	}
 	j->view->collapsed = !leader;
 	err = tell(f, leader, lines, j->view, deadline);
 	/* Who reads no stream has all that there is for him. */
-	if (!err && (j->view->news == FLIGHT_STREAM || j->view->news == FLIGHT_INTERIM))
-		j->f = f;
-	else if (err && leader)
-		leave(f);
-	else
-		flight_release(f);
+	if (err || (j->view->news != FLIGHT_STREAM && j->view->news != FLIGHT_INTERIM)) {
+		leave(j->r);
+		j->r = NULL;
+	}
 	return err;
 }
 
@@ -424,8 +449,8 @@ static int join(struct join *j, int64_t deadline)
 	return sl_call(sl_core_home(cores, j->hash), join_here, j, deadline);
 }
 
-int flight_join(struct http_proxy *p, const struct flight_ask *ask, struct flight **ret_flight,
-		struct flight_view *ret_view, int64_t deadline)
+int flight_join(struct http_proxy *p, const struct flight_ask *ask,
+		struct flight_reader **ret_reader, struct flight_view *ret_view, int64_t deadline)
 {
 	struct join j = {.p = p, .ask = ask, .waits = true, .view = ret_view};
 	int err;
@@ -435,7 +460,7 @@ int flight_join(struct http_proxy *p, const struct flight_ask *ask, struct fligh
 	if (err)
 		flight_view_done(ret_view);
 	else
-		*ret_flight = j.f;
+		*ret_reader = j.r;
 	return err;
 }
 
@@ -447,28 +472,27 @@ void flight_begin(struct http_proxy *p, const struct flight_ask *ask)
 	(void)join(&j, SL_NEVER);
 }
 
-static int forget_here(void *arg, int64_t deadline)
-{
-	struct join *j = arg;
-	struct flight *f = find(flights_here(j->p), j->hash, j->ask->key);
+struct wait {
+	struct flight_reader *r;
+	struct flight_view *view;
+};
 
-	(void)deadline;
-	if (!f)
-		return 0;
-	f->forgotten = true;
-	flight_unlist(f);
-	return 0;
+static int wait_here(void *arg, int64_t deadline)
+{
+	struct wait *w = arg;
+
+	return tell(w->r->f, true, (struct http_lines){0}, w->view, deadline);
 }
 
-void flight_forget(struct http_proxy *p, struct http_str key)
+int flight_wait(struct flight_reader *r, struct flight_view *ret_view, int64_t deadline)
 {
-	const struct flight_ask ask = {.key = key};
-	struct join j = {.p = p, .ask = &ask, .hash = hash_of(key)};
-	struct sl_cores *cores = sl_core_cores(sl_core_self());
+	struct wait w = {r, ret_view};
 
-	/* Without memory for the call it is stored, as if it had come a moment earlier. */
-	(void)sl_call(sl_core_home(cores, j.hash), forget_here, &j, SL_NEVER);
+	*ret_view = (struct flight_view){0};
+	return sl_call(r->f->home, wait_here, &w, deadline);
 }
+
+/* ---- forgetting ------------------------------------------------------------------------- */
 
 struct forget {
 	struct http_proxy *p;
@@ -480,9 +504,11 @@ static bool is_meant(const struct flight *f, const struct forget *g)
 {
 	if (g->which == HTTP_PROXY_FORGETS_ALL)
 		return true;
-	if (g->which == HTTP_PROXY_FORGETS_PREFIX)
-		return f->base.n >= g->key.n && !memcmp(f->base.p, g->key.p, g->key.n);
-	return f->base.n == g->key.n && !memcmp(f->base.p, g->key.p, g->key.n);
+	if (f->base.n < g->key.n || memcmp(f->base.p, g->key.p, g->key.n))
+		return false;
+	/* A slice's base may itself be a variant: behind a line end. */
+	return g->which == HTTP_PROXY_FORGETS_PREFIX || f->base.n == g->key.n ||
+	       f->base.p[g->key.n] == '\n';
 }
 
 static int forget_many_here(void *arg, int64_t deadline)
@@ -508,155 +534,9 @@ void http_proxy_forget(struct http_proxy *p, enum http_proxy_forgets which, stru
 	struct forget g = {p, which, key};
 	struct sl_cores *cores = sl_core_cores(sl_core_self());
 
-	/* Without memory for a call: as flight_forget(). */
+	/* Without memory for a call it is stored, as if it had come a moment earlier. */
 	for (uint32_t i = 0; i < p->cores; i++)
 		(void)sl_call(sl_cores_at(cores, i), forget_many_here, &g, SL_NEVER);
-}
-
-struct wait {
-	struct flight *f;
-	struct flight_view *view;
-};
-
-static int wait_here(void *arg, int64_t deadline)
-{
-	struct wait *w = arg;
-
-	return tell(w->f, true, (struct http_lines){0}, w->view, deadline);
-}
-
-int flight_wait(struct flight *f, struct flight_view *ret_view, int64_t deadline)
-{
-	struct wait w = {f, ret_view};
-
-	*ret_view = (struct flight_view){0};
-	return sl_call(f->home, wait_here, &w, deadline);
-}
-
-/* ---- parts ------------------------------------------------------------------------------ */
-
-struct take {
-	struct flight *f;
-	uint64_t off, len;
-	struct sl_part *parts;
-	uint32_t n;
-	bool away;
-	struct http_lent *lent[CACHE_PARTS_MAX];
-};
-
-static int take_queued(struct flight *f, struct take *t)
-{
-	uint32_t n = sl_min(f->queued_n, t->n);
-
-	for (uint32_t i = 0; i < n; i++)
-		t->parts[i] = sl_part_slice(f->queued[i]);
-	memmove(f->queued, f->queued + n, (f->queued_n - n) * sizeof(f->queued[0]));
-	f->queued_n -= n;
-	sl_waitq_wake_all(&f->changed, 0);
-	return (int)n;
-}
-
-/* Not yet, of what there will be. */
-static bool must_wait(const struct flight *f, uint64_t off)
-{
-	switch (f->state) {
-	case FLIGHT_PASSING:
-		return !f->queued_n;
-	case FLIGHT_STORING:
-		return cache_put_written(f->put) <= off;
-	case FLIGHT_COMMITTING:
-		return off < f->bytes;
-	default:
-		return false;
-	}
-}
-
-static int take_parts(struct flight *f, struct take *t, int64_t deadline)
-{
-	int err = 0;
-
-	while (must_wait(f, t->off) && !err)
-		err = sl_waitq_wait(&f->changed, deadline);
-	if (err)
-		return err;
-	if (f->queued_n)
-		return take_queued(f, t);
-	/* Whether what came whole could be stored is nothing to who has it. */
-	if (f->filled && t->off >= f->bytes)
-		return 0;
-	if (f->state == FLIGHT_STORING)
-		return cache_put_parts(f->put, t->off,
-				       sl_min(t->len, cache_put_written(f->put) - t->off), t->parts,
-				       t->n);
-	if (f->state == FLIGHT_FLOP)
-		return f->err;
-	if (f->passed)
-		return 0;
-	/* It was stored, and something else took its place at once: the rest cannot be had. */
-	if (!f->object)
-		return -ECONNRESET;
-	if (t->off >= f->object->bytes)
-		return 0;
-	return cache_parts(f->object, t->off, sl_min(t->len, f->object->bytes - t->off), t->parts,
-			   t->n, deadline);
-}
-
-/* To a reader on another core; what cannot be lent is released. */
-static int lend(struct take *t, int n)
-{
-	int err = 0;
-
-	for (int i = 0; i < n; i++) {
-		t->lent[i] = http_lend(t->parts[i]);
-		err = t->lent[i] ? err : -ENOMEM;
-	}
-	for (int i = 0; i < n && err; i++)
-		if (t->lent[i])
-			http_lent_return(t->lent[i]);
-	return err ? err : n;
-}
-
-static int take_here(void *arg, int64_t deadline)
-{
-	struct take *t = arg;
-	int n = take_parts(t->f, t, deadline);
-
-	return n > 0 && t->away ? lend(t, n) : n;
-}
-
-static int borrow(struct take *t, int n)
-{
-	int err = 0, got = 0;
-
-	for (int i = 0; i < n; i++) {
-		if (err)
-			http_lent_return(t->lent[i]);
-		else
-			err = http_borrow(t->lent[i], &t->parts[i]);
-		got += !err;
-	}
-	for (int i = 0; i < got && err; i++)
-		sl_part_release(&t->parts[i]);
-	return err ? err : n;
-}
-
-/* So much at once: a cache's window. */
-#define TAKE_BYTES_MAX (4 * SL_MIB)
-
-int flight_parts(struct flight *f, uint64_t off, uint64_t len, struct sl_part *ret_parts,
-		 uint32_t n, int64_t deadline)
-{
-	struct take t = {
-		.f = f,
-		.off = off,
-		.len = sl_min(len, TAKE_BYTES_MAX),
-		.parts = ret_parts,
-		.n = sl_min(n, (uint32_t)CACHE_PARTS_MAX),
-		.away = sl_core_self() != f->home,
-	};
-	int got = sl_call(f->home, take_here, &t, deadline);
-
-	return got > 0 && t.away ? borrow(&t, got) : got;
 }
 
 /* ---- leaving ---------------------------------------------------------------------------- */
@@ -668,13 +548,13 @@ static int leave_here(void *arg, int64_t deadline)
 	return 0;
 }
 
-void flight_leave(struct flight *f)
+void flight_leave(struct flight_reader *r)
 {
 	int err;
 
-	if (!f)
+	if (!r)
 		return;
-	err = sl_call(f->home, leave_here, f, SL_NEVER);
+	err = sl_call(r->f->home, leave_here, r, SL_NEVER);
 	/* Without memory for the call the flight stays, and with it what it holds. */
 	if (err)
 		sl_log_warn("proxy.flight-kept", SL_KV_ERRNO(err));

@@ -9,7 +9,7 @@
 
 #include "proxy_pvt.h"
 
-struct flight;
+struct flight_reader;
 
 enum flight_kind {
 	FLIGHT_WHOLE, /* the response as a whole */
@@ -44,7 +44,8 @@ enum flight_news {
 
 /**
  * struct flight_view - what came of it; to be given back by flight_view_done().
- * @collapsed: another request's answer. @storing: what is streamed is being stored.
+ * @collapsed: another request's answer. @storing: what is streamed is being stored, and can be had
+ *	from any byte on.
  * @status, @fields, @bytes, @caching: of the response; of an interim one the first two.
  * @key: what it was stored under; empty: not known.
  */
@@ -68,16 +69,16 @@ void flights_stop(struct http_proxy *p, int64_t deadline);
 
 /**
  * flight_join() - begin it, or join one of the same key that is under way, and wait for news.
- * Return: 0, with *ret_flight to be left (NULL: nothing is to be read); or -errno.
+ * Return: 0, with *ret_reader to be left (NULL: nothing is to be read); or -errno.
  */
-int flight_join(struct http_proxy *p, const struct flight_ask *ask, struct flight **ret_flight,
-		struct flight_view *ret_view, int64_t deadline);
+int flight_join(struct http_proxy *p, const struct flight_ask *ask,
+		struct flight_reader **ret_reader, struct flight_view *ret_view, int64_t deadline);
 
 /* Begins it without waiting, unless it is under way. */
 void flight_begin(struct http_proxy *p, const struct flight_ask *ask);
 
 /* The next news, after FLIGHT_INTERIM. */
-int flight_wait(struct flight *f, struct flight_view *ret_view, int64_t deadline);
+int flight_wait(struct flight_reader *r, struct flight_view *ret_view, int64_t deadline);
 
 /**
  * flight_parts() - what has come of [@off, @off + @len), waiting for at least one byte. Of a stream
@@ -85,14 +86,11 @@ int flight_wait(struct flight *f, struct flight_view *ret_view, int64_t deadline
  * Return: parts, each with a reference of this core's; 0: the body ended at @off; -errno: it is
  * cut.
  */
-int flight_parts(struct flight *f, uint64_t off, uint64_t len, struct sl_part *ret_parts,
+int flight_parts(struct flight_reader *r, uint64_t off, uint64_t len, struct sl_part *ret_parts,
 		 uint32_t n, int64_t deadline);
 
 /* What is being stored goes on without readers; what is not, ends. Accepts NULL. */
-void flight_leave(struct flight *f);
-
-/* What is being fetched for @key by now is not stored: it may be older than what made it change. */
-void flight_forget(struct http_proxy *p, struct http_str key);
+void flight_leave(struct flight_reader *r);
 
 /* The key of a slice of what is stored under @key. */
 void flight_slice_key(struct http_str key, uint64_t generation, uint64_t slice,

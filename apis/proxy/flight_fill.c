@@ -5,7 +5,7 @@
  * Interface: flight_fly() of flight_pvt.h. Invariant: what becomes visible in the cache came whole,
  * as its length, its chunks or its end told; what did not is given up, and its readers see a cut.
  *
- * Order of parts: asking; the response's head; storing; passing; slices; validating; the fiber.
+ * Order of parts: asking; where it is stored; storing; passing; slices; validating; the fiber.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -94,49 +94,7 @@ static int ask(struct flight *f, const struct sl_text *head, struct origin_excha
 	}
 }
 
-/* ---- the response's head ---------------------------------------------------------------- */
-
-static bool of_the_part(struct http_str name)
-{
-	return http_str_is(name, "Content-Range");
-}
-
-/* The lines that are kept: Age counts on by itself, and a Date there must be. */
-static int keep_fields(struct flight *f, const struct origin_head *h, const struct http_cc *cc,
-		       bool part)
-{
-	struct http_lines left = http_lines_of(&h->fields);
-	struct http_str dropped = http_str_text(&h->dropped), any;
-	struct http_line line;
-
-	f->fields.len = 0;
-	while (http_lines_next(&left, &line)) {
-		if (http_field_unstored(line.name, dropped, cc) || http_str_is(line.name, "Age") ||
-		    (part && of_the_part(line.name)))
-			continue;
-		sl_text_put(&f->fields, line.text.p, line.text.n);
-	}
-	if (!http_lines_find(http_lines_of(&f->fields), "Date", &any)) {
-		char date[HTTP_DATE_BYTES];
-		int64_t s = proxy_now_ms() / 1000;
-
-		http_date_format(http_date_can(s) ? s : 0, date);
-		http_lines_put_string(&f->fields, "Date", date);
-	}
-	return f->fields.err;
-}
-
-static struct http_received received(const struct flight *f, const struct origin_head *h,
-				     int64_t asked_ms)
-{
-	return (struct http_received){
-		.fields = http_lines_of(&h->fields),
-		.status = h->status,
-		.asked_ms = asked_ms,
-		.came_ms = proxy_now_ms(),
-		.guess_max_s = proxy_guess_max_s(f->proxy),
-	};
-}
+/* ---- where it is stored ------------------------------------------------------------------ */
 
 /* The generation that leads to the variants, which a first one makes. */
 static int find_generation(struct flight *f)
@@ -200,11 +158,6 @@ static int find_key(struct flight *f)
 
 /* ---- storing ---------------------------------------------------------------------------- */
 
-static int64_t expiry_ms(const struct http_caching *c)
-{
-	return c->born_ms + (c->fresh_s + sl_max(c->swr_s, c->sie_s)) * 1000;
-}
-
 /* Cache-Tag names tags, to purge many objects at once by; in @text, in the proxy's space. */
 static uint32_t find_tags(const struct flight *f, struct sl_text *text, struct cache_key *tags)
 {
@@ -230,18 +183,19 @@ static uint32_t find_tags(const struct flight *f, struct sl_text *text, struct c
 	return n;
 }
 
+/* A whole response can do without; slices are stored as the first one was. */
 static int begin_put(struct flight *f, const struct stored *s, struct http_str key, uint64_t bytes,
-		     struct cache_put **ret_put)
+		     bool optional, struct cache_put **ret_put)
 {
 	struct cache_key tags[CACHE_TAGS_MAX];
 	struct sl_text meta = {0}, text = {0};
-	struct cache_put_conf conf = {.bytes = bytes, .tags = tags};
+	struct cache_put_conf conf = {.bytes = bytes, .tags = tags, .optional = optional};
 	int err;
 
 	stored_write(s, &meta);
 	conf.meta = meta.data;
 	conf.meta_bytes = (uint32_t)meta.len;
-	conf.expires_ms = expiry_ms(&f->caching);
+	conf.expires_ms = proxy_expiry_ms(&f->caching);
 	conf.tags_n = find_tags(f, &text, tags);
 	err = meta.err ? meta.err : meta.len > CACHE_META_BYTES_MAX ? -EMSGSIZE : text.err;
 	if (!err)
@@ -260,7 +214,10 @@ static int check_end(struct origin_exchange *x)
 	return n > 0 ? -EBADMSG : (int)n;
 }
 
-/* The whole body, of @bytes bytes if that is known, into @put. Return: 0; -errno. */
+/*
+ * The whole body, of @bytes bytes if that is known, into @put. Return: 0; -errno: with f->refused
+ * if it is the cache that failed, and @put has all that came.
+ */
 static int fill(struct flight *f, struct origin_exchange *x, struct cache_put *put, uint64_t bytes)
 {
 	for (uint64_t got = 0;;) {
@@ -272,6 +229,7 @@ static int fill(struct flight *f, struct origin_exchange *x, struct cache_put *p
 		if (got == bytes)
 			return check_end(x);
 		err = cache_put_room(put, &p, &room, SL_NEVER);
+		f->refused = err;
 		if (err)
 			return err;
 		n = origin_read_body(x, p, room, SL_NEVER);
@@ -280,10 +238,21 @@ static int fill(struct flight *f, struct origin_exchange *x, struct cache_put *p
 		got += (uint64_t)n;
 		proxy_count(SL_M_PROXY_ORIGIN_BYTES, (uint64_t)n);
 		err = cache_put_took(put, (size_t)n, SL_NEVER);
+		f->refused = err && cache_put_written(put) == got;
 		if (err)
 			return err;
 		sl_waitq_wake_all(&f->changed, 0);
 	}
+}
+
+/* The cache takes no more: the rest goes to who reads it by now, and nobody else. */
+static void spill(struct flight *f, struct origin_exchange *x)
+{
+	f->refused = true;
+	flight_unlist(f);
+	flight_news(f, FLIGHT_PASSING);
+	f->err = flight_queue(f, x);
+	flight_news(f, f->err ? FLIGHT_FLOP : FLIGHT_DONE);
 }
 
 static void store(struct flight *f, struct origin_exchange *x, struct cache_put *put)
@@ -293,63 +262,33 @@ static void store(struct flight *f, struct origin_exchange *x, struct cache_put 
 	f->put = put;
 	flight_news(f, FLIGHT_STORING);
 	err = fill(f, x, put, f->bytes);
-	f->filled = !err;
-	if (!err)
-		f->bytes = cache_put_written(put);
-	/* Who waits for the last bytes takes them before their turn to be synced. */
-	if (!err)
-		sl_fiber_yield(SL_NEVER);
+	if (!err || f->refused)
+		flight_keep(f);
+	f->put = NULL;
 	if (err) {
-		f->err = err;
-		flight_news(f, FLIGHT_FLOP);
-		f->put = NULL;
 		cache_put_abort(put);
+		f->err = err;
+		if (f->refused)
+			spill(f, x);
+		else
+			flight_news(f, FLIGHT_FLOP);
 		return;
 	}
+	f->filled = true;
+	f->bytes = f->came;
 	flight_news(f, FLIGHT_COMMITTING);
-	f->put = NULL;
+	/* Who waits for the last bytes takes them before their turn to be synced. */
+	sl_fiber_yield(SL_NEVER);
 	err = cache_put_commit(put, SL_NEVER);
-	if (!err)
-		err = cache_lookup(f->proxy->cache, proxy_key(http_str_text(&f->stored_key)),
-				   CACHE_STALE, &f->object, SL_NEVER);
 	/* Its readers have it still. */
 	if (!err && f->forgotten)
 		cache_remove(f->proxy->cache, proxy_key(http_str_text(&f->stored_key)), SL_NEVER);
-	f->err = err == -ENOENT ? 0 : err;
-	flight_news(f, f->err ? FLIGHT_FLOP : FLIGHT_DONE);
+	f->refused = err;
+	f->err = err;
+	flight_news(f, err ? FLIGHT_FLOP : FLIGHT_DONE);
 }
 
 /* ---- passing ---------------------------------------------------------------------------- */
-
-static int wait_for_room(struct flight *f)
-{
-	while (f->queued_n == QUEUED_MAX && !f->left)
-		sl_waitq_wait(&f->changed, SL_NEVER);
-	return f->left ? -EPIPE : 0;
-}
-
-static int pass_pieces(struct flight *f, struct origin_exchange *x)
-{
-	for (;;) {
-		struct sl_buf *buf;
-		ssize_t n;
-		int err = wait_for_room(f);
-
-		if (err)
-			return err;
-		buf = sl_buf_new(sl_max(sl_min(f->bytes, (uint64_t)PIECE_BYTES), UINT64_C(1)));
-		if (!buf)
-			return -ENOMEM;
-		n = origin_read_body(x, buf->data, buf->bytes, SL_NEVER);
-		if (n <= 0) {
-			sl_buf_release(buf);
-			return (int)n;
-		}
-		proxy_count(SL_M_PROXY_ORIGIN_BYTES, (uint64_t)n);
-		f->queued[f->queued_n++] = (struct sl_slice){buf, buf->data, (size_t)n};
-		sl_waitq_wake_all(&f->changed, 0);
-	}
-}
 
 /* To the leader, all fields as they are. */
 static void pass(struct flight *f, struct origin_exchange *x, const struct origin_head *h)
@@ -363,7 +302,7 @@ static void pass(struct flight *f, struct origin_exchange *x, const struct origi
 		return;
 	}
 	flight_news(f, FLIGHT_PASSING);
-	f->err = pass_pieces(f, x);
+	f->err = flight_queue(f, x);
 	flight_mark_alone(f);
 	flight_news(f, f->err ? FLIGHT_FLOP : FLIGHT_DONE);
 }
@@ -423,20 +362,24 @@ static bool same_validator(struct http_lines a, struct http_lines b)
 	return in_a && in_b && http_str_same(va, vb);
 }
 
-/* Into the cache under its own key, from where those who wait take it. */
+/* Into the cache under its own key. */
 static int store_slice(struct flight *f, struct origin_exchange *x, struct http_str key,
 		       uint64_t bytes)
 {
 	const struct stored s = {.kind = STORED_SLICE};
 	struct cache_put *put;
-	int err = begin_put(f, &s, key, bytes, &put);
+	int err = begin_put(f, &s, key, bytes, false, &put);
 
+	f->refused = err;
 	if (err)
 		return err;
 	err = fill(f, x, put, bytes);
-	if (!err)
-		return cache_put_commit(put, SL_NEVER);
-	cache_put_abort(put);
+	if (err) {
+		cache_put_abort(put);
+		return err;
+	}
+	err = cache_put_commit(put, SL_NEVER);
+	f->refused = err;
 	return err;
 }
 
@@ -476,23 +419,30 @@ static int store_first_slice(struct flight *f, struct origin_exchange *x, uint64
 	sl_text_done(&slice_key);
 	if (err || f->forgotten)
 		return err;
-	err = begin_put(f, &s, key, 0, &put);
+	err = begin_put(f, &s, key, 0, false, &put);
 	if (!err)
 		err = cache_put_commit(put, SL_NEVER);
+	f->refused = err;
 	if (!err && f->forgotten)
 		cache_remove(f->proxy->cache, proxy_key(key), SL_NEVER);
 	return err;
 }
 
+/* It streams to those who wait while it is stored under its own key. */
 static void take_slice(struct flight *f, struct origin_exchange *x, const struct origin_head *h)
 {
+	const struct stored s = {.kind = STORED_SLICE};
+	struct cache_put *put;
 	uint64_t bytes;
 
 	if (h->status == 206 && is_the_slice(f, h, &bytes) && bytes == f->old.bytes &&
 	    same_validator(f->old.fields, http_lines_of(&h->fields))) {
 		f->caching = f->old.caching;
-		end(f, store_slice(f, x, http_str_text(&f->key), bytes_of_slice(f, bytes)),
-		    FLIGHT_DONE);
+		f->bytes = bytes_of_slice(f, bytes);
+		if (begin_put(f, &s, http_str_text(&f->key), f->bytes, false, &put))
+			spill(f, x);
+		else
+			store(f, x, put);
 		return;
 	}
 	if (h->status >= 500) {
@@ -505,22 +455,6 @@ static void take_slice(struct flight *f, struct origin_exchange *x, const struct
 }
 
 /* ---- validating ------------------------------------------------------------------------- */
-
-static int update_stored(struct flight *f, const struct stored *s)
-{
-	struct sl_text meta = {0};
-	int err;
-
-	stored_write(s, &meta);
-	err = meta.err;
-	if (!err && meta.len > CACHE_META_BYTES_MAX)
-		err = -EMSGSIZE;
-	if (!err)
-		err = cache_update(f->proxy->cache, proxy_key(http_str_text(&f->key)), f->seen,
-				   meta.data, (uint32_t)meta.len, expiry_ms(&s->caching), SL_NEVER);
-	sl_text_done(&meta);
-	return err;
-}
 
 /* A strong validator that is not ours tells of another response (RFC 9111, 4.3.4). */
 static bool is_of_another(const struct flight *f, const struct origin_head *h)
@@ -535,11 +469,8 @@ static bool is_of_another(const struct flight *f, const struct origin_head *h)
 
 static void validated(struct flight *f, const struct origin_head *h, int64_t asked_ms)
 {
-	struct http_received r = received(f, h, asked_ms);
-	struct stored s = f->old;
-	struct sl_text merged = {0}, scratch = {0};
-	struct http_cc cc;
-	int err;
+	const struct proxy_old old = {.key = http_str_text(&f->key), .version = f->seen,
+				      .stored = &f->old};
 
 	proxy_count(SL_M_PROXY_VALIDATIONS, 1);
 	if (is_of_another(f, h)) {
@@ -547,21 +478,7 @@ static void validated(struct flight *f, const struct origin_head *h, int64_t ask
 		end(f, 0, FLIGHT_OTHER);
 		return;
 	}
-	err = keep_fields(f, h, &(struct http_cc){0}, true);
-	http_fields_update(f->old.fields, http_lines_of(&f->fields), &merged);
-	s.fields = r.fields = http_lines_of(&merged);
-	r.status = s.caching.status;
-	err = err ? err : merged.err;
-	if (!err)
-		err = http_caching_of(&r, &s.caching, &cc, &scratch);
-	if (!err)
-		err = update_stored(f, &s);
-	/* Whatever replaced it meanwhile is newer still. */
-	if (err == -ENOENT || err == -ESTALE)
-		err = 0;
-	sl_text_done(&merged);
-	sl_text_done(&scratch);
-	end(f, err, FLIGHT_DONE);
+	end(f, proxy_freshen(f->proxy, &old, h, asked_ms, SL_NEVER), FLIGHT_DONE);
 }
 
 /* ---- the fiber -------------------------------------------------------------------------- */
@@ -578,7 +495,7 @@ static void give_up_part(struct flight *f)
 static void take_new(struct flight *f, struct origin_exchange *x, const struct origin_head *h,
 		     int64_t asked_ms, bool part, uint64_t bytes)
 {
-	struct http_received r = received(f, h, asked_ms);
+	struct http_received r = proxy_received(f->proxy, h, asked_ms);
 	struct stored s = {.kind = STORED_WHOLE};
 	struct sl_text scratch = {0};
 	struct cache_put *put;
@@ -591,21 +508,25 @@ static void take_new(struct flight *f, struct origin_exchange *x, const struct o
 	may = !err && http_may_store(&r, &f->caching, &cc, f->authorized) &&
 	      (!part || has_strong_validator(r.fields));
 	if (may)
-		err = keep_fields(f, h, &cc, part);
+		err = proxy_keep_fields(h, &cc, part, &f->fields);
 	if (may && !err)
 		err = find_key(f);
 	sl_text_done(&scratch);
 	f->status = r.status;
 	f->bytes = part ? bytes : h->bytes;
 	if (may && !err && part && bytes > slice_bytes(f)) {
-		end(f, store_first_slice(f, x, bytes), FLIGHT_DONE);
+		err = store_first_slice(f, x, bytes);
+		if (err && f->refused)
+			give_up_part(f);
+		else
+			end(f, err, FLIGHT_DONE);
 		return;
 	}
 	s.caching = f->caching;
 	s.fields = http_lines_of(&f->fields);
 	s.bytes = f->bytes;
 	if (may && !err)
-		err = begin_put(f, &s, http_str_text(&f->stored_key), f->bytes, &put);
+		err = begin_put(f, &s, http_str_text(&f->stored_key), f->bytes, !part, &put);
 	if (may && !err) {
 		store(f, x, put);
 	} else if (part) {

@@ -9,7 +9,7 @@
 
 enum flight_state {
 	FLIGHT_ASKING, /* nothing final has come */
-	FLIGHT_PASSING, /* to the leader alone, by @queued */
+	FLIGHT_PASSING, /* by @queued, what comes is not stored */
 	FLIGHT_STORING, /* into @put */
 	FLIGHT_COMMITTING, /* all of it came */
 	FLIGHT_ENDED, /* from here on it is not found any more */
@@ -25,19 +25,28 @@ struct interim {
 	struct sl_text lines;
 };
 
-/* Pieces that wait for the leader, each of at most so many bytes. */
+/* Pieces that wait for their readers, each of at most so many bytes. */
 enum { QUEUED_MAX = 4, PIECE_BYTES = 256 << 10 };
+
+/* struct flight_reader - who waits for news or reads. @at: it has what lies before. */
+struct flight_reader {
+	struct flight *f;
+	struct sl_list node;
+	uint64_t at;
+};
 
 /**
  * struct flight - of its home core.
- * @refs: of its fiber and of who reads it. @led: somebody waits for it. @left: he has gone.
+ * @refs: of its fiber and of who reads it. @led: somebody waits for it.
  * @forgotten: what it brings is not to be stored.
  * @contended: another could not share it. @passed: it was passed to the leader. @filled: all of the
- * body came, of @bytes bytes, and was or is being stored.
+ * body came, of @bytes bytes. @refused: the cache could not take it.
  * @asked: what @base, @host, @path and @lines point into. @old, @old_fields: what is stored.
  * @fields: end-to-end lines of the response, as they are stored or passed.
  * @names, @generation: of Vary. @stored_key: under which it is stored.
- * @interim: heads that came before, the oldest first. @object: what was stored.
+ * @interim: heads that came before, the oldest first.
+ * @kept: the first @kept_bytes of the body, once @put is not there any more. @queued: what came
+ * behind them and was not stored, from @queued_at to @came.
  */
 struct flight {
 	struct sl_list node;
@@ -45,10 +54,12 @@ struct flight {
 	struct sl_core *home;
 	uint64_t hash;
 	uint32_t refs;
-	bool listed, led, left, forgotten, contended, passed, filled, authorized, has_old;
+	bool listed, led, forgotten, refused, contended, passed, filled;
+	bool authorized, has_old;
 	enum flight_state state;
 	int err;
 	struct sl_waitq changed;
+	struct sl_list readers;
 
 	enum flight_kind kind;
 	struct sl_text key, asked;
@@ -64,10 +75,11 @@ struct flight {
 	uint64_t generation;
 	struct interim *interim;
 
-	struct sl_slice queued[QUEUED_MAX];
-	uint32_t queued_n;
 	struct cache_put *put;
-	struct cache_object *object;
+	struct sl_part kept[CACHE_PARTS_MAX];
+	struct sl_slice queued[QUEUED_MAX];
+	uint32_t kept_n, queued_n;
+	uint64_t kept_bytes, queued_at, came;
 };
 
 /* The fiber of a flight, @arg: from the request to the origin to the outcome. */
@@ -75,6 +87,19 @@ void flight_fly(void *arg);
 
 /* Moves on to @state, and wakes who waits for it. */
 void flight_news(struct flight *f, enum flight_state state);
+
+/* Keeps what came so far readable when @f->put ends; @f->put is NULL then. */
+void flight_keep(struct flight *f);
+
+/**
+ * flight_queue() - the rest of the body, from what is kept on, for who reads it by now; as fast as
+ * the slowest of them.
+ * Return: 0: @f->filled; -EPIPE: nobody reads it any more; -errno.
+ */
+int flight_queue(struct flight *f, struct origin_exchange *x);
+
+/* Drops what is kept and queued. */
+void flight_drop(struct flight *f);
 
 /* Its key will not be waited for again, for a while, if others had to go away. */
 void flight_mark_alone(struct flight *f);

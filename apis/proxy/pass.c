@@ -3,8 +3,9 @@
  * Requests that are passed on to the origin, and answers that are passed back, for one client
  * alone.
  *
- * Interface: proxy_pass() of proxy_pvt.h. Neither body is ever held as a whole. What changes
- * something at the origin makes the cache forget what it had of it (RFC 9111, 4.4).
+ * Interface: proxy_pass() and proxy_pass_head() of proxy_pvt.h. Neither body is ever held as a
+ * whole. What changes something at the origin makes the cache forget what it had of it (RFC 9111,
+ * 4.4).
  *
  * Order of parts: the request; what it changes; the response; the call.
  */
@@ -23,6 +24,8 @@ struct pass {
 	struct origin_exchange *x;
 	struct sl_text head, path, host;
 	bool chunked;
+	const struct proxy_old *old; /* to be freshened; or NULL */
+	int64_t asked_ms;
 };
 
 /* ---- the request ------------------------------------------------------------------------ */
@@ -121,7 +124,7 @@ static void forget(struct pass *p, struct http_str path, int64_t deadline)
 	sl_text_put(&key, path.p, path.n);
 	if (key.err || key.len > CACHE_KEY_BYTES_MAX)
 		goto out;
-	flight_forget(p->proxy, http_str_text(&key));
+	http_proxy_forget(p->proxy, HTTP_PROXY_FORGETS_KEY, http_str_text(&key));
 	cache_remove(p->proxy->cache, proxy_key(http_str_text(&key)), deadline);
 out:
 	sl_text_done(&key);
@@ -236,14 +239,16 @@ static int exchange(struct pass *p, struct http_response *rs, enum http_fwd why,
 		return proxy_put_error(rs, err);
 	}
 	err = answer(p, rs, &h, why, deadline);
+	if (!err && p->old && h.status == 200)
+		proxy_freshen_by_head(p->proxy, p->old, &h, p->asked_ms, deadline);
 	origin_head_done(&h);
 	return err;
 }
 
-int proxy_pass(struct http_request *rq, struct http_response *rs, enum http_fwd why,
-	       int64_t deadline)
+int proxy_pass_head(struct http_request *rq, struct http_response *rs, enum http_fwd why,
+		    const struct proxy_old *old, int64_t deadline)
 {
-	struct pass p = {.rq = rq, .proxy = rq->api_arg};
+	struct pass p = {.rq = rq, .proxy = rq->api_arg, .old = old, .asked_ms = proxy_now_ms()};
 	int err;
 
 	proxy_count(SL_M_PROXY_PASSES, 1);
@@ -253,4 +258,10 @@ int proxy_pass(struct http_request *rq, struct http_response *rs, enum http_fwd 
 	sl_text_done(&p.path);
 	sl_text_done(&p.host);
 	return err;
+}
+
+int proxy_pass(struct http_request *rq, struct http_response *rs, enum http_fwd why,
+	       int64_t deadline)
+{
+	return proxy_pass_head(rq, rs, why, NULL, deadline);
 }

@@ -277,13 +277,14 @@ static int answer_whole(struct get *g)
 /* ---- answers from slices ---------------------------------------------------------------- */
 
 /*
- * @at: the slice that @object is, held while it is read; @head: of what the get has, and holds: it
- * may be replaced while its slices are fetched.
+ * @at: the slice that @object is, or that comes by @flight: held while it is read. @head: of what
+ * the get has, and holds: it may be replaced while its slices are fetched.
  */
 struct slices {
 	struct get *get;
 	struct stored head;
 	struct cache_object *object;
+	struct flight_reader *flight;
 	uint64_t at;
 };
 
@@ -303,10 +304,29 @@ static void slice_ask(struct slices *s, uint64_t at, struct http_str key, struct
 	};
 }
 
-/* The slice is fetched, once for all. Return: 0: look again; -ESTALE: the object has changed. */
+/* Return: 0: look again, unless s->flight has it; -ESTALE: the object has changed; -errno. */
+static int on_slice_news(struct slices *s, struct flight_reader *f, const struct flight_view *v)
+{
+	s->get->fwd = HTTP_FWD_PARTIAL;
+	s->get->fwd_status = v->status;
+	s->get->collapsed |= v->collapsed;
+	switch (v->news) {
+	case FLIGHT_STREAM:
+		s->flight = f;
+		return 0;
+	case FLIGHT_STORED:
+		return 0;
+	case FLIGHT_CHANGED:
+		return -ESTALE;
+	default:
+		return v->err ? v->err : -ECONNRESET;
+	}
+}
+
+/* The slice is fetched, once for all. Return: as above. */
 static int fetch_slice(struct slices *s, uint64_t at, struct http_str key, int64_t deadline)
 {
-	struct flight *f = NULL;
+	struct flight_reader *f = NULL;
 	struct flight_view v;
 	struct flight_ask ask;
 	int err = want_lines(s->get);
@@ -321,15 +341,12 @@ static int fetch_slice(struct slices *s, uint64_t at, struct http_str key, int64
 		flight_view_done(&v);
 		err = flight_wait(f, &v, deadline);
 	}
-	flight_leave(f);
-	if (err)
-		return err;
-	s->get->collapsed |= v.collapsed;
-	err = v.news == FLIGHT_STORED	 ? 0
-	      : v.news == FLIGHT_CHANGED ? -ESTALE
-	      : v.err			 ? v.err
-					 : -ECONNRESET;
-	flight_view_done(&v);
+	if (!err) {
+		err = on_slice_news(s, f, &v);
+		flight_view_done(&v);
+	}
+	if (f != s->flight)
+		flight_leave(f);
 	return err;
 }
 
@@ -354,21 +371,33 @@ static void fetch_ahead(struct slices *s, uint64_t at)
 	sl_text_done(&key);
 }
 
+static void drop_slice(struct slices *s)
+{
+	cache_release(s->object);
+	flight_leave(s->flight);
+	s->object = NULL;
+	s->flight = NULL;
+}
+
+static uint64_t slice_len(const struct slices *s, uint64_t at)
+{
+	return sl_min(s->head.slice_bytes, s->head.bytes - at * s->head.slice_bytes);
+}
+
 static int hold_slice(struct slices *s, uint64_t at, int64_t deadline)
 {
 	struct http_proxy *p = s->get->proxy;
 	char own[KEY_OWN_BYTES];
 	struct sl_text key = sl_text_lent(own, sizeof(own));
-	uint64_t bytes = sl_min(s->head.slice_bytes, s->head.bytes - at * s->head.slice_bytes);
 	int err;
 
-	if (s->object && s->at == at)
+	if ((s->object || s->flight) && s->at == at)
 		return 0;
-	cache_release(s->object);
-	s->object = NULL;
+	drop_slice(s);
+	s->at = at;
 	flight_slice_key(s->get->key, s->head.generation, at, &key);
 	err = key.err;
-	for (int i = 0; i < 3 && !err; i++) {
+	for (int i = 0; i < 3 && !err && !s->flight; i++) {
 		err = cache_lookup(p->cache, proxy_key(http_str_text(&key)), CACHE_STALE,
 				   &s->object, deadline);
 		if (err != -ENOENT)
@@ -377,26 +406,39 @@ static int hold_slice(struct slices *s, uint64_t at, int64_t deadline)
 		err = fetch_slice(s, at, http_str_text(&key), deadline);
 	}
 	sl_text_done(&key);
-	if (!err && !s->object)
+	if (!err && !s->object && !s->flight)
 		return -EIO;
-	s->at = at;
-	return !err && s->object->bytes != bytes ? -EBADMSG : err;
+	return !err && s->object && s->object->bytes != slice_len(s, at) ? -EBADMSG : err;
 }
 
 static int slice_parts(void *arg, uint64_t off, uint64_t len, struct sl_part *ret_parts, uint32_t n,
 		       int64_t deadline)
 {
 	struct slices *s = arg;
-	uint64_t size = s->head.slice_bytes, in = off % size;
-	int got, err = hold_slice(s, off / size, deadline);
+	uint64_t size = s->head.slice_bytes, at = off / size, in = off % size;
+	int got, err = hold_slice(s, at, deadline);
+	uint64_t here;
 
 	if (err)
 		return err;
-	got = cache_parts(s->object, in, sl_min(len, s->object->bytes - in), ret_parts, n,
-			  deadline);
-	if (got > 0 && len > size - in)
-		fetch_ahead(s, off / size + 1);
+	here = sl_min(len, slice_len(s, at) - in);
+	if (s->flight)
+		got = flight_parts(s->flight, in, here, ret_parts, n, deadline);
+	else
+		got = cache_parts(s->object, in, here, ret_parts, n, deadline);
+	if (got > 0 && len > here)
+		fetch_ahead(s, at + 1);
 	return got;
+}
+
+/* Whether the first slice is there is told by Cache-Status. */
+static int slice_ready(struct proxy_answer *a, uint64_t off, int64_t deadline)
+{
+	struct slices *s = a->arg;
+	int err = hold_slice(s, off / s->head.slice_bytes, deadline);
+
+	a->how = how(s->get);
+	return err;
 }
 
 static int answer_slices(struct get *g)
@@ -408,13 +450,14 @@ static int answer_slices(struct get *g)
 		.caching = &s.head.caching,
 		.bytes = g->stored.bytes,
 		.parts = slice_parts,
+		.ready = slice_ready,
 		.arg = &s,
 		.eager = true,
 		.how = how(g),
 	};
 	int err = proxy_answer(g->rq, g->rs, &a, g->deadline);
 
-	cache_release(s.object);
+	drop_slice(&s);
 	return err;
 }
 
@@ -477,7 +520,7 @@ static int stream_parts(void *arg, uint64_t off, uint64_t len, struct sl_part *r
 	return flight_parts(arg, off, len, ret_parts, n, deadline);
 }
 
-static int answer_stream(struct get *g, struct flight *f, const struct flight_view *v)
+static int answer_stream(struct get *g, struct flight_reader *f, const struct flight_view *v)
 {
 	struct proxy_answer a = {
 		.status = v->status,
@@ -508,7 +551,7 @@ static int answer_stale(struct get *g, bool reached)
 }
 
 /* Return: 0; 1: look up again; -errno. */
-static int on_news(struct get *g, struct flight *f, struct flight_view *v)
+static int on_news(struct get *g, struct flight_reader *f, struct flight_view *v)
 {
 	int err;
 
@@ -537,7 +580,7 @@ static int on_news(struct get *g, struct flight *f, struct flight_view *v)
 
 static int fly(struct get *g)
 {
-	struct flight *f = NULL;
+	struct flight_reader *f = NULL;
 	struct flight_view v;
 	struct flight_ask ask;
 	int err = ask_of(g, &ask);
@@ -563,6 +606,18 @@ out:
 
 /* ---- the handler ------------------------------------------------------------------------ */
 
+static int pass_head(struct get *g)
+{
+	const struct proxy_old old = {
+		.key = g->key,
+		.version = g->object->version,
+		.bytes = g->stored.kind == STORED_SLICED ? g->stored.bytes : g->object->bytes,
+		.stored = &g->stored,
+	};
+
+	return proxy_pass_head(g->rq, g->rs, g->fwd, &old, g->deadline);
+}
+
 /* Return: 0; 1: look up again; -errno. */
 static int from_cache(struct get *g)
 {
@@ -584,9 +639,7 @@ static int from_cache(struct get *g)
 		return -ENOENT;
 	g->fwd = http_ttl_s(&g->stored.caching, proxy_now_ms()) > 0 ? HTTP_FWD_REQUEST
 								    : HTTP_FWD_STALE;
-	if (g->rq->method == HTTP_M_HEAD)
-		return proxy_pass(g->rq, g->rs, g->fwd, g->deadline);
-	return fly(g);
+	return g->rq->method == HTTP_M_HEAD ? pass_head(g) : fly(g);
 }
 
 /* Return: as from_cache(). */

@@ -2,7 +2,7 @@
 /*
  * What the parts of the proxy share. What the daemon calls is in proxy.h.
  *
- * Order of parts: the proxy; requests to the origin; answers.
+ * Order of parts: the proxy; requests to the origin; what is kept of a response; answers.
  */
 #ifndef APIS_PROXY_PROXY_PVT_H
 #define APIS_PROXY_PROXY_PVT_H
@@ -88,9 +88,42 @@ void proxy_put_lines(const struct http_request *rq, bool whole, struct sl_text *
 /* What the handler says when the origin fails. */
 int proxy_put_error(struct http_response *rs, int err);
 
+struct proxy_old;
+
 /* pass.c: asks the origin for this client alone, streams both ways, stores nothing. */
 int proxy_pass(struct http_request *rq, struct http_response *rs, enum http_fwd why,
 	       int64_t deadline);
+
+/* The same of a HEAD, whose answer tells whether what is stored, @old, is still good. */
+int proxy_pass_head(struct http_request *rq, struct http_response *rs, enum http_fwd why,
+		    const struct proxy_old *old, int64_t deadline);
+
+/* ---- what is kept of a response --------------------------------------------------------- */
+
+/* The lines that are stored: Age counts on by itself, and a Date there must be. @part: a 206. */
+int proxy_keep_fields(const struct origin_head *h, const struct http_cc *cc, bool part,
+		      struct sl_text *ret_fields);
+
+struct http_received proxy_received(const struct http_proxy *p, const struct origin_head *h,
+				    int64_t asked_ms);
+
+/* Until when it may be of use. */
+int64_t proxy_expiry_ms(const struct http_caching *c);
+
+/* What is stored: version @version under @key, of @bytes bytes. */
+struct proxy_old {
+	struct http_str key;
+	uint64_t version, bytes;
+	const struct stored *stored;
+};
+
+/* Stores @old anew with the fields of @h, and the lifetime that these tell. Return: 0 or -errno. */
+int proxy_freshen(struct http_proxy *p, const struct proxy_old *old, const struct origin_head *h,
+		  int64_t asked_ms, int64_t deadline);
+
+/* What a 200 to HEAD tells of @old: it is freshened, or goes. */
+void proxy_freshen_by_head(struct http_proxy *p, const struct proxy_old *old,
+			   const struct origin_head *h, int64_t asked_ms, int64_t deadline);
 
 /* ---- answers ---------------------------------------------------------------------------- */
 
@@ -99,6 +132,8 @@ int proxy_pass(struct http_request *rq, struct http_response *rs, enum http_fwd 
  * @caching: for Age; NULL: as the fields say. @bytes: HTTP_BYTES_UNKNOWN if so.
  * @parts: the next parts of [off, off + len): how many (0: the body ends there), or -errno. Not
  *	called if no body is to be sent.
+ * @ready: called with the first byte that is wanted, before the head is made: may still change
+ *	@how; fails as @parts. NULL: nothing to be done. Not called if no body is to be sent.
  * @eager: the first parts are had before the head leaves, so that a failure can be told.
  * @once: the body can only be had from its first byte on.
  */
@@ -109,17 +144,18 @@ struct proxy_answer {
 	uint64_t bytes;
 	int (*parts)(void *arg, uint64_t off, uint64_t len, struct sl_part *ret_parts, uint32_t n,
 		     int64_t deadline);
+	int (*ready)(struct proxy_answer *a, uint64_t off, int64_t deadline);
 	void *arg;
 	bool eager, once;
 	struct http_cache_status how;
 };
 
 /**
- * proxy_answer() - send it, or of it what the request's conditions and range leave.
+ * proxy_answer() - send @a, or of it what the request's conditions and range leave.
  * Return: 0: sent, or in @rs; -EBADMSG or -ESTALE of @parts before anything was sent: @rs is as it
  *	was; another -errno: the client is gone, or sees a cut.
  */
-int proxy_answer(struct http_request *rq, struct http_response *rs, const struct proxy_answer *a,
+int proxy_answer(struct http_request *rq, struct http_response *rs, struct proxy_answer *a,
 		 int64_t deadline);
 
 /* The fields, with Via and Cache-Status. Return: 0 or -errno. */

@@ -39,10 +39,22 @@ void http_static_set_max_age(struct http_static *s, uint64_t max_age_s)
 /* Three numbers in hexadecimal, quotes and dashes. */
 enum { ETAG_BYTES = 3 * 16 + 5 };
 
+/* Room for the names of the fields and their ends, too. */
+enum { LINES_BYTES = ETAG_BYTES + HTTP_DATE_BYTES + 48 };
+
+/* Kept with the open file. @n: bytes of @lines, 0: it is to be made. */
+struct description {
+	const char *type;
+	uint32_t n;
+	char etag[ETAG_BYTES];
+	char lines[LINES_BYTES];
+};
+
+_Static_assert(sizeof(struct description) <= SL_STATIC_NOTE_BYTES, "it is a file's note");
+
 struct found {
 	struct sl_static_file file;
-	const char *type;
-	char etag[ETAG_BYTES];
+	struct description *d;
 };
 
 static char *put_hex(char *p, uint64_t v)
@@ -70,23 +82,35 @@ static void etag_format(const struct sl_static_file *f, char *ret_etag)
 	SL_ASSERT(p < ret_etag + ETAG_BYTES);
 }
 
+static void describe(struct description *d, const struct sl_static_file *f, const char *path)
+{
+	char date[HTTP_DATE_BYTES];
+	int n;
+
+	d->type = http_mime_type(path);
+	etag_format(f, d->etag);
+	n = snprintf(d->lines, sizeof(d->lines), "ETag: %s\r\nAccept-Ranges: bytes\r\n", d->etag);
+	if (http_date_can(f->changed_s)) {
+		http_date_format(f->changed_s, date);
+		n += snprintf(d->lines + n, sizeof(d->lines) - (size_t)n,
+			      "Last-Modified: %s\r\n", date);
+	}
+	SL_ASSERT((size_t)n < sizeof(d->lines));
+	d->n = (uint32_t)n;
+}
+
 static int put_fields(const struct http_request *rq, struct http_response *rs,
-		      const struct found *f)
+		      const struct description *d)
 {
 	const struct http_static *s = rq->api_arg;
 	uint64_t max_age_s = __atomic_load_n(&s->max_age_s, __ATOMIC_RELAXED);
-	char date[HTTP_DATE_BYTES], age[40];
-	int err = http_response_field(rs, "ETag", f->etag);
+	int err = http_response_lines(rs, d->lines, d->n);
+	char age[40];
 
-	if (!err && http_date_can(f->file.changed_s)) {
-		http_date_format(f->file.changed_s, date);
-		err = http_response_field(rs, "Last-Modified", date);
-	}
-	if (!err && max_age_s) {
-		snprintf(age, sizeof(age), "max-age=%" PRIu64, max_age_s);
-		err = http_response_field(rs, "Cache-Control", age);
-	}
-	return err ? err : http_response_field(rs, "Accept-Ranges", "bytes");
+	if (err || !max_age_s)
+		return err;
+	snprintf(age, sizeof(age), "max-age=%" PRIu64, max_age_s);
+	return http_response_field(rs, "Cache-Control", age);
 }
 
 /* ---- whole, one range, several ---------------------------------------------------------- */
@@ -102,7 +126,7 @@ static void add_extent(struct http_response *rs, const struct found *f, uint64_t
 
 static int put_range(struct http_response *rs, const struct found *f, const struct http_range *r)
 {
-	rs->content_type = f->type;
+	rs->content_type = f->d->type;
 	add_extent(rs, f, r->off, r->len);
 	return http_partial_one(rs, r, f->file.bytes);
 }
@@ -111,7 +135,7 @@ static int put_ranges(struct http_response *rs, const struct found *f, const str
 		      int n)
 {
 	struct http_multipart m;
-	int err = http_multipart_make(rs, (struct http_str){f->type, strlen(f->type)},
+	int err = http_multipart_make(rs, (struct http_str){f->d->type, strlen(f->d->type)},
 				      f->file.bytes, r, n, &m);
 
 	if (err)
@@ -138,7 +162,7 @@ static int put_body(const struct http_request *rq, struct http_response *rs, con
 		return put_range(rs, f, ranges);
 	if (n > 1)
 		return put_ranges(rs, f, ranges, n);
-	rs->content_type = f->type;
+	rs->content_type = f->d->type;
 	if (f->file.bytes)
 		add_extent(rs, f, 0, f->file.bytes);
 	return 0;
@@ -190,13 +214,12 @@ static int find_path(const struct http_request *rq, char *ret_path)
 	return 0;
 }
 
-static int answer(const struct http_request *rq, struct http_response *rs, struct found *f)
+static int answer(const struct http_request *rq, struct http_response *rs, const struct found *f)
 {
-	struct http_validators v = {.etag = f->etag, .changed_s = f->file.changed_s};
-	int err, status;
+	struct http_validators v = {.etag = f->d->etag, .changed_s = f->file.changed_s};
+	int err = put_fields(rq, rs, f->d);
+	int status;
 
-	etag_format(&f->file, f->etag);
-	err = put_fields(rq, rs, f);
 	if (err)
 		return err;
 	status = http_condition_check(rq, &v);
@@ -221,7 +244,9 @@ static int get_file(struct http_request *rq, struct http_response *rs, int64_t d
 		return redirect(rq, rs, path);
 	if (err)
 		return err;
-	f.type = http_mime_type(path);
+	f.d = f.file.note;
+	if (!f.d->n)
+		describe(f.d, &f.file, path);
 	err = answer(rq, rs, &f);
 	sl_file_release(f.file.file);
 	return err;

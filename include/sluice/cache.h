@@ -46,9 +46,9 @@ int sl_cache_open(const char *path, const char *settings, struct sl_cache **ret_
 		  size_t why_len);
 
 /*
- * Takes the settings that may change while it is open: max_bytes, ttl, mmap_threshold and
- * memory_max_bytes; others are left as they are. All that are not named get their defaults.
- * A smaller max_bytes is reached by the next objects that are stored.
+ * Takes the settings that may change while it is open: max_bytes, object_max_bytes, ttl,
+ * mmap_threshold and memory_max_bytes; others are left as they are. All that are not named get
+ * their defaults. A smaller max_bytes is reached by the next objects that are stored.
  */
 int sl_cache_configure(struct sl_cache *cache, const char *settings, char *why, size_t why_len);
 

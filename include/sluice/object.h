@@ -111,6 +111,7 @@ int sl_object_remove_vector(struct sl_object_builder *b, const char *name); /* -
 /* One more reference @name, to the object @uuid of the collection @target ("": not told). */
 int sl_object_put_reference(struct sl_object_builder *b, const char *name, const char *target,
 			    const uint8_t uuid[SL_OBJECT_UUID_BYTES]);
+int sl_object_remove_references(struct sl_object_builder *b, const char *name); /* -ENOENT */
 
 /*
  * To change an object: load it into a builder that was reset, put what is to be new, remove what is

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Routes: which handler answers which method on which path. The door for handlers: brings what they
- * need of requests, responses, and the rules of HTTP that more than one API follows.
+ * need of requests, responses, JSON, and the rules of HTTP that more than one API follows.
  */
 #ifndef PROTO_HTTP_ROUTE_H
 #define PROTO_HTTP_ROUTE_H

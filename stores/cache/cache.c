@@ -309,9 +309,12 @@ void cache_configure(struct cache *c, const struct cache_conf *conf)
 
 	set_defaults(&new);
 	TAKE(c, &new, max_bytes);
+	TAKE(c, &new, object_max_bytes);
+	TAKE(c, &new, admission);
 	TAKE(c, &new, ttl_ns);
 	TAKE(c, &new, mmap_threshold);
 	TAKE(c, &new, sendfile);
+	TAKE(c, &new, direct);
 	TAKE(c, &new, memory_bytes);
 	TAKE(c, &new, scrub_bytes_per_s);
 	TAKE(c, &new, scrub_rest_ns);
@@ -461,6 +464,7 @@ static void add_counts(struct cache_stat *st, const struct counts *n)
 	ADD(st, n, misses);
 	ADD(st, n, stored);
 	ADD(st, n, stored_bytes);
+	ADD(st, n, refused);
 	ADD(st, n, evicted);
 	ADD(st, n, carried);
 	ADD(st, n, removed);
@@ -471,6 +475,12 @@ static void add_counts(struct cache_stat *st, const struct counts *n)
 	ADD(st, n, slice_bytes);
 	ADD(st, n, mapped);
 	ADD(st, n, mapped_bytes);
+	ADD(st, n, direct);
+	ADD(st, n, direct_bytes);
+	ADD(st, n, direct_refused);
+	ADD(st, n, direct_no_memory);
+	ADD(st, n, copies);
+	ADD(st, n, copy_bytes);
 	ADD(st, n, verified_blocks);
 }
 

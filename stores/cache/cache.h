@@ -38,16 +38,32 @@ enum cache_event {
 	CACHE_EVENT_LAST
 };
 
+/* Whether bodies that are not in the page cache are read past it. */
+enum cache_direct {
+	CACHE_DIRECT_AUTO, /* when they are asked for the first time, and it is 1 MiB at most */
+	CACHE_DIRECT_ALWAYS, /* as often as they are not there */
+	CACHE_DIRECT_NEVER
+};
+
+/* What is done with an optional object (struct cache_put_conf) when there is no free space. */
+enum cache_admission {
+	CACHE_ADMIT_ALL, /* it is stored */
+	CACHE_ADMIT_SECOND /* it is stored if that was tried, or it was stored, lately */
+};
+
 /**
  * struct cache_conf - how a cache is kept; zero fields take the defaults.
  * @dir, @path: where: a folder, made if it is missing (but for its parents).
  * @max_bytes: that its files take, at least CACHE_BYTES_MIN.
  * @block_size: what objects' places are rounded to (4096), a power of two up to 64 KiB; taken when
  *	the cache is made.
+ * @object_max_bytes: the longest body that is stored (0: as long as the cache can).
+ * @admission: what is done with optional ones.
  * @ttl_ns: how long an object lives whose storer does not say (0: for ever).
  * @mmap_threshold: objects of at least so many bytes stay in the page cache, smaller ones are kept
  *	in memory of the cache's own (64 KiB).
- * @sendfile: give large objects out as extents of their file.
+ * @sendfile: give large objects out as extents of their file. @direct: or read them past the page
+ *	cache.
  * @durability: when what is stored counts as stored; as node.durability.
  * @memory_bytes: for small objects and the heads of large ones, on all cores together (128 MiB).
  * @scrub_bytes_per_s, @scrub_rest_ns: the background check (0: none; an hour).
@@ -59,9 +75,12 @@ struct cache_conf {
 	const char *path;
 	uint64_t max_bytes;
 	uint32_t block_size;
+	uint64_t object_max_bytes;
+	enum cache_admission admission;
 	int64_t ttl_ns;
 	uint64_t mmap_threshold;
 	bool sendfile;
+	enum cache_direct direct;
 	enum sl_durability durability;
 	uint64_t memory_bytes;
 	uint64_t scrub_bytes_per_s;
@@ -87,7 +106,10 @@ int cache_open(uint32_t cores, const struct cache_conf *conf, struct cache **ret
 /* Finds again what the shards of this core hold; on each core, before anybody asks. */
 int cache_start(struct cache *c, int64_t deadline);
 
-/* Takes over max_bytes, ttl_ns, mmap_threshold, sendfile, memory_bytes and scrub_bytes_per_s. */
+/*
+ * Takes over max_bytes, object_max_bytes, admission, ttl_ns, mmap_threshold, sendfile, direct,
+ * memory_bytes and scrub_bytes_per_s.
+ */
 void cache_configure(struct cache *c, const struct cache_conf *conf);
 
 /* Frees what is above a smaller max_bytes now and not only when it is needed; on each core. */
@@ -173,7 +195,7 @@ int cache_map(struct cache_object *o, uint64_t off, uint64_t len, uint32_t flags
 /**
  * struct cache_put_conf - what is to be stored.
  * @bytes: of the body, or CACHE_BYTES_UNKNOWN. @expires_ms: since 1970; INT64_MAX: never; 0: by the
- * cache's ttl. @tags: for cache_purge_tag().
+ * cache's ttl. @tags: for cache_purge_tag(). @optional: who stores it does well without.
  */
 struct cache_put_conf {
 	const void *meta;
@@ -182,6 +204,7 @@ struct cache_put_conf {
 	int64_t expires_ms;
 	const struct cache_key *tags;
 	uint32_t tags_n;
+	bool optional;
 };
 
 struct cache_put;
@@ -189,7 +212,8 @@ struct cache_put;
 /**
  * cache_put_begin() - begin to store an object, invisible until it is committed. Key, meta and tags
  * are copied. On the core that goes on with it.
- * Return: 0; -EFBIG: larger than the cache takes; -EMSGSIZE: key, meta or tags are too long;
+ * Return: 0; -EAGAIN: it is optional, and asked for too seldom to be stored now; -EFBIG: larger
+ * than the cache takes; -EMSGSIZE: key, meta or tags are too long;
  * -ENOSPC; -ENOMEM; -errno of the disk; -ETIME.
  */
 int cache_put_begin(struct cache *c, struct cache_key key, const struct cache_put_conf *conf,
@@ -198,7 +222,8 @@ int cache_put_begin(struct cache *c, struct cache_key key, const struct cache_pu
 /**
  * cache_put_room() - memory to receive the next bytes of the body into, and how much (at least 1,
  * at most 256 KiB; less than what is missing only because of that). cache_put_took() says how much
- * of it was filled. There is no further copy in user space.
+ * of it was filled; -EFBIG: it is longer by now than the cache takes. There is no further copy in
+ * user space.
  */
 int cache_put_room(struct cache_put *p, void **ret_room, size_t *ret_n, int64_t deadline);
 int cache_put_took(struct cache_put *p, size_t n, int64_t deadline);
@@ -208,8 +233,8 @@ int cache_put_write(struct cache_put *p, const void *data, size_t n, int64_t dea
 
 /*
  * Parts of what has come so far, cache_put_written() bytes, to be sent while the rest comes. They
- * can be had until the put is ended, also when room, took or write failed (-ENOSPC, -EFBIG: there is
- * no room for the rest): then what came before, and what a failing took was given, unless
+ * can be had until the put is ended, also when room, took or write failed (-ENOSPC, -EFBIG: there
+ * is no room for the rest): then what came before, and what a failing took was given, unless
  * cache_put_written() says otherwise.
  */
 uint64_t cache_put_written(const struct cache_put *p);
@@ -257,9 +282,10 @@ int cache_verify(struct cache *c, struct cache_verify *ret_verify, int64_t deadl
 struct cache_stat {
 	uint64_t objects, bytes, max_bytes, segments;
 	uint64_t memory_objects, memory_bytes;
-	uint64_t hits, memory_hits, misses, stored, stored_bytes;
+	uint64_t hits, memory_hits, misses, stored, stored_bytes, refused;
 	uint64_t evicted, carried, removed, quarantined;
 	uint64_t extents, extent_bytes, slices, slice_bytes, mapped, mapped_bytes;
+	uint64_t direct, direct_bytes, direct_refused, direct_no_memory, copies, copy_bytes;
 	uint64_t verified_blocks;
 };
 

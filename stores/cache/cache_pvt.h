@@ -56,6 +56,7 @@ struct seg_header {
 	uint32_t shard, seq;
 	uint32_t region;
 	uint32_t index_max;
+	bool solo;
 };
 
 void cseg_header_encode(const struct seg_header *h, uint8_t out[SEG_SECTOR_BYTES]);
@@ -128,6 +129,13 @@ static inline uint64_t body_blocks(uint64_t bytes)
 /* Decides body_at and sums_at of an object whose other lengths are set. */
 void head_place(struct head *h, uint32_t block_size);
 
+/*
+ * An object has a second place for a head with its text, at half a block, if both fit into halves
+ * of a block before its body: there, and back here the next time, its meta can be changed without
+ * touching the head that counts until then. The record tells the version that does.
+ */
+bool head_has_other(const struct head *h, uint32_t block_size);
+
 /* What an object takes from its head's beginning. */
 uint64_t head_total(const struct head *h);
 
@@ -173,7 +181,8 @@ struct shard;
  * @node: of its region's row. @id: its number in the table of objects, used again when it is gone.
  * @seq: its name. @pos: where the next object goes. @records: written. @written, @synced: objects
  * whose bytes and record were written, and of these the durable. @puts: who still writes into it.
- * @solo: it has one object, and grows with it. @err: what a write or sync said; nothing is added.
+ * @solo: it has one object, and grows with it. @leaving: it is being reclaimed.
+ * @unsealed: what was sealed was added to. @err: what a write or sync said; nothing is added.
  * @map: of the whole file, once somebody asked for it; any core may be the first.
  * @doubtful: found by the start, and perhaps not on disk.
  */
@@ -191,7 +200,7 @@ struct segment {
 	uint32_t extra_n;
 	enum cache_region region;
 	int err;
-	bool solo, sealed, syncing, unlinked, doubtful;
+	bool solo, sealed, unsealed, syncing, leaving, unlinked, doubtful;
 	struct sl_waitq sync;
 };
 
@@ -214,6 +223,9 @@ int cseg_record(struct segment *g, const struct record *r);
 /* Until everything written so far is durable. Return: 0; what the sync said; -ETIME. */
 int cseg_sync(struct segment *g, int64_t deadline);
 
+/* Something will be added after all: the seal, if there is one, does not count any more. */
+int cseg_unseal(struct segment *g);
+
 /* No object will be added: says so in the file if nobody writes any more. */
 void cseg_seal(struct segment *g);
 
@@ -225,6 +237,9 @@ struct index {
 
 /* The first seg->records of the index as they lie on disk. */
 int cseg_read_index(struct segment *g, struct index *index, int64_t deadline);
+
+/* Opens its file once more, for direct reads of this core; -ENOENT: it was removed meanwhile. */
+int cseg_open_direct(const struct segment *g, struct sl_direct **ret_file, int64_t deadline);
 
 /* Whether @index is what the seal tells of; a segment that was not sealed has no seal. */
 bool cseg_is_sealed_as(struct segment *g, const uint8_t *index, uint32_t *ret_durable);
@@ -300,10 +315,11 @@ enum {
 /* Figures of one shard or of the views of one core, by its core; read by all. */
 struct counts {
 	uint64_t objects, bytes, segments;
-	uint64_t stored, stored_bytes, evicted, carried, removed, quarantined;
+	uint64_t stored, stored_bytes, refused, evicted, carried, removed, quarantined;
 	uint64_t memory_objects, memory_bytes;
 	uint64_t hits, memory_hits, misses;
 	uint64_t extents, extent_bytes, slices, slice_bytes, mapped, mapped_bytes;
+	uint64_t direct, direct_bytes, direct_refused, direct_no_memory, copies, copy_bytes;
 	uint64_t verified_blocks;
 };
 
@@ -312,13 +328,21 @@ static inline void count_up(uint64_t *slot, uint64_t n)
 	__atomic_store_n(slot, *slot + n, __ATOMIC_RELAXED);
 }
 
+/* In the metrics of this core, if it is one. */
+static inline void cache_count(enum sl_metric_id id, uint64_t n)
+{
+	if (sl_core_self())
+		sl_metric_add(sl_core_metrics(sl_core_self()), id, n);
+}
+
 /**
  * struct shard - a part of the cache; touched by its home alone.
  * @segs: segments by their ids. @regions: oldest first. @active: where objects are appended.
  * @last_seq, @last_version: given out. @bytes: of all files. @full_bytes: until @full_until no more
  * may be taken, for the disk was full then. @commits: under way. @making: who makes segments, or
- * frees some. @started: it is of use; a shard whose folder cannot be read for want of something
- * (memory, descriptors) leaves it alone, finds nothing and takes nothing.
+ * frees some. @updating: who changes an object's meta. @started: it is of use; a shard whose folder
+ * cannot be read for want of something (memory, descriptors) leaves it alone, finds nothing and
+ * takes nothing.
  */
 struct shard {
 	_Alignas(64) struct cache *c;
@@ -339,7 +363,7 @@ struct shard {
 	uint64_t full_bytes;
 	int64_t full_until;
 	uint32_t commits;
-	struct sl_mutex making;
+	struct sl_mutex making, updating;
 	struct counts n;
 	bool started;
 };
@@ -367,6 +391,9 @@ uint64_t shard_segment_bytes(const struct shard *s);
 void shard_note_full(struct shard *s);
 uint64_t shard_limit(const struct shard *s);
 
+/* Whether another segment can be made without freeing one. */
+bool shard_has_space(const struct shard *s);
+
 /* The largest object that shares a segment; and that is kept at all. */
 uint64_t shard_shared_max(const struct shard *s);
 uint64_t shard_object_max(const struct shard *s);
@@ -392,8 +419,9 @@ void shard_fit(struct segment *g, uint64_t pos);
 
 void shard_unpin(struct segment *g);
 
-/* Puts @h's head and its record beside a body that is written at @pos already. */
-int shard_write_head(struct segment *g, uint64_t pos, const struct head *h, const uint8_t *text);
+/* Puts @h's head, @at behind @pos, and its record beside a body that is written there already. */
+int shard_write_head(struct segment *g, uint64_t pos, uint32_t at, const struct head *h,
+		     const uint8_t *text);
 
 /* That object is written: durable, if it must be, and in the table. Parks. */
 int shard_commit(struct shard *s, struct segment *g, uint64_t pos, const struct head *h,
@@ -451,15 +479,17 @@ struct place {
 int shard_find(struct shard *s, const uint64_t hash[2], int64_t now_ms, struct sl_core *to,
 	       struct place *ret_place);
 
-/* ---- views (view.c, load.c, map.c) ---------------------------------------------------- */
+/* ---- views (view.c, load.c, direct.c, map.c) -------------------------------------------- */
 
 /**
  * struct view - an object as it was loaded by a core.
- * @o: what the caller sees. @buf: the view's memory, whose references keep it. @node: in the order
- * of coming; @next: of its bucket. @text: key, tags and meta. @body: all of it, or NULL: it lies in
- * @file at @body_pos, with @sums of its blocks, of which those in @seen were verified and have been
- * in the page cache since, as was looked at last for all of them at @looked_at. @dead: no longer
- * found. @used: asked for since it was last passed over.
+ * @o: what the caller sees. @head_at: from the object's beginning. @buf: the view's memory, whose
+ * references keep it. @node: in the order of coming; @next: of its bucket. @text: key, tags and
+ * meta. @body: all of it, or NULL: it lies in @file at @body_pos, with @sums of its blocks, of
+ * which those in @seen were verified and have been in the page cache since, as was looked at last,
+ * for those in @looked, since @looked_at. @dead: no longer found. @used: asked for since it was last
+ * passed over. @direct: its file past the page cache, once it was opened; @no_direct: that does not
+ * work.
  */
 struct view {
 	struct cache_object o;
@@ -468,16 +498,18 @@ struct view {
 	struct sl_list node;
 	struct view *next;
 	struct head head;
+	uint32_t head_at;
 	uint8_t *text;
 	const uint8_t *body;
 	struct sl_file *file;
 	uint64_t body_pos;
 	const uint64_t *sums;
-	uint64_t *seen;
+	uint64_t *seen, *looked;
+	struct sl_direct *direct;
 	int64_t looked_at;
 	size_t memory;
 	uint8_t hits; /* told its home */
-	bool dead, used;
+	bool dead, used, no_direct;
 };
 
 /* A load that is under way, so that others wait for it. */
@@ -521,11 +553,20 @@ int view_load(struct cache *c, const struct place *at, const uint64_t hash[2],
 /* Verifies blocks of a large body that were not, or that left the page cache since. */
 int view_verify(struct view *w, uint64_t off, uint64_t len, int64_t deadline);
 
-/* Whether block @b of a large body was verified; and forgets that of those that left the cache. */
+/**
+ * direct_parts() - bytes of a large body past the page cache, if that is the better way.
+ * Return: parts, as cache_parts(); 0: the page cache is the way; -errno of what was read.
+ */
+int direct_parts(struct view *w, uint64_t off, uint64_t len, struct sl_part *ret_parts,
+		 int64_t deadline);
+
+/* Whether block @b of a large body was verified. */
 static inline bool view_has_seen(const struct view *w, uint64_t b)
 {
 	return w->seen[b / 64] >> b % 64 & 1;
 }
+
+/* Forgets that of those that left the page cache, as far as that was not looked at a moment ago. */
 void view_look(struct view *w, uint64_t first, uint64_t end);
 
 /* The sum of mapped memory; -EIO: some of it cannot be read. */
@@ -535,8 +576,8 @@ int map_sum(const uint8_t *p, size_t n, uint64_t *ret_sum);
 void map_drop(struct segment *g);
 
 /*
- * Whether @err, of reading what was stored, means that it is lost: what a disk or a file system says
- * of the bytes themselves. Others may pass.
+ * Whether @err, of reading what was stored, means that it is lost: what a disk or a file system
+ * says of the bytes themselves. Others may pass.
  */
 static inline bool cache_is_damage(int err)
 {
@@ -544,8 +585,8 @@ static inline bool cache_is_damage(int err)
 	       err == -EUCLEAN || err == -EREMOTEIO;
 }
 
-/* An object that does not verify: out of the table, on every core. */
-void cache_quarantine(struct cache *c, const uint64_t hash[2], uint64_t version, int err);
+/* An object that does not verify: out of the table, on every core. -ENOENT: it was not there. */
+int cache_quarantine(struct cache *c, const uint64_t hash[2], uint64_t version, int err);
 
 /**
  * cache_read_res() - what the caller of a look-up hears of @err, of reading the object. What is

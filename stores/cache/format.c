@@ -100,8 +100,8 @@ struct disk_segment {
 	struct prefix prefix;
 	uint64_t salt;
 	int64_t created_ms;
-	uint32_t shard, seq, region, index_max;
-	uint8_t reserved[456];
+	uint32_t shard, seq, region, index_max, solo;
+	uint8_t reserved[452];
 	uint64_t sum;
 };
 
@@ -118,6 +118,7 @@ void cseg_header_encode(const struct seg_header *h, uint8_t out[SEG_SECTOR_BYTES
 		.seq = h->seq,
 		.region = h->region,
 		.index_max = h->index_max,
+		.solo = h->solo,
 	};
 
 	d.sum = sum_of(&d, sizeof(d), 0);
@@ -136,7 +137,7 @@ int cseg_header_decode(const uint8_t in[SEG_SECTOR_BYTES], struct seg_header *re
 	if (d.region >= CACHE_REGIONS || !d.index_max)
 		return -EBADMSG;
 	*ret_header = (struct seg_header){d.salt, d.created_ms, d.shard, d.seq, d.region,
-					  d.index_max};
+					  d.index_max, d.solo || d.index_max == 1};
 	return 0;
 }
 
@@ -247,7 +248,10 @@ struct disk_head {
 static_assert(sizeof(struct disk_head) == HEAD_BYTES, "format");
 static_assert(offsetof(struct disk_head, text_sum) == 96, "format");
 
-/* A large body begins with a block, so that it is read and sent by whole pages. */
+/*
+ * A large body begins with a block, so that it is read and sent by whole pages. What is left of the
+ * block before it has room for another head, if both are short.
+ */
 void head_place(struct head *h, uint32_t block_size)
 {
 	uint64_t at = HEAD_BYTES + head_text_n(h);
@@ -255,6 +259,12 @@ void head_place(struct head *h, uint32_t block_size)
 	at = h->bytes >= BODY_BLOCK_BYTES ? sl_round_up(at, block_size) : sl_round_up(at, 64);
 	h->body_at = (uint32_t)at;
 	h->sums_at = h->bytes > BODY_BLOCK_BYTES ? sl_round_up(at + h->bytes, 8) : 0;
+}
+
+bool head_has_other(const struct head *h, uint32_t block_size)
+{
+	return h->body_at == block_size && h->bytes >= BODY_BLOCK_BYTES &&
+	       HEAD_BYTES + head_text_n(h) <= block_size / 2;
 }
 
 uint64_t head_total(const struct head *h)

@@ -18,6 +18,7 @@ static void view_gone(struct sl_buf *buf)
 {
 	struct view *w = sl_container_of(buf, struct view, buf);
 
+	sl_direct_close(w->direct);
 	sl_file_release(w->file);
 	free(w);
 }
@@ -64,6 +65,24 @@ static int check_head(const struct place *at, const uint8_t *raw, const uint64_t
 	return 0;
 }
 
+/*
+ * The same, wherever it is: @raw is at the object's beginning, @other at its second place, or NULL.
+ * Return: 0, and where from the beginning it is; -EBADMSG.
+ */
+static int find_head(const struct place *at, const uint8_t *raw, const uint8_t *other,
+		     uint32_t block_size, const uint64_t hash[2], uint64_t room,
+		     struct head *ret_head, uint32_t *ret_at)
+{
+	*ret_at = 0;
+	if (!check_head(at, raw, hash, room, ret_head))
+		return 0;
+	*ret_at = block_size / 2;
+	if (other && !check_head(at, other, hash, room, ret_head) &&
+	    head_has_other(ret_head, block_size))
+		return 0;
+	return -EBADMSG;
+}
+
 /* ---- small objects ---------------------------------------------------------------------- */
 
 static int check_body(const struct head *h, const uint8_t *data)
@@ -85,8 +104,8 @@ static int check_body(const struct head *h, const uint8_t *data)
 	return 0;
 }
 
-static int load_whole(const struct place *at, const uint64_t hash[2], uint64_t total,
-		      struct view **ret_view, int64_t deadline)
+static int load_whole(const struct place *at, uint32_t block_size, const uint64_t hash[2],
+		      uint64_t total, struct view **ret_view, int64_t deadline)
 {
 	struct view *w = view_new(total);
 	uint8_t *data = (uint8_t *)(w + 1);
@@ -100,17 +119,18 @@ static int load_whole(const struct place *at, const uint64_t hash[2], uint64_t t
 	if (!err) {
 		/* The last object of a file ends before its blocks do. */
 		memset(data + n, 0, total - (size_t)n);
-		err = check_head(at, data, hash, total, &w->head);
+		err = find_head(at, data, total > block_size ? data + block_size / 2 : NULL,
+				block_size, hash, total, &w->head, &w->head_at);
 	}
 	if (!err)
-		err = head_text_check(data, at->salt, data + HEAD_BYTES);
+		err = head_text_check(data + w->head_at, at->salt, data + w->head_at + HEAD_BYTES);
 	if (!err)
 		err = check_body(&w->head, data);
 	if (err) {
 		sl_buf_release(&w->buf);
 		return err;
 	}
-	w->text = data + HEAD_BYTES;
+	w->text = data + w->head_at + HEAD_BYTES;
 	w->body = data + w->head.body_at;
 	w->sums = w->head.sums_at ? (const uint64_t *)(data + w->head.sums_at) : NULL;
 	view_show(w);
@@ -131,7 +151,7 @@ static struct view *view_of(const struct head *h)
 	size_t text = sl_round_up(head_text_n(h), 8);
 	size_t sums = sl_max(body_blocks(h->bytes), 1u) * sizeof(uint64_t);
 	size_t seen = sl_max(seen_words(h->bytes), 1u) * sizeof(uint64_t);
-	struct view *w = view_new(text + sums + seen);
+	struct view *w = view_new(text + sums + 2 * seen);
 	uint8_t *data = (uint8_t *)(w + 1);
 
 	if (!w)
@@ -140,7 +160,8 @@ static struct view *view_of(const struct head *h)
 	w->text = data;
 	w->sums = (uint64_t *)(data + text);
 	w->seen = (uint64_t *)(data + text + sums);
-	memset(w->seen, 0, seen);
+	w->looked = w->seen + seen / sizeof(uint64_t);
+	memset(w->seen, 0, 2 * seen);
 	return w;
 }
 
@@ -161,24 +182,30 @@ static int read_sums(struct view *w, const struct place *at, int64_t deadline)
 }
 
 /* Takes the reference on @at's file over if it succeeds. */
-static int load_head(const struct place *at, const uint64_t hash[2], uint64_t total,
-		     struct view **ret_view, int64_t deadline)
+static int load_head(const struct place *at, uint32_t block_size, const uint64_t hash[2],
+		     uint64_t total, struct view **ret_view, int64_t deadline)
 {
-	uint8_t raw[HEAD_BYTES];
+	uint8_t raw[2][HEAD_BYTES];
 	struct head h;
 	struct view *w;
-	int err = sl_read_all(at->file->fd, raw, sizeof(raw), at->pos, deadline);
+	uint32_t head_at;
+	int err = sl_read_all(at->file->fd, raw[0], HEAD_BYTES, at->pos, deadline);
 
+	if (!err && check_head(at, raw[0], hash, total, &h))
+		err = sl_read_all(at->file->fd, raw[1], HEAD_BYTES, at->pos + block_size / 2,
+				  deadline);
 	if (!err)
-		err = check_head(at, raw, hash, total, &h);
+		err = find_head(at, raw[0], raw[1], block_size, hash, total, &h, &head_at);
 	if (err)
 		return err;
 	w = view_of(&h);
 	if (!w)
 		return -ENOMEM;
-	err = sl_read_all(at->file->fd, w->text, head_text_n(&h), at->pos + HEAD_BYTES, deadline);
+	w->head_at = head_at;
+	err = sl_read_all(at->file->fd, w->text, head_text_n(&h), at->pos + head_at + HEAD_BYTES,
+			  deadline);
 	if (!err)
-		err = head_text_check(raw, at->salt, w->text);
+		err = head_text_check(raw[head_at ? 1 : 0], at->salt, w->text);
 	if (!err)
 		err = read_sums(w, at, deadline);
 	if (err) {
@@ -197,8 +224,9 @@ int view_load(struct cache *c, const struct place *at, const uint64_t hash[2],
 {
 	uint64_t total = (uint64_t)at->blocks * c->super.block_size;
 	bool whole = total < CONF(c, mmap_threshold);
-	int err = whole ? load_whole(at, hash, total, ret_view, deadline)
-			: load_head(at, hash, total, ret_view, deadline);
+	uint32_t block = c->super.block_size;
+	int err = whole ? load_whole(at, block, hash, total, ret_view, deadline)
+			: load_head(at, block, hash, total, ret_view, deadline);
 
 	if (err || whole)
 		sl_file_release(at->file);
@@ -209,11 +237,36 @@ int view_load(struct cache *c, const struct place *at, const uint64_t hash[2],
 
 /* ---- verifying blocks ------------------------------------------------------------------- */
 
+#define BELIEVED_NS (50 * SL_MSEC) /* as delivery believes that pages are there */
+
+/* Whether all of these blocks were looked at a moment ago; they will have been next time. */
+static bool was_looked_at(struct view *w, uint64_t first, uint64_t end)
+{
+	int64_t now = sl_now();
+	bool all = true;
+
+	if (now - w->looked_at >= BELIEVED_NS) {
+		memset(w->looked, 0, sl_max(seen_words(w->o.bytes), 1u) * sizeof(uint64_t));
+		w->looked_at = now;
+	}
+	for (uint64_t b = first; b < end;) {
+		uint64_t n = sl_min(end - b, 64 - b % 64);
+		uint64_t mask = (n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX) << b % 64;
+
+		all &= (w->looked[b / 64] & mask) == mask;
+		w->looked[b / 64] |= mask;
+		b += n;
+	}
+	return all;
+}
+
 /* Marks of blocks that are not in the page cache any more do not count. */
 void view_look(struct view *w, uint64_t first, uint64_t end)
 {
 	uint64_t at = first * BODY_BLOCK_BYTES, to = sl_min(end * BODY_BLOCK_BYTES, w->o.bytes);
 
+	if (was_looked_at(w, first, end))
+		return;
 	if (sl_resident(w->file->fd, w->body_pos + at, to - at) == 1)
 		return;
 	for (uint64_t b = first; b < end; b++) {

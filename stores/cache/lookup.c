@@ -11,12 +11,6 @@
 #include "cache_pvt.h"
 #include "sums.h"
 
-static void count_metric(enum sl_metric_id id, uint64_t n)
-{
-	if (sl_core_self())
-		sl_metric_add(sl_core_metrics(sl_core_self()), id, n);
-}
-
 /* ---- at home ---------------------------------------------------------------------------- */
 
 struct ask {
@@ -70,20 +64,20 @@ static int quarantine(void *arg, int64_t deadline)
 	int err = shard_take(q->s, q->hash, q->version, JOURNAL_BAD, &f);
 
 	if (err == -ENOENT)
-		return 0;
+		return err;
 	journal_sync(&q->s->journal, deadline);
 	forgets_tell(&f, q->s->c);
 	count_up(&q->s->n.quarantined, 1);
-	count_metric(SL_M_CACHE_QUARANTINED, 1);
+	cache_count(SL_M_CACHE_QUARANTINED, 1);
 	shard_event(q->s, CACHE_QUARANTINED, (int64_t)q->version, q->err);
 	return 0;
 }
 
-void cache_quarantine(struct cache *c, const uint64_t hash[2], uint64_t version, int err)
+int cache_quarantine(struct cache *c, const uint64_t hash[2], uint64_t version, int err)
 {
 	struct quarantine q = {cache_shard(c, hash), hash, version, err};
 
-	shard_call(q.s, quarantine, &q, SL_NEVER);
+	return shard_call(q.s, quarantine, &q, SL_NEVER);
 }
 
 int cache_read_res(struct cache *c, const uint64_t hash[2], uint64_t version, int err)
@@ -116,6 +110,10 @@ static int load_object(struct cache *c, const uint64_t hash[2], struct view **re
 		return err;
 	sl_file_held(a.place.file);
 	err = view_load(c, &a.place, hash, ret_view, deadline);
+	/* A newer version's head may have taken the place of this one's meanwhile. */
+	if (cache_is_damage(err) &&
+	    cache_quarantine(c, hash, a.place.version, err) == -ENOENT)
+		return -EAGAIN;
 	err = cache_read_res(c, hash, a.place.version, err);
 	if (err == -EBADMSG)
 		return -ENOENT;
@@ -184,7 +182,7 @@ static int found(struct views *v, struct view *w, uint32_t flags, struct cache_o
 		return -ENOENT;
 	}
 	count_up(&v->counts.hits, 1);
-	count_metric(SL_M_CACHE_HITS, 1);
+	cache_count(SL_M_CACHE_HITS, 1);
 	*ret_object = &w->o;
 	return 0;
 }
@@ -231,14 +229,14 @@ int cache_lookup(struct cache *c, struct cache_key key, uint32_t flags,
 		sl_buf_retain(&w->buf);
 		hit(c, w);
 		count_up(&v->counts.memory_hits, 1);
-		count_metric(SL_M_CACHE_MEMORY_HITS, 1);
+		cache_count(SL_M_CACHE_MEMORY_HITS, 1);
 		err = found(v, w, flags, ret_object);
 	} else {
 		err = look(v, hash, key, flags, ret_object, deadline);
 	}
 	if (err == -ENOENT) {
 		count_up(&v->counts.misses, 1);
-		count_metric(SL_M_CACHE_MISSES, 1);
+		cache_count(SL_M_CACHE_MISSES, 1);
 	}
 	return err;
 }
@@ -275,29 +273,33 @@ static int verified(struct view *w, int err)
 	return cache_read_res(w->owner->c, w->head.hash, w->o.version, err);
 }
 
-static struct sl_part part_of_memory(struct views *v, struct sl_buf *buf, const uint8_t *data,
-				     size_t len)
+static int part_of_memory(struct view *w, uint64_t off, uint64_t len, struct sl_part *ret_part)
 {
-	count_up(&v->counts.slices, 1);
-	count_up(&v->counts.slice_bytes, len);
-	count_metric(SL_M_CACHE_SLICES, 1);
-	count_metric(SL_M_CACHE_SLICE_BYTES, len);
-	return sl_part_slice((struct sl_slice){buf, data, len});
+	count_up(&w->owner->counts.slices, 1);
+	count_up(&w->owner->counts.slice_bytes, len);
+	cache_count(SL_M_CACHE_SLICES, 1);
+	cache_count(SL_M_CACHE_SLICE_BYTES, len);
+	sl_buf_retain(&w->buf);
+	*ret_part = sl_part_slice((struct sl_slice){&w->buf, w->body + off, len});
+	return 1;
 }
 
-static int part_of_file(struct view *w, uint64_t off, uint64_t len, struct sl_part *ret_part,
-			int64_t deadline)
+static int parts_of_file(struct view *w, uint64_t off, uint64_t len, struct sl_part *ret_parts,
+			 int64_t deadline)
 {
-	int err = verified(w, view_verify(w, off, len, deadline));
+	int n = direct_parts(w, off, len, ret_parts, deadline), err;
 
+	if (n)
+		return n < 0 ? verified(w, n) : n;
+	err = verified(w, view_verify(w, off, len, deadline));
 	if (err)
 		return err;
 	sl_file_retain(w->file);
-	*ret_part = sl_part_extent((struct sl_extent){w->file, w->body_pos + off, len});
+	ret_parts[0] = sl_part_extent((struct sl_extent){w->file, w->body_pos + off, len});
 	count_up(&w->owner->counts.extents, 1);
 	count_up(&w->owner->counts.extent_bytes, len);
-	count_metric(SL_M_CACHE_EXTENTS, 1);
-	count_metric(SL_M_CACHE_EXTENT_BYTES, len);
+	cache_count(SL_M_CACHE_EXTENTS, 1);
+	cache_count(SL_M_CACHE_EXTENT_BYTES, len);
 	return 1;
 }
 
@@ -318,7 +320,11 @@ static int parts_of_copies(struct view *w, uint64_t off, uint64_t len, struct sl
 			sl_buf_release(buf);
 			break;
 		}
-		ret_parts[n++] = part_of_memory(w->owner, buf, buf->data, step);
+		ret_parts[n++] = sl_part_slice((struct sl_slice){buf, buf->data, step});
+		count_up(&w->owner->counts.copies, 1);
+		count_up(&w->owner->counts.copy_bytes, step);
+		cache_count(SL_M_CACHE_COPIES, 1);
+		cache_count(SL_M_CACHE_COPY_BYTES, step);
 		off += step;
 		len -= step;
 	}
@@ -336,13 +342,10 @@ int cache_parts(struct cache_object *o, uint64_t off, uint64_t len, struct sl_pa
 	SL_ASSERT(n >= CACHE_PARTS_MAX && len <= CACHE_WINDOW_BYTES);
 	if (!len)
 		return 0;
-	if (w->body) {
-		sl_buf_retain(&w->buf);
-		ret_parts[0] = part_of_memory(w->owner, &w->buf, w->body + off, len);
-		return 1;
-	}
+	if (w->body)
+		return part_of_memory(w, off, len, ret_parts);
 	if (CONF(w->owner->c, sendfile))
-		return part_of_file(w, off, len, ret_parts, deadline);
+		return parts_of_file(w, off, len, ret_parts, deadline);
 	return parts_of_copies(w, off, len, ret_parts, deadline);
 }
 

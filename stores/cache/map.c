@@ -112,7 +112,6 @@ static int populate(const uint8_t *p, size_t n)
 
 /* ---- verifying -------------------------------------------------------------------------- */
 
-#define BELIEVED_NS (50 * SL_MSEC) /* as delivery believes that pages are there */
 enum { RUN_BLOCKS = 64 };
 
 static uint64_t sum_of(const struct view *w, uint64_t block)
@@ -178,18 +177,6 @@ static int verify(struct view *w, const uint8_t *body, uint64_t first, uint64_t 
 	return err;
 }
 
-/* Whether blocks are still in the page cache; looking at a large body again and again adds up. */
-static void look(struct view *w, uint64_t first, uint64_t end)
-{
-	int64_t now = sl_now();
-
-	if (w->looked_at && now - w->looked_at < BELIEVED_NS)
-		return;
-	view_look(w, first, end);
-	if (first == 0 && end == body_blocks(w->o.bytes))
-		w->looked_at = now;
-}
-
 /* ---- the call --------------------------------------------------------------------------- */
 
 static int map_large(struct view *w, uint64_t off, uint64_t len, uint32_t flags,
@@ -203,7 +190,7 @@ static int map_large(struct view *w, uint64_t off, uint64_t len, uint32_t flags,
 		return err;
 	*ret_body = map + w->body_pos;
 	if (!sl_core_self()) {
-		look(w, first, end);
+		view_look(w, first, end);
 		return verify(w, *ret_body, first, end, flags);
 	}
 	for (uint64_t b = first; flags & CACHE_VERIFY && b < end; b++)

@@ -142,19 +142,42 @@ static int put_new(struct cache *c, struct cache_key key, const struct cache_put
 
 static int to_file(struct cache_put *p, int64_t deadline);
 
+static bool is_too_long(struct cache *c, uint64_t bytes)
+{
+	uint64_t max = CONF(c, object_max_bytes);
+
+	return (max && bytes > max) || bytes > shard_object_max(&c->shards[0]);
+}
+
+/* At home. Without free space, what is new would cost others theirs. */
+static int admit(void *arg, int64_t deadline)
+{
+	struct cache_put *p = arg;
+	struct shard *s = p->s;
+
+	(void)deadline;
+	if (shard_has_space(s) || cache_table_find(&s->table, p->head.hash) ||
+	    !s3fifo_refuses(&s->fifo, p->head.hash))
+		return 0;
+	count_up(&s->n.refused, 1);
+	cache_count(SL_M_CACHE_REFUSED, 1);
+	return -EAGAIN;
+}
+
 int cache_put_begin(struct cache *c, struct cache_key key, const struct cache_put_conf *conf,
 		    struct cache_put **ret_put, int64_t deadline)
 {
 	struct cache_put *p;
 	int err;
 
-	if (conf->bytes != CACHE_BYTES_UNKNOWN &&
-	    conf->bytes > shard_object_max(&c->shards[0]))
+	if (conf->bytes != CACHE_BYTES_UNKNOWN && is_too_long(c, conf->bytes))
 		return -EFBIG;
 	err = put_new(c, key, conf, &p);
 	if (err)
 		return err;
-	if (conf->bytes != CACHE_BYTES_UNKNOWN && conf->bytes > GATHER_BYTES)
+	if (conf->optional && CONF(c, admission) == CACHE_ADMIT_SECOND)
+		err = shard_call(p->s, admit, p, deadline);
+	if (!err && conf->bytes != CACHE_BYTES_UNKNOWN && conf->bytes > GATHER_BYTES)
 		err = to_file(p, deadline);
 	if (err) {
 		put_free(p);
@@ -371,6 +394,8 @@ int cache_put_took(struct cache_put *p, size_t n, int64_t deadline)
 		return err;
 	p->used += n;
 	p->came += n;
+	if (p->promised == CACHE_BYTES_UNKNOWN && is_too_long(p->c, p->came))
+		return -EFBIG;
 	return p->g && !has_room(p) ? write_bufs(p, deadline) : 0;
 }
 
@@ -469,7 +494,7 @@ static int write_and_enter(struct cache_put *p)
 
 	p->s->commits++;
 	p->head.version = shard_next_version(p->s);
-	err = shard_write_head(p->g, p->pos, &p->head, p->text);
+	err = shard_write_head(p->g, p->pos, 0, &p->head, p->text);
 	if (!err)
 		err = shard_commit(p->s, p->g, p->pos, &p->head, p->text);
 	p->s->commits--;
@@ -600,6 +625,93 @@ int cache_put_commit(struct cache_put *p, int64_t deadline)
 
 /* ---- updates ---------------------------------------------------------------------------- */
 
+/* A new head for the object of @w, whose body stays where it is. */
+struct update {
+	struct shard *s;
+	const struct view *w;
+	struct head head;
+	const uint8_t *text;
+};
+
+/* Whether it is still where @w was loaded from, and its segment takes another record. */
+static bool is_in_place(const struct update *u, const struct segment *g,
+			const struct cache_slot *slot)
+{
+	uint64_t pos = u->w->body_pos - u->w->head.body_at;
+
+	return slot->segment == g->id && (uint64_t)slot->block * u->s->c->super.block_size == pos &&
+	       !g->leaving && !g->unlinked && !g->err && g->records + g->puts < g->index_max;
+}
+
+static int write_update(struct update *u, struct segment *g)
+{
+	const struct view *w = u->w;
+	uint64_t pos = w->body_pos - w->head.body_at;
+	uint32_t half = u->s->c->super.block_size / 2;
+	int err;
+
+	g->puts++;
+	u->s->commits++;
+	u->head.version = shard_next_version(u->s);
+	err = cseg_unseal(g);
+	if (!err)
+		err = shard_write_head(g, pos, w->head_at ? 0 : half, &u->head, u->text);
+	if (!err)
+		err = shard_commit(u->s, g, pos, &u->head, u->text);
+	u->s->commits--;
+	shard_unpin(g);
+	return err;
+}
+
+/* Return: as cache_update(); -EXDEV: it has to be written elsewhere. */
+static int update_head(void *arg, int64_t deadline)
+{
+	struct update *u = arg;
+	struct segment *g = sl_container_of(u->w->file, struct segment, file);
+	const struct cache_slot *slot;
+	int err = sl_mutex_lock(&u->s->updating, deadline);
+
+	if (err)
+		return err;
+	slot = cache_table_find(&u->s->table, u->w->head.hash);
+	if (!slot)
+		err = -ENOENT;
+	else if (slot->version != u->w->o.version)
+		err = -ESTALE;
+	else if (!is_in_place(u, g, slot))
+		err = -EXDEV;
+	else
+		err = write_update(u, g);
+	sl_mutex_unlock(&u->s->updating);
+	return err;
+}
+
+/* The same beside the old head, where there is a place for it. */
+static int update_in_place(struct cache *c, struct cache_object *o, struct cache_key key,
+			   const struct cache_put_conf *conf, int64_t deadline)
+{
+	struct view *w = sl_container_of(o, struct view, o);
+	struct update u = {.s = cache_shard(c, w->head.hash), .w = w, .head = w->head};
+	uint8_t *text;
+	int err;
+
+	u.head.meta_n = conf->meta_bytes;
+	u.head.expires_ms = expiry(c, conf->expires_ms);
+	u.head.stored_ms = cache_now_ms();
+	if (w->body || conf->meta_bytes > CACHE_META_BYTES_MAX ||
+	    !head_has_other(&w->head, c->super.block_size) ||
+	    !head_has_other(&u.head, c->super.block_size))
+		return -EXDEV;
+	text = malloc(head_text_n(&u.head));
+	if (!text)
+		return -ENOMEM;
+	write_text(text, key, conf);
+	u.text = text;
+	err = shard_call(u.s, update_head, &u, deadline);
+	free(text);
+	return err;
+}
+
 static int copy_body(struct cache_object *o, struct cache_put *p, int64_t deadline)
 {
 	uint64_t at = 0;
@@ -619,6 +731,22 @@ static int copy_body(struct cache_object *o, struct cache_put *p, int64_t deadli
 	return err;
 }
 
+static int update_by_copy(struct cache *c, struct cache_object *o, struct cache_key key,
+			  const struct cache_put_conf *conf, int64_t deadline)
+{
+	struct cache_put *p;
+	int err = cache_put_begin(c, key, conf, &p, deadline);
+
+	if (err)
+		return err;
+	p->version = o->version;
+	err = copy_body(o, p, deadline);
+	if (!err)
+		return cache_put_commit(p, deadline);
+	cache_put_abort(p);
+	return err;
+}
+
 int cache_update(struct cache *c, struct cache_key key, uint64_t version, const void *meta,
 		 uint32_t meta_bytes, int64_t expires_ms, int64_t deadline)
 {
@@ -626,7 +754,6 @@ int cache_update(struct cache *c, struct cache_key key, uint64_t version, const 
 	struct cache_put_conf conf = {.meta = meta, .meta_bytes = meta_bytes, .tags = tags,
 				      .expires_ms = expires_ms};
 	struct cache_object *o;
-	struct cache_put *p;
 	int err = cache_lookup(c, key, CACHE_STALE, &o, deadline);
 
 	if (err)
@@ -637,15 +764,9 @@ int cache_update(struct cache *c, struct cache_key key, uint64_t version, const 
 	}
 	conf.bytes = o->bytes;
 	conf.tags_n = cache_tags(o, tags);
-	err = cache_put_begin(c, key, &conf, &p, deadline);
-	if (!err) {
-		p->version = version;
-		err = copy_body(o, p, deadline);
-		if (err)
-			cache_put_abort(p);
-		else
-			err = cache_put_commit(p, deadline);
-	}
+	err = update_in_place(c, o, key, &conf, deadline);
+	if (err == -EXDEV)
+		err = update_by_copy(c, o, key, &conf, deadline);
 	cache_release(o);
 	return err;
 }

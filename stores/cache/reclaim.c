@@ -50,7 +50,7 @@ static int write_copy(const struct view *w, struct segment *to, uint64_t pos, in
 		err = copy_body(w, to, pos + w->head.body_at, deadline);
 	if (!err && w->head.sums_at)
 		err = sl_write_all(to->file.fd, w->sums, n, pos + w->head.sums_at, deadline);
-	return err ? err : shard_write_head(to, pos, &w->head, w->text);
+	return err ? err : shard_write_head(to, pos, 0, &w->head, w->text);
 }
 
 /* The object's slot names its new place, if it is still the same object. */
@@ -140,7 +140,7 @@ static void reclaim_object(struct segment *g, const struct record *r, struct out
 	struct cache_slot copy;
 	int err;
 
-	if (!slot || slot->segment != g->id || slot->block != r->block)
+	if (!slot || slot->segment != g->id || slot->version != r->version)
 		return;
 	if (slot->expires_s <= cache_now_ms() / 1000) {
 		s3fifo_removed(&s->fifo, slot);
@@ -165,7 +165,7 @@ static void reclaim_object(struct segment *g, const struct record *r, struct out
 	if (cache_is_damage(err))
 		cache_quarantine(s->c, r->hash, r->version, err);
 	slot = cache_table_find(&s->table, r->hash);
-	if (slot && slot->segment == g->id && slot->block == r->block) {
+	if (slot && slot->segment == g->id && slot->version == r->version) {
 		s3fifo_removed(&s->fifo, slot);
 		drop(s, r, o);
 	}
@@ -174,9 +174,10 @@ static void reclaim_object(struct segment *g, const struct record *r, struct out
 static int reclaim_objects(struct segment *g, struct outcome *o, int64_t deadline)
 {
 	struct index index = {0};
+	uint32_t n = g->records;
 	int err = cseg_read_index(g, &index, deadline);
 
-	for (uint32_t i = 0; i < g->records && !err; i++) {
+	for (uint32_t i = 0; i < n && !err; i++) {
 		struct record r;
 		int res = record_decode(index.p + (size_t)i * RECORD_BYTES, g->salt, i, &r);
 
@@ -256,6 +257,7 @@ static int reclaim_segment(struct segment *g, int64_t deadline)
 	if (s->active[g->region] == g)
 		s->active[g->region] = NULL;
 	cseg_seal(g);
+	g->leaving = true; /* what is carried over is not changed here any more */
 	err = reclaim_objects(g, &o, deadline);
 	if (!err && g->solo && o.carried)
 		move_alone(g);
@@ -266,7 +268,8 @@ static int reclaim_segment(struct segment *g, int64_t deadline)
 	/* Whoever looks an object up now finds it where it is, or not at all. */
 	forgets_tell(&o.forgets, s->c);
 	count_outcome(s, &o);
-	if (!err && !(g->solo && o.carried)) {
+	g->leaving = !err && !(g->solo && o.carried);
+	if (g->leaving) {
 		err = cseg_unlink(g, deadline);
 		__atomic_store_n(&s->n.bytes, s->bytes, __ATOMIC_RELAXED);
 		journal_trim(&s->journal, oldest_seq(s), deadline);

@@ -53,6 +53,14 @@ static int enter(struct segment *g, const struct record *r)
 	return 0;
 }
 
+/* Whether the body of an object was that of an older version, which was found whole. */
+static bool has_old_body(const struct segment *g, const struct record *r)
+{
+	const struct cache_slot *slot = cache_table_find(&g->shard->table, r->hash);
+
+	return slot && slot->segment == g->id && slot->block == r->block;
+}
+
 /* Whether all of an object is there, of which only the record may be. */
 static bool is_whole(struct segment *g, const struct record *r)
 {
@@ -70,27 +78,45 @@ static bool is_whole(struct segment *g, const struct record *r)
 	sl_file_retain(&g->file);
 	if (view_load(c, &at, r->hash, &w, SL_NEVER))
 		return false;
-	err = w->body ? 0 : view_verify(w, 0, w->o.bytes, SL_NEVER);
+	err = w->body || has_old_body(g, r) ? 0 : view_verify(w, 0, w->o.bytes, SL_NEVER);
 	cache_release(&w->o);
 	return !err;
 }
 
 /* ---- looking for heads ------------------------------------------------------------------ */
 
+/* Of the head at @pos, or at its second place, the newer one. Return: 1; 0: none; -errno. */
+static int newest_head(struct segment *g, uint64_t pos, struct head *ret_head)
+{
+	uint32_t block = g->shard->c->super.block_size;
+	int found = 0;
+
+	for (int i = 0; i < 2; i++) {
+		uint8_t fixed[HEAD_BYTES];
+		struct head h;
+		int err = sl_read_all(g->file.fd, fixed, sizeof(fixed), pos + i * block / 2,
+				      SL_NEVER);
+
+		if (err && err != -ENODATA)
+			return err;
+		if (err || head_decode(fixed, g->salt, &h) || (i && !head_has_other(&h, block)) ||
+		    (found && h.version < ret_head->version))
+			continue;
+		*ret_head = h;
+		found = 1;
+	}
+	return found;
+}
+
 /* Whether there is an object at @pos. Return: 1, with its record; 0; -errno. */
 static int look_for_head(struct segment *g, uint64_t pos, struct record *ret_record)
 {
 	uint32_t block = g->shard->c->super.block_size;
-	uint8_t fixed[HEAD_BYTES];
 	struct head h;
-	int err = sl_read_all(g->file.fd, fixed, sizeof(fixed), pos, SL_NEVER);
+	int res = newest_head(g, pos, &h);
 
-	if (err == -ENODATA)
-		return 0;
-	if (err)
-		return err;
-	if (head_decode(fixed, g->salt, &h))
-		return 0;
+	if (res <= 0)
+		return res;
 	*ret_record = (struct record){
 		.hash = {h.hash[0], h.hash[1]},
 		.version = h.version,
@@ -114,10 +140,23 @@ static int keep_extra(struct segment *g, const struct record *r)
 	return 0;
 }
 
-/* The block behind the object at @block that the index tells of, or 0: it tells of none there. */
-static uint32_t known_behind(const uint32_t *ends, uint32_t n, uint32_t block)
+/* What the index tells of the object at a block; @end: the block behind it, or 0. */
+struct known {
+	uint64_t version;
+	uint32_t end;
+};
+
+/* @index: g->records of it; @n: blocks. To be freed. */
+static struct known *know(const struct segment *g, const uint8_t *index, uint32_t n)
 {
-	return block < n ? ends[block] : 0;
+	struct known *known = calloc(n + 1, sizeof(*known));
+	struct record r;
+
+	for (uint32_t i = 0; known && i < g->records; i++)
+		if (!record_decode(index + (size_t)i * RECORD_BYTES, g->salt, i, &r) &&
+		    r.block < n && r.version >= known[r.block].version)
+			known[r.block] = (struct known){r.version, r.block + r.blocks};
+	return known;
 }
 
 /* Objects that the index should tell of, and does not. @index: g->records of it. */
@@ -125,28 +164,22 @@ static int find_heads(struct segment *g, const uint8_t *index)
 {
 	uint32_t size = g->shard->c->super.block_size, n = (uint32_t)(g->pos / size);
 	uint32_t at = (uint32_t)(cseg_data_at(g->index_max, size) / size);
-	uint32_t *ends = calloc(n + 1, sizeof(*ends));
+	struct known *known = know(g, index, n);
 	struct record r;
-	int res = ends ? 0 : -ENOMEM;
+	int res = known ? 0 : -ENOMEM;
 
-	for (uint32_t i = 0; ends && i < g->records; i++)
-		if (!record_decode(index + (size_t)i * RECORD_BYTES, g->salt, i, &r) &&
-		    r.block < n)
-			ends[r.block] = r.block + r.blocks;
 	while (res >= 0 && at < n) {
-		uint32_t end = known_behind(ends, n, at);
+		uint32_t end = known[at].end;
 
-		if (end) {
-			at = end;
-			continue;
-		}
 		res = look_for_head(g, (uint64_t)at * size, &r);
-		if (res == 1)
+		if (cache_is_damage(res) && end)
+			res = 0; /* that it cannot be read is found out by who looks it up */
+		if (res == 1 && (!end || r.version > known[at].version))
 			res = keep_extra(g, &r);
-		if (!res)
-			at++;
+		if (res >= 0)
+			at = sl_max(at + 1, end);
 	}
-	free(ends);
+	free(known);
 	for (uint32_t i = 0; i < g->extra_n && res >= 0; i++)
 		res = is_whole(g, &g->extra[i]) ? enter(g, &g->extra[i]) : 0;
 	return sl_min(res, 0);
@@ -235,7 +268,9 @@ static int enter_records(struct segment *g, struct found *f)
 	}
 	if (!err && f->damaged)
 		err = find_heads(g, f->index->p);
-	g->doubtful = f->durable < g->records;
+	g->written = g->records;
+	g->synced = sl_min(f->durable, g->records);
+	g->doubtful = g->synced < g->written;
 	return err;
 }
 
@@ -449,7 +484,9 @@ static void sync_together(struct segment **g, struct sl_io *ios, int n)
 	sl_await_all(list, n, SL_NEVER);
 	for (int i = 0; i < n; i++) {
 		g[i]->doubtful = false;
-		if (ios[i].res)
+		if (!ios[i].res)
+			g[i]->synced = g[i]->written;
+		else
 			shard_event(g[i]->shard, CACHE_FAILED, ios[i].res, 0);
 	}
 }

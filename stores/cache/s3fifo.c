@@ -108,18 +108,24 @@ static void ghost_add(struct s3fifo *q, const uint32_t *hash)
 		*place = mark_of(hash);
 }
 
+/* Its place, or NULL: it is not there. */
+static uint16_t *ghost_find(const struct s3fifo *q, const uint32_t *hash)
+{
+	uint16_t *place = NULL;
+
+	for (int i = 0; i < S3FIFO_GENERATIONS && !place; i++)
+		place = place_of(&q->ghosts[i], hash, mark_of(hash));
+	return place;
+}
+
 /* Whether it was there; it is not there afterwards. */
 static bool ghost_take(struct s3fifo *q, const uint32_t *hash)
 {
-	for (int i = 0; i < S3FIFO_GENERATIONS; i++) {
-		uint16_t *place = place_of(&q->ghosts[i], hash, mark_of(hash));
+	uint16_t *place = ghost_find(q, hash);
 
-		if (place) {
-			*place = 0;
-			return true;
-		}
-	}
-	return false;
+	if (place)
+		*place = 0;
+	return place;
 }
 
 /* ---- the queue -------------------------------------------------------------------------- */
@@ -179,6 +185,17 @@ enum cache_region s3fifo_admit(struct s3fifo *q, const uint64_t hash[2])
 
 	cache_slot_set_hash(&like, hash);
 	return ghost_take(q, like.hash) ? CACHE_MAIN : CACHE_SMALL;
+}
+
+bool s3fifo_refuses(struct s3fifo *q, const uint64_t hash[2])
+{
+	struct cache_slot like;
+
+	cache_slot_set_hash(&like, hash);
+	if (ghost_find(q, like.hash))
+		return false;
+	ghost_add(q, like.hash);
+	return true;
 }
 
 void s3fifo_added(struct s3fifo *q, const struct cache_slot *slot)

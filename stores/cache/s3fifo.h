@@ -66,6 +66,12 @@ uint64_t s3fifo_bytes(const struct s3fifo *q);
 /* Where a new object is written: main if it was dropped lately, which is forgotten by this. */
 enum cache_region s3fifo_admit(struct s3fifo *q, const uint64_t hash[2]);
 
+/*
+ * Whether a new object that nobody is obliged to store is not worth the space, as small would only
+ * drop it. It is remembered as if that had happened; if not, s3fifo_admit() may be asked.
+ */
+bool s3fifo_refuses(struct s3fifo *q, const uint64_t hash[2]);
+
 /* @slot, with its region set and freq 0, was put into the table; or taken out, not by reclaim. */
 void s3fifo_added(struct s3fifo *q, const struct cache_slot *slot);
 void s3fifo_removed(struct s3fifo *q, const struct cache_slot *slot);

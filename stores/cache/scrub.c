@@ -44,7 +44,7 @@ static bool is_here(const struct segment *g, const struct record *r)
 {
 	const struct cache_slot *slot = cache_table_find(&g->shard->table, r->hash);
 
-	return slot && slot->segment == g->id && slot->block == r->block;
+	return slot && slot->segment == g->id && slot->version == r->version;
 }
 
 static int take_purged(struct shard *s, const struct record *r)

@@ -111,11 +111,15 @@ out_close:
 	return -ENOMEM;
 }
 
+static int write_seal(struct segment *g);
+
 void cseg_close(struct segment *g)
 {
 	struct shard *s = g->shard;
 
 	SL_ASSERT(s->segs[g->id] == g && !g->puts);
+	if (g->unsealed && !g->unlinked)
+		write_seal(g);
 	s->segs[g->id] = NULL;
 	sl_list_remove(&g->node);
 	count_up(&s->n.segments, (uint64_t)-1);
@@ -130,6 +134,9 @@ static void enter(struct segment *g)
 }
 
 /* ---- making ----------------------------------------------------------------------------- */
+
+/* Of an object that is alone, whose meta may be changed so often; as many as a block holds. */
+enum { SOLO_RECORDS = 4096 / RECORD_BYTES };
 
 static int write_first(struct shard *s, const char *tmp, const struct seg_header *h,
 		       int64_t deadline)
@@ -160,7 +167,8 @@ int cseg_create(struct shard *s, enum cache_region region, uint64_t bytes,
 		.shard = s->id,
 		.seq = ++s->last_seq,
 		.region = region,
-		.index_max = bytes ? (uint32_t)(bytes / block) : 1,
+		.index_max = bytes ? (uint32_t)(bytes / block) : SOLO_RECORDS,
+		.solo = !bytes,
 	};
 	char name[NAME_BYTES], tmp[NAME_BYTES + 4];
 	struct segment *g;
@@ -236,7 +244,7 @@ int cseg_load(struct shard *s, uint32_t seq, struct segment **ret_segment)
 	err = cseg_new(s, fd, &h, &g);
 	if (err)
 		return err;
-	g->solo = h.index_max == 1;
+	g->solo = h.solo;
 	g->sealed = true;
 	g->records = sl_min(seal.records, h.index_max);
 	g->pos = sl_max(g->pos, sl_round_up(stx.stx_size, s->c->super.block_size));
@@ -270,6 +278,14 @@ int cseg_read_index(struct segment *g, struct index *index, int64_t deadline)
 		return (int)got;
 	memset(index->p + got, 0, n - (size_t)got);
 	return 0;
+}
+
+int cseg_open_direct(const struct segment *g, struct sl_direct **ret_file, int64_t deadline)
+{
+	char name[NAME_BYTES];
+
+	cseg_name(name, g->seq);
+	return sl_direct_open(g->shard->dir, name, ret_file, deadline);
 }
 
 bool cseg_is_sealed_as(struct segment *g, const uint8_t *index, uint32_t *ret_durable)
@@ -358,8 +374,7 @@ int cseg_sync(struct segment *g, int64_t deadline)
 
 /* ---- sealing ---------------------------------------------------------------------------- */
 
-/* A seal that is missing or wrong costs the next start a longer look, so nobody waits for it. */
-static void write_seal(struct segment *g)
+static int write_seal(struct segment *g)
 {
 	struct seg_seal seal = {.bytes = g->pos, .records = g->records, .durable = durable(g)};
 	uint8_t out[SEG_SECTOR_BYTES];
@@ -371,9 +386,21 @@ static void write_seal(struct segment *g)
 						g->salt);
 	free(index.p);
 	if (err)
-		return;
+		return err;
 	cseg_seal_encode(&seal, g->salt, out);
-	sl_write_all(g->file.fd, out, sizeof(out), SEG_SECTOR_BYTES, SL_NEVER);
+	return sl_write_all(g->file.fd, out, sizeof(out), SEG_SECTOR_BYTES, SL_NEVER);
+}
+
+int cseg_unseal(struct segment *g)
+{
+	static const uint8_t none[SEG_SECTOR_BYTES];
+	int err;
+
+	if (!g->sealed || g->unsealed)
+		return 0;
+	err = sl_write_all(g->file.fd, none, sizeof(none), SEG_SECTOR_BYTES, SL_NEVER);
+	g->unsealed = !err;
+	return err;
 }
 
 void cseg_seal(struct segment *g)
@@ -382,7 +409,7 @@ void cseg_seal(struct segment *g)
 	if (g->sealed || g->puts)
 		return;
 	g->sealed = true;
-	write_seal(g);
+	write_seal(g); /* one that is missing costs the next start a longer look */
 }
 
 /* ---- the end ---------------------------------------------------------------------------- */

@@ -26,6 +26,7 @@ int shard_init(struct shard *s, struct cache *c, uint32_t id)
 	for (int r = 0; r < CACHE_REGIONS; r++)
 		sl_list_init(&s->regions[r]);
 	sl_mutex_init(&s->making);
+	sl_mutex_init(&s->updating);
 	s3fifo_resize(&s->fifo, shard_max_bytes(s) / c->super.block_size);
 	return 0;
 }
@@ -69,12 +70,6 @@ void shard_event(const struct shard *s, enum cache_event event, int64_t a, int64
 {
 	if (s->c->conf.event)
 		s->c->conf.event(s->c->conf.arg, event, a, b);
-}
-
-static void count_metric(enum sl_metric_id id, uint64_t n)
-{
-	if (sl_core_self())
-		sl_metric_add(sl_core_metrics(sl_core_self()), id, n);
 }
 
 /* ---- its space -------------------------------------------------------------------------- */
@@ -141,6 +136,11 @@ uint64_t shard_committed(const struct shard *s)
 		if (s->active[r])
 			bytes += s->active[r]->room - s->active[r]->pos;
 	return bytes;
+}
+
+bool shard_has_space(const struct shard *s)
+{
+	return shard_committed(s) + shard_segment_bytes(s) <= shard_limit(s);
 }
 
 /* ---- reserving -------------------------------------------------------------------------- */
@@ -297,7 +297,8 @@ static uint32_t expires_s(int64_t expires_ms)
 	return s >= (int64_t)CACHE_EXPIRES_NEVER ? CACHE_EXPIRES_NEVER : (uint32_t)sl_max(s, 0);
 }
 
-int shard_write_head(struct segment *g, uint64_t pos, const struct head *h, const uint8_t *text)
+int shard_write_head(struct segment *g, uint64_t pos, uint32_t at, const struct head *h,
+		     const uint8_t *text)
 {
 	uint32_t block = g->shard->c->super.block_size;
 	uint64_t total = sl_round_up(head_total(h), block);
@@ -313,7 +314,7 @@ int shard_write_head(struct segment *g, uint64_t pos, const struct head *h, cons
 	int err;
 
 	head_encode(h, g->salt, text, head);
-	err = sl_writev_all(g->file.fd, iov, 2, pos, SL_NEVER);
+	err = sl_writev_all(g->file.fd, iov, 2, pos + at, SL_NEVER);
 	return err ? err : cseg_record(g, &r);
 }
 
@@ -342,6 +343,8 @@ static int enter(struct shard *s, struct segment *g, uint64_t pos, const struct 
 	cache_slot_set_hash(&slot, h->hash);
 	if (before)
 		slot.flags = SLOT_SHADOWS;
+	if (before && before->segment == slot.segment && before->block == slot.block)
+		slot.freq = before->freq; /* the same object with another meta */
 	res = cache_table_put(&s->table, &slot, &old);
 	if (res < 0)
 		return res;
@@ -351,7 +354,7 @@ static int enter(struct shard *s, struct segment *g, uint64_t pos, const struct 
 		*ret_old_flags = old.flags;
 	} else {
 		count_up(&s->n.objects, 1);
-		count_metric(SL_M_CACHE_OBJECTS, 1);
+		cache_count(SL_M_CACHE_OBJECTS, 1);
 	}
 	return 0;
 }
@@ -390,8 +393,8 @@ int shard_commit(struct shard *s, struct segment *g, uint64_t pos, const struct 
 		cache_forget(s->c, h->hash, old_flags & SLOT_SHARED);
 	count_up(&s->n.stored, 1);
 	count_up(&s->n.stored_bytes, h->bytes);
-	count_metric(SL_M_CACHE_STORED, 1);
-	count_metric(SL_M_CACHE_STORED_BYTES, h->bytes);
+	cache_count(SL_M_CACHE_STORED, 1);
+	cache_count(SL_M_CACHE_STORED_BYTES, h->bytes);
 	return 0;
 }
 
@@ -470,7 +473,7 @@ static void put_back(struct shard *s, struct cache_slot *slot)
 		return;
 	s3fifo_added(&s->fifo, slot);
 	count_up(&s->n.objects, 1);
-	count_metric(SL_M_CACHE_OBJECTS, 1);
+	cache_count(SL_M_CACHE_OBJECTS, 1);
 }
 
 int shard_take(struct shard *s, const uint64_t hash[2], uint64_t version, enum journal_type type,
@@ -486,7 +489,7 @@ int shard_take(struct shard *s, const uint64_t hash[2], uint64_t version, enum j
 	cache_table_del(&s->table, slot);
 	forgets_add(f, s->c, hash, copy.flags);
 	count_up(&s->n.objects, (uint64_t)-1);
-	count_metric(SL_M_CACHE_OBJECTS, (uint64_t)-1);
+	cache_count(SL_M_CACHE_OBJECTS, (uint64_t)-1);
 	if (type)
 		s3fifo_removed(&s->fifo, &copy);
 	else if (!(copy.flags & SLOT_SHADOWS))

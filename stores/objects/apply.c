@@ -42,7 +42,8 @@ static bool forget(struct collection *c, uint32_t row, const struct sl_object *o
 }
 
 void apply_put(struct collection *c, const struct objects_key *key, uint64_t offset,
-	       uint64_t version, uint32_t at, const struct sl_object *o, const struct sl_object *old)
+	       uint64_t version, uint32_t at, const struct sl_object *o,
+	       const struct sl_object *old)
 {
 	uint32_t row = rows_find(&c->rows, key);
 

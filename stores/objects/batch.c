@@ -161,8 +161,10 @@ static uint32_t sum_of(const uint8_t *table, size_t n, const struct batch *b)
 uint8_t *batch_table(struct batch *b, size_t *ret_n)
 {
 	size_t n = table_bytes(b->n), entries = (size_t)b->n * BATCH_ENTRY_BYTES;
-	struct batch_header h = {.magic = BATCH_MAGIC, .bytes = (uint32_t)(n + b->len),
-				 .time_ms = wall_ms(), .ops = b->n};
+	struct batch_header h = {.magic = BATCH_MAGIC,
+				 .bytes = (uint32_t)(n + b->len),
+				 .time_ms = wall_ms(),
+				 .ops = b->n};
 	uint8_t *table = calloc(1, n);
 
 	if (!table)

@@ -64,8 +64,9 @@ static int view_aliases(struct objects_view *v, const struct alias *aliases, uin
 	return 0;
 }
 
-int catalogue_view_new(struct objects *o, struct described *const *nodes, uint32_t n, const struct alias *aliases,
-	     uint32_t aliases_n, struct objects_view **ret_view)
+int catalogue_view_new(struct objects *o, struct described *const *nodes, uint32_t n,
+		       const struct alias *aliases, uint32_t aliases_n,
+		       struct objects_view **ret_view)
 {
 	struct objects_view *v = calloc(1, sizeof(*v));
 

@@ -170,6 +170,9 @@ int checkpoint_save(struct collection *c, int64_t deadline)
 	uint64_t since = c->since, changed = c->changed, moved = c->moved;
 	int rc = encode(c, &out);
 
+	/* Without durability it could tell of what the log loses, and others then take its place. */
+	if (!rc)
+		rc = sl_log_sync(c->log, deadline);
 	if (!rc)
 		rc = sl_write_file(c->dir, CHECKPOINT_FILE, out.p, out.n,
 				   SL_FAULT(SYNC_OBJECTS_CHECKPOINT),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * collection: one collection in memory: opened by its first use, entered and left, put away, dropped.
+ * collection: one in memory: opened by its first use, entered and left, put away, dropped.
  *
  * Interface: "collections" of objects_pvt.h.
  * Invariants: a collection is on its core's table from the moment when its opening begins until it
@@ -357,8 +357,7 @@ void collection_drop(struct core_store *cs, const uint8_t *id)
 static bool has_index(const struct objects_collection_conf *conf, const struct sl_payload_conf *x)
 {
 	for (uint32_t i = 0; i < conf->indexes_n; i++)
-		if (conf->indexes[i].type == x->type &&
-		    strcmp(conf->indexes[i].path, x->path) == 0)
+		if (payload_same(&conf->indexes[i], x))
 			return true;
 	return false;
 }

@@ -69,8 +69,10 @@ static int vector_check(const struct objects_collection_conf *conf, uint32_t i, 
 			      v->name, v->dim, SL_OBJECT_DIM_MAX);
 	if (v->metric >= SL_METRIC_LAST || v->component >= SL_COMPONENT_LAST ||
 	    v->index.kind >= SL_INDEX_LAST)
-		return REFUSE(why, why_len, "vector \"%s\" has a metric, a type or an index that "
-			      "does not exist", v->name);
+		return REFUSE(why, why_len,
+			      "vector \"%s\" has a metric, a type or an index that "
+			      "does not exist",
+			      v->name);
 	if (v->metric == SL_METRIC_COSINE && v->component != SL_F32 && v->component != SL_F16)
 		return REFUSE(why, why_len, "vector \"%s\": cosine needs components of f32 or f16",
 			      v->name);
@@ -157,7 +159,7 @@ static void pack_conf(struct packer *k, const struct objects_collection_conf *fr
 }
 
 static struct described *pack_node(struct packer *k, const struct objects_collection *pub,
-			      const uint64_t *revisions)
+				   const uint64_t *revisions)
 {
 	struct described shell = {.pub = *pub, .refs = 1}, *node = pack(k, &shell, sizeof(shell));
 

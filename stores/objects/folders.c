@@ -2,8 +2,8 @@
 /*
  * folders: the catalogue on disk: a folder a collection, and one file of aliases.
  *
- * Interface: folder*_(), aliases_write() of objects_pvt.h; docs/format.md has the layout. DATADIR/objects/<id> holds
- * the description, the log and the checkpoint.
+ * Interface: folder*(), aliases_write() of objects_pvt.h; docs/format.md has the layout.
+ * DATADIR/objects/<id> holds the description, the log and the checkpoint.
  * Invariants: a folder gets its own name only when it is whole and durable; a deletion is durable,
  * by its new name, before it is told.
  *
@@ -355,8 +355,7 @@ static int aliases_build(struct sl_object_builder *b, const struct alias *aliase
 	return rc;
 }
 
-int aliases_write(struct objects *o, const struct alias *aliases, uint32_t n,
-			int64_t deadline)
+int aliases_write(struct objects *o, const struct alias *aliases, uint32_t n, int64_t deadline)
 {
 	struct sl_object_builder *b;
 	uint8_t *bytes = NULL;

@@ -154,8 +154,10 @@ static int create(struct change *c, int64_t deadline)
 	int rc;
 
 	if (!name_ok(c->name)) {
-		snprintf(c->why, c->why_len, "a name has 1 to %d bytes, and neither slashes nor "
-			 "control characters", OBJECTS_NAME_MAX);
+		snprintf(c->why, c->why_len,
+			 "a name has 1 to %d bytes, and neither slashes nor "
+			 "control characters",
+			 OBJECTS_NAME_MAX);
 		return -EINVAL;
 	}
 	if (objects_view_find(c->o->view, c->name))
@@ -177,8 +179,8 @@ static int create(struct change *c, int64_t deadline)
 int objects_create(struct objects *o, const char *name, const struct objects_collection_conf *conf,
 		   char *why, size_t why_len, int64_t deadline)
 {
-	struct change c = {.o = o, .fn = create, .name = name, .conf = conf, .why = why,
-			   .why_len = why_len};
+	struct change c = {
+		.o = o, .fn = create, .name = name, .conf = conf, .why = why, .why_len = why_len};
 
 	return change_make(&c, deadline);
 }
@@ -226,7 +228,7 @@ static void alias_remove(struct objects *o, uint32_t i)
 	o->aliases[i] = o->aliases[--o->aliases_n];
 }
 
-static int delete(struct change *c, int64_t deadline)
+static int delete (struct change *c, int64_t deadline)
 {
 	struct objects *o = c->o;
 	uint32_t at = position_of(o, c->name);
@@ -288,8 +290,10 @@ static int change_check(struct change *c, const struct described *old, uint64_t 
 			b = &is->vectors[k];
 		if (!b || b->dim != a->dim || b->metric != a->metric ||
 		    b->component != a->component) {
-			snprintf(c->why, c->why_len, "vector \"%s\" cannot be taken away or given "
-				 "other dimensions, another distance or another type", a->name);
+			snprintf(c->why, c->why_len,
+				 "vector \"%s\" cannot be taken away or given "
+				 "other dimensions, another distance or another type",
+				 a->name);
 			return -EINVAL;
 		}
 		ret_revisions[k] = old->revisions[i] + !same_index(&a->index, &b->index);
@@ -358,8 +362,13 @@ int objects_change(struct objects *o, const char *name, uint64_t generation,
 		   const struct objects_collection_conf *conf, char *why, size_t why_len,
 		   int64_t deadline)
 {
-	struct change c = {.o = o, .fn = change, .name = name, .conf = conf,
-			   .generation = generation, .why = why, .why_len = why_len};
+	struct change c = {.o = o,
+			   .fn = change,
+			   .name = name,
+			   .conf = conf,
+			   .generation = generation,
+			   .why = why,
+			   .why_len = why_len};
 
 	return change_make(&c, deadline);
 }
@@ -472,7 +481,8 @@ static int alias_change(struct change *c, struct draft *d, const struct objects_
 static int aliases_change(struct change *c, int64_t deadline)
 {
 	struct objects *o = c->o;
-	struct draft d = {.at = calloc((size_t)o->aliases_n + c->aliases_n + 1, sizeof(*d.at))}, old;
+	struct draft d = {.at = calloc((size_t)o->aliases_n + c->aliases_n + 1, sizeof(*d.at))},
+		     old;
 	int rc = d.at ? 0 : -ENOMEM;
 
 	for (uint32_t i = 0; i < o->aliases_n && !rc; i++)
@@ -495,8 +505,12 @@ static int aliases_change(struct change *c, int64_t deadline)
 int objects_alias(struct objects *o, const struct objects_alias_change *changes, uint32_t n,
 		  char *why, size_t why_len, int64_t deadline)
 {
-	struct change c = {.o = o, .fn = aliases_change, .aliases = changes, .aliases_n = n,
-			   .why = why, .why_len = why_len};
+	struct change c = {.o = o,
+			   .fn = aliases_change,
+			   .aliases = changes,
+			   .aliases_n = n,
+			   .why = why,
+			   .why_len = why_len};
 
 	return change_make(&c, deadline);
 }

@@ -34,12 +34,12 @@ struct objects;
 /* ---- open and close --------------------------------------------------------------------- */
 
 enum objects_event {
-	OBJECTS_SKIPPED,	 /* name: a folder that is no collection's; a: -errno */
-	OBJECTS_FAILED,		 /* name: collection that does not open; a: -errno */
-	OBJECTS_LOST,		 /* name: collection; a: objects that can no longer be read */
-	OBJECTS_REBUILT,	 /* name: whose snapshot was of no use: indexes are made anew; a: -errno */
-	OBJECTS_SNAPSHOT_FAILED, /* name: whose snapshot could not be written; a: -errno */
-	OBJECTS_COMPACTED,	 /* name; a: bytes given back */
+	OBJECTS_SKIPPED, /* name: a folder that is no collection's; a: -errno */
+	OBJECTS_FAILED, /* name: collection that does not open; a: -errno */
+	OBJECTS_LOST, /* name: collection; a: objects that can no longer be read */
+	OBJECTS_REBUILT, /* name: whose checkpoint was of no use; a: -errno */
+	OBJECTS_SNAPSHOT_FAILED, /* name: whose checkpoint could not be written; a: -errno */
+	OBJECTS_COMPACTED, /* name; a: bytes given back */
 	OBJECTS_EVENT_LAST
 };
 
@@ -264,7 +264,7 @@ void objects_release(struct objects_hit *hits, uint32_t n);
 /* ---- writing ---------------------------------------------------------------------------- */
 
 enum objects_op_kind {
-	OBJECTS_PUT,	/* whatever was there */
+	OBJECTS_PUT, /* whatever was there */
 	OBJECTS_INSERT, /* -EEXIST if there is one */
 	OBJECTS_CHANGE, /* -ENOENT if there is none */
 	OBJECTS_DELETE, /* -ENOENT if there is none */
@@ -279,7 +279,7 @@ enum objects_fault {
 	OBJECTS_UNKNOWN_VECTOR, /* the collection is strict, and has none of this name */
 	OBJECTS_WRONG_DIM,
 	OBJECTS_WRONG_TYPE, /* its components are neither f32 nor what the collection keeps */
-	OBJECTS_BAD_QUERY, /* neither vector nor object to be like, or not finite, or k is too large */
+	OBJECTS_BAD_QUERY, /* no vector and nothing to be like, or not finite, or k is too large */
 	OBJECTS_NO_OBJECT, /* the object to be like does not exist, or lacks that vector */
 	OBJECTS_FAULT_LAST
 };

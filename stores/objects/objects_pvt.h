@@ -79,17 +79,18 @@ struct objects_view {
 	struct objects *o;
 	uint32_t holders; /* cores whose slot is not empty; core 0's */
 	uint32_t n, aliases_n;
-	struct described **by_name;	       /* sorted */
+	struct described **by_name; /* sorted */
 	struct objects_alias *aliases; /* sorted; the view's own copies of the aliases */
-	struct view_slot *slots;       /* one a core, each with a reference for the core's use */
+	struct view_slot *slots; /* one a core, each with a reference for the core's use */
 };
 
 /**
- * catalogue_view_new() - a view of @nodes, @n of them, sorted by name, which it retains, and of those
- * @aliases whose collection is among them. On core 0, or before the cores start.
+ * catalogue_view_new() - a view of @nodes, @n of them, sorted by name, which it retains, and of
+ * those @aliases whose collection is among them. On core 0, or before the cores start.
  */
-int catalogue_view_new(struct objects *o, struct described *const *nodes, uint32_t n, const struct alias *aliases,
-	     uint32_t aliases_n, struct objects_view **ret_view);
+int catalogue_view_new(struct objects *o, struct described *const *nodes, uint32_t n,
+		       const struct alias *aliases, uint32_t aliases_n,
+		       struct objects_view **ret_view);
 void catalogue_view_free(struct objects_view *view);
 void described_release(struct described *node);
 
@@ -264,7 +265,8 @@ struct vector {
 	uint32_t main_most;
 };
 
-int vector_new(const struct objects_vector_conf *conf, uint64_t revision, struct vector **ret_vector);
+int vector_new(const struct objects_vector_conf *conf, uint64_t revision,
+	       struct vector **ret_vector);
 void vector_free(struct vector *v);
 
 /* Memory for rows below @n. */
@@ -290,8 +292,8 @@ float vector_score(const struct vector *v, float distance);
 /* Gives @p the length 1; zeros stay zeros. */
 void vector_normalise(float *p, uint32_t dim);
 
-/* Moves rows from the tail to the main index, for about @budget_ns, and counts them. Return: 1: more
- * is left; 0. */
+/* Moves rows from the tail to the main index, for about @budget_ns, and counts them. Return: 1:
+ * more is left; 0. */
 int vector_step(struct vector *v, int64_t budget_ns, uint64_t *moved);
 
 /* At the start: @row has the vector, wherever it will be found. */
@@ -316,8 +318,8 @@ enum collection_state {
 	COLLECTION_OPENING,
 	COLLECTION_OPEN,
 	COLLECTION_CLOSING, /* it is put away; who comes waits for that */
-	COLLECTION_FAILED,  /* it does not open; tried again by who comes later */
-	COLLECTION_GONE,    /* deleted; off the table */
+	COLLECTION_FAILED, /* it does not open; tried again by who comes later */
+	COLLECTION_GONE, /* deleted; off the table */
 };
 
 /* A batch that is appended and not yet durable, in the order of the log. */
@@ -327,18 +329,21 @@ struct pending {
 	uint64_t base;
 	uint64_t *hashes; /* of its keys: a set of mask + 1 places, 0: none */
 	uint32_t mask;
-	struct sl_object **olds; /* of each operation, what it replaces; NULL without payload indexes */
+	struct sl_object *
+		*olds; /* of each operation, what it replaces; NULL without payload indexes */
 	bool applied;
 };
 
 /**
  * struct collection - one that is in memory.
  * @own: its description, a copy. @users: calls that are inside. @applied: all operations below this
- *	offset are in memory. @pending: struct pending. @promised: rows that these may take.
+ * offset are in memory. @pending: struct pending. @promised: rows that these may take.
  * @writing: who appends. @live_bytes: of objects that are there. @since: bytes appended since the
- *	checkpoint. @changed: operations applied since. @retired: rows that payloads know of but whose
- *	object could not be read. @stale: memory ran out in the middle of a change: to be opened anew.
- * @busy: a fiber of the background is at it. @lost: objects that could not be read.
+ * checkpoint; @changed: operations applied since, @moved: rows that a main index got.
+ * @retired: rows that payload indexes know of but whose object could not be read.
+ * @stale: memory ran out in the middle of a change: to be opened anew. @lost: objects that could
+ * not be read. @compact_from: no compaction before @since is so much. @indexing: rows may be moved
+ * on.
  */
 struct collection {
 	struct collection *next; /* in the table */
@@ -418,9 +423,9 @@ int collections_close(struct core_store *cs, int64_t deadline);
  * @old: what it replaces; wanted where there are payload indexes, NULL if it cannot be read.
  */
 void apply_put(struct collection *c, const struct objects_key *key, uint64_t offset,
-	       uint64_t version, uint32_t at, const struct sl_object *o, const struct sl_object *old);
-void apply_delete(struct collection *c, const struct objects_key *key,
-		  const struct sl_object *old);
+	       uint64_t version, uint32_t at, const struct sl_object *o,
+	       const struct sl_object *old);
+void apply_delete(struct collection *c, const struct objects_key *key, const struct sl_object *old);
 
 /* The same object lies at another place now. */
 void apply_move(struct collection *c, uint32_t row, uint64_t offset, uint32_t at);
@@ -476,6 +481,8 @@ static inline bool matches_has(const struct matches *m, uint32_t row)
 
 /* recover.c: brings an open log's contents into memory. */
 int collection_recover(struct collection *c, int64_t deadline);
+
+bool payload_same(const struct sl_payload_conf *a, const struct sl_payload_conf *b);
 
 /* Payload indexes: all that are in the description, over no rows; those that are missing, over all
  * rows, while nobody writes. */
@@ -551,8 +558,8 @@ struct core_store {
 	uint32_t table_n, collections_n;
 	struct sl_list collections;
 	struct sl_waitq keeper; /* there is work, or the end */
-	bool work;		/* for the keeper */
-	uint32_t fibers;	/* of the background, running */
+	bool work; /* for the keeper */
+	uint32_t fibers; /* of the background, running */
 	struct sl_waitq ended;
 } __attribute__((aligned(64)));
 
@@ -624,8 +631,7 @@ int folder_rewrite(struct objects *o, const struct described *node, int64_t dead
 int folder_delete(struct objects *o, const uint8_t *id, int64_t deadline);
 int folder_remove(struct objects *o, const uint8_t *id, int64_t deadline);
 void folders_sweep(struct objects *o);
-int aliases_write(struct objects *o, const struct alias *aliases, uint32_t n,
-			int64_t deadline);
+int aliases_write(struct objects *o, const struct alias *aliases, uint32_t n, int64_t deadline);
 
 static inline int64_t wall_ms(void)
 {

@@ -95,8 +95,10 @@ static void row_restore(struct recovery *r, uint32_t row, uint64_t offset,
 	struct collection *c = r->c;
 	struct row *to = &c->rows.at[row];
 
-	*to = (struct row){.version = version_of(e, offset), .place = row_place(offset, e->kind),
-			   .at = e->at, .bytes = e->bytes};
+	*to = (struct row){.version = version_of(e, offset),
+			   .place = row_place(offset, e->kind),
+			   .at = e->at,
+			   .bytes = e->bytes};
 	memcpy(to->key, e->key, sizeof(to->key));
 	rows_enter(&c->rows, row);
 	c->live_bytes += e->bytes;
@@ -142,7 +144,8 @@ static bool is_objects(const struct sl_object *o, const struct batch_entry *e)
 {
 	const uint8_t *key;
 
-	return sl_object_bytes(o) == e->bytes && sl_object_key(o, &key) == (enum sl_key_kind)e->kind &&
+	return sl_object_bytes(o) == e->bytes &&
+	       sl_object_key(o, &key) == (enum sl_key_kind)e->kind &&
 	       memcmp(key, e->key, sizeof(e->key)) == 0;
 }
 
@@ -166,9 +169,8 @@ static int op_read(struct recovery *r, const uint8_t *p, const struct sl_frame *
 	}
 	if (e.kind == SL_KEY_NONE || e.kind >= SL_KEY_LAST ||
 	    (e.op != BATCH_PUT && e.op != BATCH_DELETE) ||
-	    (e.op == BATCH_PUT &&
-	     (e.at > frame->bytes || e.bytes > frame->bytes - e.at ||
-	      sl_object_open(p + e.at, e.bytes, &o) || !is_objects(o, &e)))) {
+	    (e.op == BATCH_PUT && (e.at > frame->bytes || e.bytes > frame->bytes - e.at ||
+				   sl_object_open(p + e.at, e.bytes, &o) || !is_objects(o, &e)))) {
 		r->c->lost++;
 		return 0;
 	}
@@ -192,8 +194,8 @@ static int batches_read(struct recovery *r, const uint8_t *p, size_t n, int64_t 
 		bool whole;
 
 		rc = batch_read(p, n, &frame, &entries, &whole);
-		if (rc == -EBADMSG && (n < BATCH_HEADER_BYTES || objects_log_kind.frame(p, &frame) ||
-				       frame.bytes > n))
+		if (rc == -EBADMSG && (n < BATCH_HEADER_BYTES ||
+				       objects_log_kind.frame(p, &frame) || frame.bytes > n))
 			return rc;
 		if (rc) {
 			/* Not even what it put can be told. */
@@ -372,13 +374,21 @@ int payload_declare(struct collection *c)
 	return rc;
 }
 
+bool payload_same(const struct sl_payload_conf *a, const struct sl_payload_conf *b)
+{
+	return a->type == b->type && strcmp(a->path, b->path) == 0 &&
+	       a->tokeniser.kind == b->tokeniser.kind &&
+	       a->tokeniser.keep_case == b->tokeniser.keep_case &&
+	       a->tokeniser.min == b->tokeniser.min && a->tokeniser.max == b->tokeniser.max;
+}
+
 static bool payload_has(const struct collection *c, const struct sl_payload_conf *conf)
 {
 	const struct sl_payload_conf *x;
 	bool ready;
 
 	for (uint32_t i = 0; (x = sl_payload_index_at(c->payload, i, &ready)); i++)
-		if (ready && x->type == conf->type && strcmp(x->path, conf->path) == 0)
+		if (ready && payload_same(x, conf))
 			return true;
 	return false;
 }

@@ -143,8 +143,7 @@ static void page_pick(const struct collection *c, const struct scrolling *s,
 		if (!r->place || !matches_has(&s->matches, row))
 			continue;
 		key = row_key(r);
-		if (from->kind == SL_KEY_NONE ||
-		    objects_key_compare(&key, from) >= (after ? 1 : 0))
+		if (from->kind == SL_KEY_NONE || objects_key_compare(&key, from) >= (after ? 1 : 0))
 			pick(p, row);
 	}
 	qsort_r(p->at, p->n, sizeof(*p->at), by_key, (void *)&c->rows);
@@ -235,8 +234,8 @@ static int ordered(void *arg, const struct sl_operand *value, uint32_t row)
 	struct ordering *g = arg;
 
 	(void)value;
-	if (row >= g->c->rows.n || !g->c->rows.at[row].place ||
-	    !matches_has(&g->s->matches, row) || g->seen[row / 64] >> row % 64 & 1)
+	if (row >= g->c->rows.n || !g->c->rows.at[row].place || !matches_has(&g->s->matches, row) ||
+	    g->seen[row / 64] >> row % 64 & 1)
 		return 0;
 	g->seen[row / 64] |= UINT64_C(1) << row % 64;
 	g->err = valued_add(g, 0, row);
@@ -314,8 +313,9 @@ static int order_objects(struct ordering *g, int64_t deadline)
 			rc = 0;
 			continue;
 		}
-		if (!rc && sl_value_visit(sl_object_properties(hit.object), order->path,
-					  first_value, &value) == 1 &&
+		if (!rc &&
+		    sl_value_visit(sl_object_properties(hit.object), order->path, first_value,
+				   &value) == 1 &&
 		    (!order->from || (order->descending ? value <= operand_value(order->from)
 							: value >= operand_value(order->from))))
 			rc = valued_add(g, value, row);

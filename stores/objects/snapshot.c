@@ -104,7 +104,8 @@ static int put_description(struct snapshotting *s, const struct collection *c, i
 
 	if (rc)
 		return rc;
-	s->header = (struct snapshot_header){.magic = SNAPSHOT_MAGIC, .version = SNAPSHOT_VERSION,
+	s->header = (struct snapshot_header){.magic = SNAPSHOT_MAGIC,
+					     .version = SNAPSHOT_VERSION,
 					     .version_min = SNAPSHOT_VERSION,
 					     .description_bytes = n};
 	rc = put_bytes(s, &s->header, sizeof(s->header), deadline);
@@ -451,7 +452,7 @@ static int get_batch(struct restoring *r, int64_t deadline)
 		rc = objects_log_kind.frame(r->buf, &frame);
 	if (!rc)
 		rc = frame.base == r->objects && !frame.epoch ? get_bytes(r, frame.bytes, deadline)
-							     : -EBADMSG;
+							      : -EBADMSG;
 	if (!rc)
 		rc = batch_read(r->buf, frame.bytes, &frame, &entries, &whole);
 	if (!rc)

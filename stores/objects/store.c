@@ -127,8 +127,7 @@ void objects_tell(struct core_store *cs, enum objects_event event, const char *n
 
 struct sl_core *collection_home(const struct objects_collection *pub)
 {
-	return sl_core_home(sl_core_cores(sl_core_self()),
-			    XXH3_64bits(pub->id, sizeof(pub->id)));
+	return sl_core_home(sl_core_cores(sl_core_self()), XXH3_64bits(pub->id, sizeof(pub->id)));
 }
 
 int home_ready(struct core_store *cs, int64_t deadline)

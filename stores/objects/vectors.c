@@ -6,7 +6,8 @@
  * as a whole; in the background rows move on to the main index, while there is one.
  * Invariants: a row is in one of the two or in none; its vector stays as it is meanwhile.
  *
- * Order of parts: components; making; rows; moving back; at the start; queries and scores; moving on.
+ * Order of parts: components; making; rows; moving back; at the start; queries and scores; moving
+ * on.
  */
 #include <math.h>
 
@@ -94,7 +95,8 @@ static bool is_cosine(const struct vector *v)
 
 /* ---- making ----------------------------------------------------------------------------- */
 
-int vector_new(const struct objects_vector_conf *conf, uint64_t revision, struct vector **ret_vector)
+int vector_new(const struct objects_vector_conf *conf, uint64_t revision,
+	       struct vector **ret_vector)
 {
 	const struct sl_index_conf tail = {.kind = SL_INDEX_FLAT};
 	struct vector *v = calloc(1, sizeof(*v));

@@ -16,6 +16,7 @@
  * Order of parts: entries; the table; time; looking at the disk; the calls.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -33,6 +34,7 @@ struct entry {
 	int64_t checked_at, used_at;
 	struct statx stx;
 	bool used;
+	_Alignas(max_align_t) uint8_t note[SL_STATIC_NOTE_BYTES];
 	char path[];
 };
 
@@ -56,6 +58,7 @@ static int entry_new(int fd, const struct statx *stx, const char *path, uint64_t
 	e->hash = hash;
 	e->stx = *stx;
 	e->used = false;
+	memset(e->note, 0, sizeof(e->note));
 	memcpy(e->path, path, n);
 	sl_list_init(&e->node);
 	if (sl_file_init(&e->file, fd, gone)) {
@@ -334,6 +337,7 @@ int sl_static_find(struct sl_static *st, const char *path, struct sl_static_file
 		.bytes = e->stx.stx_size,
 		.changed_s = e->stx.stx_mtime.tv_sec,
 		.changed_ns = e->stx.stx_mtime.tv_nsec,
+		.note = e->note,
 	};
 	return 0;
 }

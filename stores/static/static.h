@@ -47,16 +47,22 @@ void sl_static_free(struct sl_static *st);
 
 /* ---- its files -------------------------------------------------------------------------- */
 
+/* What may be kept with an open file by who asks for it. */
+enum { SL_STATIC_NOTE_BYTES = 256 };
+
 /**
  * struct sl_static_file - a regular file as it was found.
  * @file: to be released on this core. @bytes: its length. @changed_s, @changed_ns: since 1970,
- * when its contents last changed.
+ * when its contents last changed. @note: SL_STATIC_NOTE_BYTES, aligned for anything and zeros when
+ * the file was opened, for this core's askers to make once what they would else make of the path
+ * and of these for each request.
  */
 struct sl_static_file {
 	struct sl_file *file;
 	uint64_t bytes;
 	int64_t changed_s;
 	uint32_t changed_ns;
+	void *note;
 };
 
 /**

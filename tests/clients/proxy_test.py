@@ -53,6 +53,31 @@ def halves(request):
     request.send(b"b" * 200000)
 
 
+def slow_slice(request):
+    """The third slice in two halves, the second one once the client has had the first."""
+    wanted = dict(request.fields).get("range", "")
+    if not wanted.startswith(f"bytes={2 * SLICE}-"):
+        big(request)
+        return
+    body = BIG[2 * SLICE:3 * SLICE]
+    request.send(f'HTTP/1.1 206 Partial Content\r\nETag: "big"\r\n{FRESH}\r\n'
+                 f"Content-Range: bytes {2 * SLICE}-{3 * SLICE - 1}/{len(BIG)}\r\n"
+                 f"Content-Length: {SLICE}\r\n\r\n")
+    request.send(body[:SLICE // 2])
+    released.wait()
+    request.send(body[SLICE // 2:])
+
+
+def long_chunks(request):
+    """Longer than the cache takes, which is not known before; the rest once it is asked for."""
+    request.send(f"HTTP/1.1 200 OK\r\n{FRESH}\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for i in range(4):
+        request.send(b"%x\r\n" % len(BIG) + BIG + b"\r\n")
+        if not i:
+            released.wait()
+    request.send("0\r\n\r\n")
+
+
 def hints(request):
     request.send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n")
     request.answer("final", FRESH)
@@ -95,6 +120,10 @@ def answers(request):
         halves(request)
     elif path == "/hints":
         hints(request)
+    elif path == "/slow":
+        slow_slice(request)
+    elif path == "/long":
+        long_chunks(request)
     elif path == "/big/small":
         big(request, body=BIG[:1000])
     elif path == "/big/private":
@@ -114,6 +143,14 @@ def answers(request):
         else:
             request.answer("body", "ETag: \"v\"", "X-Number: 1", "X-Kept: 1",
                            "Cache-Control: max-age=0")
+    elif path.startswith("/headed"):
+        # GET: stale at once. HEAD: as the path says.
+        if request.method == "GET":
+            request.answer(f"body {n}", 'ETag: "h"', "X-Number: 1", "Cache-Control: max-age=0")
+        else:
+            request.answer("body 1" if path != "/headed/length" else "longer body", FRESH,
+                           'ETag: "other"' if path == "/headed/etag" else 'ETag: "h"',
+                           f"X-Number: {n}")
     elif path.startswith("/dying"):
         # 1: stored, stale at once. Then the origin is out of order.
         if n == 1:
@@ -126,6 +163,10 @@ def answers(request):
             request.hang_up()
     elif path == "/behind":
         request.answer(f"version {n}", "Cache-Control: max-age=0, stale-while-revalidate=1000")
+    elif path == "/vary/late":
+        if fields.get("x-kind") == "late":
+            released.wait()
+        request.answer(fields.get("x-kind", "none"), FRESH, "Vary: X-Kind")
     elif path.startswith("/vary"):
         request.answer(fields.get("x-kind", "none"), FRESH, "Vary: X-Kind")
     elif path == "/private":
@@ -317,6 +358,7 @@ def range_fetches_its_slices_only(daemon):
     assert ORIGIN.count("/big/range") == 1
     across = ask(daemon, "/big/range", Range="bytes=2000000-4500000")
     assert across.status == 206 and across.body == BIG[2000000:4500001]
+    assert "fwd=partial; fwd-status=206; stored" in across["Cache-Status"], across["Cache-Status"]
     assert ask(daemon, "/big/range", Range="bytes=-10").body == BIG[-10:]
     assert ask(daemon, "/big/range").body == BIG
     asked = [dict(r.fields).get("range") for r in ORIGIN.of("/big/range")]
@@ -329,6 +371,37 @@ def range_fetches_its_slices_only(daemon):
     assert ask(daemon, "/big/small").body == BIG[:1000] and ORIGIN.count("/big/small") == 1
     behind = ask(daemon, "/big/behind", Range="bytes=999999999-")
     assert behind.status == 416 and behind["Content-Range"] == f"bytes */{len(BIG)}"
+
+
+def slice_is_served_while_it_comes(daemon):
+    released.clear()
+    assert ask(daemon, "/slow", Range="bytes=0-9").body == BIG[:10]
+    sockets = [socket.create_connection(("127.0.0.1", port_of(daemon)), 60) for _ in range(3)]
+    for i, s in enumerate(sockets):
+        s.sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+                  b"Range: bytes=%d-%d\r\n\r\n" % (2 * SLICE + i, 3 * SLICE + 5))
+    texts = [receive_body(s, SLICE // 2 - i) for i, s in enumerate(sockets)]
+    released.set()
+    for i, s in enumerate(sockets):
+        with s:
+            while (data := s.recv(65536)):
+                texts[i] += data
+        assert texts[i].split(b"\r\n\r\n", 1)[1] == BIG[2 * SLICE + i:3 * SLICE + 6]
+        assert b"fwd=partial" in texts[i].split(b"\r\n\r\n", 1)[0]
+    asked = [dict(r.fields).get("range") for r in ORIGIN.of("/slow")]
+    assert len(asked) == len(set(asked)) == 3, asked
+    until(lambda: "hit" in ask(daemon, "/slow", Range=f"bytes={2 * SLICE}-")["Cache-Status"],
+          "stored")
+
+
+def receive_body(s, n):
+    """The head and at least @n bytes behind it."""
+    text = b""
+    while len(text.partition(b"\r\n\r\n")[2]) < n:
+        data = s.recv(65536)
+        assert data, text[:500]
+        text += data
+    return text
 
 
 def parts_of(answer):
@@ -473,6 +546,22 @@ def stale_response_is_validated(daemon):
     assert "hit" in third["Cache-Status"] and ORIGIN.count("/validated") == 2
 
 
+def stale_response_is_freshened_by_head(daemon):
+    assert ask_stored(daemon, "/headed").body == b"body 1"
+    head = ask(daemon, "/headed", "HEAD")
+    assert head["X-Number"] == "2" and "fwd=stale" in head["Cache-Status"]
+    until(lambda: "hit" in ask(daemon, "/headed", Cache_Control="only-if-cached")
+          .fields.get("Cache-Status", ""), "freshened")
+    again = ask(daemon, "/headed")
+    assert again.body == b"body 1" and again["X-Number"] == "2"
+    assert [r.method for r in ORIGIN.of("/headed")] == ["GET", "HEAD"]
+    for path in "/headed/etag", "/headed/length":
+        assert ask_stored(daemon, path).body == b"body 1"
+        ask(daemon, path, "HEAD")
+        until(lambda p=path: ask(daemon, p, Cache_Control="only-if-cached, max-stale").status
+              == 504, path)
+
+
 def stale_response_serves_while_the_origin_fails(daemon):
     for path, status in (("/dying", 200), ("/dying/must", 502), ("/dying/sie", 200),
                          ("/dying/503", 503)):
@@ -530,6 +619,25 @@ def changes_make_the_cache_forget(daemon):
     assert ask_stored(daemon, "/fresh/changed").body == b"/fresh/changed 1"
     ask(daemon, "/fresh/changed", "POST", b"x")
     assert ask(daemon, "/fresh/changed").body == b"/fresh/changed 3"
+
+
+def what_was_fetched_for_a_variant_before_a_change_is_not_kept(daemon):
+    released.clear()
+    assert ask_stored(daemon, "/vary/late", X_Kind="a").body == b"a"
+    with socket.create_connection(("127.0.0.1", port_of(daemon)), 60) as s:
+        before = ORIGIN.count("/vary/late")
+        s.sendall(b"GET /vary/late HTTP/1.1\r\nHost: h\r\nX-Kind: late\r\n"
+                  b"Connection: close\r\n\r\n")
+        until(lambda: ORIGIN.count("/vary/late") > before, "the request")
+        ask(daemon, "/vary/late", "POST", b"x")
+        released.set()
+        text = b"".join(iter(lambda: s.recv(65536), b""))
+    assert text.endswith(b"\r\n\r\nlate"), text
+    stored = "/vary/late/behind"  # by then what came before it has been dealt with, too
+    assert ask_stored(daemon, stored, X_Kind="b").body == b"b"
+    for kind in "a", "late":
+        assert ask(daemon, "/vary/late", X_Kind=kind,
+                   Cache_Control="only-if-cached").status == 504, kind
 
 
 def origin_is_told_who_asks(daemon):
@@ -689,6 +797,37 @@ def body_is_whole_although_it_cannot_be_stored(_):
         daemon.end()
 
 
+def body_longer_than_the_cache_takes_reaches_all_who_wait(_):
+    released.clear()
+    daemon = sluiced.Sluiced(*settings("cache.max_bytes=16M"))
+    try:
+        daemon.start()
+        sockets = [socket.create_connection(("127.0.0.1", port_of(daemon)), 60)
+                   for _ in range(4)]
+        for s in sockets:
+            s.sendall(b"GET /long HTTP/1.0\r\nHost: h\r\n\r\n")
+        texts = [receive_body(s, len(BIG)) for s in sockets]
+        released.set()
+        readers = [threading.Thread(target=drain, args=(s, texts, i))
+                   for i, s in enumerate(sockets)]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+        for text in texts:
+            assert text.partition(b"\r\n\r\n")[2] == BIG * 4, len(text)
+        assert ORIGIN.count("/long") == 1, ORIGIN.count("/long")
+        assert ask(daemon, "/long", Cache_Control="only-if-cached").status == 504
+    finally:
+        released.set()
+        daemon.end()
+
+
+def drain(s, texts, i):
+    with s:
+        texts[i] += b"".join(iter(lambda: s.recv(1 << 20), b""))
+
+
 def settings(*more):
     folder = tempfile.mkdtemp()
     sluiced.ENDS.append(lambda: shutil.rmtree(folder, ignore_errors=True))
@@ -700,16 +839,17 @@ def settings(*more):
 sluiced.run([
     what_is_fresh_is_not_asked_for_again, head_and_conditions_are_answered_from_the_cache,
     thousand_misses_fetch_once, body_streams_while_it_is_stored, range_fetches_its_slices_only,
-    several_ranges_are_one_answer, http_2_is_answered_like_http_1,
+    slice_is_served_while_it_comes, several_ranges_are_one_answer, http_2_is_answered_like_http_1,
     operators_purge_by_key_prefix_and_tag, what_is_fetched_during_a_purge_is_not_kept,
     range_of_what_cannot_be_sliced_is_passed_on, range_beyond_the_end_is_nobody_elses_answer,
     slices_of_two_versions_are_never_mixed,
     origin_without_ranges_is_cached_as_a_whole, stale_response_is_validated,
+    stale_response_is_freshened_by_head,
     stale_response_serves_while_the_origin_fails,
     stale_response_serves_while_it_is_validated, requests_select_by_vary,
     what_is_private_is_passed_on, bodies_of_requests_reach_the_origin,
     body_without_length_reaches_the_origin_by_http2, changes_make_the_cache_forget,
-    origin_is_told_who_asks,
+    what_was_fetched_for_a_variant_before_a_change_is_not_kept, origin_is_told_who_asks,
     interim_responses_reach_the_client_and_no_store,
     bodies_that_are_cut_are_seen_as_cut_and_not_stored, garbage_is_a_bad_gateway_and_not_stored,
     connection_that_was_closed_is_replaced, connections_to_the_origin_are_kept,
@@ -717,4 +857,5 @@ sluiced.run([
     origin_is_asked_by_tls_if_it_is_who_it_says,
     kill_keeps_what_was_stored_and_nothing_partial,
     body_is_whole_although_it_cannot_be_stored,
+    body_longer_than_the_cache_takes_reaches_all_who_wait,
 ], *settings())

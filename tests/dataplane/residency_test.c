@@ -81,7 +81,8 @@ TEST_F(residency, what_was_written_is_resident)
 {
 	EXPECT_EQ(1000, found(self, 0, 1000));
 	EXPECT_EQ(70000, found(self, 4095, 70000));
-	EXPECT_EQ(512 << 10, found(self, 8192, FILE_BYTES - 8192));
+	EXPECT_EQ(512 << 10, found(self, 8192, 2 << 20));
+	EXPECT_EQ(2 << 20, found(self, 8192, FILE_BYTES - 8192));
 	EXPECT_EQ(4096, found(self, FILE_BYTES - 4096, 4096));
 }
 
@@ -93,6 +94,9 @@ TEST_F(residency, one_page_that_is_missing_makes_its_window_cold)
 	EXPECT_EQ(0, found(self, (1 << 20) - 4096, 8192));
 	EXPECT_EQ(0, found(self, (2 << 20) - 1, 2));
 	EXPECT_EQ(100000, found(self, 2 << 20, 100000));
+	/* Of a long extent the part is found that a shorter look covers. */
+	EXPECT_EQ(512 << 10, found(self, 0, FILE_BYTES));
+	EXPECT_EQ(0, found(self, 600 << 10, 3 << 20));
 }
 
 TEST_F(residency, a_look_is_believed_for_a_while)

@@ -90,6 +90,22 @@ TEST(the_rung_follows_the_size_and_bytes_are_counted)
 	peer_run(&(struct peer){.answer = answer_extent, .client = by_size});
 }
 
+static void in_pieces(struct peer *x)
+{
+	int fd = peer_connect(x);
+
+	ask(x, fd, "", 3, 1 << 20);
+	EXPECT_EQ(1 << 20, sent_by(x, SL_RUNG_SENDFILE));
+	EXPECT_LE(4, peer_metric(x, SL_M_DELIVER_TRANSFERS, SL_RUNG_SENDFILE));
+	close(fd);
+}
+
+/* 256 KiB each, after which the others have their turn. */
+TEST(no_connection_sends_a_whole_large_answer_at_once)
+{
+	peer_run(&(struct peer){.answer = answer_extent, .client = in_pieces});
+}
+
 static void full_socket(struct peer *x)
 {
 	int fd = peer_connect(x);

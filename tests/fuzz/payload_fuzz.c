@@ -4,7 +4,10 @@
  * be asked, changed, and are saved as they came.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <xxhash.h>
+
+#include <sluice/assert.h>
 
 #include "vectors/filter_kit.h"
 #include "vectors/saved.h"

@@ -165,6 +165,65 @@ TEST_F(hnsw, the_nearest_of_those_allowed_are_found)
 	}
 }
 
+/* Along the first latent dimension, or against it. */
+static float along(FIXTURE_DATA(hnsw) * self, const float *vector)
+{
+	float sum = 0;
+
+	for (uint32_t i = 0; i < DIM; i++)
+		sum += vector[i] * self->mix[0][i];
+	return sum;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const float *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Allows the one in @one_in that is farthest along; queries are against it then. */
+static uint32_t allow_far(FIXTURE_DATA(hnsw) * self, uint32_t one_in)
+{
+	static float sorted[ROWS];
+	uint32_t n = 0;
+	float cut;
+
+	for (uint32_t row = 0; row < ROWS; row++)
+		sorted[row] = along(self, vector_of(self, row));
+	qsort(sorted, ROWS, sizeof(sorted[0]), by_size);
+	cut = sorted[ROWS - ROWS / one_in];
+	memset(self->allowed, 0, sizeof(self->allowed));
+	for (uint32_t row = 0; row < ROWS; row++) {
+		if (along(self, vector_of(self, row)) < cut)
+			continue;
+		self->allowed[row / 64] |= UINT64_C(1) << row % 64;
+		n++;
+	}
+	for (uint32_t q = 0; q < QUERIES; q++)
+		while (along(self, self->queries[q]) > sorted[ROWS / 2])
+			draw(self, self->queries[q]);
+	return n;
+}
+
+TEST_F(hnsw, the_nearest_are_found_where_all_allowed_are_far)
+{
+	static const uint32_t one_in[] = {2, 3, 4, 10, 100, 1000};
+
+	for (size_t i = 0; i < SL_ARRAY_SIZE(one_in); i++) {
+		struct sl_query query = {.allowed = self->allowed, .allowed_rows = ROWS};
+
+		query.allowed_n = allow_far(self, one_in[i]);
+		/* the first walks, mostly, however few there are */
+		query.effort = 40;
+		if (!EXPECT_TRUE(recall(self, query) >= 900))
+			TH_LOG("one in %u: %u", one_in[i], recall(self, query));
+		query.effort = 0;
+		if (!EXPECT_TRUE(recall(self, query) >= 970))
+			TH_LOG("one in %u: %u", one_in[i], recall(self, query));
+	}
+}
+
 /* ---- rows that go and come --------------------------------------------------------------- */
 
 static uint32_t unreached(FIXTURE_DATA(hnsw) * self)

@@ -68,6 +68,32 @@ FIXTURE_VARIANT_ADD(index, hnsw_hamming){
 	.recall = 0.9,
 };
 
+FIXTURE_VARIANT_ADD(index, hnsw_none){
+	.conf = {.kind = SL_INDEX_HNSW, .quantiser = SL_QUANTISER_NONE},
+	.metric = SL_METRIC_L2,
+	.recall = 0.9,
+};
+FIXTURE_VARIANT_ADD(index, hnsw_pq4){
+	.conf = {.kind = SL_INDEX_HNSW, .quantiser = SL_QUANTISER_PQ4},
+	.metric = SL_METRIC_L2,
+	.recall = 0.8,
+};
+FIXTURE_VARIANT_ADD(index, hnsw_rabitq){
+	.conf = {.kind = SL_INDEX_HNSW, .quantiser = SL_QUANTISER_RABITQ, .quantiser_bits = 3},
+	.metric = SL_METRIC_DOT,
+	.recall = 0.8,
+};
+FIXTURE_VARIANT_ADD(index, ivf_pq8){
+	.conf = {.kind = SL_INDEX_IVF, .train_rows = 100, .quantiser = SL_QUANTISER_PQ8},
+	.metric = SL_METRIC_L2,
+	.recall = 0.8,
+};
+FIXTURE_VARIANT_ADD(index, ivf_binary){
+	.conf = {.kind = SL_INDEX_IVF, .train_rows = 100, .quantiser = SL_QUANTISER_BINARY},
+	.metric = SL_METRIC_L2,
+	.recall = 0.8,
+};
+
 static void make_rows(uint8_t **chunks)
 {
 	for (uint32_t c = 0; c < CHUNKS; c++) {
@@ -301,6 +327,62 @@ TEST_F(index, its_memory_is_told)
 	EXPECT_EQ(0, sl_index_step(self->index, SL_MSEC));
 }
 
+/* ---- rows that are not in memory --------------------------------------------------------- */
+
+/* The chunks as they are, and none of them. */
+static void rows_leave(FIXTURE_DATA(index) * self, bool leave)
+{
+	static const uint8_t *none[CHUNKS];
+
+	self->rows.partial = leave;
+	self->rows.chunks = leave ? none : (const uint8_t *const *)self->chunks;
+}
+
+/* Searches in two steps, of rows that only the test still has. */
+static bool two_steps_are_right(FIXTURE_DATA(index) * self, double recall)
+{
+	static struct sl_hit candidates[ROWS];
+	static const void *vectors[ROWS];
+	struct sl_hit hits[K_MAX];
+	struct asked a;
+	uint32_t half, found;
+	int n;
+
+	ask(&a);
+	a.query.exact = false;
+	ASSERT_TRUE(sl_index_candidates_max(self->index, &a.query) <= ROWS);
+	rows_leave(self, true);
+	n = sl_index_candidates(self->index, &a.query, candidates, self->scratch);
+	rows_leave(self, false);
+	ASSERT_TRUE(n >= 0 && (uint32_t)n <= sl_index_candidates_max(self->index, &a.query));
+	for (int i = 0; i < n; i++)
+		vectors[i] = self->chunks[candidates[i].row / SL_ROWS_A_CHUNK] +
+			     candidates[i].row % SL_ROWS_A_CHUNK * STRIDE;
+	half = (uint32_t)n / 2;
+	found = sl_index_rescore(self->index, &a.query, candidates, vectors, half, hits, 0);
+	found = sl_index_rescore(self->index, &a.query, candidates + half, vectors + half,
+				 (uint32_t)n - half, hits, found);
+	return is_right(self, recall, &a, hits, (int)found);
+}
+
+TEST_F(index, rows_may_leave_memory)
+{
+	add_some(self, 1500);
+	if (sl_index_needs_rows(self->index)) {
+		/* as those of no codes do, and those that have none yet */
+		EXPECT_TRUE(variant->recall == 0);
+		return;
+	}
+	for (uint32_t row = 0; row < ROWS; row += 3)
+		toggle(self, row);
+	rows_leave(self, true);
+	while (sl_index_step(self->index, SL_MSEC) > 0)
+		;
+	rows_leave(self, false);
+	for (int i = 0; i < 100; i++)
+		ASSERT_TRUE(two_steps_are_right(self, variant->recall));
+}
+
 /* ---- saving and loading ----------------------------------------------------------------- */
 
 TEST_F(index, what_was_saved_is_loaded)
@@ -318,6 +400,31 @@ TEST_F(index, what_was_saved_is_loaded)
 		ASSERT_TRUE(search_is_right(self, variant->recall));
 	add_some(self, 100);
 	ASSERT_TRUE(search_is_right(self, variant->recall));
+	free(b.p);
+}
+
+TEST_F(index, what_changed_since_is_made_again)
+{
+	enum { CHANGES = 600 };
+	static uint32_t rows[CHANGES];
+	struct sl_index *again;
+	struct bytes b;
+
+	add_some(self, ROWS);
+	b = saved(self->index);
+	for (uint32_t i = 0; i < CHANGES; i++) {
+		rows[i] = (uint32_t)(harness_random() % ROWS);
+		toggle(self, rows[i]);
+	}
+	ASSERT_EQ(0, sl_index_load(&variant->conf, &self->rows, read_bytes, &b, &again));
+	for (uint32_t i = 0; i < CHANGES; i++)
+		if (sl_index_add(again, rows[i]) == -EEXIST)
+			ASSERT_EQ(0, sl_index_remove(again, rows[i]));
+	ASSERT_EQ(self->n, sl_index_count(again));
+	sl_index_free(self->index);
+	self->index = again;
+	for (int i = 0; i < 20; i++)
+		ASSERT_TRUE(search_is_right(self, variant->recall));
 	free(b.p);
 }
 

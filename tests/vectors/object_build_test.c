@@ -289,4 +289,24 @@ TEST_F(build, more_than_an_object_may_have_is_refused)
 	free(blob);
 }
 
+/* References: all of a name go, those of others stay as they were put. */
+TEST_F(build, references_are_removed_by_their_name)
+{
+	const uint8_t uuids[3][SL_OBJECT_UUID_BYTES] = {{1}, {2}, {3}};
+	const struct sl_object *o;
+
+	ASSERT_EQ(0, sl_object_put_reference(self->b, "by", "A", uuids[0]));
+	ASSERT_EQ(0, sl_object_put_reference(self->b, "of", "A", uuids[1]));
+	ASSERT_EQ(0, sl_object_put_reference(self->b, "of", "B", uuids[0]));
+	ASSERT_EQ(0, sl_object_put_reference(self->b, "to", "A", uuids[2]));
+	build(self);
+	EXPECT_EQ(-ENOENT, sl_object_remove_references(self->b, "o"));
+	EXPECT_EQ(0, sl_object_remove_references(self->b, "of"));
+	EXPECT_EQ(-ENOENT, sl_object_remove_references(self->b, "of"));
+	o = build(self);
+	ASSERT_EQ(2, sl_object_reference_count(o));
+	EXPECT_MEMEQ(uuids[0], sl_object_reference_at(o, 0, NULL, NULL, NULL, NULL), 16);
+	EXPECT_MEMEQ(uuids[2], sl_object_reference_at(o, 1, NULL, NULL, NULL, NULL), 16);
+}
+
 TEST_HARNESS_MAIN

@@ -117,6 +117,82 @@ TEST_F(scan, panels)
 	EXPECT_TRUE(fabsf(before + x[20] * y[5] - panel[20 * SCAN_PANEL + 5]) < 1e-5f);
 }
 
+TEST_F(scan, picked_bytes_are_those_of_the_bits)
+{
+	static uint8_t bits[512 / 8];
+	static int8_t x[512];
+
+	for (uint32_t n = 64; n <= 512; n += 64) {
+		int32_t want = 0;
+
+		fill(bits, sizeof(bits));
+		fill(x, sizeof(x));
+		/* the lowest sum there is */
+		if (n == 512) {
+			memset(bits, 255, sizeof(bits));
+			memset(x, 0x80, sizeof(x));
+		}
+		for (uint32_t i = 0; i < n; i++)
+			want += bits[i / 8] >> i % 8 & 1 ? x[i] : 0;
+		EXPECT_EQ(want, self->set->picked(bits, x, n));
+	}
+}
+
+TEST_F(scan, sums_and_differences_twice_are_what_was)
+{
+	static _Alignas(64) float x[1024], was[1024];
+
+	for (uint32_t n = 64; n <= 1024; n *= 2) {
+		double before = 0, after = 0;
+
+		for (uint32_t i = 0; i < n; i++)
+			x[i] = was[i] = any_float();
+		self->set->hadamard(x, n);
+		for (uint32_t i = 0; i < n; i++) {
+			before += (double)was[i] * (double)was[i];
+			after += (double)x[i] * (double)x[i];
+		}
+		EXPECT_TRUE(fabs(before - after) < 1e-4 * before);
+		if (n == 64)
+			EXPECT_TRUE(fabsf((was[5] + was[21] + was[37] + was[53]) / 2 - x[5]) <
+				    1e-5f);
+		self->set->hadamard(x, n);
+		for (uint32_t i = 0; i < n; i++)
+			ASSERT_TRUE(fabsf(x[i] - was[i]) < 1e-5f);
+	}
+}
+
+TEST_F(scan, distances_of_several_are_those_of_each)
+{
+	enum { N = 70 };
+	float x[SCAN_SQUARE][N], y[SCAN_SQUARE][N], got[2][SCAN_SQUARE * SCAN_SQUARE];
+	const float *xs[SCAN_SQUARE], *ys[SCAN_SQUARE];
+
+	for (uint32_t i = 0; i < SCAN_SQUARE; i++) {
+		xs[i] = x[i];
+		ys[i] = y[i];
+		for (uint32_t j = 0; j < N; j++) {
+			x[i][j] = any_float();
+			y[i][j] = any_float();
+		}
+	}
+	for (uint32_t n = 0; n <= N; n++) {
+		self->set->l2(xs, ys, n, got[0]);
+		self->set->dot(xs, ys, n, got[1]);
+		for (uint32_t i = 0; i < SCAN_SQUARE * SCAN_SQUARE; i++) {
+			const float *a = x[i / SCAN_SQUARE], *b = y[i % SCAN_SQUARE];
+			double l2 = 0, dot = 0;
+
+			for (uint32_t j = 0; j < n; j++) {
+				l2 += pow((double)(a[j] - b[j]), 2);
+				dot -= (double)a[j] * (double)b[j];
+			}
+			ASSERT_TRUE(fabs(l2 - (double)got[0][i]) < 1e-4);
+			ASSERT_TRUE(fabs(dot - (double)got[1][i]) < 1e-4);
+		}
+	}
+}
+
 TEST_F(scan, the_first_of_the_lowest)
 {
 	float x[SCAN_PANEL * 2];

@@ -7,10 +7,14 @@
  * FOLDER holds base.f32 and queries.f32 (two 32-bit numbers, rows and dimension, then the floats)
  * and truth.i32 (for each query its ten nearest rows by L2). Each line is one JSON object: the
  * build, then for each effort the best of three passes over the queries, one by one; "flat-many"
- * answers them by 32 at once. LISTS and RESCORE in the environment are the fields of struct
- * sl_index_conf.
+ * answers them by 32 at once. LISTS, RESCORE, LINKS, EFFORT_ADD, QUANTISER and BITS in the
+ * environment are the fields of struct sl_index_conf, OVERSAMPLING the one of struct sl_query.
+ * ALLOWED, in the environment, are numbers: how many in a thousand of the rows may be given, in
+ * turn; those with the greatest sums of their components if FAR is set, for the queries with the
+ * least, else any. The first FILTERED queries are asked then, for what is searched for exactly
+ * first.
  *
- * Order of parts: files; building; passes; main.
+ * Order of parts: files; filters; building; passes; main.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +25,7 @@
 
 #include "vectors/vectors.h"
 
-enum { K = 10, PASSES = 3, MANY = 32 };
+enum { K = 10, PASSES = 3, MANY = 32, FILTERED = 500 };
 
 static void fail(const char *what, const char *of)
 {
@@ -45,6 +49,8 @@ struct set {
 	uint32_t n, queries_n;
 	float *queries;
 	int32_t *truth;
+	uint64_t *allowed;
+	uint32_t allowed_n;
 };
 
 static FILE *open_file(const char *folder, const char *name)
@@ -116,6 +122,86 @@ static void read_queries(struct set *s, const char *folder)
 	fclose(f);
 }
 
+/* ---- filters ---------------------------------------------------------------------------- */
+
+struct ranked {
+	double sum;
+	uint32_t at;
+};
+
+static int by_sum(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	return (x->sum > y->sum) - (x->sum < y->sum);
+}
+
+static struct ranked rank(const struct set *s, const float *vector, uint32_t at)
+{
+	struct ranked r = {.at = at};
+
+	for (uint32_t i = 0; i < s->rows.dim; i++)
+		r.sum += (double)vector[i];
+	return r;
+}
+
+/* The queries whose sums are the least come first. */
+static void sort_queries(struct set *s)
+{
+	size_t bytes = s->rows.dim * sizeof(float);
+	struct ranked *ranks = room(s->queries_n * sizeof(*ranks));
+	float *sorted = room(s->queries_n * bytes);
+
+	for (uint32_t i = 0; i < s->queries_n; i++)
+		ranks[i] = rank(s, s->queries + (size_t)i * s->rows.dim, i);
+	qsort(ranks, s->queries_n, sizeof(*ranks), by_sum);
+	for (uint32_t i = 0; i < s->queries_n; i++)
+		memcpy(sorted + (size_t)i * s->rows.dim,
+		       s->queries + (size_t)ranks[i].at * s->rows.dim, bytes);
+	free(s->queries);
+	free(ranks);
+	s->queries = sorted;
+}
+
+static void allow(struct set *s, uint32_t in_a_thousand, bool far)
+{
+	struct ranked *ranks = room(s->n * sizeof(*ranks));
+
+	free(s->allowed);
+	s->allowed = room((s->n + 63) / 64 * sizeof(*s->allowed));
+	memset(s->allowed, 0, (s->n + 63) / 64 * sizeof(*s->allowed));
+	s->allowed_n = (uint32_t)((uint64_t)s->n * in_a_thousand / 1000);
+	for (uint32_t i = 0; i < s->n; i++) {
+		ranks[i] = rank(s, sl_row(&s->rows, i), i);
+		if (!far)
+			ranks[i].sum = (double)sl_mix64(i);
+	}
+	qsort(ranks, s->n, sizeof(*ranks), by_sum);
+	for (uint32_t i = s->n - s->allowed_n; i < s->n; i++)
+		s->allowed[ranks[i].at / 64] |= UINT64_C(1) << ranks[i].at % 64;
+	free(ranks);
+}
+
+/* What is right among what is allowed. */
+static void search_truth(struct set *s, struct sl_index *index, struct sl_scratch *scratch)
+{
+	for (uint32_t q = 0; q < s->queries_n; q++) {
+		struct sl_query query = {
+			.vector = s->queries + (size_t)q * s->rows.dim,
+			.k = K,
+			.exact = true,
+			.allowed = s->allowed,
+			.allowed_rows = s->n,
+			.allowed_n = s->allowed_n,
+		};
+		struct sl_hit hits[K];
+		int n = sl_index_search(index, &query, hits, scratch);
+
+		for (int i = 0; i < K; i++)
+			s->truth[q * K + (uint32_t)i] = i < n ? (int32_t)hits[i].row : -1;
+	}
+}
+
 /* ---- building --------------------------------------------------------------------------- */
 
 static struct sl_index *build(const struct set *s, const struct sl_index_conf *conf)
@@ -154,6 +240,7 @@ static uint32_t answer(const struct set *s, struct sl_index *index, struct sl_sc
 {
 	struct sl_query queries[MANY] = {0};
 	struct sl_hit hits[MANY * K];
+	const char *oversampling = getenv("OVERSAMPLING");
 	uint32_t counts[MANY], found = 0;
 
 	for (uint32_t i = 0; i < n; i++)
@@ -161,6 +248,10 @@ static uint32_t answer(const struct set *s, struct sl_index *index, struct sl_sc
 			.vector = s->queries + (size_t)(first + i) * s->rows.dim,
 			.k = K,
 			.effort = effort,
+			.oversampling = oversampling ? (float)atof(oversampling) : 0,
+			.allowed = s->allowed,
+			.allowed_rows = s->n,
+			.allowed_n = s->allowed_n,
 		};
 	if (sl_index_search_many(index, queries, n, hits, counts, scratch))
 		fail("no memory", "search");
@@ -189,6 +280,34 @@ static void passes(const struct set *s, struct sl_index *index, struct sl_scratc
 	fflush(stdout);
 }
 
+static void efforts(const struct set *s, struct sl_index *index, struct sl_scratch *scratch,
+		    char **argv, uint32_t at_once)
+{
+	for (; *argv; argv++)
+		passes(s, index, scratch, (uint32_t)atoi(*argv), at_once);
+}
+
+static void filtered(struct set *s, struct sl_index *index, struct sl_scratch *scratch, char **argv)
+{
+	bool far = getenv("FAR");
+	char *at = getenv("ALLOWED");
+
+	if (far)
+		sort_queries(s);
+	s->queries_n = sl_min(s->queries_n, (uint32_t)FILTERED);
+	while (*at) {
+		char *end;
+
+		allow(s, (uint32_t)strtoul(at, &end, 10), far);
+		if (end == at)
+			fail("is to be numbers", "ALLOWED");
+		search_truth(s, index, scratch);
+		printf("{\"allowed\": %u}\n", s->allowed_n);
+		efforts(s, index, scratch, argv, 1);
+		at = end + (*end == ',');
+	}
+}
+
 /* ---- main ------------------------------------------------------------------------------- */
 
 static enum sl_index_kind kind_of(const char *name)
@@ -199,6 +318,21 @@ static enum sl_index_kind kind_of(const char *name)
 			return (enum sl_index_kind)i;
 	fail("no such kind of index", name);
 	return SL_INDEX_LAST;
+}
+
+static enum sl_quantiser quantiser_of(const char *name)
+{
+	for (uint32_t i = 0; name && i < SL_QUANTISER_LAST; i++)
+		if (!strcmp(name, sl_quantiser_name((enum sl_quantiser)i)))
+			return (enum sl_quantiser)i;
+	if (name)
+		fail("no such quantiser", name);
+	return SL_QUANTISER_DEFAULT;
+}
+
+static uint32_t number_of(const char *name)
+{
+	return getenv(name) ? (uint32_t)atoi(getenv(name)) : 0;
 }
 
 int main(int argc, char **argv)
@@ -213,16 +347,19 @@ int main(int argc, char **argv)
 	read_base(&s, argv[1]);
 	read_queries(&s, argv[1]);
 	conf.kind = kind_of(argv[2]);
-	if (getenv("RESCORE"))
-		conf.rescore = (uint32_t)atoi(getenv("RESCORE"));
-	if (getenv("LISTS"))
-		conf.lists = (uint32_t)atoi(getenv("LISTS"));
+	conf.quantiser = quantiser_of(getenv("QUANTISER"));
+	conf.quantiser_bits = number_of("BITS");
+	conf.rescore = number_of("RESCORE");
+	conf.lists = number_of("LISTS");
+	conf.links = number_of("LINKS");
+	conf.effort_add = number_of("EFFORT_ADD");
 	index = build(&s, &conf);
 	if (sl_scratch_new(&scratch))
 		fail("no memory", "scratch");
-	for (int i = 3; i < argc; i++)
-		passes(&s, index, scratch, (uint32_t)atoi(argv[i]),
-		       strstr(argv[2], "-many") ? MANY : 1);
+	if (getenv("ALLOWED"))
+		filtered(&s, index, scratch, argv + 3);
+	else
+		efforts(&s, index, scratch, argv + 3, strstr(argv[2], "-many") ? MANY : 1);
 	sl_scratch_free(scratch);
 	sl_index_free(index);
 	return 0;

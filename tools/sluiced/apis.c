@@ -10,6 +10,7 @@
 #include "apis/proxy/proxy.h"
 #include "apis/qdrant/qdrant.h"
 #include "apis/static/static.h"
+#include "apis/weaviate/weaviate.h"
 #include "daemon.h"
 #include "proto/http/route.h"
 
@@ -72,6 +73,7 @@ static const struct {
 } rows[] = {
 	{LISTENER_HTTP, "cache", http_cache_routes, &http_cache_routes_n, cache_arg},
 	{LISTENER_HTTP, "qdrant", qdrant_routes, &qdrant_routes_n, objects_arg},
+	{LISTENER_HTTP, "weaviate", weaviate_routes, &weaviate_routes_n, objects_arg},
 	{LISTENER_HTTP, "sluice", http_routes, &http_routes_n, own_arg},
 	{LISTENER_STATIC, "static", http_static_routes, &http_static_routes_n, static_arg},
 	{LISTENER_PROXY, "proxy", http_proxy_routes, &http_proxy_routes_n, proxy_arg},

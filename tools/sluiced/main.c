@@ -3,9 +3,9 @@
  * sluiced: arguments, settings, DATADIR, privileges; then the cores (daemon.c).
  *
  * Everything that must happen before the process has cores happens here, in this order: settings
- * read, signals blocked, DATADIR locked, privileges given up. Kernel programs are loaded by a thread
- * of their own meanwhile, which has ended when privileges are given up: the kernel takes as long to
- * check them as the disk takes to sync DATADIR's incarnation.
+ * read, signals blocked, DATADIR locked, privileges given up. Kernel programs are loaded meanwhile
+ * by a thread of their own, which has ended when privileges are given up: the kernel takes as long
+ * to check them as the disk takes to sync DATADIR's incarnation.
  */
 #include <errno.h>
 #include <getopt.h>

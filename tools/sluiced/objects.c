@@ -46,10 +46,11 @@ static struct objects_conf conf_of(struct daemon *d)
 		.dir = topics.dir,
 		.cores = topics.cores,
 		.epoch = topics.epoch,
-		.log = {
-			.durability = topics.log.durability,
-			.preallocate_bytes = topics.log.preallocate_bytes,
-		},
+		.log =
+			{
+				.durability = topics.log.durability,
+				.preallocate_bytes = topics.log.preallocate_bytes,
+			},
 		.logs = topics.logs,
 		.snapshot_bytes = c->objects.checkpoint_bytes,
 		.idle_ns = c->objects.idle_timeout_ns,

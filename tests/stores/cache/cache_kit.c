@@ -186,7 +186,9 @@ const char *cache_kit_meta(const struct cache_kit_object *o)
 /* Word @i of a body. */
 static uint64_t word(const struct cache_kit_object *o, uint64_t i)
 {
-	return sl_mix64(i * 0x9e3779b97f4a7c15 + ((uint64_t)o->id << 32 | o->gen));
+	uint32_t gen = o->body ? o->body : o->gen;
+
+	return sl_mix64(i * 0x9e3779b97f4a7c15 + ((uint64_t)o->id << 32 | gen));
 }
 
 void cache_kit_fill(const struct cache_kit_object *o, uint64_t off, uint8_t *dst, size_t len)

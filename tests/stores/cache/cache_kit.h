@@ -44,11 +44,13 @@ int cache_kit_open_and_close(struct cache_kit *k);
 /* ---- objects ------------------------------------------------------------------------------ */
 
 /**
- * struct cache_kit_object - @id: its key; @gen: which of its versions; @bytes: of the body.
+ * struct cache_kit_object - @id: its key; @gen: which of its versions; @bytes: of the body; @body:
+ * the version whose body it has (0: its own).
  */
 struct cache_kit_object {
 	uint32_t id, gen;
 	uint64_t bytes;
+	uint32_t body;
 };
 
 /* Its key and meta, in static memory. */

@@ -16,9 +16,12 @@
 
 enum { KEYS = 16, GENS = 24 };
 
-/* What happened to a key, in order: storing of a generation, or (bytes 0) its removal. */
+/*
+ * What happened to a key, in order: storing of a generation, or (bytes 0) its removal. @body: the
+ * generation whose body it has.
+ */
 struct event {
-	uint32_t gen;
+	uint32_t gen, body;
 	uint64_t bytes;
 };
 

@@ -59,6 +59,7 @@ static int decode_header(const uint8_t *data)
 		EXPECT_EQ(9, h.seq);
 		EXPECT_EQ(1, h.region);
 		EXPECT_EQ(100, h.index_max);
+		EXPECT_TRUE(h.solo);
 	}
 	return err;
 }
@@ -81,7 +82,7 @@ TEST(segment)
 	uint8_t data[SEG_SECTOR_BYTES];
 
 	cseg_header_encode(&(struct seg_header){.salt = SALT, .seq = 9, .region = 1,
-						.index_max = 100}, data);
+						.index_max = 100, .solo = true}, data);
 	EXPECT_EQ(0, bits_unnoticed(data, sizeof(data), decode_header));
 	cseg_seal_encode(&(struct seg_seal){.bytes = 5000, .sum = 1, .records = 3, .durable = 2},
 			 SALT, data);

@@ -75,12 +75,13 @@ TEST_F(lookup, what_is_stored_is_found)
 static struct sl_faults faults;
 
 /*
- * Every read of a look-up fails: a miss, whatever the disk says, and it stays one if that is said of
- * the bytes.
+ * Every read of a look-up fails: a miss, whatever the disk says, and it stays one if that is said
+ * of the bytes.
  */
 static int fail_reads(struct cache_kit *k)
 {
-	static const int errs[] = {EIO, EREMOTEIO, ENODATA, EUCLEAN, EILSEQ, ENOSPC, EINVAL, EAGAIN};
+	static const int errs[] = {EIO, EREMOTEIO, ENODATA, EUCLEAN, EILSEQ,
+				   ENOSPC, EINVAL, EAGAIN};
 	const uint32_t damages = 5;
 
 	ASSERT_EQ(0, cache_kit_open(k));
@@ -108,6 +109,37 @@ TEST_F(lookup, what_cannot_be_read_is_a_miss)
 	self->k.backend = &faults.backend;
 	EXPECT_EQ(0, cache_kit_run(&self->k, fail_reads));
 	EXPECT_EQ(10, self->k.events[CACHE_QUARANTINED]);
+}
+
+/* A block is not looked for in the page cache each time that somebody asks for some of it. */
+static int ask_again(struct cache_kit *k)
+{
+	struct cache_kit_object o = {.id = 1, .bytes = 300000};
+	int64_t began = sl_now();
+	uint64_t looks;
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	ASSERT_EQ(0, cache_kit_put(k, &o, NULL));
+	for (int i = 0; i < 200; i++)
+		EXPECT_EQ(0, cache_kit_get(k, &o, NULL));
+	looks = 1 + (uint64_t)(sl_clock_ns() - began) / (50 * SL_MSEC);
+	EXPECT_GE(6 * looks, faults.count);
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST(what_was_found_in_the_page_cache_is_believed_for_a_while)
+{
+	struct cache_kit k;
+
+	cache_kit_init(&k, NULL);
+	sl_faults_init(&faults, NULL);
+	faults.ops = UINT64_C(1) << SL_OP_CACHESTAT;
+	k.cores = 1;
+	k.conf.sendfile = true;
+	k.backend = &faults.backend;
+	EXPECT_EQ(0, cache_kit_run(&k, ask_again));
+	EXPECT_LT(0, faults.count);
 }
 
 TEST_HARNESS_MAIN

@@ -107,6 +107,120 @@ TEST_F(put, what_is_too_long_is_refused)
 	EXPECT_EQ(0, cache_kit_run(&self->k, refuse));
 }
 
+static int refuse_long(struct cache_kit *k)
+{
+	const struct cache_kit_object fits = {.id = 1, .bytes = 300000},
+				      long_ = {.id = 2, .bytes = 300001};
+	struct sl_part parts[CACHE_PARTS_MAX];
+	struct cache_put *p;
+	int n;
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	EXPECT_EQ(-EFBIG, cache_kit_put(k, &long_, NULL));
+	EXPECT_EQ(-EFBIG, cache_kit_put_unknown(k, &long_));
+	EXPECT_EQ(0, cache_kit_put(k, &fits, NULL));
+	EXPECT_EQ(0, cache_kit_put_unknown(k, &fits));
+	/* What came of it can still be sent. */
+	p = begin(k, &long_, CACHE_BYTES_UNKNOWN);
+	EXPECT_EQ(-EFBIG, write_some(p, &long_, 0, long_.bytes));
+	ASSERT_EQ(long_.bytes, cache_put_written(p));
+	n = cache_put_parts(p, 0, long_.bytes, parts, CACHE_PARTS_MAX);
+	EXPECT_TRUE(cache_kit_parts_are(parts, n, &long_, 0));
+	cache_put_abort(p);
+	k->conf.object_max_bytes = 0;
+	cache_configure(k->c, &k->conf);
+	EXPECT_EQ(0, cache_kit_put_unknown(k, &long_));
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F(put, an_object_may_be_as_long_as_the_setting_says)
+{
+	self->k.conf.object_max_bytes = 300000;
+	EXPECT_EQ(0, cache_kit_run(&self->k, refuse_long));
+}
+
+static int put_optional(struct cache_kit *k, uint32_t id)
+{
+	const struct cache_kit_object o = {.id = id, .bytes = 300000};
+	struct cache_put_conf conf = {.bytes = o.bytes, .expires_ms = INT64_MAX, .optional = true};
+	struct cache_put *p;
+	int err = cache_put_begin(k->c, cache_kit_key(id), &conf, &p, SL_NEVER);
+
+	if (err)
+		return err;
+	EXPECT_EQ(0, write_some(p, &o, 0, o.bytes));
+	return cache_put_commit(p, SL_NEVER);
+}
+
+static int put_what_is_new(struct cache_kit *k)
+{
+	const struct cache_kit_object obliged = {.id = 1000, .bytes = 300000};
+	struct cache_stat st;
+	uint32_t n = 0;
+	int err;
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	while (!(err = put_optional(k, n)) && n < 100) /* there is free space */
+		n++;
+	EXPECT_EQ(-EAGAIN, err);
+	EXPECT_LT(40, n);
+	EXPECT_EQ(0, put_optional(k, n)); /* the second time */
+	EXPECT_EQ(0, put_optional(k, n)); /* it is there */
+	EXPECT_EQ(0, cache_kit_put(k, &obliged, NULL));
+	EXPECT_EQ(-EAGAIN, put_optional(k, n + 1));
+	cache_stat(k->c, &st);
+	EXPECT_EQ(2, st.refused);
+	k->conf.admission = CACHE_ADMIT_ALL;
+	cache_configure(k->c, &k->conf);
+	EXPECT_EQ(0, put_optional(k, n + 2));
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F(put, what_is_optional_is_stored_the_second_time_when_space_is_used_up)
+{
+	self->k.conf.admission = CACHE_ADMIT_SECOND;
+	EXPECT_EQ(0, cache_kit_run(&self->k, put_what_is_new));
+}
+
+/* Over and over: as long as its segment has room for records, nothing of the body is written. */
+static int update_often(struct cache_kit *k)
+{
+	const struct cache_kit_object o = {.id = 1, .bytes = 700000};
+	struct cache_object *held;
+	struct cache_stat before, st;
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	ASSERT_EQ(0, cache_kit_put(k, &o, "tag"));
+	cache_stat(k->c, &before);
+	for (uint32_t i = 1; i <= 70; i++) {
+		const struct cache_kit_object next = {.id = 1, .gen = i};
+		const char *meta = cache_kit_meta(&next);
+
+		ASSERT_EQ(0, cache_lookup(k->c, cache_kit_key(1), 0, &held, SL_NEVER));
+		ASSERT_EQ(0, cache_update(k->c, cache_kit_key(1), held->version, meta,
+					  (uint32_t)strlen(meta), INT64_MAX, SL_NEVER));
+		cache_release(held);
+		cache_stat(k->c, &st);
+		EXPECT_EQ(i < 64, before.bytes == st.bytes);
+		if (i % 8 == 0)
+			ASSERT_EQ(0, cache_kit_reopen(k));
+		ASSERT_EQ(0, cache_lookup(k->c, cache_kit_key(1), 0, &held, SL_NEVER));
+		EXPECT_EQ(strlen(meta), held->meta_bytes);
+		EXPECT_MEMEQ(meta, held->meta, held->meta_bytes);
+		EXPECT_EQ(0, cache_kit_range(held, &o, 0, o.bytes));
+		cache_release(held);
+	}
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F(put, an_update_writes_no_body)
+{
+	EXPECT_EQ(0, cache_kit_run(&self->k, update_often));
+}
+
 /* The largest object that the cache takes room for, in steps of a 128th of it. */
 static uint64_t largest(struct cache_kit *k)
 {

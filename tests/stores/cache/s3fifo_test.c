@@ -139,6 +139,22 @@ TEST(ghosts_are_as_many_as_main_would_hold)
 	s3fifo_done(&q);
 }
 
+TEST(what_is_refused_is_admitted_to_main_the_next_time)
+{
+	struct s3fifo q;
+
+	s3fifo_init(&q, 1000);
+	for (uint64_t key = 1; key <= 10; key++) {
+		uint64_t hash[2] = {sl_mix64(key), sl_mix64(key + 1000)};
+
+		EXPECT_TRUE(s3fifo_refuses(&q, hash));
+		EXPECT_FALSE(s3fifo_refuses(&q, hash));
+		EXPECT_EQ(CACHE_MAIN, s3fifo_admit(&q, hash));
+		EXPECT_TRUE(s3fifo_refuses(&q, hash));
+	}
+	s3fifo_done(&q);
+}
+
 TEST(small_is_reclaimed_from_a_tenth_on)
 {
 	struct s3fifo q;

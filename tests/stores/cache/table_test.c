@@ -294,7 +294,7 @@ static void fill_queue(struct s3fifo *q, uint32_t n)
 	}
 }
 
-TEST(an_object_costs_at_most_48_bytes)
+TEST_TIMEOUT(an_object_costs_at_most_48_bytes, 120)
 {
 	static const uint32_t counts[] = {1000000, 1048577, 700001, 300000};
 	struct cache_table t;

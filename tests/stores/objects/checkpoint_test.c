@@ -37,7 +37,8 @@ static void check(struct ok *k, int64_t lost)
 	int64_t there = 0;
 
 	for (uint64_t key = 0; key < ROWS; key++) {
-		int64_t n = ok_number(k, "c", key), want = (int64_t)key + (key < ROWS / 2 ? 1000 : 0);
+		int64_t n = ok_number(k, "c", key),
+			want = (int64_t)key + (key < ROWS / 2 ? 1000 : 0);
 
 		if (key == 3) {
 			EXPECT_EQ(-1, n);
@@ -175,8 +176,8 @@ static int overwrite(struct ok *k)
 	struct sl_object *objects[64];
 
 	for (uint64_t i = 0; i < 64; i++) {
-		objects[i] = ok_make(&(struct ok_object){.key = i, .n = (int64_t)i,
-							 .padding = 20000});
+		objects[i] =
+			ok_make(&(struct ok_object){.key = i, .n = (int64_t)i, .padding = 20000});
 		ops[i] = (struct objects_op){.kind = OBJECTS_PUT, .object = objects[i]};
 	}
 	for (int i = 0; i < 40; i++)

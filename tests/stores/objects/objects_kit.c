@@ -41,15 +41,16 @@ void ok_init(struct ok *k, struct sl_sim *sim)
 {
 	*k = (struct ok){
 		.sim = sim,
-		.conf = {
-			.dir = -1,
-			.cores = 1,
-			.epoch = 1,
-			.log = {.segment_bytes = SL_MIB, .preallocate_bytes = 64 * SL_KIB},
-			.logs = {.event = log_heard, .arg = k, .background = true},
-			.event = heard,
-			.arg = k,
-		},
+		.conf =
+			{
+				.dir = -1,
+				.cores = 1,
+				.epoch = 1,
+				.log = {.segment_bytes = SL_MIB, .preallocate_bytes = 64 * SL_KIB},
+				.logs = {.event = log_heard, .arg = k, .background = true},
+				.event = heard,
+				.arg = k,
+			},
 	};
 }
 
@@ -193,8 +194,8 @@ int ok_put(struct ok *k, const char *name, uint64_t from, uint32_t n, int64_t ad
 	ASSERT_NE(NULL, ops);
 	for (uint32_t i = 0; i < n; i++) {
 		ops[i].kind = OBJECTS_PUT;
-		ops[i].object = ok_make(&(struct ok_object){.key = from + i,
-							    .n = (int64_t)(from + i) + add});
+		ops[i].object = ok_make(
+			&(struct ok_object){.key = from + i, .n = (int64_t)(from + i) + add});
 	}
 	rc = objects_write(k->o, name, ops, n, false, NULL, SL_NEVER);
 	for (uint32_t i = 0; i < n; i++) {
@@ -242,8 +243,8 @@ int64_t ok_count(struct ok *k, const char *name)
 int64_t ok_nearest(struct ok *k, const char *name, int64_t n, bool exact)
 {
 	float vector[OK_DIM];
-	struct objects_query q = {.vector_name = "", .vector = vector, .dim = OK_DIM, .k = 1,
-				  .exact = exact};
+	struct objects_query q = {
+		.vector_name = "", .vector = vector, .dim = OK_DIM, .k = 1, .exact = exact};
 	int64_t key = -1;
 	int rc;
 

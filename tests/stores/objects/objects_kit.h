@@ -47,8 +47,8 @@ int ok_create(struct ok *k, const char *name, enum sl_index_kind kind);
 /* ---- objects ------------------------------------------------------------------------------ */
 
 /**
- * struct ok_object - the object of key @key: property "n" is @n, "even" whether it is, and "text" as
- * long as @padding; the vector, unless @bare, follows from @n.
+ * struct ok_object - the object of key @key: property "n" is @n, "even" whether it is, and "text"
+ * as long as @padding; the vector, unless @bare, follows from @n.
  */
 struct ok_object {
 	uint64_t key;

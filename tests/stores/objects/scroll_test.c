@@ -24,8 +24,8 @@ static uint64_t key_of(const struct objects_hit *hit)
 }
 
 static const struct sl_operand yes = {.type = SL_VALUE_BOOLEAN, .boolean = true};
-static const struct sl_filter even = {.kind = SL_FILTER_MATCH, .path = "even", .operands = &yes,
-				      .operand_n = 1};
+static const struct sl_filter even = {
+	.kind = SL_FILTER_MATCH, .path = "even", .operands = &yes, .operand_n = 1};
 
 /* ---- by key ------------------------------------------------------------------------------- */
 
@@ -94,8 +94,8 @@ static void check_values(struct ok *k, bool falling)
 {
 	const struct sl_operand from = {.type = SL_VALUE_INTEGER, .integer = 150};
 	const struct objects_order order = {.path = "n", .descending = falling, .from = &from};
-	const struct objects_scroll s = {.filter = &even, .limit = 10, .skip = 1, .order = &order,
-					 .with_objects = true};
+	const struct objects_scroll s = {
+		.filter = &even, .limit = 10, .skip = 1, .order = &order, .with_objects = true};
 	struct objects_list list;
 
 	ASSERT_EQ(0, objects_scroll(k->o, "c", &s, &list, SL_NEVER));

@@ -20,11 +20,13 @@
 static int create_as(struct ok *k, const char *name, enum sl_metric metric,
 		     const struct sl_payload_conf *indexes, uint32_t n)
 {
-	const struct objects_vector_conf vector = {.name = "", .dim = OK_DIM, .metric = metric,
+	const struct objects_vector_conf vector = {.name = "",
+						   .dim = OK_DIM,
+						   .metric = metric,
 						   .component = SL_F32,
 						   .index = {.kind = SL_INDEX_HNSW}};
-	const struct objects_collection_conf conf = {.vectors = &vector, .vectors_n = 1,
-						     .indexes = indexes, .indexes_n = n};
+	const struct objects_collection_conf conf = {
+		.vectors = &vector, .vectors_n = 1, .indexes = indexes, .indexes_n = n};
 	char why[200];
 
 	return objects_create(k->o, name, &conf, why, sizeof(why), SL_NEVER);
@@ -185,8 +187,8 @@ static int asked(struct ok *k)
 	all[1] = query_for(vector, 3);
 	all[1].offset = 1;
 	all[2] = query_for(nan, 3);
-	all[3] = (struct objects_query){.vector_name = "", .k = 3, .weigh = first_component,
-					.arg = &calls};
+	all[3] = (struct objects_query){
+		.vector_name = "", .k = 3, .weigh = first_component, .arg = &calls};
 	ASSERT_EQ(0, objects_search(k->o, "c", all, 4, SL_NEVER));
 	ASSERT_EQ(4, all[0].n);
 	ASSERT_EQ(3, all[1].n);
@@ -229,8 +231,8 @@ TEST(queries_say_what_they_want)
 static void check_filter(struct ok *k, const char *name)
 {
 	const struct sl_operand yes = {.type = SL_VALUE_BOOLEAN, .boolean = true};
-	const struct sl_filter even = {.kind = SL_FILTER_MATCH, .path = "even", .operands = &yes,
-				       .operand_n = 1};
+	const struct sl_filter even = {
+		.kind = SL_FILTER_MATCH, .path = "even", .operands = &yes, .operand_n = 1};
 	struct sl_filter low = {.kind = SL_FILTER_RANGE, .path = "n"};
 	const struct sl_filter *const of[] = {&even, &low};
 	const struct sl_filter both = {.kind = SL_FILTER_ALL, .of = of, .of_n = 2};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operations: what each does to what is there, alone, in one write and side by side; what is refused.
+ * Operations: what each does, alone, in one write and side by side; what is refused.
  *
  * Order of parts: one; many; all that match; side by side.
  */
@@ -160,7 +160,9 @@ static int in_order(struct ok *k)
 	struct objects_op ops[6] = {
 		put_op(OBJECTS_INSERT, 1, 10),
 		put_op(OBJECTS_INSERT, 1, 20),
-		{.kind = OBJECTS_CHANGE, .key = objects_key_integer(1), .change = add_one,
+		{.kind = OBJECTS_CHANGE,
+		 .key = objects_key_integer(1),
+		 .change = add_one,
 		 .arg = &calls},
 		{.kind = OBJECTS_DELETE, .key = objects_key_integer(1)},
 		{.kind = OBJECTS_DELETE, .key = objects_key_integer(1)},
@@ -219,8 +221,8 @@ TEST(large_writes_are_several_batches)
 static int matching(struct ok *k)
 {
 	const struct sl_operand yes = {.type = SL_VALUE_BOOLEAN, .boolean = true};
-	const struct sl_filter even = {.kind = SL_FILTER_MATCH, .path = "even", .operands = &yes,
-				       .operand_n = 1};
+	const struct sl_filter even = {
+		.kind = SL_FILTER_MATCH, .path = "even", .operands = &yes, .operand_n = 1};
 	struct objects_op op = {.kind = OBJECTS_CHANGE, .change = add_one};
 	uint64_t n = 0;
 	int calls = 0;
@@ -269,8 +271,10 @@ static void adder(void *arg)
 	struct side *s = arg;
 
 	for (int i = 0; i < ROUNDS && !s->err; i++) {
-		struct objects_op op = {.kind = OBJECTS_CHANGE, .key = objects_key_integer(1),
-					.change = add_one, .arg = &s->calls};
+		struct objects_op op = {.kind = OBJECTS_CHANGE,
+					.key = objects_key_integer(1),
+					.change = add_one,
+					.arg = &s->calls};
 
 		s->err = write_one(&s->k, &op);
 	}

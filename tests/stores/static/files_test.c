@@ -185,6 +185,36 @@ TEST_F(files, they_tell_when_they_were_changed)
 	run(self, find_times);
 }
 
+/* What is at the beginning of @path's note, which becomes @text. */
+static void expect_note(FIXTURE_DATA(files) * self, const char *path, const char *seen,
+			const char *text)
+{
+	struct sl_static_file f;
+
+	ASSERT_EQ(0, sl_static_find(self->st, path, &f, SL_NEVER));
+	EXPECT_STREQ(seen, f.note);
+	snprintf(f.note, SL_STATIC_NOTE_BYTES, "%s", text);
+	sl_file_release(f.file);
+}
+
+static void find_notes(FIXTURE_DATA(files) * self)
+{
+	put(self, "a", "text");
+	put(self, "b", "text");
+	expect_note(self, "a", "", "a's");
+	expect_note(self, "b", "", "b's");
+	expect_note(self, "a", "a's", "again");
+	expect_note(self, "a", "again", "again");
+	replace(self, "a", "text");
+	expect_note(self, "a", "", "the other's");
+}
+
+TEST_F(files, notes_stay_with_the_file_and_end_with_it)
+{
+	self->conf.check_ns = 0;
+	run(self, find_notes);
+}
+
 /* ---- how long it is believed ------------------------------------------------------------ */
 
 static void find_again(FIXTURE_DATA(files) * self)
@@ -251,7 +281,7 @@ TEST_F(files, what_did_not_change_stays_open)
 	run(self, find_unchanged);
 }
 
-static uint64_t counted(enum sl_metric metric)
+static uint64_t counted(enum sl_metric_id metric)
 {
 	return sl_core_metrics(sl_core_self())->scalars[metric];
 }
