@@ -85,8 +85,8 @@ static int read_hnsw(struct qd_call *c, yyjson_val *hnsw, struct sl_index_conf *
 	return 0;
 }
 
-/* Which codes stand for vectors while a search chooses among them; without a word of it, the index's
- * own choice. @v: "quantization_config", or NULL: *ret stays. */
+/* Which codes stand for vectors while a search chooses among them; the index's own choice if
+ * nothing is said. @v: "quantization_config", or NULL: *ret stays. */
 static int read_quantiser(struct qd_call *c, yyjson_val *v, struct sl_index_conf *ret)
 {
 	yyjson_val *product = qd_member(v, "product"), *compression;
