@@ -85,6 +85,40 @@ static int read_hnsw(struct qd_call *c, yyjson_val *hnsw, struct sl_index_conf *
 	return 0;
 }
 
+/* Which codes stand for vectors while a search chooses among them; the index's own choice if
+ * nothing is said. @v: "quantization_config", or NULL: *ret stays. */
+static int read_quantiser(struct qd_call *c, yyjson_val *v, struct sl_index_conf *ret)
+{
+	yyjson_val *product = qd_member(v, "product"), *compression;
+
+	if (!v)
+		return 0;
+	compression = yyjson_obj_get(product, "compression");
+	if (yyjson_equals_str(v, "Disabled"))
+		ret->quantiser = SL_QUANTISER_DEFAULT;
+	else if (qd_member(v, "scalar"))
+		ret->quantiser = SL_QUANTISER_SQ8;
+	else if (product) /* a byte for four components is x16 */
+		ret->quantiser = yyjson_equals_str(compression, "x4") ||
+						 yyjson_equals_str(compression, "x8")
+					 ? SL_QUANTISER_SQ8
+					 : SL_QUANTISER_PQ8;
+	else if (qd_member(v, "binary"))
+		ret->quantiser = SL_QUANTISER_BINARY;
+	else
+		return qd_wrong(c, 400,
+				"Wrong input: quantization_config: scalar, product, binary "
+				"and Disabled are supported");
+	return 0;
+}
+
+/* What the index cannot do is done as it would by itself. */
+static void settle_quantiser(struct objects_vector_conf *v)
+{
+	if (!sl_quantiser_can(v->index.quantiser, v->component, v->metric))
+		v->index.quantiser = SL_QUANTISER_DEFAULT;
+}
+
 static int read_metric(struct qd_call *c, yyjson_val *v, enum sl_metric *ret)
 {
 	const char *name = "";
@@ -124,8 +158,9 @@ static int read_component(struct qd_call *c, yyjson_val *v, enum sl_component *r
 }
 
 static int read_vector(struct qd_call *c, const char *name, yyjson_val *v, yyjson_val *hnsw,
-		       struct objects_vector_conf *ret)
+		       yyjson_val *quantization, struct objects_vector_conf *ret)
 {
+	yyjson_val *own = qd_member(v, "quantization_config");
 	uint64_t size = 0;
 	int err = qd_get_uint(c, v, "size", SL_DIM_MAX, &size);
 
@@ -156,13 +191,18 @@ static int read_vector(struct qd_call *c, const char *name, yyjson_val *v, yyjso
 		err = read_hnsw(c, hnsw, &ret->index);
 	if (!err)
 		err = read_hnsw(c, qd_member(v, "hnsw_config"), &ret->index);
+	if (!err)
+		err = read_quantiser(c, own ? own : quantization, &ret->index);
+	settle_quantiser(ret);
 	return err;
 }
 
-/* {size, distance}, or a map of them by name. @hnsw: of the collection. */
-static int read_vectors(struct qd_call *c, yyjson_val *v, yyjson_val *hnsw,
+/* {size, distance}, or a map of them by name. @body: of the collection. */
+static int read_vectors(struct qd_call *c, yyjson_val *v, yyjson_val *body,
 			struct objects_collection_conf *ret)
 {
+	yyjson_val *hnsw = qd_member(body, "hnsw_config");
+	yyjson_val *quantization = qd_member(body, "quantization_config");
 	struct objects_vector_conf *vectors;
 	yyjson_obj_iter iter;
 	yyjson_val *name;
@@ -181,12 +221,12 @@ static int read_vectors(struct qd_call *c, yyjson_val *v, yyjson_val *hnsw,
 	ret->vectors = vectors;
 	if (yyjson_is_uint(yyjson_obj_get(v, "size"))) {
 		ret->vectors_n = 1;
-		return read_vector(c, "", v, hnsw, vectors);
+		return read_vector(c, "", v, hnsw, quantization, vectors);
 	}
 	yyjson_obj_iter_init(v, &iter);
 	while (!err && (name = yyjson_obj_iter_next(&iter)))
 		err = read_vector(c, yyjson_get_str(name), yyjson_obj_iter_get_val(name), hnsw,
-				  &vectors[n++]);
+				  quantization, &vectors[n++]);
 	ret->vectors_n = n;
 	return err;
 }
@@ -344,7 +384,7 @@ int qd_conf_of(struct qd_call *c, yyjson_val *body, struct objects_collection_co
 	if (yyjson_obj_size(sparse))
 		return qd_wrong(c, 400, "Wrong input: sparse vectors are not supported");
 	*ret_conf = (struct objects_collection_conf){.strict = true};
-	err = read_vectors(c, qd_member(body, "vectors"), qd_member(body, "hnsw_config"), ret_conf);
+	err = read_vectors(c, qd_member(body, "vectors"), body, ret_conf);
 	if (!err)
 		err = meta_read(c, DEFAULTS, sizeof(DEFAULTS) - 1, &meta);
 	if (!err)
@@ -561,6 +601,8 @@ static int change_vector(struct qd_call *c, struct meta *meta, yyjson_val *diff,
 	err = qd_get_bool(c, mine, "on_disk", &v->on_disk);
 	if (!err)
 		err = read_hnsw(c, qd_member(mine, "hnsw_config"), &v->index);
+	if (!err)
+		err = read_quantiser(c, qd_member(mine, "quantization_config"), &v->index);
 	if (err)
 		return err;
 	return *v->name ? merge(meta, vectors, v->name, mine)
@@ -586,7 +628,11 @@ static int change_vectors(struct qd_call *c, struct meta *meta, yyjson_val *body
 		vectors[i] = conf->vectors[i];
 		err = read_hnsw(c, qd_member(body, "hnsw_config"), &vectors[i].index);
 		if (!err)
+			err = read_quantiser(c, qd_member(body, "quantization_config"),
+					     &vectors[i].index);
+		if (!err)
 			err = change_vector(c, meta, diff, &vectors[i]);
+		settle_quantiser(&vectors[i]);
 	}
 	conf->vectors = vectors;
 	return err;

@@ -73,6 +73,10 @@ static int vector_check(const struct objects_collection_conf *conf, uint32_t i, 
 			      "vector \"%s\" has a metric, a type or an index that "
 			      "does not exist",
 			      v->name);
+	if (v->index.quantiser >= SL_QUANTISER_LAST || v->index.quantiser_bits > 8 ||
+	    !sl_quantiser_can(v->index.quantiser, v->component, v->metric))
+		return REFUSE(why, why_len, "vector \"%s\" cannot be coded as its index wants it",
+			      v->name);
 	if (v->metric == SL_METRIC_COSINE && v->component != SL_F32 && v->component != SL_F16)
 		return REFUSE(why, why_len, "vector \"%s\": cosine needs components of f32 or f16",
 			      v->name);
@@ -204,6 +208,8 @@ static const struct number vector_numbers[] = {
 	NUMBER(struct objects_vector_conf, index.rescore, "rescore"),
 	NUMBER(struct objects_vector_conf, index.links, "links"),
 	NUMBER(struct objects_vector_conf, index.effort_add, "effort_add"),
+	NUMBER(struct objects_vector_conf, index.quantiser, "quantiser"),
+	NUMBER(struct objects_vector_conf, index.quantiser_bits, "quantiser_bits"),
 };
 
 static const struct number index_numbers[] = {

@@ -271,6 +271,7 @@ static bool same_index(const struct sl_index_conf *a, const struct sl_index_conf
 {
 	return a->kind == b->kind && a->seed == b->seed && a->train_rows == b->train_rows &&
 	       a->lists == b->lists && a->rescore == b->rescore && a->links == b->links &&
+	       a->quantiser == b->quantiser && a->quantiser_bits == b->quantiser_bits &&
 	       a->effort_add == b->effort_add;
 }
 

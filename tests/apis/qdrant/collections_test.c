@@ -68,6 +68,14 @@ static void configure(struct web *w)
 	qdrant_kit_refused(w, "PATCH", "/collections/c", "{\"vectors\":{\"z\":{}}}", 400,
 			   "Not existing vector name error: z");
 	qdrant_kit_refused(w, "PATCH", "/collections/none", "{}", 404, "doesn't exist");
+	qdrant_kit_expect(w, "PATCH", "/collections/c",
+			  "{\"quantization_config\":{\"scalar\":{\"type\":\"int8\"}},"
+			  "\"vectors\":{\"b\":{\"quantization_config\":{\"binary\":{}}}}}",
+			  "true");
+	qdrant_kit_expect_part(w, "GET", "/collections/c", "",
+			       "\"quantization_config\":{\"scalar\":{\"type\":\"int8\"}}");
+	qdrant_kit_refused(w, "PATCH", "/collections/c", "{\"quantization_config\":{\"turbo\":{}}}",
+			   400, "scalar, product, binary");
 }
 
 static void refuse_configurations(struct web *w)
