@@ -191,6 +191,34 @@ static void read_graph(yyjson_val *conf, struct wv_class_vector *v)
 	v->effort = number_of(conf, "ef", EFFORT_MAX);
 }
 
+static const struct {
+	const char *name;
+	enum sl_quantiser quantiser;
+} quantisers[] = {
+	{"pq", SL_QUANTISER_PQ8},
+	{"bq", SL_QUANTISER_BINARY},
+	{"sq", SL_QUANTISER_SQ8},
+	{"rq", SL_QUANTISER_RABITQ},
+};
+
+/* The codes that are enabled, if the vectors can have them; else the index's own choice. */
+static void read_quantiser(yyjson_val *conf, struct wv_class_vector *v)
+{
+	enum { BITS_MAX = 8 };
+
+	for (size_t i = 0; i < SL_ARRAY_SIZE(quantisers); i++) {
+		enum sl_quantiser quantiser = quantisers[i].quantiser;
+		yyjson_val *own = yyjson_obj_get(conf, quantisers[i].name);
+
+		if (!yyjson_is_true(yyjson_obj_get(own, "enabled")) ||
+		    !sl_quantiser_can(quantiser, SL_F32, v->metric))
+			continue;
+		v->index.quantiser = quantiser;
+		if (quantiser == SL_QUANTISER_RABITQ)
+			v->index.quantiser_bits = number_of(own, "bits", BITS_MAX);
+	}
+}
+
 /* @json: of the class, or of one member of its vectorConfig. */
 static void read_vector(yyjson_val *json, struct wv_class_vector *v)
 {
@@ -202,8 +230,12 @@ static void read_vector(yyjson_val *json, struct wv_class_vector *v)
 	v->skip = yyjson_is_true(yyjson_obj_get(conf, "skip"));
 	v->automatic = !flat;
 	v->index.kind = flat ? SL_INDEX_FLAT : SL_INDEX_HNSW;
-	if (!flat)
-		read_graph(strcmp(type, "dynamic") ? conf : yyjson_obj_get(conf, "hnsw"), v);
+	if (!strcmp(type, "dynamic"))
+		conf = yyjson_obj_get(conf, "hnsw");
+	if (!flat) {
+		read_graph(conf, v);
+		read_quantiser(conf, v);
+	}
 }
 
 static int read_vectors(struct wv_call *c, struct wv_class *k)
