@@ -170,7 +170,7 @@ int checkpoint_save(struct collection *c, int64_t deadline)
 	uint64_t since = c->since, changed = c->changed, moved = c->moved;
 	int rc = encode(c, &out);
 
-	/* Without durability it could tell of what the log loses, whose place others then take. */
+	/* Without durability it could tell of what the log loses, and others then replace. */
 	if (!rc)
 		rc = sl_log_sync(c->log, deadline);
 	if (!rc)
