@@ -371,6 +371,8 @@ struct joined {
 
 static int join(struct upsert *u, struct joined *to, const char *p, size_t n)
 {
+	if (!n)
+		return 0;
 	if (n > to->room - to->n) {
 		size_t room = 2 * (to->n + n) + 256;
 		char *larger = http_arena_alloc(&u->scratch, room + YYJSON_PADDING_SIZE, 16);
