@@ -103,15 +103,18 @@ static int check_value_name(struct where *w)
 
 static int read_text_operand(struct where *w, const struct gql_value *v, struct sl_operand *ret)
 {
+	uint8_t uuid[SL_OBJECT_UUID_BYTES] = {0};
+
 	if (v->kind != GQL_STRING)
 		return wrong(w, "property '%.64s': a text is expected", w->p->name);
 	ret->text.p = v->text;
 	ret->text.n = v->n;
 	if (w->p->type == DATA_UUID) {
 		ret->type = SL_VALUE_UUID;
-		if (!sl_uuid_parse(v->text, v->n, ret->uuid))
+		if (!sl_uuid_parse(v->text, v->n, uuid))
 			return wrong(w, "property '%.64s': '%.40s' is no UUID", w->p->name,
 				     v->text);
+		memcpy(ret->uuid, uuid, sizeof(uuid));
 	} else if (w->p->type == DATA_DATE) {
 		ret->type = SL_VALUE_DATE;
 		if (!sl_date_parse(v->text, v->n, &ret->date))
