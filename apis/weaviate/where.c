@@ -103,7 +103,7 @@ static int check_value_name(struct where *w)
 
 static int read_text_operand(struct where *w, const struct gql_value *v, struct sl_operand *ret)
 {
-	uint8_t uuid[SL_OBJECT_UUID_BYTES];
+	uint8_t uuid[SL_OBJECT_UUID_BYTES] = {0};
 
 	if (v->kind != GQL_STRING)
 		return wrong(w, "property '%.64s': a text is expected", w->p->name);
