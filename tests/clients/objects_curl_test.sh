@@ -1,0 +1,42 @@
+#!/bin/sh
+# objects_curl_test: the README's lines about objects, and one store seen by two APIs.
+cd "$(dirname "$0")/../.." || exit 1
+. tests/clients/daemon.sh
+limit=30
+. tests/clients/curl.sh
+
+starts() {
+	daemon_start --set http.listen=127.0.0.1:0 || return 1
+	http=$(sed -n 's/.* http \(127.0.0.1:[0-9]*\).*/http:\/\/\1/p' "$work/log")
+	[ -n "$http" ] || { cat "$work/log"; return 1; }
+}
+
+holds() {
+	grep -qF "$1" "$work/body" || { echo "no $1"; head -c 500 "$work/body"; return 1; }
+}
+
+makes_a_collection() {
+	is 200 "$(get /collections/v -X PUT -d '{"vectors": {"size": 2, "distance": "Dot"}}')" &&
+		holds '"result":true'
+}
+
+makes_and_finds_a_note() {
+	is 200 "$(get /v1/objects \
+		-d '{"class": "Note", "properties": {"text": "hi"}, "vector": [1, 0]}')" &&
+		is 200 "$(get /v1/graphql \
+			-d '{"query": "{Get{Note(nearVector: {vector: [1, 0]}){text}}}"}')" &&
+		is '{"data":{"Get":{"Note":[{"text":"hi"}]}}}' "$(cat "$work/body")"
+}
+
+finds_it_by_the_other_api() {
+	is 200 "$(get /collections/weaviate:Note/points/query \
+		-d '{"query": [1, 0], "limit": 1, "with_payload": true}')" &&
+		holds '"score":1.0,"payload":{"text":"hi"}'
+}
+
+check sluiced_starts_with_http starts
+check collections_are_made_by_qdrants_api makes_a_collection
+check objects_are_found_by_weaviates_api makes_and_finds_a_note
+check the_same_objects_are_found_by_qdrants_api finds_it_by_the_other_api
+check sluiced_ends_in_order daemon_stop
+plan
