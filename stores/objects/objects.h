@@ -47,7 +47,8 @@ enum objects_event {
  * struct objects_conf - limits and surroundings; zero fields of sizes and times take the defaults.
  * @dir: DATADIR, open as long as the store is. @cores: how many will call objects_start().
  * @epoch: of this start of the node. @log: durability, preallocation and segments of collections'
- *	logs. @logs: scrub and background of the logs; its event gets what collections meet.
+ *	logs. @logs: scrub and background of the logs, without which nobody commits what is
+ *	written; its event gets what collections meet.
  * @snapshot_bytes: written to a collection's log before its indexes are saved again (64 MiB).
  * @idle_ns: a collection that nobody asked for so long is put away, out of memory (60 s).
  * @event: may be NULL; must not park; called on any core.
@@ -310,7 +311,8 @@ struct objects_op {
 
 /**
  * objects_write() - carry out @n > 0 operations in their order, durable together on return.
- * @all: if one is refused (-EINVAL), none is carried out, and that is the call's result.
+ * @all: if an object to be put is refused (-EINVAL), nothing is carried out, and that is the call's
+ *	result; what a change makes is refused by itself.
  * @ret_version: that of the write (may be NULL).
  * Return: 0: each one's result says what became of it; or -errno: it was cut short, the operations
  * before that place may have been carried out, or be found to be after the next start.
