@@ -50,6 +50,18 @@ static int put_unknown(struct world *w, uint32_t id, uint64_t bytes)
 	return err;
 }
 
+/* The generation that a held object says it is, or 0. Nothing ends a meta but its length. */
+static uint32_t gen_of(const struct cache_object *o, uint32_t id)
+{
+	char text[64] = "";
+	uint32_t seen, gen;
+
+	memcpy(text, o->meta, sl_min(o->meta_bytes, (uint32_t)sizeof(text) - 1));
+	if (sscanf(text, "object %u, generation %u", &seen, &gen) != 2 || seen != id)
+		return 0;
+	return gen;
+}
+
 /* Another meta for what is there. */
 static int update_key(struct world *w, uint32_t id)
 {
@@ -59,14 +71,16 @@ static int update_key(struct world *w, uint32_t id)
 	const char *meta = cache_kit_meta(&o);
 	struct cache_object *held;
 	uint64_t version;
+	uint32_t gen;
 	int err = cache_lookup(w->k.c, cache_kit_key(id), 0, &held, SL_NEVER);
 
 	if (err)
 		return w->evicts || w->go_on ? 0 : err;
 	version = held->version;
 	/* After a fault it may not be the last one. */
-	if (sscanf((const char *)held->meta, "object %*u, generation %u", &last.gen) == 1)
-		last = m->events[last.gen - 1];
+	gen = gen_of(held, id);
+	if (gen && gen <= m->n)
+		last = m->events[gen - 1];
 	cache_release(held);
 	begin_event(w, id, last.bytes);
 	m->events[m->n - 1].body = last.body;
@@ -227,18 +241,6 @@ struct check {
 	struct world *w;
 	uint32_t lost, last;
 };
-
-/* The generation that a held object says it is, or 0. */
-static uint32_t gen_of(const struct cache_object *o, uint32_t id)
-{
-	char text[64] = "";
-	uint32_t seen, gen;
-
-	memcpy(text, o->meta, sl_min(o->meta_bytes, (uint32_t)sizeof(text) - 1));
-	if (sscanf(text, "object %u, generation %u", &seen, &gen) != 2 || seen != id)
-		return 0;
-	return gen;
-}
 
 /* Return: whether it is of use; that a large body does not verify is found out as it is read. */
 static bool check_held(struct check *c, uint32_t id, struct cache_object *held)
