@@ -771,6 +771,19 @@ static int put_anew(struct web *w, const char *path, const void *body, size_t n)
 	return status;
 }
 
+/* On a full disk what is stored may have to make room. */
+static void expect_whole_or_gone(int fd, const char *text, const void *body, size_t n)
+{
+	struct web_answer got;
+	int status = ask(fd, text, &got);
+
+	if (status != 404) {
+		EXPECT_EQ(200, status);
+		EXPECT_EQ(n, got.n);
+		EXPECT_EQ(0, memcmp(body, got.body, sl_min(n, got.n)));
+	}
+}
+
 static void fill_disk(struct web *w)
 {
 	enum { N = 1 << 20 };
@@ -783,7 +796,7 @@ static void fill_disk(struct web *w)
 	EXPECT_EQ(507, put_anew(w, "/cache/small", "s", 1));
 	expect_status(fd, GET("/cache/large"), 404);
 	expect_status(fd, GET("/cache/small"), 404);
-	expect_body(fd, GET("/cache/before"), 200, "b", 1);
+	expect_whole_or_gone(fd, GET("/cache/before"), "b", 1);
 	fail(fd, 0, 0, false);
 	EXPECT_EQ(201, put_anew(w, "/cache/large", body, N));
 	EXPECT_EQ(201, put_anew(w, "/cache/small", "s", 1));
