@@ -16,6 +16,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "half.h"
 #include "index_pvt.h"
 
 /* ---- kinds ------------------------------------------------------------------------------ */
@@ -149,16 +150,6 @@ uint64_t sl_index_bytes(const struct sl_index *index)
 
 /* ---- vectors as floats ------------------------------------------------------------------ */
 
-static float half(uint16_t h)
-{
-	uint32_t bits = (uint32_t)(h & 0x7fff) << 13;
-	float f;
-
-	memcpy(&f, &bits, sizeof(f));
-	f = (h & 0x7c00) == 0x7c00 ? (h & 0x3ff ? NAN : INFINITY) : f * 0x1p112f;
-	return h & 0x8000 ? -f : f;
-}
-
 static void widen(const struct sl_rows *rows, const void *vector, float *x)
 {
 	const uint8_t *bits = vector;
@@ -171,7 +162,7 @@ static void widen(const struct sl_rows *rows, const void *vector, float *x)
 		break;
 	case SL_F16:
 		for (uint32_t i = 0; i < rows->dim; i++)
-			x[i] = half(halves[i]);
+			x[i] = sl_half_float(halves[i]);
 		break;
 	case SL_I8:
 		for (uint32_t i = 0; i < rows->dim; i++)

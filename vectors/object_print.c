@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "half.h"
 #include "object_pvt.h"
 
 /* Where memory is used up, values are NULL, and adding them fails. */
@@ -142,16 +143,6 @@ static yyjson_mut_val *print_value(struct printing *p, const struct sl_value *v)
 /* ---- vectors ---------------------------------------------------------------------------- */
 
 /* Of those that are not finite, which a builder takes from nobody, JSON has null. */
-static double half(uint16_t h)
-{
-	int exponent = h >> 10 & 31, fraction = h & 1023;
-	double v = exponent == 31 ? NAN
-		   : exponent	  ? ldexp(fraction + 1024, exponent - 25)
-				  : ldexp(fraction, -24);
-
-	return h >> 15 ? -v : v;
-}
-
 static double component(enum sl_vector_type type, const uint8_t *data, uint32_t i)
 {
 	float f;
@@ -161,7 +152,7 @@ static double component(enum sl_vector_type type, const uint8_t *data, uint32_t 
 		memcpy(&f, data + i * sizeof(f), sizeof(f));
 		return f;
 	case SL_VECTOR_F16:
-		return half(sl_load_le16(data + i * 2));
+		return sl_half_float(sl_load_le16(data + i * 2));
 	case SL_VECTOR_I8:
 		return (int8_t)data[i];
 	default:

@@ -6,6 +6,7 @@
 #include "batch.h"
 #include "distance.h"
 #include "filter.h"
+#include "half.h"
 #include "index.h"
 #include "object.h"
 #include "payload.h"

@@ -126,17 +126,6 @@ void http_json_value(struct http_json *j, enum sl_object_json form, const struct
 	}
 }
 
-/* IEEE 754 binary16, finite. */
-static float half(uint16_t h)
-{
-	uint32_t exponent = h >> 10 & 31, fraction = h & 1023;
-	float v = exponent ? (float)(fraction + 1024) : (float)fraction;
-
-	v *= exponent ? (float)(1u << (exponent - 1)) : 1.0f;
-	v /= (float)(1u << 24);
-	return h >> 15 ? -v : v;
-}
-
 static void put_component(struct http_json *j, enum sl_vector_type type, const uint8_t *data,
 			  uint32_t i)
 {
@@ -148,7 +137,7 @@ static void put_component(struct http_json *j, enum sl_vector_type type, const u
 		http_json_float(j, f);
 		break;
 	case SL_VECTOR_F16:
-		http_json_float(j, half(sl_load_le16(data + i * 2)));
+		http_json_float(j, sl_half_float(sl_load_le16(data + i * 2)));
 		break;
 	case SL_VECTOR_I8:
 		http_json_int(j, (int8_t)data[i]);

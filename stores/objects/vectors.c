@@ -19,23 +19,6 @@
 
 /* ---- components ------------------------------------------------------------------------- */
 
-static uint16_t half_of(float f)
-{
-	_Float16 h = (_Float16)f;
-	uint16_t bits;
-
-	memcpy(&bits, &h, sizeof(bits));
-	return bits;
-}
-
-static float float_of(uint16_t bits)
-{
-	_Float16 h;
-
-	memcpy(&h, &bits, sizeof(h));
-	return (float)h;
-}
-
 void vector_normalise(float *p, uint32_t dim)
 {
 	double sum = 0;
@@ -62,7 +45,7 @@ static void convert(const float *from, uint32_t dim, enum sl_component component
 		memset(to, 0, sl_vector_bytes(component, dim));
 	for (uint32_t i = 0; i < dim && component != SL_F32; i++) {
 		if (component == SL_F16)
-			halves[i] = half_of(from[i]);
+			halves[i] = sl_float_half(from[i]);
 		else if (component == SL_I8)
 			bytes[i] = (int8_t)lrintf(fminf(fmaxf(from[i], -128), 127));
 		else if (from[i] > 0)
@@ -80,7 +63,7 @@ static void floats_of(const void *from, uint32_t dim, enum sl_component componen
 		if (component == SL_F32)
 			to[i] = ((const float *)from)[i];
 		else if (component == SL_F16)
-			to[i] = float_of(halves[i]);
+			to[i] = sl_half_float(halves[i]);
 		else if (component == SL_I8)
 			to[i] = bytes[i];
 		else
