@@ -97,7 +97,7 @@ dirs := uring bpf dataplane segments vectors stores/static stores/topics stores/
 # Tests run in this order: those that take longest begin first.
 test-dirs := tests $(addprefix tests/,faults include uring bpf dataplane segments vectors \
 	stores/static stores/topics stores/cache stores/objects proto/kafka proto/http lib \
-	apis/static apis/cache apis/proxy apis/qdrant apis/weaviate tools tools/bench \
+	apis apis/static apis/cache apis/proxy apis/qdrant apis/weaviate tools tools/bench \
 	tools/sluice tools/sluiced clients kernels)
 
 # A Kbuild sets, relative to its folder:

@@ -17,16 +17,16 @@ static void see_envelopes(struct web *w)
 {
 	struct web_answer a;
 
-	EXPECT_EQ(200, qdrant_kit_ask(w, "GET", "/collections", "", &a));
+	EXPECT_EQ(200, objects_web_ask(w, "GET", "/collections", "", &a));
 	EXPECT_MEMEQ(NONE, a.body, sizeof(NONE) - 1);
 	EXPECT_NOT_NULL(strstr(a.head, "\r\nContent-Type: application/json\r\n"));
 	web_answer_done(&a);
-	EXPECT_EQ(404, qdrant_kit_ask(w, "GET", "/collections/none", "", &a));
+	EXPECT_EQ(404, objects_web_ask(w, "GET", "/collections/none", "", &a));
 	EXPECT_MEMEQ(MISSING, a.body, sizeof(MISSING) - 1);
 	web_answer_done(&a);
-	EXPECT_EQ(404, qdrant_kit_ask(w, "GET", "/collections/a/b/c", "", &a));
+	EXPECT_EQ(404, objects_web_ask(w, "GET", "/collections/a/b/c", "", &a));
 	web_answer_done(&a);
-	EXPECT_EQ(405, qdrant_kit_ask(w, "DELETE", "/collections", "", &a));
+	EXPECT_EQ(405, objects_web_ask(w, "DELETE", "/collections", "", &a));
 	web_answer_done(&a);
 }
 
@@ -91,7 +91,7 @@ static void ask_service(struct web *w)
 {
 	struct web_answer a;
 
-	EXPECT_EQ(200, qdrant_kit_ask(w, "GET", "/", "", &a));
+	EXPECT_EQ(200, objects_web_ask(w, "GET", "/", "", &a));
 	EXPECT_NOT_NULL(strstr(a.body, "\"title\":\"qdrant"));
 	EXPECT_NOT_NULL(strstr(a.body, "\"version\":\"1."));
 	web_answer_done(&a);

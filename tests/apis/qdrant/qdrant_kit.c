@@ -2,78 +2,21 @@
 /* Qdrant's API over sockets. Interface: qdrant_kit.h. */
 #include "qdrant_kit.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "apis/qdrant/qdrant.h"
 #include "harness.h"
 
-/* ---- a server with a store -------------------------------------------------------------- */
-
-static struct objects *store;
-
-static void begin(struct web *w)
-{
-	ASSERT_EQ(0, objects_start(store, SL_NEVER));
-}
-
-static void end(struct web *w)
-{
-	objects_drain(store);
-	ASSERT_EQ(0, objects_stop(store, SL_NEVER));
-}
-
-static void run(int dir, uint32_t epoch, void (*client)(struct web *w))
-{
-	const struct objects_conf conf = {
-		.dir = dir,
-		.cores = 1,
-		.epoch = epoch,
-		.log = {.segment_bytes = SL_MIB, .preallocate_bytes = 64 * SL_KIB},
-		.logs = {.background = true},
-	};
-	struct http_api api = {
-		.name = "qdrant", .routes = qdrant_routes, .routes_n = qdrant_routes_n};
-	struct web w = {.client = client,
-			.begin = begin,
-			.end = end,
-			.conf = {.apis = &api, .apis_n = 1, .body_bytes_max = 4 << 20}};
-
-	ASSERT_EQ(0, objects_open(&conf, &store));
-	api.arg = store;
-	web_run(&w);
-	objects_free(store);
-}
+/* ---- asking ----------------------------------------------------------------------------- */
 
 void qdrant_kit_run(void (*client)(struct web *w), void (*again)(struct web *w))
 {
-	int dir = open(harness_tmpdir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	ASSERT_LE(0, dir);
-	run(dir, 1, client);
-	if (again)
-		run(dir, 2, again);
-	close(dir);
-}
-
-/* ---- asking ----------------------------------------------------------------------------- */
-
-int qdrant_kit_ask(struct web *w, const char *method, const char *path, const char *body,
-		   struct web_answer *a)
-{
-	size_t room = strlen(path) + strlen(body) + 200;
-	char *text = calloc(1, room);
-	int status;
-
-	ASSERT_NOT_NULL(text);
-	snprintf(text, room, "%s %s HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n%s", method,
-		 path, strlen(body), body);
-	status = web_ask(w, text, a);
-	free(text);
-	return status;
+	objects_web_run((struct http_api){.name = "qdrant",
+					  .routes = qdrant_routes,
+					  .routes_n = qdrant_routes_n},
+			client, again);
 }
 
 #define BEFORE "{\"result\":"
@@ -98,7 +41,7 @@ static void expect(struct web *w, const char *method, const char *path, const ch
 		   const char *result, bool part)
 {
 	struct web_answer a;
-	int status = qdrant_kit_ask(w, method, path, body, &a);
+	int status = objects_web_ask(w, method, path, body, &a);
 	char *seen = status == 200 ? result_of(&a) : NULL;
 
 	if (!EXPECT_EQ(200, status) || !EXPECT_NOT_NULL(seen))
@@ -127,7 +70,7 @@ void qdrant_kit_refused(struct web *w, const char *method, const char *path, con
 {
 	static const char before[] = "{\"status\":{\"error\":\"";
 	struct web_answer a;
-	int seen = qdrant_kit_ask(w, method, path, body, &a);
+	int seen = objects_web_ask(w, method, path, body, &a);
 
 	if (!EXPECT_EQ(status, seen) || !EXPECT_NOT_NULL(a.body) ||
 	    !EXPECT_EQ(0, strncmp(a.body, before, sizeof(before) - 1)) ||

@@ -7,15 +7,11 @@
 #ifndef TESTS_APIS_QDRANT_QDRANT_KIT_H
 #define TESTS_APIS_QDRANT_QDRANT_KIT_H
 
-#include "proto/http/web.h"
+#include "apis/objects_web.h"
 
 /* Serves while @client runs, in a thread of its own; then starts a second time, on the same
  * folder, for @again, if that is not NULL. */
 void qdrant_kit_run(void (*client)(struct web *w), void (*again)(struct web *w));
-
-/* One request. @body: "" sends none. Return: the status; @a is to be given to web_answer_done(). */
-int qdrant_kit_ask(struct web *w, const char *method, const char *path, const char *body,
-		   struct web_answer *a);
 
 /* Expects 200 and, as they are, the bytes of the result; NULL: whatever it is. */
 void qdrant_kit_expect(struct web *w, const char *method, const char *path, const char *body,

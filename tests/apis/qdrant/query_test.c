@@ -20,7 +20,7 @@ static void expect_ids(struct web *w, const char *path, const char *body, const 
 	char seen[400] = "";
 	size_t n = 0;
 
-	if (!EXPECT_EQ(200, qdrant_kit_ask(w, "POST", path, body, &a)))
+	if (!EXPECT_EQ(200, objects_web_ask(w, "POST", path, body, &a)))
 		TH_LOG("%s %s: %s", path, body, a.body);
 	for (const char *p = a.body; (p = strstr(p, "{\"id\":")) && n < sizeof(seen); p += 6)
 		n += (size_t)snprintf(seen + n, sizeof(seen) - n, "%s%.*s", n ? " " : "",
@@ -191,7 +191,7 @@ static void ask_for_order_and_chance(struct web *w)
 	expect_ids(w, QUERY,
 		   "{\"query\":{\"order_by\":{\"key\":\"n\",\"direction\":\"desc\"}},\"limit\":2}",
 		   "19 18");
-	EXPECT_EQ(200, qdrant_kit_ask(w, "POST", QUERY,
+	EXPECT_EQ(200, objects_web_ask(w, "POST", QUERY,
 				      "{\"query\":{\"sample\":\"random\"},\"limit\":30}", &a));
 	for (int i = 0; i < 20; i++) {
 		char id[20];

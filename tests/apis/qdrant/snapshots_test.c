@@ -27,14 +27,14 @@ static void use_snapshots(struct web *w)
 	qdrant_kit_create(w, "c");
 	qdrant_kit_fill(w, "c", 5);
 	qdrant_kit_expect(w, "GET", S, "", "[]");
-	ASSERT_EQ(200, qdrant_kit_ask(w, "POST", S, "", &a));
+	ASSERT_EQ(200, objects_web_ask(w, "POST", S, "", &a));
 	name_of(a.body, name, sizeof(name));
 	web_answer_done(&a);
 	qdrant_kit_expect_part(w, "GET", S, "", name);
 	qdrant_kit_expect_part(w, "POST", "/collections/c/points/delete", "{\"points\":[0,1]}",
 			       "operation_id");
 	snprintf(path, sizeof(path), S "/%s", name);
-	ASSERT_EQ(200, qdrant_kit_ask(w, "GET", path, "", &a));
+	ASSERT_EQ(200, objects_web_ask(w, "GET", path, "", &a));
 	EXPECT_LT(100, a.n);
 	snprintf(body, sizeof(body), "%s/downloaded", harness_tmpdir());
 	f = fopen(body, "w");

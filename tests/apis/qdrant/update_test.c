@@ -142,7 +142,7 @@ static void write_batches(struct web *w)
 	qdrant_kit_create(w, "c");
 	qdrant_kit_fill(w, "c", 3);
 	EXPECT_EQ(200,
-		  qdrant_kit_ask(w, "POST", C "/points/batch?wait=true",
+		  objects_web_ask(w, "POST", C "/points/batch?wait=true",
 				 "{\"operations\":["
 				 "{\"upsert\":{\"points\":[{\"id\":7,\"vector\":[1,2]}]}},"
 				 "{\"upsert\":{\"batch\":{\"ids\":[8],\"vectors\":[[1,2]]}}},"

@@ -224,7 +224,7 @@ static void expect_ids(struct web *w, const char *path, const char *digits)
 	char seen[100] = "";
 	size_t n = 0;
 
-	ASSERT_EQ(200, weaviate_kit_ask(w, "GET", path, "", &a));
+	ASSERT_EQ(200, objects_web_ask(w, "GET", path, "", &a));
 	for (char *p = strstr(a.body, "\"id\":\""); p; p = strstr(p + 1, "\"id\":\""))
 		seen[n++] = p[6 + 35];
 	if (!EXPECT_STREQ(digits, seen))

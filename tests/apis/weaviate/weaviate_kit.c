@@ -2,86 +2,28 @@
 /* Weaviate's API over sockets. Interface: weaviate_kit.h. */
 #include "weaviate_kit.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "apis/weaviate/weaviate.h"
 #include "harness.h"
-#include "stores/objects/objects.h"
-
-/* ---- a server with a store -------------------------------------------------------------- */
-
-static struct objects *store;
-
-static void begin(struct web *w)
-{
-	ASSERT_EQ(0, objects_start(store, SL_NEVER));
-}
-
-static void end(struct web *w)
-{
-	objects_drain(store);
-	ASSERT_EQ(0, objects_stop(store, SL_NEVER));
-}
-
-static void run(int dir, uint32_t epoch, void (*client)(struct web *w))
-{
-	const struct objects_conf conf = {
-		.dir = dir,
-		.cores = 1,
-		.epoch = epoch,
-		.log = {.segment_bytes = SL_MIB, .preallocate_bytes = 64 * SL_KIB},
-		.logs = {.background = true},
-	};
-	struct http_api api = {
-		.name = "weaviate", .routes = weaviate_routes, .routes_n = weaviate_routes_n};
-	struct web w = {.client = client,
-			.begin = begin,
-			.end = end,
-			.conf = {.apis = &api, .apis_n = 1, .body_bytes_max = 4 << 20}};
-
-	ASSERT_EQ(0, objects_open(&conf, &store));
-	api.arg = store;
-	web_run(&w);
-	objects_free(store);
-}
-
-void weaviate_kit_run(void (*client)(struct web *w), void (*again)(struct web *w))
-{
-	int dir = open(harness_tmpdir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	ASSERT_LE(0, dir);
-	run(dir, 1, client);
-	if (again)
-		run(dir, 2, again);
-	close(dir);
-}
 
 /* ---- asking ----------------------------------------------------------------------------- */
 
-int weaviate_kit_ask(struct web *w, const char *method, const char *path, const char *body,
-		     struct web_answer *a)
+void weaviate_kit_run(void (*client)(struct web *w), void (*again)(struct web *w))
 {
-	size_t room = strlen(path) + strlen(body) + 200;
-	char *text = calloc(1, room);
-	int status;
-
-	ASSERT_NOT_NULL(text);
-	snprintf(text, room, "%s %s HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n%s", method,
-		 path, strlen(body), body);
-	status = web_ask(w, text, a);
-	free(text);
-	return status;
+	objects_web_run((struct http_api){.name = "weaviate",
+					  .routes = weaviate_routes,
+					  .routes_n = weaviate_routes_n},
+			client, again);
 }
 
 void weaviate_kit_expect(struct web *w, const char *method, const char *path, const char *body,
 			 int status, const char *part)
 {
 	struct web_answer a;
-	int seen = weaviate_kit_ask(w, method, path, body, &a);
+	int seen = objects_web_ask(w, method, path, body, &a);
 
 	if (!EXPECT_EQ(status, seen) || (part && !EXPECT_NOT_NULL(strstr(a.body, part))))
 		TH_LOG("%s %s %.300s: %.2000s, not %s", method, path, body, a.body,
@@ -94,7 +36,7 @@ void weaviate_kit_is(struct web *w, const char *method, const char *path, const 
 {
 	struct web_answer a;
 
-	if (!EXPECT_EQ(200, weaviate_kit_ask(w, method, path, body, &a)) ||
+	if (!EXPECT_EQ(200, objects_web_ask(w, method, path, body, &a)) ||
 	    !EXPECT_STREQ(answer, a.body))
 		TH_LOG("%s %s %.300s: %.2000s", method, path, body, a.body);
 	web_answer_done(&a);
@@ -105,7 +47,7 @@ void weaviate_kit_refused(struct web *w, const char *method, const char *path, c
 {
 	static const char before[] = "{\"error\":[{\"message\":\"";
 	struct web_answer a;
-	int seen = weaviate_kit_ask(w, method, path, body, &a);
+	int seen = objects_web_ask(w, method, path, body, &a);
 
 	if (!EXPECT_EQ(status, seen) ||
 	    !EXPECT_EQ(0, strncmp(a.body, before, sizeof(before) - 1)) ||
@@ -169,18 +111,22 @@ void weaviate_kit_wrong(struct web *w, const char *query, const char *part)
 #define PROPERTY(name, type) "{\"name\":\"" name "\",\"dataType\":[\"" type "\"]}"
 
 static const char class[] =
-	"{\"class\":\"Thing\",\"vectorIndexConfig\":{\"distance\":\"l2-squared\"},\"properties\":["
-	PROPERTY("name", "text") "," PROPERTY("n", "int") "," PROPERTY("x", "number") ","
-	PROPERTY("good", "boolean") "," PROPERTY("tags", "text[]") ","
-	PROPERTY("at", "geoCoordinates") "," PROPERTY("born", "date") ","
-	PROPERTY("key", "uuid") "," PROPERTY("to", "Thing") "]}";
+	"{\"class\":\"Thing\",\"vectorIndexConfig\":{\"distance\":\"l2-squared\"},\"properties\":[" PROPERTY("name", "text") "," PROPERTY("n", "int") "," PROPERTY(
+		"x",
+		"number") "," PROPERTY("good",
+				       "boolean") "," PROPERTY("tags",
+							       "text[]") "," PROPERTY("at",
+										      "geoCoordinates") "," PROPERTY("born",
+														     "date") "," PROPERTY("key",
+																	  "uuid") "," PROPERTY("to",
+																			       "Thing") "]}";
 
 /* Of the object's number, in this order: id, vector, word, n, x, good, first tag, at, born, key. */
-static const char object[] =
-	"{\"class\":\"Thing\",\"id\":\"" ID("0") "%d\",\"vector\":[%d,0],\"properties\":{"
-	"\"name\":\"thing %s\",\"n\":%d,\"x\":%d.5,\"good\":%s,\"tags\":[\"%s\",\"all\"],"
-	"\"at\":{\"latitude\":%d,\"longitude\":10},\"born\":\"200%d-01-01T00:00:00Z\","
-	"\"key\":\"" ID("9") "%d\"}}";
+static const char object[] = "{\"class\":\"Thing\",\"id\":\"" ID(
+	"0") "%d\",\"vector\":[%d,0],\"properties\":{"
+	     "\"name\":\"thing %s\",\"n\":%d,\"x\":%d.5,\"good\":%s,\"tags\":[\"%s\",\"all\"],"
+	     "\"at\":{\"latitude\":%d,\"longitude\":10},\"born\":\"200%d-01-01T00:00:00Z\","
+	     "\"key\":\"" ID("9") "%d\"}}";
 
 void weaviate_kit_fill(struct web *w)
 {

@@ -6,15 +6,11 @@
 #ifndef TESTS_APIS_WEAVIATE_WEAVIATE_KIT_H
 #define TESTS_APIS_WEAVIATE_WEAVIATE_KIT_H
 
-#include "proto/http/web.h"
+#include "apis/objects_web.h"
 
 /* Serves while @client runs, in a thread of its own; then starts a second time, on the same
  * folder, for @again, if that is not NULL. */
 void weaviate_kit_run(void (*client)(struct web *w), void (*again)(struct web *w));
-
-/* One request. @body: "" sends none. Return: the status; @a is to be given to web_answer_done(). */
-int weaviate_kit_ask(struct web *w, const char *method, const char *path, const char *body,
-		     struct web_answer *a);
 
 /* Expects @status, and that a part of the answer is @part (NULL: whatever it is). */
 void weaviate_kit_expect(struct web *w, const char *method, const char *path, const char *body,
