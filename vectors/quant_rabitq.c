@@ -277,7 +277,7 @@ static void distances(const struct quantiser *q, const void *query, const uint8_
 		float product;
 
 		for (uint32_t bit = 0; bit < q->bits; bit++)
-			sum += r->r.set->picked(codes[i] + bit * plane, bytes, r->r.n) << bit;
+			sum += r->r.set->picked(codes[i] + bit * plane, bytes, r->r.n) * (1 << bit);
 		product = ((float)sum - p->sum) * p->scale * tail.by;
 		ret[i] = dot ? p->add - product : p->add + tail.square - 2 * product;
 	}

@@ -79,8 +79,8 @@ int catalogue_view_new(struct objects *o, struct described *const *nodes, uint32
 	v->slots = aligned_alloc(64, o->cores_n * sizeof(*v->slots));
 	if (!v->by_name || !v->aliases || !v->slots)
 		goto out_destroy;
-	memcpy(v->by_name, nodes, n * sizeof(*nodes));
-	v->n = n;
+	for (; v->n < n; v->n++)
+		v->by_name[v->n] = nodes[v->n];
 	if (view_aliases(v, aliases, aliases_n))
 		goto out_destroy;
 	for (uint32_t i = 0; i < o->cores_n; i++)
