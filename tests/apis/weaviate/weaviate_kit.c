@@ -111,22 +111,18 @@ void weaviate_kit_wrong(struct web *w, const char *query, const char *part)
 #define PROPERTY(name, type) "{\"name\":\"" name "\",\"dataType\":[\"" type "\"]}"
 
 static const char class[] =
-	"{\"class\":\"Thing\",\"vectorIndexConfig\":{\"distance\":\"l2-squared\"},\"properties\":[" PROPERTY("name", "text") "," PROPERTY("n", "int") "," PROPERTY(
-		"x",
-		"number") "," PROPERTY("good",
-				       "boolean") "," PROPERTY("tags",
-							       "text[]") "," PROPERTY("at",
-										      "geoCoordinates") "," PROPERTY("born",
-														     "date") "," PROPERTY("key",
-																	  "uuid") "," PROPERTY("to",
-																			       "Thing") "]}";
+	"{\"class\":\"Thing\",\"vectorIndexConfig\":{\"distance\":\"l2-squared\"},\"properties\":["
+	PROPERTY("name", "text") "," PROPERTY("n", "int") "," PROPERTY("x", "number") ","
+	PROPERTY("good", "boolean") "," PROPERTY("tags", "text[]") ","
+	PROPERTY("at", "geoCoordinates") "," PROPERTY("born", "date") ","
+	PROPERTY("key", "uuid") "," PROPERTY("to", "Thing") "]}";
 
 /* Of the object's number, in this order: id, vector, word, n, x, good, first tag, at, born, key. */
-static const char object[] = "{\"class\":\"Thing\",\"id\":\"" ID(
-	"0") "%d\",\"vector\":[%d,0],\"properties\":{"
-	     "\"name\":\"thing %s\",\"n\":%d,\"x\":%d.5,\"good\":%s,\"tags\":[\"%s\",\"all\"],"
-	     "\"at\":{\"latitude\":%d,\"longitude\":10},\"born\":\"200%d-01-01T00:00:00Z\","
-	     "\"key\":\"" ID("9") "%d\"}}";
+static const char object[] =
+	"{\"class\":\"Thing\",\"id\":\"" ID("0") "%d\",\"vector\":[%d,0],\"properties\":{"
+	"\"name\":\"thing %s\",\"n\":%d,\"x\":%d.5,\"good\":%s,\"tags\":[\"%s\",\"all\"],"
+	"\"at\":{\"latitude\":%d,\"longitude\":10},\"born\":\"200%d-01-01T00:00:00Z\","
+	"\"key\":\"" ID("9") "%d\"}}";
 
 void weaviate_kit_fill(struct web *w)
 {
