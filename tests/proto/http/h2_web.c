@@ -25,10 +25,20 @@ static int get_say(struct http_request *rq, struct http_response *rs, int64_t de
 	return http_response_body(rs, "text/plain", rq->params[0].p, rq->params[0].n);
 }
 
+/* Nothing but its length ends a parameter. */
+static size_t number(struct http_str s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n = n * 10 + (size_t)(s.p[i] - '0');
+	return n;
+}
+
 /* As many bytes as the path says, in parts of many sizes. */
 static int get_big(struct http_request *rq, struct http_response *rs, int64_t deadline)
 {
-	size_t left = strtoul(rq->params[0].p, NULL, 10), at = 0;
+	size_t left = number(rq->params[0]), at = 0;
 
 	rs->content_type = "text/plain";
 	for (uint32_t i = 0; left; i++) {
@@ -74,7 +84,7 @@ static int get_file(struct http_request *rq, struct http_response *rs, int64_t d
 
 static int get_fail(struct http_request *rq, struct http_response *rs, int64_t deadline)
 {
-	return -atoi(rq->params[0].p);
+	return -(int)number(rq->params[0]);
 }
 
 static int post_echo(struct http_request *rq, struct http_response *rs, int64_t deadline)
