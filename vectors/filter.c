@@ -486,13 +486,7 @@ wrong(const struct checking *c, const char *fmt, ...)
 
 static int check_path(const struct checking *c, const char *path)
 {
-	const char *p = path;
-	struct step s;
-
-	do
-		s = object_path_step(&p);
-	while (s.kind != STEP_END && s.kind != STEP_WRONG);
-	if (s.kind == STEP_END)
+	if (object_is_path(path))
 		return 0;
 	return wrong(c,
 		     "\"%s\" is no path: names with dots between, [3] or [] behind those of lists, "

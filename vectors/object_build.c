@@ -556,17 +556,11 @@ static int remove_at(struct sl_object_builder *b, uint32_t in, const char *path)
 
 int sl_object_remove(struct sl_object_builder *b, const char *path)
 {
-	const char *p = path;
-	struct step s;
-
 	if (!*path) {
 		cut(b, SL_OBJECT_PROPERTIES, &(struct step){.kind = STEP_ALL});
 		return 0;
 	}
-	do
-		s = object_path_step(&p);
-	while (s.kind != STEP_END && s.kind != STEP_WRONG);
-	return s.kind == STEP_WRONG ? -EINVAL : remove_at(b, SL_OBJECT_PROPERTIES, path);
+	return object_is_path(path) ? remove_at(b, SL_OBJECT_PROPERTIES, path) : -EINVAL;
 }
 
 /* ---- sorting ---------------------------------------------------------------------------- */

@@ -2,7 +2,7 @@
 /*
  * Paths to values: names.of[3].maps, lists[].of.them, "names with . in them".
  *
- * Interface: object.h (sl_value_find(), sl_value_visit()), object_path_step() for the builder.
+ * Interface: object.h (sl_value_find(), sl_value_visit()), object_pvt.h (steps).
  *
  * Order of parts: steps; walking.
  */
@@ -68,6 +68,16 @@ struct step object_path_step(const char **path)
 	return s;
 }
 
+bool object_is_path(const char *path)
+{
+	struct step s;
+
+	do
+		s = object_path_step(&path);
+	while (s.kind != STEP_END && s.kind != STEP_WRONG);
+	return s.kind == STEP_END;
+}
+
 /* ---- walking ---------------------------------------------------------------------------- */
 
 typedef int (*each_fn)(void *arg, const struct sl_value *v);
@@ -124,13 +134,7 @@ static int visit(const struct sl_value *v, const char *path, each_fn each, void 
 
 int sl_value_visit(const struct sl_value *v, const char *path, each_fn each, void *arg)
 {
-	const char *p = path;
-	struct step s;
-
-	do
-		s = object_path_step(&p);
-	while (s.kind != STEP_END && s.kind != STEP_WRONG);
-	return s.kind == STEP_WRONG ? -EINVAL : visit(v, path, each, arg);
+	return object_is_path(path) ? visit(v, path, each, arg) : -EINVAL;
 }
 
 static int take_first(void *arg, const struct sl_value *v)

@@ -192,6 +192,8 @@ struct step {
 /* The next step of a path; @path is moved behind it. */
 struct step object_path_step(const char **path);
 
+bool object_is_path(const char *path);
+
 /* ---- texts ------------------------------------------------------------------------------ */
 
 #define OBJECT_DATE_MIN INT64_C(-62167219200000000) /* the year 0 */

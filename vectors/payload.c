@@ -437,16 +437,6 @@ static uint32_t index_of(const struct sl_payload *p, const char *path, enum sl_p
 	return i;
 }
 
-static bool is_path(const char *path)
-{
-	struct step s;
-
-	do
-		s = object_path_step(&path);
-	while (s.kind != STEP_END && s.kind != STEP_WRONG);
-	return s.kind == STEP_END;
-}
-
 int payload_append(struct sl_payload *p, struct payload_index *x)
 {
 	size_t bytes = (p->index_n + 1) * sizeof(struct payload_index *);
@@ -461,7 +451,7 @@ int payload_append(struct sl_payload *p, struct payload_index *x)
 
 int payload_can_add(const struct sl_payload *p, const struct sl_payload_conf *conf)
 {
-	if (!is_path(conf->path) || conf->type >= SL_PAYLOAD_LAST ||
+	if (!object_is_path(conf->path) || conf->type >= SL_PAYLOAD_LAST ||
 	    conf->tokeniser.kind >= SL_TOKENS_LAST)
 		return -EINVAL;
 	return index_of(p, conf->path, conf->type) < p->index_n ? -EEXIST : 0;
