@@ -332,11 +332,11 @@ static struct answer text(const struct asking *a, const struct sl_filter *f)
 static void put_cells(const struct asking *a, const struct payload_index *x,
 		      const struct sl_filter *f, struct key_range range, struct answer *to)
 {
-	struct sorted_at at = sorted_find(&x->sorted, range.low, 0), end = sorted_end(&x->sorted);
+	struct sorted_part part = sorted_range(&x->sorted, range);
 	uint64_t cell;
 	uint32_t row;
 
-	while (sorted_next(&x->sorted, &at, end, &cell, &row) && cell <= range.high) {
+	while (sorted_next(&x->sorted, &part.from, part.to, &cell, &row)) {
 		enum place_answer is = place_answer(f, cell_place(cell), CELL_SLACK);
 
 		if (is == PLACE_DOUBT)

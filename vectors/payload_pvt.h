@@ -115,6 +115,12 @@ struct key_range {
 	uint64_t low, high;
 };
 
+/* The pairs of these keys: from @from up to @to. */
+struct sorted_part {
+	struct sorted_at from, to;
+};
+
+struct sorted_part sorted_range(const struct sorted *s, struct key_range range);
 uint64_t sorted_count(const struct sorted *s, struct key_range range); /* pairs */
 
 /* Adds their rows, all below @rows_max. 0; -ENOMEM. */

@@ -209,52 +209,62 @@ bool sorted_next(const struct sorted *s, struct sorted_at *at, struct sorted_at 
 	return true;
 }
 
-/* Both ends of a range; false: nothing is in it. */
-static bool ends_of(const struct sorted *s, struct key_range range, struct sorted_at *ret_from,
-		    struct sorted_at *ret_to)
+struct sorted_part sorted_range(const struct sorted *s, struct key_range range)
 {
+	struct sorted_at end = sorted_end(s);
+
 	if (range.low > range.high)
-		return false;
-	*ret_from = sorted_find(s, range.low, 0);
-	*ret_to = range.high == UINT64_MAX ? sorted_end(s) : sorted_find(s, range.high + 1, 0);
-	return true;
+		return (struct sorted_part){end, end};
+	return (struct sorted_part){
+		sorted_find(s, range.low, 0),
+		range.high == UINT64_MAX ? end : sorted_find(s, range.high + 1, 0),
+	};
+}
+
+static uint64_t pairs_of(const struct sorted *s, struct sorted_part part)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = part.from.leaf; i < part.to.leaf; i++)
+		n += s->leaves[i]->n;
+	return n - part.from.i + part.to.i;
 }
 
 uint64_t sorted_count(const struct sorted *s, struct key_range range)
 {
-	struct sorted_at from, to;
-	uint64_t n = 0;
+	return pairs_of(s, sorted_range(s, range));
+}
 
-	if (!ends_of(s, range, &from, &to))
-		return 0;
-	for (uint32_t i = from.leaf; i < to.leaf; i++)
-		n += s->leaves[i]->n;
-	return n - from.i + to.i;
+/* The rows that the part has in one of its leaves. Return: how many. */
+static uint32_t rows_in(const struct sorted *s, struct sorted_part part, uint32_t leaf,
+			const uint32_t **ret_rows)
+{
+	uint32_t first = leaf == part.from.leaf ? part.from.i : 0;
+
+	*ret_rows = s->leaves[leaf]->rows + first;
+	return (leaf == part.to.leaf ? part.to.i : s->leaves[leaf]->n) - first;
 }
 
 /* Calls for the rows of each leaf. */
-static void add_few(const struct sorted *s, struct sorted_at from, struct sorted_at to,
-		    roaring_bitmap_t *rows)
+static void add_few(const struct sorted *s, struct sorted_part part, roaring_bitmap_t *rows)
 {
-	for (uint32_t leaf = from.leaf; leaf <= to.leaf && leaf < s->n; leaf++) {
-		uint32_t first = leaf == from.leaf ? from.i : 0;
-		uint32_t end = leaf == to.leaf ? to.i : s->leaves[leaf]->n;
+	for (uint32_t leaf = part.from.leaf; leaf <= part.to.leaf && leaf < s->n; leaf++) {
+		const uint32_t *in;
+		uint32_t n = rows_in(s, part, leaf, &in);
 
-		if (end > first)
-			roaring_bitmap_add_many(rows, end - first, s->leaves[leaf]->rows + first);
+		if (n)
+			roaring_bitmap_add_many(rows, n, in);
 	}
 }
 
-static void set_bits(const struct sorted *s, struct sorted_at from, struct sorted_at to,
-		     uint64_t *words)
+static void set_bits(const struct sorted *s, struct sorted_part part, uint64_t *words)
 {
-	for (uint32_t leaf = from.leaf; leaf <= to.leaf && leaf < s->n; leaf++) {
-		uint32_t first = leaf == from.leaf ? from.i : 0;
-		uint32_t end = leaf == to.leaf ? to.i : s->leaves[leaf]->n;
-		const uint32_t *rows = s->leaves[leaf]->rows;
+	for (uint32_t leaf = part.from.leaf; leaf <= part.to.leaf && leaf < s->n; leaf++) {
+		const uint32_t *in;
+		uint32_t n = rows_in(s, part, leaf, &in);
 
-		for (uint32_t i = first; i < end; i++)
-			words[rows[i] / 64] |= UINT64_C(1) << rows[i] % 64;
+		for (uint32_t i = 0; i < n; i++)
+			words[in[i] / 64] |= UINT64_C(1) << in[i] % 64;
 	}
 }
 
@@ -262,21 +272,19 @@ int sorted_into(const struct sorted *s, struct key_range range, uint64_t rows_ma
 		roaring_bitmap_t *rows)
 {
 	uint32_t words_n = (uint32_t)((rows_max + 63) / 64);
-	struct sorted_at from, to;
+	struct sorted_part part = sorted_range(s, range);
 	roaring_bitmap_t *many;
 	uint64_t *words;
 
-	if (!ends_of(s, range, &from, &to))
-		return 0;
 	/* rows come in no order: for many of them bits are set faster than a bitmap is searched */
-	if (sorted_count(s, range) < words_n / 8 + 64) {
-		add_few(s, from, to, rows);
+	if (pairs_of(s, part) < words_n / 8 + 64) {
+		add_few(s, part, rows);
 		return 0;
 	}
 	words = calloc(words_n, sizeof(*words));
 	if (!words)
 		return -ENOMEM;
-	set_bits(s, from, to, words);
+	set_bits(s, part, words);
 	many = bitmap_of_words(words, words_n);
 	free(words);
 	if (!many)

@@ -141,15 +141,14 @@ bool sl_payload_can_order(const struct sl_payload *p, const char *path)
 	return order_index(p, path);
 }
 
-/* The rows of @from up to @to. */
-static int order_pairs(const struct payload_index *x, struct sorted_at from, struct sorted_at to,
-		       order_fn each, void *arg)
+static int order_pairs(const struct payload_index *x, struct sorted_part part, order_fn each,
+		       void *arg)
 {
 	uint64_t key;
 	uint32_t row;
 	int ret = 0;
 
-	while (!ret && sorted_next(&x->sorted, &from, to, &key, &row)) {
+	while (!ret && sorted_next(&x->sorted, &part.from, part.to, &key, &row)) {
 		struct sl_operand value = of_key(x->conf.type, key);
 
 		ret = each(arg, &value, row);
@@ -165,16 +164,17 @@ static uint64_t key_before(const struct sorted *s, struct sorted_at at)
 	return l->keys[at.i ? at.i - 1 : l->n - 1];
 }
 
-static int order_falling(const struct payload_index *x, struct sorted_at to, order_fn each,
+static int order_falling(const struct payload_index *x, struct sorted_part part, order_fn each,
 			 void *arg)
 {
 	int ret = 0;
 
-	while (!ret && (to.leaf || to.i)) {
-		struct sorted_at from = sorted_find(&x->sorted, key_before(&x->sorted, to), 0);
+	while (!ret && (part.to.leaf != part.from.leaf || part.to.i != part.from.i)) {
+		uint64_t key = key_before(&x->sorted, part.to);
+		struct sorted_at from = sorted_find(&x->sorted, key, 0);
 
-		ret = order_pairs(x, from, to, each, arg);
-		to = from;
+		ret = order_pairs(x, (struct sorted_part){from, part.to}, each, arg);
+		part.to = from;
 	}
 	return ret;
 }
@@ -184,19 +184,14 @@ int sl_payload_order(const struct sl_payload *p, const char *path, bool falling,
 {
 	static const struct sl_operand no_bound = {SL_VALUE_NULL};
 	const struct payload_index *x = order_index(p, path);
+	struct sorted_part part;
 	struct key_bounds b;
-	struct sorted_at to;
 
 	if (!x)
 		return -ENOENT;
 	if (!key_bounds_of(x->conf.type, falling || !from ? &no_bound : from, false,
 			   falling && from ? from : &no_bound, false, &b))
 		return -EINVAL;
-	if (b.range.low > b.range.high)
-		return 0;
-	to = b.range.high == UINT64_MAX ? sorted_end(&x->sorted)
-					: sorted_find(&x->sorted, b.range.high + 1, 0);
-	if (falling)
-		return order_falling(x, to, each, arg);
-	return order_pairs(x, sorted_find(&x->sorted, b.range.low, 0), to, each, arg);
+	part = sorted_range(&x->sorted, b.range);
+	return falling ? order_falling(x, part, each, arg) : order_pairs(x, part, each, arg);
 }
