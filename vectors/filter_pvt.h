@@ -66,6 +66,9 @@ struct tokens {
 };
 
 struct tokens tokens_of(const struct sl_tokeniser *t, const char *p, size_t n);
+
+/* Those that a condition of @text looks for. */
+struct tokens tokens_of_query(const struct sl_filter *f);
 bool tokens_next(struct tokens *t, struct token *ret_token);
 
 /* As a token is kept: small letters unless @keep_case. @ret_text has room for @n bytes. */

@@ -180,6 +180,15 @@ struct tokens tokens_of(const struct sl_tokeniser *t, const char *p, size_t n)
 	return (struct tokens){.p = p, .end = p + n, .tokeniser = *t};
 }
 
+struct tokens tokens_of_query(const struct sl_filter *f)
+{
+	struct tokens q = tokens_of(&f->tokeniser, f->text, f->text_n);
+
+	q.query = true;
+	q.wild = f->kind == SL_FILTER_LIKE;
+	return q;
+}
+
 static bool is_inside(const struct tokens *t, uint32_t c)
 {
 	if (t->wild && (c == '*' || c == '?'))
@@ -315,14 +324,6 @@ bool token_is_like(const struct sl_tokeniser *t, struct token token, struct toke
 
 typedef bool (*token_fn)(const struct sl_tokeniser *t, struct token token, struct token query);
 
-static struct tokens query_of(const struct sl_filter *f)
-{
-	struct tokens q = tokens_of(&f->tokeniser, f->text, f->text_n);
-
-	q.query = true;
-	return q;
-}
-
 static bool has(const struct sl_filter *f, const char *p, size_t n, struct token query, token_fn is)
 {
 	struct tokens t = tokens_of(&f->tokeniser, p, n);
@@ -335,9 +336,9 @@ static bool has(const struct sl_filter *f, const char *p, size_t n, struct token
 }
 
 /* Whether the text has each token of the query, of which there is one. */
-static bool has_all(const struct sl_filter *f, struct tokens q, const char *p, size_t n,
-		    token_fn is)
+static bool has_all(const struct sl_filter *f, const char *p, size_t n, token_fn is)
 {
+	struct tokens q = tokens_of_query(f);
 	struct token query;
 	bool any = false;
 
@@ -351,12 +352,12 @@ static bool has_all(const struct sl_filter *f, struct tokens q, const char *p, s
 
 bool text_has_words(const struct sl_filter *f, const char *p, size_t n)
 {
-	return has_all(f, query_of(f), p, n, token_is);
+	return has_all(f, p, n, token_is);
 }
 
 bool text_has_any_word(const struct sl_filter *f, const char *p, size_t n)
 {
-	struct tokens q = query_of(f);
+	struct tokens q = tokens_of_query(f);
 	struct token query;
 
 	while (tokens_next(&q, &query))
@@ -368,7 +369,7 @@ bool text_has_any_word(const struct sl_filter *f, const char *p, size_t n)
 /* The tokens of @t begin with those of the query. */
 static bool goes_on(const struct sl_filter *f, struct tokens t)
 {
-	struct tokens q = query_of(f);
+	struct tokens q = tokens_of_query(f);
 	struct token query, token;
 
 	while (tokens_next(&q, &query))
@@ -379,7 +380,7 @@ static bool goes_on(const struct sl_filter *f, struct tokens t)
 
 bool text_has_phrase(const struct sl_filter *f, const char *p, size_t n)
 {
-	struct tokens t = tokens_of(&f->tokeniser, p, n), q = query_of(f);
+	struct tokens t = tokens_of(&f->tokeniser, p, n), q = tokens_of_query(f);
 	struct token token;
 
 	if (!tokens_next(&q, &token))
@@ -396,8 +397,5 @@ bool text_has_phrase(const struct sl_filter *f, const char *p, size_t n)
 
 bool text_is_like(const struct sl_filter *f, const char *p, size_t n)
 {
-	struct tokens q = query_of(f);
-
-	q.wild = true;
-	return has_all(f, q, p, n, token_is_like);
+	return has_all(f, p, n, token_is_like);
 }

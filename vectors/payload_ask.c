@@ -266,18 +266,9 @@ static struct answer of_token(const struct payload_index *x, bool like, struct t
 	return to;
 }
 
-static struct tokens query_of(const struct sl_filter *f)
-{
-	struct tokens q = tokens_of(&f->tokeniser, f->text, f->text_n);
-
-	q.query = true;
-	q.wild = f->kind == SL_FILTER_LIKE;
-	return q;
-}
-
 static struct answer any_token(const struct payload_index *x, const struct sl_filter *f)
 {
-	struct tokens q = query_of(f);
+	struct tokens q = tokens_of_query(f);
 	struct answer to = none(true);
 	struct token token;
 
@@ -293,7 +284,7 @@ static struct answer any_token(const struct payload_index *x, const struct sl_fi
 static struct answer all_tokens(const struct asking *a, const struct payload_index *x,
 				const struct sl_filter *f)
 {
-	struct tokens q = query_of(f);
+	struct tokens q = tokens_of_query(f);
 	struct answer to = {NULL};
 	struct token token;
 	uint32_t n = 0;

@@ -173,7 +173,7 @@ static uint32_t token_rows(const struct payload_index *x, struct token token)
 /* There are at most as many rows as of the rarest token, or of all of them. */
 static struct sl_estimate words(const struct payload_index *x, const struct sl_filter *f)
 {
-	struct tokens q = tokens_of(&f->tokeniser, f->text, f->text_n);
+	struct tokens q = tokens_of_query(f);
 	uint32_t rarest = UINT32_MAX, present = count_of(x->present), n = 0, max;
 	bool any = f->kind == SL_FILTER_WORDS_ANY;
 	struct token token;
