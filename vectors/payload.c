@@ -119,6 +119,14 @@ bool key_bounds_of(enum sl_payload_type type, const struct sl_operand *low, bool
 	return true;
 }
 
+bool key_bounds_of_range(enum sl_payload_type type, const struct sl_filter *f,
+			 struct key_bounds *ret_bounds)
+{
+	return payload_is_sorted(type) &&
+	       key_bounds_of(type, &f->range.low, f->range.low_open, &f->range.high,
+			     f->range.high_open, ret_bounds);
+}
+
 struct key_range key_bounds_sure(struct key_bounds b)
 {
 	if (b.exact)

@@ -108,9 +108,9 @@ static struct answer of_words(const struct payload_index *x, word_fn is, const v
 	return to;
 }
 
-static struct answer of_word(const struct payload_index *x, const void *key, uint32_t n)
+/* @w: NULL: no row has it. */
+static struct answer of_word(const struct word *w)
 {
-	const struct word *w = dict_find(&x->dict, key, n);
 	struct answer to = none(true);
 
 	if (w && to.rows)
@@ -147,18 +147,11 @@ static struct answer match_one(const struct asking *a, const char *path, const s
 
 	if (!x)
 		return unknown_item(a, path);
-	switch (x->conf.type) {
-	case SL_PAYLOAD_KEYWORD:
-		return of_word(x, o->text.p, (uint32_t)o->text.n);
-	case SL_PAYLOAD_UUID:
-		return of_word(x, o->uuid, sizeof(o->uuid));
-	case SL_PAYLOAD_BOOLEAN:
-		return of_word(x, &o->boolean, 1);
-	default:
-		sorted = key_bounds_of(x->conf.type, o, false, o, false, &b);
-		SL_ASSERT(sorted);
-		return of_keys(a, x, b);
-	}
+	if (!payload_is_sorted(x->conf.type))
+		return of_word(payload_word(x, o));
+	sorted = key_bounds_of(x->conf.type, o, false, o, false, &b);
+	SL_ASSERT(sorted);
+	return of_keys(a, x, b);
 }
 
 static struct answer match(const struct asking *a, const struct sl_filter *f)
@@ -210,25 +203,20 @@ static bool word_holds(const void *arg, const struct word *w)
 	return filter_text_holds(arg, w->key, w->n);
 }
 
-static bool is_bound_of(const struct sl_operand *o, bool text)
+static bool is_text_or_none(const struct sl_operand *bound)
 {
-	return o->type == SL_VALUE_NULL || (o->type == SL_VALUE_TEXT) == text;
+	return bound->type == SL_VALUE_NULL || bound->type == SL_VALUE_TEXT;
 }
 
 static struct answer range(const struct asking *a, const struct sl_filter *f)
 {
-	const struct sl_operand *low = &f->range.low, *high = &f->range.high;
-	enum sl_value_type type = low->type != SL_VALUE_NULL ? low->type : high->type;
-	struct payload_index *x;
+	struct payload_index *x = payload_find_range(a->p, a->in, f);
 	struct key_bounds b;
 
-	x = payload_find_for(a->p, a->in, f->path, type == SL_VALUE_NULL ? SL_VALUE_NUMBER : type);
-	if (!x)
-		return unknown_item(a, f->path);
-	if (x->conf.type == SL_PAYLOAD_KEYWORD && is_bound_of(low, true) && is_bound_of(high, true))
+	if (x && x->conf.type == SL_PAYLOAD_KEYWORD && is_text_or_none(&f->range.low) &&
+	    is_text_or_none(&f->range.high))
 		return of_words(x, word_holds, f);
-	if (!payload_is_sorted(x->conf.type) ||
-	    !key_bounds_of(x->conf.type, low, f->range.low_open, high, f->range.high_open, &b))
+	if (!x || !key_bounds_of_range(x->conf.type, f, &b))
 		return unknown_item(a, f->path);
 	return of_keys(a, x, b);
 }
@@ -261,7 +249,7 @@ static struct answer of_token(const struct payload_index *x, bool like, struct t
 	text = malloc(token.n);
 	if (!text)
 		return (struct answer){NULL};
-	to = of_word(x, text, (uint32_t)token_fold(token, t->keep_case, text));
+	to = of_word(dict_find(&x->dict, text, (uint32_t)token_fold(token, t->keep_case, text)));
 	free(text);
 	return to;
 }
@@ -404,12 +392,7 @@ static struct answer has_key(const struct asking *a, const struct sl_filter *f)
 
 static struct answer has_vector(const struct asking *a, const struct sl_filter *f)
 {
-	const struct word *w = dict_find(&a->p->vectors, f->vector, (uint32_t)strlen(f->vector));
-	struct answer to = none(true);
-
-	if (w && to.rows)
-		posting_into(&w->rows, to.rows);
-	return to;
+	return of_word(dict_find(&a->p->vectors, f->vector, (uint32_t)strlen(f->vector)));
 }
 
 /* ---- joined ones ------------------------------------------------------------------------ */

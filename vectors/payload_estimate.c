@@ -70,11 +70,10 @@ static struct sl_estimate of_pairs(const struct payload_index *x, struct key_bou
 	return (struct sl_estimate){single ? max : 0, max, max};
 }
 
-static struct sl_estimate of_word(const struct payload_index *x, const void *key, uint32_t n)
+/* @w: NULL: no row has it. */
+static uint32_t rows_of(const struct word *w)
 {
-	const struct word *w = dict_find(&x->dict, key, n);
-
-	return exactly(w ? posting_count(&w->rows) : 0);
+	return w ? posting_count(&w->rows) : 0;
 }
 
 static struct sl_estimate match_one(const struct guess *g, const char *path,
@@ -82,21 +81,15 @@ static struct sl_estimate match_one(const struct guess *g, const char *path,
 {
 	struct payload_index *x = payload_find_for(g->p, g->in, path, o->type);
 	struct key_bounds b;
+	bool sorted;
 
 	if (!x)
 		return unknown_item(g, path);
-	switch (x->conf.type) {
-	case SL_PAYLOAD_KEYWORD:
-		return of_word(x, o->text.p, (uint32_t)o->text.n);
-	case SL_PAYLOAD_UUID:
-		return of_word(x, o->uuid, sizeof(o->uuid));
-	case SL_PAYLOAD_BOOLEAN:
-		return of_word(x, &o->boolean, 1);
-	default:
-		if (!key_bounds_of(x->conf.type, o, false, o, false, &b))
-			return unknown_item(g, path);
-		return of_pairs(x, b);
-	}
+	if (!payload_is_sorted(x->conf.type))
+		return exactly(rows_of(payload_word(x, o)));
+	sorted = key_bounds_of(x->conf.type, o, false, o, false, &b);
+	SL_ASSERT(sorted);
+	return of_pairs(x, b);
 }
 
 static struct sl_estimate match(const struct guess *g, const struct sl_filter *f)
@@ -147,14 +140,10 @@ static struct sl_estimate except(const struct guess *g, const struct sl_filter *
 
 static struct sl_estimate range(const struct guess *g, const struct sl_filter *f)
 {
-	const struct sl_operand *low = &f->range.low, *high = &f->range.high;
-	enum sl_value_type type = low->type != SL_VALUE_NULL ? low->type : high->type;
-	struct payload_index *x;
+	struct payload_index *x = payload_find_range(g->p, g->in, f);
 	struct key_bounds b;
 
-	x = payload_find_for(g->p, g->in, f->path, type == SL_VALUE_NULL ? SL_VALUE_NUMBER : type);
-	if (!x || !payload_is_sorted(x->conf.type) ||
-	    !key_bounds_of(x->conf.type, low, f->range.low_open, high, f->range.high_open, &b))
+	if (!x || !key_bounds_of_range(x->conf.type, f, &b))
 		return unknown_item(g, f->path);
 	return of_pairs(x, b);
 }
@@ -162,12 +151,12 @@ static struct sl_estimate range(const struct guess *g, const struct sl_filter *f
 static uint32_t token_rows(const struct payload_index *x, struct token token)
 {
 	char key[256];
-	const struct word *w;
+	uint32_t n;
 
 	if (token.n > sizeof(key))
 		return count_of(x->present);
-	w = dict_find(&x->dict, key, (uint32_t)token_fold(token, x->conf.tokeniser.keep_case, key));
-	return w ? posting_count(&w->rows) : 0;
+	n = (uint32_t)token_fold(token, x->conf.tokeniser.keep_case, key);
+	return rows_of(dict_find(&x->dict, key, n));
 }
 
 /* There are at most as many rows as of the rarest token, or of all of them. */
@@ -240,9 +229,9 @@ static struct sl_estimate of_bitmap(const struct guess *g, const struct sl_filte
 
 static struct sl_estimate has_vector(const struct guess *g, const struct sl_filter *f)
 {
-	const struct word *w = dict_find(&g->p->vectors, f->vector, (uint32_t)strlen(f->vector));
+	uint32_t n = (uint32_t)strlen(f->vector);
 
-	return exactly(w ? posting_count(&w->rows) : 0);
+	return exactly(rows_of(dict_find(&g->p->vectors, f->vector, n)));
 }
 
 /* ---- joined ones ------------------------------------------------------------------------ */

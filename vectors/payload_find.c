@@ -96,6 +96,28 @@ struct payload_index *payload_find_for(const struct sl_payload *p, const struct 
 	}
 }
 
+struct payload_index *payload_find_range(const struct sl_payload *p, const struct payload_nest *in,
+					 const struct sl_filter *f)
+{
+	enum sl_value_type low = f->range.low.type, high = f->range.high.type;
+	enum sl_value_type type = low != SL_VALUE_NULL ? low : high;
+
+	return payload_find_for(p, in, f->path, type == SL_VALUE_NULL ? SL_VALUE_NUMBER : type);
+}
+
+const struct word *payload_word(const struct payload_index *x, const struct sl_operand *o)
+{
+	switch (o->type) {
+	case SL_VALUE_BOOLEAN:
+		return dict_find(&x->dict, &o->boolean, 1);
+	case SL_VALUE_UUID:
+		return dict_find(&x->dict, o->uuid, sizeof(o->uuid));
+	default:
+		SL_ASSERT(o->type == SL_VALUE_TEXT);
+		return dict_find(&x->dict, o->text.p, (uint32_t)o->text.n);
+	}
+}
+
 bool payload_has_tokens(const struct payload_index *x, const struct sl_filter *f)
 {
 	const struct sl_tokeniser *t = &x->conf.tokeniser, *u = &f->tokeniser;

@@ -201,6 +201,13 @@ struct payload_index *payload_find(const struct sl_payload *p, const struct payl
 struct payload_index *payload_find_for(const struct sl_payload *p, const struct payload_nest *in,
 				       const char *path, enum sl_value_type type);
 
+/* That which has what the bounds of @f are of as its keys; without bounds: numbers. */
+struct payload_index *payload_find_range(const struct sl_payload *p, const struct payload_nest *in,
+					 const struct sl_filter *f);
+
+/* The word that @o is in an index whose keys it is of, which are words; NULL: no row has it. */
+const struct word *payload_word(const struct payload_index *x, const struct sl_operand *o);
+
 /* Whether its tokens are those that a condition of @text looks for. */
 bool payload_has_tokens(const struct payload_index *x, const struct sl_filter *f);
 
@@ -243,9 +250,13 @@ struct key_bounds {
 	bool exact;
 };
 
-/* Whether the bounds are of what the index sorts. */
+/* Whether the bounds are of what an index of that type sorts. */
 bool key_bounds_of(enum sl_payload_type type, const struct sl_operand *low, bool low_open,
 		   const struct sl_operand *high, bool high_open, struct key_bounds *ret_bounds);
+
+/* The same of a condition of @range; false as well if the index sorts nothing. */
+bool key_bounds_of_range(enum sl_payload_type type, const struct sl_filter *f,
+			 struct key_bounds *ret_bounds);
 
 /* The same without the keys that may not be meant. */
 struct key_range key_bounds_sure(struct key_bounds b);
