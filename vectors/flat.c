@@ -147,20 +147,20 @@ static uint32_t settle(const struct sl_index *index, const struct sl_query *quer
 	return nearest_sort(&again);
 }
 
-/* Those that allow all rows come first, so that they may share squares. Return: how many. */
-static uint32_t order_queries(const struct sl_index *index, const struct sl_query *queries,
-			      uint32_t n, uint32_t *ret_order)
+/* Those that allow all rows get the first places, and may share squares. Return: how many. */
+static uint32_t place_queries(const struct sl_index *index, const struct sl_query *queries,
+			      uint32_t n, uint32_t *ret_places)
 {
 	bool may = square_of(index);
 	uint32_t plain = 0, at;
 
 	for (uint32_t i = 0; i < n; i++)
 		if (may && !queries[i].allowed)
-			ret_order[plain++] = i;
+			ret_places[i] = plain++;
 	at = plain;
 	for (uint32_t i = 0; i < n; i++)
 		if (!may || queries[i].allowed)
-			ret_order[at++] = i;
+			ret_places[i] = at++;
 	return plain;
 }
 
@@ -170,25 +170,22 @@ static int many(struct sl_index *index, const struct sl_query *queries, uint32_t
 	struct nearest *nearest = scratch_room(
 		scratch, n * (sizeof(*nearest) + sizeof(struct sl_query) + sizeof(uint32_t)));
 	struct sl_query *sorted;
-	uint32_t *order, plain;
+	uint32_t *places, plain;
 
 	if (n && !nearest)
 		return -ENOMEM;
 	sorted = (struct sl_query *)(nearest + n);
-	order = (uint32_t *)(sorted + n);
-	plain = order_queries(index, queries, n, order);
+	places = (uint32_t *)(sorted + n);
+	plain = place_queries(index, queries, n, places);
 	for (uint32_t i = 0; i < n; i++) {
-		struct sl_hit *hits = ret_hits;
-
-		for (uint32_t before = 0; before < order[i]; before++)
-			hits += queries[before].k;
-		sorted[i] = queries[order[i]];
-		nearest[i] = (struct nearest){.hits = hits, .k = sorted[i].k};
+		sorted[places[i]] = queries[i];
+		nearest[places[i]] = (struct nearest){.hits = ret_hits, .k = queries[i].k};
+		ret_hits += queries[i].k;
 	}
 	scan_words(index, sorted, n, plain, nearest);
 	for (uint32_t i = 0; i < n; i++)
-		ret_n[order[i]] = i < plain ? settle(index, &sorted[i], &nearest[i])
-					    : nearest_sort(&nearest[i]);
+		ret_n[i] = places[i] < plain ? settle(index, &queries[i], &nearest[places[i]])
+					     : nearest_sort(&nearest[places[i]]);
 	return 0;
 }
 
