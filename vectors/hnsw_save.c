@@ -167,14 +167,10 @@ static bool is_right(const struct hnsw *h)
 
 static int load_codes(struct hnsw *h, struct index_in *in)
 {
-	struct quantiser *q = NULL;
+	struct quantiser *q;
 	int err = quantiser_load(h->index.rows, in, &q);
 
-	if (err) {
-		quantiser_free(q);
-		return err;
-	}
-	return hnsw_codes_set(h, q);
+	return err ? err : hnsw_codes_set(h, q);
 }
 
 int hnsw_load(struct sl_index *index, struct index_in *in)

@@ -127,12 +127,10 @@ static int load_list(struct ivf_model *m, struct index_in *in, uint32_t *left)
 
 static int load_quantiser(struct ivf_model *m, struct index_in *in)
 {
-	struct quantiser *q = NULL;
+	struct quantiser *q;
 	int err = quantiser_load(m->index->rows, in, &q);
 
-	if (err)
-		quantiser_free(q);
-	else
+	if (!err)
 		ivf_set_quantiser(m, q);
 	return err;
 }

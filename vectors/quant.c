@@ -241,6 +241,7 @@ int quantiser_save(const struct quantiser *q, struct index_out *out)
 
 int quantiser_load(const struct sl_rows *rows, struct index_in *in, struct quantiser **ret_q)
 {
+	struct quantiser *q;
 	struct header h;
 	int err = index_read(in, &h, sizeof(h));
 
@@ -249,8 +250,14 @@ int quantiser_load(const struct sl_rows *rows, struct index_in *in, struct quant
 	if (!h.kind || h.kind >= SL_QUANTISER_LAST || h.bits > QUANT_BITS_MAX ||
 	    !kinds[h.kind]->can(rows->component, rows->metric))
 		return -EBADMSG;
-	err = make(kinds[h.kind], rows, h.bits, h.seed, ret_q);
-	if (!err && kinds[h.kind]->load)
-		err = kinds[h.kind]->load(*ret_q, in);
-	return err;
+	err = make(kinds[h.kind], rows, h.bits, h.seed, &q);
+	if (err)
+		return err;
+	err = q->kind->load ? q->kind->load(q, in) : 0;
+	if (err) {
+		quantiser_free(q);
+		return err;
+	}
+	*ret_q = q;
+	return 0;
 }

@@ -129,7 +129,6 @@ static inline float quantiser_distance(const struct quantiser *q, const void *qu
 }
 
 int quantiser_save(const struct quantiser *q, struct index_out *out);
-/* On errors, too, @ret_q is NULL as it was, or to be freed. */
 int quantiser_load(const struct sl_rows *rows, struct index_in *in, struct quantiser **ret_q);
 
 /* ---- those that there are --------------------------------------------------------------- */
