@@ -100,12 +100,9 @@ static void scan_square(const struct sl_index *index, square_fn square,
 	}
 	square(x, y, index->rows->dim, far);
 	for (uint32_t i = 0; i < n * SCAN_SQUARE; i++) {
-		float d = far[i];
-
 		if (i % SCAN_SQUARE < rows_n)
 			nearest_put(&nearest[i / SCAN_SQUARE],
-				    (struct sl_hit){isnan(d) ? INFINITY : d,
-						    rows[i % SCAN_SQUARE]});
+				    (struct sl_hit){or_farthest(far[i]), rows[i % SCAN_SQUARE]});
 	}
 }
 

@@ -269,10 +269,9 @@ static int scan(struct hnsw *h, const struct sl_query *query, struct sl_hit *ret
 			ask_for(codes[n], h->q->code_bytes);
 		}
 		if (n)
-			h->q->kind->distances(h->q, l.asked, codes, n, far);
+			quantiser_distances(h->q, l.asked, codes, n, far);
 		for (uint32_t i = 0; i < n; i++)
-			nearest_put(&nearest,
-				    (struct sl_hit){isnan(far[i]) ? INFINITY : far[i], nodes[i]});
+			nearest_put(&nearest, (struct sl_hit){far[i], nodes[i]});
 	}
 	return give(h, query, l.hits, nearest_sort(&nearest), ret_hits);
 }

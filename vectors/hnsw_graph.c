@@ -135,9 +135,9 @@ static void follow(struct hnsw *h, struct hnsw_walk *w, uint32_t node, uint32_t 
 		gather_beyond(h, w, node, level, &b);
 	for (uint32_t i = 0; i < b.n; i++)
 		codes[i] = hnsw_code(h, b.nodes[i]);
-	h->q->kind->distances(h->q, w->asked, codes, b.n, distances);
+	quantiser_distances(h->q, w->asked, codes, b.n, distances);
 	for (uint32_t i = 0; i < b.n; i++)
-		put(w, isnan(distances[i]) ? INFINITY : distances[i], b.nodes[i]);
+		put(w, distances[i], b.nodes[i]);
 }
 
 void hnsw_walk(struct hnsw *h, struct hnsw_walk *w, uint32_t level)

@@ -308,7 +308,7 @@ uint32_t sl_index_rescore(const struct sl_index *index, const struct sl_query *q
 	for (uint32_t i = 0; i < n; i++) {
 		float d = index->distance(query->vector, vectors[i], index->rows->dim);
 
-		nearest_put(&nearest, (struct sl_hit){isnan(d) ? INFINITY : d, candidates[i].row});
+		nearest_put(&nearest, (struct sl_hit){or_farthest(d), candidates[i].row});
 	}
 	return nearest_sort(&nearest);
 }

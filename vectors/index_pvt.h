@@ -84,11 +84,15 @@ static inline uint64_t index_candidates(const struct sl_index *index, const stru
 	return word < (query->allowed_rows + 63) / 64 ? bits & query->allowed[word] : 0;
 }
 
+/* A distance that is no number is the farthest. */
+static inline float or_farthest(float d)
+{
+	return isnan(d) ? INFINITY : d;
+}
+
 static inline float index_distance(const struct sl_index *index, const void *vector, uint32_t row)
 {
-	float d = index->distance(vector, sl_row(index->rows, row), index->rows->dim);
-
-	return isnan(d) ? INFINITY : d;
+	return or_farthest(index->distance(vector, sl_row(index->rows, row), index->rows->dim));
 }
 
 /* Asks for what will be needed soon, at most a page of it. */

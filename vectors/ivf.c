@@ -287,9 +287,9 @@ static void look_at_codes(struct looking *l, const uint32_t *rows, uint32_t n)
 		return;
 	for (uint32_t i = 0; i < n; i++)
 		codes[i] = ivf_code(m, rows[i]);
-	m->q->kind->distances(m->q, l->asked, codes, n, far);
+	quantiser_distances(m->q, l->asked, codes, n, far);
 	for (uint32_t i = 0; i < n; i++)
-		nearest_put(&l->near, (struct sl_hit){isnan(far[i]) ? INFINITY : far[i], rows[i]});
+		nearest_put(&l->near, (struct sl_hit){far[i], rows[i]});
 }
 
 /* The nearest of the pool by their codes; what is asked for comes while the last is looked at. */

@@ -119,13 +119,22 @@ static inline size_t quantiser_stride(const struct quantiser *q)
 	return sl_round_up(q->code_bytes, q->code_bytes > 48 ? SL_ROW_ALIGN : 16);
 }
 
+/* Of @n codes, as the kind says they are. */
+static inline void quantiser_distances(const struct quantiser *q, const void *query,
+				       const uint8_t *const *codes, uint32_t n, float *ret)
+{
+	q->kind->distances(q, query, codes, n, ret);
+	for (uint32_t i = 0; i < n; i++)
+		ret[i] = or_farthest(ret[i]);
+}
+
 static inline float quantiser_distance(const struct quantiser *q, const void *query,
 				       const uint8_t *code)
 {
 	float d;
 
-	q->kind->distances(q, query, &code, 1, &d);
-	return isnan(d) ? INFINITY : d;
+	quantiser_distances(q, query, &code, 1, &d);
+	return d;
 }
 
 int quantiser_save(const struct quantiser *q, struct index_out *out);
