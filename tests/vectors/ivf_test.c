@@ -10,6 +10,7 @@
 
 #include "harness.h"
 #include "saved.h"
+#include "vectors/half.h"
 #include "vectors/index_pvt.h"
 #include "vectors/vectors.h"
 
@@ -51,17 +52,6 @@ static double normal(void)
 	return sum;
 }
 
-/* Of 0.25 to 4 in magnitude what is next to @f, else 0. */
-static uint16_t to_half(float f)
-{
-	uint32_t bits;
-
-	memcpy(&bits, &f, sizeof(bits));
-	if (fabsf(f) < 0x1p-14f)
-		return 0;
-	return (uint16_t)((bits >> 16 & 0x8000) | (((bits & 0x7fffffff) - 0x38000000) >> 13));
-}
-
 static void put(enum sl_component component, void *vector, uint32_t i, float f)
 {
 	uint8_t *bits = vector;
@@ -71,7 +61,7 @@ static void put(enum sl_component component, void *vector, uint32_t i, float f)
 		((float *)vector)[i] = f;
 		break;
 	case SL_F16:
-		((uint16_t *)vector)[i] = to_half(f);
+		((uint16_t *)vector)[i] = sl_float_half(f);
 		break;
 	case SL_I8:
 		((int8_t *)vector)[i] = (int8_t)fmaxf(-128, fminf(127, f * 20));
