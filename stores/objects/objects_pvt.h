@@ -67,21 +67,12 @@ struct alias {
 	uint8_t id[SL_OBJECT_UUID_BYTES];
 };
 
-/* One core's hold on a view. */
-struct view_slot {
-	struct sl_msg msg; /* carries the last release to core 0 */
-	struct objects_view *view;
-	uint32_t refs;
-} __attribute__((aligned(64)));
-
 struct objects_view {
+	struct sl_view view; /* each core uses it once, as struct core_store's */
 	struct sl_list node; /* of all views; core 0's */
-	struct objects *o;
-	uint32_t holders; /* cores whose slot is not empty; core 0's */
 	uint32_t n, aliases_n;
 	struct described **by_name; /* sorted */
 	struct objects_alias *aliases; /* sorted; the view's own copies of the aliases */
-	struct view_slot *slots; /* one a core, each with a reference for the core's use */
 };
 
 /**
