@@ -102,11 +102,9 @@ static int hashes_make(struct pending *p)
 	if (!p->hashes)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < p->batch.n; i++) {
-		struct objects_key key = {.kind = p->batch.entries[i].kind};
-		uint64_t h;
+		struct objects_key key = entry_key(&p->batch.entries[i]);
+		uint64_t h = key_hash(&key);
 
-		memcpy(key.bytes, p->batch.entries[i].key, sizeof(key.bytes));
-		h = key_hash(&key);
 		for (n = (uint32_t)h & p->mask; p->hashes[n]; n = (n + 1) & p->mask)
 			;
 		p->hashes[n] = h;
@@ -126,16 +124,6 @@ bool pending_has(const struct collection *c, uint64_t hash)
 	return false;
 }
 
-static int room_make(struct collection *c, uint32_t n)
-{
-	uint64_t rows = (uint64_t)c->rows.n + c->promised + n;
-	int rc = rows_reserve(&c->rows, rows);
-
-	for (uint32_t i = 0; i < c->vectors_n && !rc; i++)
-		rc = vector_reserve(c->vectors[i], rows);
-	return rc;
-}
-
 int pending_append(struct collection *c, struct batch *batch, struct sl_object **olds,
 		   uint64_t *ret_base, int64_t deadline)
 {
@@ -150,7 +138,7 @@ int pending_append(struct collection *c, struct batch *batch, struct sl_object *
 		rc = hashes_make(p);
 	}
 	if (!rc)
-		rc = room_make(c, p->batch.n);
+		rc = collection_reserve(c, (uint64_t)c->rows.n + c->promised + p->batch.n);
 	if (!rc)
 		rc = batch_append(c->log, &p->batch, &p->base, deadline);
 	if (rc) {
@@ -170,11 +158,10 @@ static void entry_apply(struct collection *c, const struct pending *p, uint32_t 
 {
 	const struct batch_entry *e = &p->batch.entries[i];
 	const struct sl_object *old = p->olds ? p->olds[i] : NULL;
-	struct objects_key key = {.kind = e->kind};
+	struct objects_key key = entry_key(e);
 	uint64_t offset = p->base + i;
 	uint32_t row;
 
-	memcpy(key.bytes, e->key, sizeof(key.bytes));
 	if (e->op == BATCH_DELETE) {
 		apply_delete(c, &key, old);
 		return;

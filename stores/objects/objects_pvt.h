@@ -5,8 +5,8 @@
  * struct core_store and the collections in it are touched by their core alone, but for what says
  * otherwise. The catalogue's master (struct objects below "core 0") belongs to core 0.
  *
- * Order of parts: descriptions; views; batches; rows; vectors; collections; their parts, by file;
- * cores.
+ * Order of parts: keys; descriptions; views; batches; rows; vectors; collections; their parts, by
+ * file; cores.
  */
 #ifndef STORES_OBJECTS_OBJECTS_PVT_H
 #define STORES_OBJECTS_OBJECTS_PVT_H
@@ -24,6 +24,34 @@
 #include "objects.h"
 
 struct core_store;
+
+/* ---- keys ------------------------------------------------------------------------------- */
+
+static inline struct objects_key key_from(enum sl_key_kind kind, const uint8_t *bytes)
+{
+	struct objects_key key = {.kind = kind};
+
+	memcpy(key.bytes, bytes, sizeof(key.bytes));
+	return key;
+}
+
+/* That of @o, which has one. */
+static inline struct objects_key object_key(const struct sl_object *o)
+{
+	const uint8_t *bytes;
+	enum sl_key_kind kind = sl_object_key(o, &bytes);
+
+	return key_from(kind, bytes);
+}
+
+static inline bool has_key(const struct sl_object *o, enum sl_key_kind kind, const uint8_t *bytes)
+{
+	const uint8_t *key;
+
+	return sl_object_key(o, &key) == kind && memcmp(key, bytes, SL_OBJECT_UUID_BYTES) == 0;
+}
+
+uint64_t key_hash(const struct objects_key *key);
 
 /* ---- descriptions (describe.c) ---------------------------------------------------------- */
 
@@ -162,6 +190,11 @@ int batch_read(const uint8_t *p, size_t n, struct sl_frame *ret_frame, const uin
 	       bool *ret_whole);
 void entry_load(const uint8_t *entries, uint32_t i, struct batch_entry *ret_entry);
 
+static inline struct objects_key entry_key(const struct batch_entry *e)
+{
+	return key_from((enum sl_key_kind)e->kind, e->key);
+}
+
 /* ---- rows (rows.c) ---------------------------------------------------------------------- */
 
 /**
@@ -196,10 +229,7 @@ static inline uint64_t row_place(uint64_t offset, enum sl_key_kind kind)
 
 static inline struct objects_key row_key(const struct row *row)
 {
-	struct objects_key key = {.kind = row_kind(row)};
-
-	memcpy(key.bytes, row->key, sizeof(key.bytes));
-	return key;
+	return key_from(row_kind(row), row->key);
 }
 
 /**
@@ -397,6 +427,9 @@ int collection_configure(struct collection *c, const struct objects_collection *
 /* The number of the vector @name, or vectors_n. */
 uint32_t collection_vector(const struct collection *c, const char *name);
 
+/* Room for @rows rows in all, in every part. Return: 0; -ENOMEM; -EFBIG. */
+int collection_reserve(struct collection *c, uint64_t rows);
+
 uint64_t collection_bytes(const struct collection *c);
 
 /* Makes c->payload anew, empty or of what a checkpoint holds. */
@@ -532,8 +565,6 @@ bool pending_has(const struct collection *c, uint64_t hash);
 /* Waits until all below @end is durable and applied. Return: 0; or the log's failure. */
 int pending_settle(struct collection *c, uint64_t end);
 void pending_free(struct pending *p);
-
-uint64_t key_hash(const struct objects_key *key);
 
 /* ---- cores ------------------------------------------------------------------------------ */
 

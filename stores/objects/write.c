@@ -231,14 +231,11 @@ static int stage(struct writing *w, uint32_t i, enum batch_op op, const struct o
 static int stage_object(struct collection *c, struct writing *w, uint32_t i,
 			const struct sl_object *o, struct sl_object *old)
 {
-	struct objects_key key;
-	const uint8_t *bytes;
+	const struct objects_key key = object_key(o);
 	uint8_t *room = NULL;
 	size_t n = sl_object_bytes(o);
 	int built = normalise(c, w, o), rc = sl_min(built, 0);
 
-	key.kind = sl_object_key(o, &bytes);
-	memcpy(key.bytes, bytes, sizeof(key.bytes));
 	if (built == 1)
 		rc = sl_object_build_bytes(c->builder, &n);
 	if (!rc)
@@ -306,22 +303,9 @@ static int changed(struct collection *c, const struct objects_op *op, const stru
 
 static struct objects_key op_key(const struct objects_op *op)
 {
-	struct objects_key key = op->key;
-	const uint8_t *bytes;
+	bool given = op->kind == OBJECTS_PUT || op->kind == OBJECTS_INSERT;
 
-	if (op->kind == OBJECTS_PUT || op->kind == OBJECTS_INSERT) {
-		key.kind = sl_object_key(op->object, &bytes);
-		memcpy(key.bytes, bytes, sizeof(key.bytes));
-	}
-	return key;
-}
-
-static bool same_key(const struct sl_object *o, const struct objects_key *key)
-{
-	const uint8_t *bytes;
-
-	return sl_object_key(o, &bytes) == key->kind &&
-	       memcmp(bytes, key->bytes, sizeof(key->bytes)) == 0;
+	return given ? object_key(op->object) : op->key;
 }
 
 static int change_stage(struct collection *c, struct writing *w, uint32_t i, struct sl_object *old,
@@ -335,8 +319,8 @@ static int change_stage(struct collection *c, struct writing *w, uint32_t i, str
 		op->result = rc;
 		return rc == -ENOMEM ? rc : 1;
 	}
-	op->result = same_key(o, &op->key) ? object_check(c, op, o)
-					   : refuse(op, OBJECTS_NO_KEY, 0, 0);
+	op->result = has_key(o, op->key.kind, op->key.bytes) ? object_check(c, op, o)
+							     : refuse(op, OBJECTS_NO_KEY, 0, 0);
 	rc = op->result ? 1 : stage_object(c, w, i, o, keep ? old : NULL);
 	free(o);
 	return rc;
