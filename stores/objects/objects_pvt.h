@@ -143,12 +143,18 @@ struct batch_entry {
 
 extern const struct sl_log_kind objects_log_kind;
 
-/* A batch being made. Zeroed is empty. @data: the objects, each at a multiple of BATCH_ALIGN. */
+/**
+ * struct batch - one being made; zeroed is empty.
+ * @data: the objects, each at a multiple of BATCH_ALIGN. @hashes: of its keys: a set of @mask + 1
+ * places, 0: none, at least half of them; NULL: none yet.
+ */
 struct batch {
 	struct batch_entry *entries;
 	uint32_t n, cap;
 	uint8_t *data;
 	size_t len, data_cap;
+	uint64_t *hashes;
+	uint32_t mask;
 };
 
 void batch_done(struct batch *b);
@@ -163,6 +169,9 @@ size_t batch_data_at(const struct batch *b);
  */
 int batch_add(struct batch *b, enum batch_op op, const struct objects_key *key, uint64_t version,
 	      size_t bytes, uint8_t **ret_room);
+
+/* Whether an operation on a key of that hash is in it. */
+bool batch_has(const struct batch *b, uint64_t hash);
 
 /* Whether it is long enough. */
 static inline bool batch_full(const struct batch *b)
@@ -348,8 +357,6 @@ struct pending {
 	struct sl_list node;
 	struct batch batch;
 	uint64_t base;
-	uint64_t *hashes; /* of its keys: a set of mask + 1 places, 0: none */
-	uint32_t mask;
 	struct sl_object *
 		*olds; /* of each operation, what it replaces; NULL without payload indexes */
 	bool applied;
@@ -554,7 +561,8 @@ int pending_drain(struct collection *c, int64_t deadline);
 
 /**
  * pending_append() - append @batch, which is emptied, and keep it for apply_durable().
- * With c->writing, and room for its rows. @olds: taken over, as struct pending has them.
+ * With c->writing, and room for its rows. @olds: taken over also on failure, as struct pending has
+ * them.
  */
 int pending_append(struct collection *c, struct batch *batch, struct sl_object **olds,
 		   uint64_t *ret_base, int64_t deadline);
@@ -564,7 +572,9 @@ bool pending_has(const struct collection *c, uint64_t hash);
 
 /* Waits until all below @end is durable and applied. Return: 0; or the log's failure. */
 int pending_settle(struct collection *c, uint64_t end);
-void pending_free(struct pending *p);
+
+/* Objects that the operations of a batch, @n of them, replace. */
+void olds_free(struct sl_object **olds, uint32_t n);
 
 /* ---- cores ------------------------------------------------------------------------------ */
 

@@ -8,55 +8,11 @@
  * Invariants: room in memory is made before a batch is appended; offsets rise in the order in which
  * operations were asked for.
  *
- * Order of parts: keys that are staged; checks; staging; operations; calls; all that match.
+ * Order of parts: checks; staging; operations; calls; all that match.
  */
 #include <math.h>
 
 #include "objects_pvt.h"
-
-/* ---- keys that are staged --------------------------------------------------------------- */
-
-/* Hashes of the keys of the batch that is being made. */
-struct staged {
-	uint64_t *slots;
-	uint32_t mask, n;
-};
-
-static void staged_put(struct staged *s, uint64_t hash)
-{
-	uint32_t i = (uint32_t)hash & s->mask;
-
-	while (s->slots[i] && s->slots[i] != hash)
-		i = (i + 1) & s->mask;
-	s->n += !s->slots[i];
-	s->slots[i] = hash;
-}
-
-static int staged_add(struct staged *s, uint64_t hash)
-{
-	if (s->n * 2 >= s->mask) {
-		struct staged more = {.mask = s->mask ? s->mask * 2 + 1 : 15};
-
-		more.slots = calloc((size_t)more.mask + 1, sizeof(*more.slots));
-		if (!more.slots)
-			return -ENOMEM;
-		for (uint32_t i = 0; s->slots && i <= s->mask; i++)
-			if (s->slots[i])
-				staged_put(&more, s->slots[i]);
-		free(s->slots);
-		*s = more;
-	}
-	staged_put(s, hash);
-	return 0;
-}
-
-static bool staged_has(const struct staged *s, uint64_t hash)
-{
-	for (uint32_t i = (uint32_t)hash & s->mask; s->slots && s->slots[i]; i = (i + 1) & s->mask)
-		if (s->slots[i] == hash)
-			return true;
-	return false;
-}
 
 /* ---- checks ----------------------------------------------------------------------------- */
 
@@ -75,7 +31,6 @@ struct writing {
 	struct batch batch;
 	struct sl_object **olds;
 	uint32_t *which;
-	struct staged staged;
 	uint64_t end;
 	float *units;
 };
@@ -133,8 +88,6 @@ static int flush(struct collection *c, struct writing *w, int64_t deadline)
 		return 0;
 	rc = pending_append(c, &w->batch, w->olds, &base, deadline);
 	w->olds = NULL;
-	free(w->staged.slots);
-	w->staged = (struct staged){0};
 	if (rc)
 		return rc;
 	for (uint32_t i = 0; i < n; i++)
@@ -216,9 +169,7 @@ static int stage(struct writing *w, uint32_t i, enum batch_op op, const struct o
 		if (!w->olds)
 			return -ENOMEM;
 	}
-	rc = staged_add(&w->staged, key_hash(key));
-	if (!rc)
-		rc = batch_add(&w->batch, op, key, 0, bytes, ret_room);
+	rc = batch_add(&w->batch, op, key, 0, bytes, ret_room);
 	if (rc)
 		return rc;
 	w->which[w->batch.n - 1] = i;
@@ -362,7 +313,7 @@ static int op_plan(struct collection *c, struct writing *w, uint32_t i, int64_t 
 	int rc = 0;
 
 	if ((op->kind != OBJECTS_PUT || payload) &&
-	    (staged_has(&w->staged, hash) || pending_has(c, hash)))
+	    (batch_has(&w->batch, hash) || pending_has(c, hash)))
 		rc = catch_up(c, w, deadline);
 	if (rc)
 		return rc;
@@ -424,11 +375,8 @@ static int ops_plan(struct collection *c, struct writing *w, int64_t deadline)
 
 static void writing_done(struct writing *w)
 {
-	for (uint32_t i = 0; w->olds && i < w->batch.n; i++)
-		free(w->olds[i]);
-	free(w->olds);
+	olds_free(w->olds, w->batch.n);
 	batch_done(&w->batch);
-	free(w->staged.slots);
 	free(w->which);
 	free(w->units);
 }
