@@ -5,8 +5,8 @@
  * struct core_store and the collections in it are touched by their core alone, but for what says
  * otherwise. The catalogue's master (struct objects below "core 0") belongs to core 0.
  *
- * Order of parts: keys; descriptions; views; batches; rows; vectors; collections; their parts, by
- * file; cores.
+ * Order of parts: keys and objects; descriptions; views; batches; rows; vectors; collections; their
+ * parts, by file; cores.
  */
 #ifndef STORES_OBJECTS_OBJECTS_PVT_H
 #define STORES_OBJECTS_OBJECTS_PVT_H
@@ -25,7 +25,7 @@
 
 struct core_store;
 
-/* ---- keys ------------------------------------------------------------------------------- */
+/* ---- keys and objects ------------------------------------------------------------------- */
 
 static inline struct objects_key key_from(enum sl_key_kind kind, const uint8_t *bytes)
 {
@@ -52,6 +52,9 @@ static inline bool has_key(const struct sl_object *o, enum sl_key_kind kind, con
 }
 
 uint64_t key_hash(const struct objects_key *key);
+
+/* What @b holds (write.c). @ret_object: aligned, to be freed. Return: 0 or -errno. */
+int object_new(struct sl_object_builder *b, struct sl_object **ret_object);
 
 /* ---- descriptions (describe.c) ---------------------------------------------------------- */
 
@@ -83,8 +86,8 @@ bool name_ok(const char *name);
 void id_print(const uint8_t *id, char ret_text[ID_TEXT_BYTES]);
 bool id_parse(const char *text, uint8_t *ret_id);
 
-/* As the file of a collection's folder holds it. @ret_bytes: to be freed. */
-int described_encode(const struct described *node, uint8_t **ret_bytes, size_t *ret_n);
+/* As the file of a collection's folder holds it. @ret_object: to be freed. */
+int described_encode(const struct described *node, struct sl_object **ret_object);
 int described_decode(const void *bytes, size_t n, struct described **ret_node);
 
 /* ---- views (catalogue.c) ---------------------------------------------------------------- */
@@ -580,7 +583,6 @@ void olds_free(struct sl_object **olds, uint32_t n);
 
 struct core_store {
 	struct objects *o;
-	struct sl_core *core;
 	struct objects_conf conf;
 	bool started, draining, stopping;
 	struct sl_logs *logs;

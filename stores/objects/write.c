@@ -8,11 +8,32 @@
  * Invariants: room in memory is made before a batch is appended; offsets rise in the order in which
  * operations were asked for.
  *
- * Order of parts: checks; staging; operations; calls; all that match.
+ * Order of parts: objects; checks; staging; operations; calls; all that match.
  */
 #include <math.h>
 
 #include "objects_pvt.h"
+
+/* ---- objects ---------------------------------------------------------------------------- */
+
+int object_new(struct sl_object_builder *b, struct sl_object **ret_object)
+{
+	struct sl_object *o;
+	size_t n;
+	int rc = sl_object_build_bytes(b, &n);
+
+	if (rc)
+		return rc;
+	o = aligned_alloc(SL_OBJECT_ALIGN, sl_round_up(n, SL_OBJECT_ALIGN));
+	if (!o)
+		return -ENOMEM;
+	rc = sl_object_build(b, o, n);
+	if (rc)
+		free(o);
+	else
+		*ret_object = o;
+	return rc;
+}
 
 /* ---- checks ----------------------------------------------------------------------------- */
 
@@ -229,27 +250,13 @@ static int old_copy(struct collection *c, uint32_t row, struct sl_object **ret_o
 static int changed(struct collection *c, const struct objects_op *op, const struct sl_object *old,
 		   struct sl_object **ret_object)
 {
-	struct sl_object *o;
-	size_t n = 0;
 	int rc;
 
 	sl_object_builder_reset(c->builder);
 	rc = sl_object_load(c->builder, old);
 	if (!rc)
 		rc = op->change(op->arg, old, c->builder);
-	if (!rc)
-		rc = sl_object_build_bytes(c->builder, &n);
-	if (rc)
-		return rc;
-	o = aligned_alloc(SL_OBJECT_ALIGN, sl_round_up(n, SL_OBJECT_ALIGN));
-	if (!o)
-		return -ENOMEM;
-	rc = sl_object_build(c->builder, o, n);
-	if (rc)
-		free(o);
-	else
-		*ret_object = o;
-	return rc;
+	return rc ? rc : object_new(c->builder, ret_object);
 }
 
 static struct objects_key op_key(const struct objects_op *op)
