@@ -3,9 +3,10 @@
  * dataplane: bytes in flight. The one header that folders to the right include.
  *
  * Cores and fibers (core.h, fiber.h), buffers, extents and parts (buf.h), durability waits
- * (commit.h), delivery (deliver.h), connections (conn.h), file operations (file.h), reads past the
- * page cache (direct.h), outgoing connections (stream.h, resolve.h), and what surrounds them:
- * configuration, logs, metrics, the data folder, privileges, signals, systemd.
+ * (commit.h), what all cores see (view.h), delivery (deliver.h), connections (conn.h), file
+ * operations (file.h), reads past the page cache (direct.h), outgoing connections (stream.h,
+ * resolve.h), and what surrounds them: configuration, logs, metrics, the data folder, privileges,
+ * signals, systemd.
  */
 #ifndef DATAPLANE_DATAPLANE_H
 #define DATAPLANE_DATAPLANE_H
@@ -31,5 +32,6 @@
 #include "stream.h"
 #include "telemetry.h"
 #include "tls.h"
+#include "view.h"
 
 #endif

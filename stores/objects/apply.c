@@ -81,81 +81,47 @@ void apply_move(struct collection *c, uint32_t row, uint64_t offset, uint32_t at
 
 /* ---- batches that wait ------------------------------------------------------------------ */
 
-void pending_free(struct pending *p)
+void olds_free(struct sl_object **olds, uint32_t n)
 {
-	for (uint32_t i = 0; p->olds && i < p->batch.n; i++)
-		free(p->olds[i]);
-	free(p->olds);
-	free(p->hashes);
+	for (uint32_t i = 0; olds && i < n; i++)
+		free(olds[i]);
+	free(olds);
+}
+
+static void pending_free(struct pending *p)
+{
+	olds_free(p->olds, p->batch.n);
 	batch_done(&p->batch);
 	free(p);
 }
 
-static int hashes_make(struct pending *p)
-{
-	uint32_t n = 4;
-
-	while (n < p->batch.n * 2)
-		n *= 2;
-	p->mask = n - 1;
-	p->hashes = calloc(n, sizeof(*p->hashes));
-	if (!p->hashes)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < p->batch.n; i++) {
-		struct objects_key key = {.kind = p->batch.entries[i].kind};
-		uint64_t h;
-
-		memcpy(key.bytes, p->batch.entries[i].key, sizeof(key.bytes));
-		h = key_hash(&key);
-		for (n = (uint32_t)h & p->mask; p->hashes[n]; n = (n + 1) & p->mask)
-			;
-		p->hashes[n] = h;
-	}
-	return 0;
-}
-
 bool pending_has(const struct collection *c, uint64_t hash)
 {
-	sl_list_each(n, &c->pending) {
-		const struct pending *p = sl_list_entry(n, struct pending, node);
-
-		for (uint32_t i = (uint32_t)hash & p->mask; p->hashes[i]; i = (i + 1) & p->mask)
-			if (p->hashes[i] == hash)
-				return true;
-	}
+	sl_list_each(n, &c->pending)
+		if (batch_has(&sl_list_entry(n, struct pending, node)->batch, hash))
+			return true;
 	return false;
-}
-
-static int room_make(struct collection *c, uint32_t n)
-{
-	uint64_t rows = (uint64_t)c->rows.n + c->promised + n;
-	int rc = rows_reserve(&c->rows, rows);
-
-	for (uint32_t i = 0; i < c->vectors_n && !rc; i++)
-		rc = vector_reserve(c->vectors[i], rows);
-	return rc;
 }
 
 int pending_append(struct collection *c, struct batch *batch, struct sl_object **olds,
 		   uint64_t *ret_base, int64_t deadline)
 {
 	struct pending *p = calloc(1, sizeof(*p));
-	int rc = -ENOMEM;
+	int rc;
 
-	if (p) {
-		sl_list_init(&p->node);
-		p->batch = *batch;
-		p->olds = olds;
-		*batch = (struct batch){0};
-		rc = hashes_make(p);
+	if (!p) {
+		olds_free(olds, batch->n);
+		return -ENOMEM;
 	}
-	if (!rc)
-		rc = room_make(c, p->batch.n);
+	sl_list_init(&p->node);
+	p->batch = *batch;
+	p->olds = olds;
+	*batch = (struct batch){0};
+	rc = collection_reserve(c, (uint64_t)c->rows.n + c->promised + p->batch.n);
 	if (!rc)
 		rc = batch_append(c->log, &p->batch, &p->base, deadline);
 	if (rc) {
-		if (p)
-			pending_free(p);
+		pending_free(p);
 		return rc;
 	}
 	c->promised += p->batch.n;
@@ -170,11 +136,10 @@ static void entry_apply(struct collection *c, const struct pending *p, uint32_t 
 {
 	const struct batch_entry *e = &p->batch.entries[i];
 	const struct sl_object *old = p->olds ? p->olds[i] : NULL;
-	struct objects_key key = {.kind = e->kind};
+	struct objects_key key = entry_key(e);
 	uint64_t offset = p->base + i;
 	uint32_t row;
 
-	memcpy(key.bytes, e->key, sizeof(key.bytes));
 	if (e->op == BATCH_DELETE) {
 		apply_delete(c, &key, old);
 		return;

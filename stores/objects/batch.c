@@ -6,7 +6,7 @@
  * is also the version of the object that it puts.
  * Invariant: of a batch that was damaged each object that is whole can still be told.
  *
- * Order of parts: framing; making; reading.
+ * Order of parts: framing; keys that are in it; making; reading.
  */
 #include <xxhash.h>
 
@@ -88,11 +88,53 @@ const struct sl_log_kind objects_log_kind = {
 	.sum = sl_crc32c,
 };
 
+/* ---- keys that are in it ---------------------------------------------------------------- */
+
+static void hash_put(uint64_t *hashes, uint32_t mask, uint64_t hash)
+{
+	uint32_t i = (uint32_t)hash & mask;
+
+	while (hashes[i] && hashes[i] != hash)
+		i = (i + 1) & mask;
+	hashes[i] = hash;
+}
+
+/* Of the operation that comes next. */
+static int hash_add(struct batch *b, uint64_t hash)
+{
+	if (b->n * 2 >= b->mask) {
+		uint32_t mask = b->mask ? b->mask * 2 + 1 : 3;
+		uint64_t *hashes = calloc((size_t)mask + 1, sizeof(*hashes));
+
+		if (!hashes)
+			return -ENOMEM;
+		for (uint32_t i = 0; b->hashes && i <= b->mask; i++)
+			if (b->hashes[i])
+				hash_put(hashes, mask, b->hashes[i]);
+		free(b->hashes);
+		b->hashes = hashes;
+		b->mask = mask;
+	}
+	hash_put(b->hashes, b->mask, hash);
+	return 0;
+}
+
+bool batch_has(const struct batch *b, uint64_t hash)
+{
+	if (!b->hashes)
+		return false;
+	for (uint32_t i = (uint32_t)hash & b->mask; b->hashes[i]; i = (i + 1) & b->mask)
+		if (b->hashes[i] == hash)
+			return true;
+	return false;
+}
+
 /* ---- making ----------------------------------------------------------------------------- */
 
 void batch_done(struct batch *b)
 {
 	free(b->entries);
+	free(b->hashes);
 	free(b->data);
 	*b = (struct batch){0};
 }
@@ -133,7 +175,7 @@ int batch_add(struct batch *b, enum batch_op op, const struct objects_key *key, 
 		b->entries = entries;
 		b->cap = cap;
 	}
-	if (data_grow(b, len))
+	if (data_grow(b, len) || hash_add(b, key_hash(key)))
 		return -ENOMEM;
 	b->entries[b->n] = (struct batch_entry){
 		.version = version,

@@ -2,10 +2,8 @@
 /*
  * catalogue: views of all collections and aliases, which each core holds and core 0 replaces.
  *
- * Interface: objects_view*() of objects.h, catalogue_catalogue_view_*() of objects_pvt.h.
- * Invariants: a view never changes once it is made; each core counts its own references in its
- * slot, and tells core 0, by one message, when they fall to zero; core 0 frees the view when all
- * cores have.
+ * Interface: objects_view*() of objects.h, catalogue_view_*() of objects_pvt.h.
+ * Invariants: a view never changes once it is made; core 0 frees it when no core holds it any more.
  *
  * Order of parts: making and freeing; references; looking up.
  */
@@ -26,7 +24,7 @@ static void view_destroy(struct objects_view *v)
 		free((char *)v->aliases[i].alias);
 	free(v->aliases);
 	free(v->by_name);
-	free(v->slots);
+	sl_view_done(&v->view);
 	free(v);
 }
 
@@ -64,6 +62,11 @@ static int view_aliases(struct objects_view *v, const struct alias *aliases, uin
 	return 0;
 }
 
+static void gone(struct sl_view *view)
+{
+	catalogue_view_free(sl_container_of(view, struct objects_view, view));
+}
+
 int catalogue_view_new(struct objects *o, struct described *const *nodes, uint32_t n,
 		       const struct alias *aliases, uint32_t aliases_n,
 		       struct objects_view **ret_view)
@@ -72,19 +75,14 @@ int catalogue_view_new(struct objects *o, struct described *const *nodes, uint32
 
 	if (!v)
 		return -ENOMEM;
-	v->o = o;
-	v->holders = o->cores_n;
 	v->by_name = calloc((size_t)n + 1, sizeof(*v->by_name));
 	v->aliases = calloc((size_t)aliases_n + 1, sizeof(*v->aliases));
-	v->slots = aligned_alloc(64, o->cores_n * sizeof(*v->slots));
-	if (!v->by_name || !v->aliases || !v->slots)
+	if (!v->by_name || !v->aliases || sl_view_init(&v->view, o->cores_n, 1, gone))
 		goto out_destroy;
 	for (; v->n < n; v->n++)
 		v->by_name[v->n] = nodes[v->n];
 	if (view_aliases(v, aliases, aliases_n))
 		goto out_destroy;
-	for (uint32_t i = 0; i < o->cores_n; i++)
-		v->slots[i] = (struct view_slot){.view = v, .refs = 1};
 	for (uint32_t i = 0; i < n; i++)
 		nodes[i]->refs++;
 	sl_list_append(&o->views, &v->node);
@@ -105,47 +103,18 @@ void catalogue_view_free(struct objects_view *v)
 
 /* ---- references ------------------------------------------------------------------------- */
 
-static struct view_slot *own_slot(struct objects_view *v)
-{
-	uint32_t id = sl_core_id(sl_core_self());
-
-	SL_ASSERT(id < v->o->cores_n);
-	return &v->slots[id];
-}
-
 struct objects_view *objects_view(struct objects *o)
 {
 	struct objects_view *v = objects_self(o)->view;
-	struct view_slot *slot = own_slot(v);
 
-	SL_ASSERT(slot->refs > 0);
-	slot->refs++;
+	sl_view_retain(&v->view);
 	return v;
-}
-
-/* On core 0: one core less holds the view. */
-static void slot_returned(struct sl_msg *msg)
-{
-	struct objects_view *v = sl_container_of(msg, struct view_slot, msg)->view;
-
-	SL_ASSERT(v->holders > 0);
-	if (--v->holders == 0)
-		catalogue_view_free(v);
 }
 
 void objects_view_release(struct objects_view *v)
 {
-	struct view_slot *slot = own_slot(v);
-	struct sl_core *zero = sl_cores_at(sl_core_cores(sl_core_self()), 0);
-
-	SL_ASSERT(slot->refs > 0);
-	if (--slot->refs > 0)
-		return;
-	slot->msg.fn = slot_returned;
-	if (zero == sl_core_self())
-		slot_returned(&slot->msg);
-	else
-		sl_post(zero, &slot->msg);
+	if (v)
+		sl_view_release(&v->view);
 }
 
 /* ---- looking up ------------------------------------------------------------------------- */

@@ -66,9 +66,8 @@ static void table_remove(struct collection *c)
 static uint32_t row_of(void *arg, enum sl_key_kind kind, const uint8_t *key)
 {
 	struct collection *c = arg;
-	struct objects_key k = {.kind = kind};
+	struct objects_key k = key_from(kind, key);
 
-	memcpy(k.bytes, key, sizeof(k.bytes));
 	return rows_find(&c->rows, &k);
 }
 
@@ -130,6 +129,15 @@ static void collection_free(struct collection *c)
 	contents_free(c);
 	free(c->own);
 	free(c);
+}
+
+int collection_reserve(struct collection *c, uint64_t rows)
+{
+	int rc = rows_reserve(&c->rows, rows);
+
+	for (uint32_t i = 0; i < c->vectors_n && !rc; i++)
+		rc = vector_reserve(c->vectors[i], rows);
+	return rc;
 }
 
 uint64_t collection_bytes(const struct collection *c)

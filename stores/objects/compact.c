@@ -42,13 +42,12 @@ static int object_move(struct moving *m, uint64_t offset, const struct batch_ent
 		       const uint8_t *p, int64_t deadline)
 {
 	struct collection *c = m->c;
-	struct objects_key key = {.kind = e->kind};
+	struct objects_key key = entry_key(e);
 	const struct sl_object *o;
 	uint8_t *room = NULL;
 	uint32_t row;
 	int rc = 0;
 
-	memcpy(key.bytes, e->key, sizeof(key.bytes));
 	row = rows_find(&c->rows, &key);
 	if (row == SL_ROW_NONE || row_offset(&c->rows.at[row]) != offset)
 		return 0;

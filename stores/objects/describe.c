@@ -286,28 +286,18 @@ static int put_node(struct sl_object_builder *b, const struct described *node)
 	return rc;
 }
 
-int described_encode(const struct described *node, uint8_t **ret_bytes, size_t *ret_n)
+int described_encode(const struct described *node, struct sl_object **ret_object)
 {
 	struct sl_object_builder *b;
-	uint8_t *bytes = NULL;
-	size_t n = 0;
 	int rc = sl_object_builder_new(&b);
 
 	if (rc)
 		return rc;
 	rc = put_node(b, node);
 	if (!rc)
-		rc = sl_object_build_bytes(b, &n);
-	if (!rc)
-		rc = (bytes = malloc(n)) ? sl_object_build(b, bytes, n) : -ENOMEM;
+		rc = object_new(b, ret_object);
 	sl_object_builder_free(b);
-	if (rc) {
-		free(bytes);
-		return rc;
-	}
-	*ret_bytes = bytes;
-	*ret_n = n;
-	return 0;
+	return rc;
 }
 
 /* ---- decoding --------------------------------------------------------------------------- */

@@ -227,15 +227,14 @@ int folders_scan(struct objects *o)
 
 static int write_description(int folder, const struct described *node, int64_t deadline)
 {
-	uint8_t *bytes;
-	size_t n;
-	int rc = described_encode(node, &bytes, &n);
+	struct sl_object *o;
+	int rc = described_encode(node, &o);
 
 	if (rc)
 		return rc;
-	rc = sl_write_file(folder, DESCRIPTION, bytes, n, SL_FAULT(SYNC_OBJECTS_META),
+	rc = sl_write_file(folder, DESCRIPTION, o, sl_object_bytes(o), SL_FAULT(SYNC_OBJECTS_META),
 			   SL_FAULT(SYNC_OBJECTS_NEW), deadline);
-	free(bytes);
+	free(o);
 	return rc;
 }
 
@@ -332,44 +331,30 @@ void folders_sweep(struct objects *o)
 
 /* ---- aliases ---------------------------------------------------------------------------- */
 
-static int aliases_build(struct sl_object_builder *b, const struct alias *aliases, uint32_t n,
-			 uint8_t **ret_bytes, size_t *ret_n)
+static int aliases_encode(const struct alias *aliases, uint32_t n, struct sl_object **ret_object)
 {
-	uint8_t *bytes;
-	int rc = 0;
+	struct sl_object_builder *b;
+	int rc = sl_object_builder_new(&b);
 
+	if (rc)
+		return rc;
 	for (uint32_t i = 0; i < n && !rc; i++)
 		rc = sl_object_put_uuid(b, SL_OBJECT_PROPERTIES, aliases[i].alias, aliases[i].id);
 	if (!rc)
-		rc = sl_object_build_bytes(b, ret_n);
-	if (rc)
-		return rc;
-	bytes = malloc(*ret_n);
-	if (!bytes)
-		return -ENOMEM;
-	rc = sl_object_build(b, bytes, *ret_n);
-	if (rc)
-		free(bytes);
-	else
-		*ret_bytes = bytes;
+		rc = object_new(b, ret_object);
+	sl_object_builder_free(b);
 	return rc;
 }
 
 int aliases_write(struct objects *o, const struct alias *aliases, uint32_t n, int64_t deadline)
 {
-	struct sl_object_builder *b;
-	uint8_t *bytes = NULL;
-	size_t len = 0;
-	int rc = sl_object_builder_new(&b);
+	struct sl_object *object;
+	int rc = aliases_encode(aliases, n, &object);
 
 	if (rc)
 		return rc;
-	rc = aliases_build(b, aliases, n, &bytes, &len);
-	sl_object_builder_free(b);
-	if (rc)
-		return rc;
-	rc = sl_write_file(o->dir, ALIASES, bytes, len, SL_FAULT(SYNC_OBJECTS_META),
-			   SL_FAULT(SYNC_OBJECTS_FOLDER), deadline);
-	free(bytes);
+	rc = sl_write_file(o->dir, ALIASES, object, sl_object_bytes(object),
+			   SL_FAULT(SYNC_OBJECTS_META), SL_FAULT(SYNC_OBJECTS_FOLDER), deadline);
+	free(object);
 	return rc;
 }

@@ -5,8 +5,8 @@
  * struct core_store and the collections in it are touched by their core alone, but for what says
  * otherwise. The catalogue's master (struct objects below "core 0") belongs to core 0.
  *
- * Order of parts: descriptions; views; batches; rows; vectors; collections; their parts, by file;
- * cores.
+ * Order of parts: keys and objects; descriptions; views; batches; rows; vectors; collections; their
+ * parts, by file; cores.
  */
 #ifndef STORES_OBJECTS_OBJECTS_PVT_H
 #define STORES_OBJECTS_OBJECTS_PVT_H
@@ -24,6 +24,37 @@
 #include "objects.h"
 
 struct core_store;
+
+/* ---- keys and objects ------------------------------------------------------------------- */
+
+static inline struct objects_key key_from(enum sl_key_kind kind, const uint8_t *bytes)
+{
+	struct objects_key key = {.kind = kind};
+
+	memcpy(key.bytes, bytes, sizeof(key.bytes));
+	return key;
+}
+
+/* That of @o, which has one. */
+static inline struct objects_key object_key(const struct sl_object *o)
+{
+	const uint8_t *bytes;
+	enum sl_key_kind kind = sl_object_key(o, &bytes);
+
+	return key_from(kind, bytes);
+}
+
+static inline bool has_key(const struct sl_object *o, enum sl_key_kind kind, const uint8_t *bytes)
+{
+	const uint8_t *key;
+
+	return sl_object_key(o, &key) == kind && memcmp(key, bytes, SL_OBJECT_UUID_BYTES) == 0;
+}
+
+uint64_t key_hash(const struct objects_key *key);
+
+/* What @b holds (write.c). @ret_object: aligned, to be freed. Return: 0 or -errno. */
+int object_new(struct sl_object_builder *b, struct sl_object **ret_object);
 
 /* ---- descriptions (describe.c) ---------------------------------------------------------- */
 
@@ -55,8 +86,8 @@ bool name_ok(const char *name);
 void id_print(const uint8_t *id, char ret_text[ID_TEXT_BYTES]);
 bool id_parse(const char *text, uint8_t *ret_id);
 
-/* As the file of a collection's folder holds it. @ret_bytes: to be freed. */
-int described_encode(const struct described *node, uint8_t **ret_bytes, size_t *ret_n);
+/* As the file of a collection's folder holds it. @ret_object: to be freed. */
+int described_encode(const struct described *node, struct sl_object **ret_object);
 int described_decode(const void *bytes, size_t n, struct described **ret_node);
 
 /* ---- views (catalogue.c) ---------------------------------------------------------------- */
@@ -67,21 +98,12 @@ struct alias {
 	uint8_t id[SL_OBJECT_UUID_BYTES];
 };
 
-/* One core's hold on a view. */
-struct view_slot {
-	struct sl_msg msg; /* carries the last release to core 0 */
-	struct objects_view *view;
-	uint32_t refs;
-} __attribute__((aligned(64)));
-
 struct objects_view {
+	struct sl_view view; /* each core uses it once, as struct core_store's */
 	struct sl_list node; /* of all views; core 0's */
-	struct objects *o;
-	uint32_t holders; /* cores whose slot is not empty; core 0's */
 	uint32_t n, aliases_n;
 	struct described **by_name; /* sorted */
 	struct objects_alias *aliases; /* sorted; the view's own copies of the aliases */
-	struct view_slot *slots; /* one a core, each with a reference for the core's use */
 };
 
 /**
@@ -124,12 +146,18 @@ struct batch_entry {
 
 extern const struct sl_log_kind objects_log_kind;
 
-/* A batch being made. Zeroed is empty. @data: the objects, each at a multiple of BATCH_ALIGN. */
+/**
+ * struct batch - one being made; zeroed is empty.
+ * @data: the objects, each at a multiple of BATCH_ALIGN. @hashes: of its keys: a set of @mask + 1
+ * places, 0: none, at least half of them; NULL: none yet.
+ */
 struct batch {
 	struct batch_entry *entries;
 	uint32_t n, cap;
 	uint8_t *data;
 	size_t len, data_cap;
+	uint64_t *hashes;
+	uint32_t mask;
 };
 
 void batch_done(struct batch *b);
@@ -144,6 +172,9 @@ size_t batch_data_at(const struct batch *b);
  */
 int batch_add(struct batch *b, enum batch_op op, const struct objects_key *key, uint64_t version,
 	      size_t bytes, uint8_t **ret_room);
+
+/* Whether an operation on a key of that hash is in it. */
+bool batch_has(const struct batch *b, uint64_t hash);
 
 /* Whether it is long enough. */
 static inline bool batch_full(const struct batch *b)
@@ -170,6 +201,11 @@ int batch_append(struct sl_log *log, struct batch *b, uint64_t *ret_base, int64_
 int batch_read(const uint8_t *p, size_t n, struct sl_frame *ret_frame, const uint8_t **ret_entries,
 	       bool *ret_whole);
 void entry_load(const uint8_t *entries, uint32_t i, struct batch_entry *ret_entry);
+
+static inline struct objects_key entry_key(const struct batch_entry *e)
+{
+	return key_from((enum sl_key_kind)e->kind, e->key);
+}
 
 /* ---- rows (rows.c) ---------------------------------------------------------------------- */
 
@@ -205,10 +241,7 @@ static inline uint64_t row_place(uint64_t offset, enum sl_key_kind kind)
 
 static inline struct objects_key row_key(const struct row *row)
 {
-	struct objects_key key = {.kind = row_kind(row)};
-
-	memcpy(key.bytes, row->key, sizeof(key.bytes));
-	return key;
+	return key_from(row_kind(row), row->key);
 }
 
 /**
@@ -327,8 +360,6 @@ struct pending {
 	struct sl_list node;
 	struct batch batch;
 	uint64_t base;
-	uint64_t *hashes; /* of its keys: a set of mask + 1 places, 0: none */
-	uint32_t mask;
 	struct sl_object *
 		*olds; /* of each operation, what it replaces; NULL without payload indexes */
 	bool applied;
@@ -405,6 +436,9 @@ int collection_configure(struct collection *c, const struct objects_collection *
 
 /* The number of the vector @name, or vectors_n. */
 uint32_t collection_vector(const struct collection *c, const char *name);
+
+/* Room for @rows rows in all, in every part. Return: 0; -ENOMEM; -EFBIG. */
+int collection_reserve(struct collection *c, uint64_t rows);
 
 uint64_t collection_bytes(const struct collection *c);
 
@@ -530,7 +564,8 @@ int pending_drain(struct collection *c, int64_t deadline);
 
 /**
  * pending_append() - append @batch, which is emptied, and keep it for apply_durable().
- * With c->writing, and room for its rows. @olds: taken over, as struct pending has them.
+ * With c->writing, and room for its rows. @olds: taken over also on failure, as struct pending has
+ * them.
  */
 int pending_append(struct collection *c, struct batch *batch, struct sl_object **olds,
 		   uint64_t *ret_base, int64_t deadline);
@@ -540,15 +575,14 @@ bool pending_has(const struct collection *c, uint64_t hash);
 
 /* Waits until all below @end is durable and applied. Return: 0; or the log's failure. */
 int pending_settle(struct collection *c, uint64_t end);
-void pending_free(struct pending *p);
 
-uint64_t key_hash(const struct objects_key *key);
+/* Objects that the operations of a batch, @n of them, replace. */
+void olds_free(struct sl_object **olds, uint32_t n);
 
 /* ---- cores ------------------------------------------------------------------------------ */
 
 struct core_store {
 	struct objects *o;
-	struct sl_core *core;
 	struct objects_conf conf;
 	bool started, draining, stopping;
 	struct sl_logs *logs;

@@ -109,15 +109,11 @@ static int place_read(struct collection *c, uint64_t offset, uint32_t at, void *
 
 static int object_open(const void *p, const struct row *row, const struct sl_object **ret_object)
 {
-	const uint8_t *key;
 	int rc = sl_object_open(p, row->bytes, ret_object);
 
 	if (rc)
 		return rc;
-	return sl_object_key(*ret_object, &key) == row_kind(row) &&
-			       memcmp(key, row->key, sizeof(row->key)) == 0
-		       ? 0
-		       : -EBADMSG;
+	return has_key(*ret_object, row_kind(row), row->key) ? 0 : -EBADMSG;
 }
 
 int object_load(struct collection *c, uint32_t row, struct objects_hit *ret_hit, int64_t deadline)

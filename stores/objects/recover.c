@@ -62,15 +62,6 @@ static int wanted_make(struct recovery *r)
 	return 0;
 }
 
-static int room_make(struct collection *c, uint64_t rows)
-{
-	int rc = rows_reserve(&c->rows, rows);
-
-	for (uint32_t i = 0; i < c->vectors_n && !rc; i++)
-		rc = vector_reserve(c->vectors[i], rows);
-	return rc;
-}
-
 /* ---- operations ------------------------------------------------------------------------- */
 
 static uint64_t version_of(const struct batch_entry *e, uint64_t offset)
@@ -114,12 +105,11 @@ static int op_replay(struct recovery *r, uint64_t offset, const struct batch_ent
 		     const struct sl_object *o, int64_t deadline)
 {
 	struct collection *c = r->c;
-	struct objects_key key = {.kind = e->kind};
+	struct objects_key key = entry_key(e);
 	struct objects_hit old = {0};
 	uint32_t row;
 	int rc;
 
-	memcpy(key.bytes, e->key, sizeof(key.bytes));
 	row = rows_find(&c->rows, &key);
 	if (row != SL_ROW_NONE && e->version && c->rows.at[row].version == e->version - 1) {
 		apply_move(c, row, offset, e->at);
@@ -130,7 +120,7 @@ static int op_replay(struct recovery *r, uint64_t offset, const struct batch_ent
 		if (rc && rc != -EBADMSG)
 			return rc;
 	}
-	rc = e->op == BATCH_PUT ? room_make(c, (uint64_t)c->rows.n + 1) : 0;
+	rc = e->op == BATCH_PUT ? collection_reserve(c, (uint64_t)c->rows.n + 1) : 0;
 	if (!rc && e->op == BATCH_PUT)
 		apply_put(c, &key, offset, version_of(e, offset), e->at, o, old.object);
 	else if (!rc)
@@ -142,11 +132,7 @@ static int op_replay(struct recovery *r, uint64_t offset, const struct batch_ent
 
 static bool is_objects(const struct sl_object *o, const struct batch_entry *e)
 {
-	const uint8_t *key;
-
-	return sl_object_bytes(o) == e->bytes &&
-	       sl_object_key(o, &key) == (enum sl_key_kind)e->kind &&
-	       memcmp(key, e->key, sizeof(e->key)) == 0;
+	return sl_object_bytes(o) == e->bytes && has_key(o, (enum sl_key_kind)e->kind, e->key);
 }
 
 /* Operation @i of the batch at @p. */
@@ -311,7 +297,7 @@ static int checkpoint_use(struct recovery *r, int64_t deadline)
 	int rc = wanted_make(r);
 
 	if (!rc)
-		rc = room_make(c, k->rows);
+		rc = collection_reserve(c, k->rows);
 	if (rc)
 		return rc;
 	c->rows.n = k->rows;

@@ -98,21 +98,22 @@ static int put_bytes(struct snapshotting *s, const void *p, size_t n, int64_t de
 
 static int put_description(struct snapshotting *s, const struct collection *c, int64_t deadline)
 {
-	uint8_t *bytes;
+	struct sl_object *o;
 	size_t n;
-	int rc = described_encode(c->own, &bytes, &n);
+	int rc = described_encode(c->own, &o);
 
 	if (rc)
 		return rc;
+	n = sl_object_bytes(o);
 	s->header = (struct snapshot_header){.magic = SNAPSHOT_MAGIC,
 					     .version = SNAPSHOT_VERSION,
 					     .version_min = SNAPSHOT_VERSION,
 					     .description_bytes = n};
 	rc = put_bytes(s, &s->header, sizeof(s->header), deadline);
 	if (!rc)
-		rc = put_bytes(s, bytes, n, deadline);
+		rc = put_bytes(s, o, n, deadline);
 	s->pos = sl_round_up(s->pos, BATCH_ALIGN);
-	free(bytes);
+	free(o);
 	return rc;
 }
 

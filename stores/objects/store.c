@@ -211,7 +211,6 @@ int objects_start(struct objects *o, int64_t deadline)
 	int rc;
 
 	SL_ASSERT(!cs->started);
-	cs->core = sl_core_self();
 	rc = sl_logs_new(&cs->conf.logs, &cs->logs);
 	if (rc)
 		return rc;

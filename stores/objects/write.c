@@ -8,54 +8,31 @@
  * Invariants: room in memory is made before a batch is appended; offsets rise in the order in which
  * operations were asked for.
  *
- * Order of parts: keys that are staged; checks; staging; operations; calls; all that match.
+ * Order of parts: objects; checks; staging; operations; calls; all that match.
  */
 #include <math.h>
 
 #include "objects_pvt.h"
 
-/* ---- keys that are staged --------------------------------------------------------------- */
+/* ---- objects ---------------------------------------------------------------------------- */
 
-/* Hashes of the keys of the batch that is being made. */
-struct staged {
-	uint64_t *slots;
-	uint32_t mask, n;
-};
-
-static void staged_put(struct staged *s, uint64_t hash)
+int object_new(struct sl_object_builder *b, struct sl_object **ret_object)
 {
-	uint32_t i = (uint32_t)hash & s->mask;
+	struct sl_object *o;
+	size_t n;
+	int rc = sl_object_build_bytes(b, &n);
 
-	while (s->slots[i] && s->slots[i] != hash)
-		i = (i + 1) & s->mask;
-	s->n += !s->slots[i];
-	s->slots[i] = hash;
-}
-
-static int staged_add(struct staged *s, uint64_t hash)
-{
-	if (s->n * 2 >= s->mask) {
-		struct staged more = {.mask = s->mask ? s->mask * 2 + 1 : 15};
-
-		more.slots = calloc((size_t)more.mask + 1, sizeof(*more.slots));
-		if (!more.slots)
-			return -ENOMEM;
-		for (uint32_t i = 0; s->slots && i <= s->mask; i++)
-			if (s->slots[i])
-				staged_put(&more, s->slots[i]);
-		free(s->slots);
-		*s = more;
-	}
-	staged_put(s, hash);
-	return 0;
-}
-
-static bool staged_has(const struct staged *s, uint64_t hash)
-{
-	for (uint32_t i = (uint32_t)hash & s->mask; s->slots && s->slots[i]; i = (i + 1) & s->mask)
-		if (s->slots[i] == hash)
-			return true;
-	return false;
+	if (rc)
+		return rc;
+	o = aligned_alloc(SL_OBJECT_ALIGN, sl_round_up(n, SL_OBJECT_ALIGN));
+	if (!o)
+		return -ENOMEM;
+	rc = sl_object_build(b, o, n);
+	if (rc)
+		free(o);
+	else
+		*ret_object = o;
+	return rc;
 }
 
 /* ---- checks ----------------------------------------------------------------------------- */
@@ -75,7 +52,6 @@ struct writing {
 	struct batch batch;
 	struct sl_object **olds;
 	uint32_t *which;
-	struct staged staged;
 	uint64_t end;
 	float *units;
 };
@@ -133,8 +109,6 @@ static int flush(struct collection *c, struct writing *w, int64_t deadline)
 		return 0;
 	rc = pending_append(c, &w->batch, w->olds, &base, deadline);
 	w->olds = NULL;
-	free(w->staged.slots);
-	w->staged = (struct staged){0};
 	if (rc)
 		return rc;
 	for (uint32_t i = 0; i < n; i++)
@@ -216,9 +190,7 @@ static int stage(struct writing *w, uint32_t i, enum batch_op op, const struct o
 		if (!w->olds)
 			return -ENOMEM;
 	}
-	rc = staged_add(&w->staged, key_hash(key));
-	if (!rc)
-		rc = batch_add(&w->batch, op, key, 0, bytes, ret_room);
+	rc = batch_add(&w->batch, op, key, 0, bytes, ret_room);
 	if (rc)
 		return rc;
 	w->which[w->batch.n - 1] = i;
@@ -231,14 +203,11 @@ static int stage(struct writing *w, uint32_t i, enum batch_op op, const struct o
 static int stage_object(struct collection *c, struct writing *w, uint32_t i,
 			const struct sl_object *o, struct sl_object *old)
 {
-	struct objects_key key;
-	const uint8_t *bytes;
+	const struct objects_key key = object_key(o);
 	uint8_t *room = NULL;
 	size_t n = sl_object_bytes(o);
 	int built = normalise(c, w, o), rc = sl_min(built, 0);
 
-	key.kind = sl_object_key(o, &bytes);
-	memcpy(key.bytes, bytes, sizeof(key.bytes));
 	if (built == 1)
 		rc = sl_object_build_bytes(c->builder, &n);
 	if (!rc)
@@ -281,47 +250,20 @@ static int old_copy(struct collection *c, uint32_t row, struct sl_object **ret_o
 static int changed(struct collection *c, const struct objects_op *op, const struct sl_object *old,
 		   struct sl_object **ret_object)
 {
-	struct sl_object *o;
-	size_t n = 0;
 	int rc;
 
 	sl_object_builder_reset(c->builder);
 	rc = sl_object_load(c->builder, old);
 	if (!rc)
 		rc = op->change(op->arg, old, c->builder);
-	if (!rc)
-		rc = sl_object_build_bytes(c->builder, &n);
-	if (rc)
-		return rc;
-	o = aligned_alloc(SL_OBJECT_ALIGN, sl_round_up(n, SL_OBJECT_ALIGN));
-	if (!o)
-		return -ENOMEM;
-	rc = sl_object_build(c->builder, o, n);
-	if (rc)
-		free(o);
-	else
-		*ret_object = o;
-	return rc;
+	return rc ? rc : object_new(c->builder, ret_object);
 }
 
 static struct objects_key op_key(const struct objects_op *op)
 {
-	struct objects_key key = op->key;
-	const uint8_t *bytes;
+	bool given = op->kind == OBJECTS_PUT || op->kind == OBJECTS_INSERT;
 
-	if (op->kind == OBJECTS_PUT || op->kind == OBJECTS_INSERT) {
-		key.kind = sl_object_key(op->object, &bytes);
-		memcpy(key.bytes, bytes, sizeof(key.bytes));
-	}
-	return key;
-}
-
-static bool same_key(const struct sl_object *o, const struct objects_key *key)
-{
-	const uint8_t *bytes;
-
-	return sl_object_key(o, &bytes) == key->kind &&
-	       memcmp(bytes, key->bytes, sizeof(key->bytes)) == 0;
+	return given ? object_key(op->object) : op->key;
 }
 
 static int change_stage(struct collection *c, struct writing *w, uint32_t i, struct sl_object *old,
@@ -335,8 +277,8 @@ static int change_stage(struct collection *c, struct writing *w, uint32_t i, str
 		op->result = rc;
 		return rc == -ENOMEM ? rc : 1;
 	}
-	op->result = same_key(o, &op->key) ? object_check(c, op, o)
-					   : refuse(op, OBJECTS_NO_KEY, 0, 0);
+	op->result = has_key(o, op->key.kind, op->key.bytes) ? object_check(c, op, o)
+							     : refuse(op, OBJECTS_NO_KEY, 0, 0);
 	rc = op->result ? 1 : stage_object(c, w, i, o, keep ? old : NULL);
 	free(o);
 	return rc;
@@ -378,7 +320,7 @@ static int op_plan(struct collection *c, struct writing *w, uint32_t i, int64_t 
 	int rc = 0;
 
 	if ((op->kind != OBJECTS_PUT || payload) &&
-	    (staged_has(&w->staged, hash) || pending_has(c, hash)))
+	    (batch_has(&w->batch, hash) || pending_has(c, hash)))
 		rc = catch_up(c, w, deadline);
 	if (rc)
 		return rc;
@@ -440,11 +382,8 @@ static int ops_plan(struct collection *c, struct writing *w, int64_t deadline)
 
 static void writing_done(struct writing *w)
 {
-	for (uint32_t i = 0; w->olds && i < w->batch.n; i++)
-		free(w->olds[i]);
-	free(w->olds);
+	olds_free(w->olds, w->batch.n);
 	batch_done(&w->batch);
-	free(w->staged.slots);
 	free(w->which);
 	free(w->units);
 }

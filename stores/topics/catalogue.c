@@ -3,9 +3,7 @@
  * catalogue: views of all topics, which each core holds and core 0 replaces.
  *
  * Interface: sl_topics_view*() of topics.h, view_*() of topics_pvt.h.
- * Invariants: a view never changes once it is made; each core counts its own references in its
- * slot, and tells core 0, by one message, when they fall to zero; core 0 frees the view when all
- * cores have.
+ * Invariants: a view never changes once it is made; core 0 frees it when no core holds it any more.
  *
  * Order of parts: making and freeing; references; looking up.
  */
@@ -56,8 +54,13 @@ static void view_destroy(struct sl_topics_view *v)
 	free(v->by_name);
 	free(v->names);
 	free(v->ids);
-	free(v->slots);
+	sl_view_done(&v->view);
 	free(v);
+}
+
+static void gone(struct sl_view *view)
+{
+	view_free(sl_container_of(view, struct sl_topics_view, view));
 }
 
 int view_new(struct sl_topics *t, struct topic_node *const *nodes, uint32_t n,
@@ -70,20 +73,15 @@ int view_new(struct sl_topics *t, struct topic_node *const *nodes, uint32_t n,
 		return -ENOMEM;
 	while (slots < n * 2)
 		slots *= 2;
-	v->topics = t;
 	v->n = n;
 	v->mask = slots - 1;
-	v->holders = t->cores_n;
 	v->by_name = calloc(n + 1, sizeof(struct topic_node *));
 	v->names = calloc(slots, sizeof(uint32_t));
 	v->ids = calloc(slots, sizeof(uint32_t));
-	v->slots = aligned_alloc(64, t->cores_n * sizeof(struct view_slot));
-	if (!v->by_name || !v->names || !v->ids || !v->slots) {
+	if (!v->by_name || !v->names || !v->ids || sl_view_init(&v->view, t->cores_n, 2, gone)) {
 		view_destroy(v);
 		return -ENOMEM;
 	}
-	for (uint32_t i = 0; i < t->cores_n; i++)
-		v->slots[i] = (struct view_slot){.view = v, .refs = 2};
 	for (uint32_t i = 0; i < n; i++) {
 		v->by_name[i] = nodes[i];
 		nodes[i]->refs++;
@@ -104,47 +102,18 @@ void view_free(struct sl_topics_view *v)
 
 /* ---- references ------------------------------------------------------------------------- */
 
-static struct view_slot *own_slot(struct sl_topics_view *v)
-{
-	uint32_t id = sl_core_id(sl_core_self());
-
-	SL_ASSERT(id < v->topics->cores_n);
-	return &v->slots[id];
-}
-
 struct sl_topics_view *sl_topics_view(struct sl_topics *t)
 {
 	struct sl_topics_view *v = topics_self(t)->view;
-	struct view_slot *slot = own_slot(v);
 
-	SL_ASSERT(slot->refs > 0);
-	slot->refs++;
+	sl_view_retain(&v->view);
 	return v;
-}
-
-/* On core 0: one core less holds the view. */
-static void slot_returned(struct sl_msg *msg)
-{
-	struct sl_topics_view *v = sl_container_of(msg, struct view_slot, msg)->view;
-
-	SL_ASSERT(v->holders > 0);
-	if (--v->holders == 0)
-		view_free(v);
 }
 
 void sl_topics_view_release(struct sl_topics_view *v)
 {
-	struct view_slot *slot = own_slot(v);
-	struct sl_core *zero = sl_cores_at(sl_core_cores(sl_core_self()), 0);
-
-	SL_ASSERT(slot->refs > 0);
-	if (--slot->refs > 0)
-		return;
-	slot->msg.fn = slot_returned;
-	if (zero == sl_core_self())
-		slot_returned(&slot->msg);
-	else
-		sl_post(zero, &slot->msg);
+	if (v)
+		sl_view_release(&v->view);
 }
 
 /* ---- looking up ------------------------------------------------------------------------- */

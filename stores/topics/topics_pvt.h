@@ -21,21 +21,12 @@ struct topic_node {
 	uint32_t refs;
 };
 
-/* One core's hold on a view. */
-struct view_slot {
-	struct sl_msg msg; /* carries the last release to core 0 */
-	struct sl_topics_view *view;
-	uint32_t refs;
-} __attribute__((aligned(64)));
-
 struct sl_topics_view {
+	struct sl_view view; /* each core uses it twice: for look-ups, and as home */
 	struct sl_list node; /* of all views; core 0's */
-	struct sl_topics *topics;
-	uint32_t holders; /* cores whose slot is not empty; core 0's */
 	uint32_t n, mask;
 	struct topic_node **by_name; /* n, sorted */
 	uint32_t *names, *ids;	     /* mask + 1 slots of position + 1, 0: none */
-	struct view_slot *slots;     /* one a core, each with a reference for both its uses */
 };
 
 /**

@@ -63,6 +63,7 @@ static int aliases_again(struct ok *k)
 	EXPECT_STREQ("b", objects_view_alias_at(view, 0)->alias);
 	EXPECT_STREQ("d", objects_view_alias_at(view, 0)->name);
 	objects_view_release(view);
+	objects_view_release(NULL);
 	/* It goes with its collection. */
 	EXPECT_EQ(0, objects_delete(k->o, "d", SL_NEVER));
 	EXPECT_EQ(-ENOENT, ok_count(k, "b"));
