@@ -306,6 +306,8 @@ static int open_vectors(struct upsert *u, struct qd_scan *from, struct columns *
 	bool first = true;
 
 	cols->vectors = http_arena_array(&u->c->arena, struct column, COLUMNS_MAX);
+	cols->vectors_n = 0;
+	cols->named = false;
 	if (!cols->vectors)
 		return -ENOMEM;
 	if (c != '{') {
