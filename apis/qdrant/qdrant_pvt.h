@@ -99,9 +99,6 @@ bool qd_id_text(const char *p, size_t n, struct objects_key *ret_key);
 /* Numbers of a list into the arena; -ERANGE and the like are told as Qdrant does. */
 int qd_vector(struct qd_call *c, yyjson_val *list, const float **ret_vector, uint32_t *ret_dim);
 
-/* A parameter of the query: "name=value". Return: whether it is there. */
-bool qd_param(const struct qd_call *c, const char *name, struct http_str *ret_value);
-
 /* ---- points as JSON --------------------------------------------------------------------- */
 
 /* A path of names, as payloads are selected by. */
