@@ -459,7 +459,7 @@ static int add_row(struct upsert *u, struct columns *cols)
 	if (err)
 		return err;
 	qd_scan_text(&s, u->c, row.p, row.n);
-	s.at = row.n;
+	s.w.at = row.n;
 	err = qd_scan_parse(&s, &u->scratch, row.p, row.n, &v);
 	if (!err)
 		err = add_point(u, v);
