@@ -18,25 +18,16 @@
 
 /* ---- names in the path ------------------------------------------------------------------ */
 
-/* The first one, percent-decoded. */
-static int read_name(struct qd_call *c)
+int qd_path_name(struct qd_call *c, uint32_t i, const char **ret_name)
 {
-	struct http_str s = c->rq->params[0];
-	char *name;
-	ssize_t n;
+	const char *name;
+	ssize_t n = http_percent_text(c->rq->params[i], &c->arena, &name);
 
-	if (!s.n)
-		return 0;
-	name = http_arena_alloc(&c->arena, s.n + 1, 1);
-	if (!name)
-		return -ENOMEM;
-	n = http_percent_decode(s, name, s.n);
 	if (n < 0)
 		return (int)n;
-	if (memchr(name, 0, (size_t)n))
+	if (strlen(name) != (size_t)n)
 		return -EILSEQ;
-	name[n] = '\0';
-	c->name = name;
+	*ret_name = name;
 	return 0;
 }
 
@@ -287,7 +278,7 @@ static int parse_body(struct qd_call *c)
 
 static int run(struct qd_call *c, enum qd_need need, int (*fn)(struct qd_call *c))
 {
-	int err = read_name(c);
+	int err = c->rq->params[0].n ? qd_path_name(c, 0, &c->name) : 0;
 
 	if (!err)
 		err = find_collection(c, need);

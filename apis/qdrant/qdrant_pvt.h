@@ -54,6 +54,9 @@ enum qd_need {
 int qd_serve(struct http_request *rq, struct http_response *rs, int64_t deadline, enum qd_need need,
 	     int (*fn)(struct qd_call *c));
 
+/* What the path has for the @i-th "{}", percent-decoded, in the arena. -EILSEQ: it is no name. */
+int qd_path_name(struct qd_call *c, uint32_t i, const char **ret_name);
+
 /* ---- what is wrong ---------------------------------------------------------------------- */
 
 /* Of a handler: the answer is c->status and c->why. */

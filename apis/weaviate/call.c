@@ -72,12 +72,11 @@ int wv_call_body(struct wv_call *c, yyjson_val **ret_root)
 
 static int decode(struct wv_call *c, struct http_str s, const char **ret_text)
 {
-	char *text = http_arena_alloc(&c->arena, s.n + 1, 1);
-	ssize_t n = text ? http_percent_decode(s, text, s.n) : -ENOMEM;
+	const char *text;
+	ssize_t n = http_percent_text(s, &c->arena, &text);
 
 	if (n < 0)
 		return (int)n;
-	text[n] = 0;
 	if (strlen(text) != (size_t)n)
 		return wv_refuse(c, 400, "a NUL in the request's path or query");
 	*ret_text = text;
