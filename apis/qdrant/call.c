@@ -5,7 +5,7 @@
  * Interface: the first three parts of qdrant_pvt.h but the errnos. Invariant: what a handler wrote
  * before it failed is dropped, and the error is told in its place.
  *
- * Order of parts: names in the path; parameters; errors; members; answering.
+ * Order of parts: names in the path; how long it may take; errors; members; answering.
  */
 #include <errno.h>
 #include <math.h>
@@ -18,25 +18,16 @@
 
 /* ---- names in the path ------------------------------------------------------------------ */
 
-/* The first one, percent-decoded. */
-static int read_name(struct qd_call *c)
+int qd_path_name(struct qd_call *c, uint32_t i, const char **ret_name)
 {
-	struct http_str s = c->rq->params[0];
-	char *name;
-	ssize_t n;
+	const char *name;
+	ssize_t n = http_percent_text(c->rq->params[i], &c->arena, &name);
 
-	if (!s.n)
-		return 0;
-	name = http_arena_alloc(&c->arena, s.n + 1, 1);
-	if (!name)
-		return -ENOMEM;
-	n = http_percent_decode(s, name, s.n);
 	if (n < 0)
 		return (int)n;
-	if (memchr(name, 0, (size_t)n))
+	if (strlen(name) != (size_t)n)
 		return -EILSEQ;
-	name[n] = '\0';
-	c->name = name;
+	*ret_name = name;
 	return 0;
 }
 
@@ -51,26 +42,7 @@ static int find_collection(struct qd_call *c, enum qd_need need)
 	return 0;
 }
 
-/* ---- parameters ------------------------------------------------------------------------- */
-
-bool qd_param(const struct qd_call *c, const char *name, struct http_str *ret_value)
-{
-	struct http_str q = http_request_str(c->rq, c->rq->query);
-	const char *p = q.p, *end = q.p + q.n;
-	size_t n = strlen(name);
-
-	while (p < end) {
-		const char *amp = memchr(p, '&', (size_t)(end - p));
-		const char *stop = amp ? amp : end;
-
-		if ((size_t)(stop - p) > n && !memcmp(p, name, n) && p[n] == '=') {
-			*ret_value = (struct http_str){p + n + 1, (size_t)(stop - p) - n - 1};
-			return true;
-		}
-		p = stop + 1;
-	}
-	return false;
-}
+/* ---- how long it may take --------------------------------------------------------------- */
 
 /* How long the client waits, in seconds, is how long is worked for it. */
 static void read_timeout(struct qd_call *c)
@@ -78,7 +50,7 @@ static void read_timeout(struct qd_call *c)
 	struct http_str v;
 	uint64_t s = 0;
 
-	if (!qd_param(c, "timeout", &v) || !v.n || v.n > 9)
+	if (!http_request_param(c->rq, "timeout", &v) || !v.n || v.n > 9)
 		return;
 	for (size_t i = 0; i < v.n; i++) {
 		if (v.p[i] < '0' || v.p[i] > '9')
@@ -306,7 +278,7 @@ static int parse_body(struct qd_call *c)
 
 static int run(struct qd_call *c, enum qd_need need, int (*fn)(struct qd_call *c))
 {
-	int err = read_name(c);
+	int err = c->rq->params[0].n ? qd_path_name(c, 0, &c->name) : 0;
 
 	if (!err)
 		err = find_collection(c, need);

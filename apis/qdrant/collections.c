@@ -258,20 +258,13 @@ int qd_index_create(struct qd_call *c)
 
 int qd_index_delete(struct qd_call *c)
 {
-	struct http_str s = c->rq->params[1];
-	char *path = http_arena_alloc(&c->arena, s.n + 1, 1);
 	struct objects_collection_conf conf;
 	bool changed = false;
-	ssize_t n;
-	int err;
+	const char *path;
+	int err = qd_path_name(c, 1, &path);
 
-	if (!path)
-		return -ENOMEM;
-	n = http_percent_decode(s, path, s.n);
-	if (n < 0)
-		return (int)n;
-	path[n] = '\0';
-	err = qd_conf_unindex(c, path, &conf, &changed);
+	if (!err)
+		err = qd_conf_unindex(c, path, &conf, &changed);
 	if (!err && changed)
 		err = change(c, &conf);
 	if (!err)

@@ -264,30 +264,9 @@ struct meta {
 	yyjson_mut_val *config, *params, *schema;
 };
 
-static void *meta_alloc(void *a, size_t n)
-{
-	return http_arena_alloc(a, n, 16);
-}
-
-static void *meta_realloc(void *a, void *p, size_t old_n, size_t n)
-{
-	void *larger = http_arena_alloc(a, n, 16);
-
-	return larger ? memcpy(larger, p, sl_min(old_n, n)) : NULL;
-}
-
-static void meta_free(void *a, void *p)
-{
-}
-
-static yyjson_alc meta_alc(struct qd_call *c)
-{
-	return (yyjson_alc){meta_alloc, meta_realloc, meta_free, &c->arena};
-}
-
 static int meta_read(struct qd_call *c, const char *text, size_t n, struct meta *ret)
 {
-	yyjson_alc alc = meta_alc(c);
+	yyjson_alc alc = http_json_alc(&c->arena);
 	yyjson_doc *doc = yyjson_read_opts((char *)text, n, YYJSON_READ_NOFLAG, &alc, NULL);
 	yyjson_mut_val *root;
 
@@ -304,7 +283,7 @@ static int meta_read(struct qd_call *c, const char *text, size_t n, struct meta 
 static int meta_write(struct qd_call *c, const struct meta *meta,
 		      struct objects_collection_conf *ret)
 {
-	yyjson_alc alc = meta_alc(c);
+	yyjson_alc alc = http_json_alc(&c->arena);
 	size_t n;
 	char *text = yyjson_mut_write_opts(meta->doc, YYJSON_WRITE_NOFLAG, &alc, &n, NULL);
 
@@ -659,7 +638,7 @@ int qd_conf_change(struct qd_call *c, yyjson_val *body, struct objects_collectio
 
 static int put_part(struct qd_call *c, const char *name, yyjson_mut_val *v)
 {
-	yyjson_alc alc = meta_alc(c);
+	yyjson_alc alc = http_json_alc(&c->arena);
 	size_t n;
 	char *text = yyjson_mut_val_write_opts(v, YYJSON_WRITE_NOFLAG, &alc, &n, NULL);
 

@@ -179,11 +179,6 @@ int qd_points_scroll(struct qd_call *c)
 		return err;
 	scroll.with_objects = qd_selects(&select) || scroll.order;
 	err = objects_scroll(c->o, c->name, &scroll, &list, c->deadline);
-	if (err == -ENOENT && scroll.order)
-		return qd_wrong(c, 400,
-				"Wrong input: No range index for `order_by` key: `%.100s`. "
-				"Please create one to use `order_by`.",
-				order.path);
 	if (err)
 		return err;
 	put_list(c, &list, &select, scroll.order);

@@ -54,6 +54,9 @@ enum qd_need {
 int qd_serve(struct http_request *rq, struct http_response *rs, int64_t deadline, enum qd_need need,
 	     int (*fn)(struct qd_call *c));
 
+/* What the path has for the @i-th "{}", percent-decoded, in the arena. -EILSEQ: it is no name. */
+int qd_path_name(struct qd_call *c, uint32_t i, const char **ret_name);
+
 /* ---- what is wrong ---------------------------------------------------------------------- */
 
 /* Of a handler: the answer is c->status and c->why. */
@@ -98,9 +101,6 @@ bool qd_id_text(const char *p, size_t n, struct objects_key *ret_key);
 
 /* Numbers of a list into the arena; -ERANGE and the like are told as Qdrant does. */
 int qd_vector(struct qd_call *c, yyjson_val *list, const float **ret_vector, uint32_t *ret_dim);
-
-/* A parameter of the query: "name=value". Return: whether it is there. */
-bool qd_param(const struct qd_call *c, const char *name, struct http_str *ret_value);
 
 /* ---- points as JSON --------------------------------------------------------------------- */
 

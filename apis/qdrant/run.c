@@ -28,11 +28,6 @@ static int run_list(struct qd_call *c, struct qd_query *q)
 	};
 	int err = objects_scroll(c->o, c->name, &scroll, &q->list, c->deadline);
 
-	if (err == -ENOENT && scroll.order)
-		return qd_wrong(c, 400,
-				"Wrong input: No range index for `order_by` key: `%.100s`. "
-				"Please create one to use `order_by`.",
-				q->order.path);
 	if (err)
 		return err;
 	q->hits = q->list.hits;

@@ -16,95 +16,28 @@ enum { WINDOW_BYTES = 256 << 10 };
 
 int qd_scan_body(struct qd_scan *s, struct qd_call *c)
 {
-	*s = (struct qd_scan){.c = c, .room = WINDOW_BYTES, .live = true};
-	s->window = http_arena_alloc(&c->arena, WINDOW_BYTES + YYJSON_PADDING_SIZE, 64);
-	return s->window ? 0 : -ENOMEM;
+	s->c = c;
+	return http_window_body(&s->w, c->rq, &c->arena, WINDOW_BYTES,
+				HTTP_ARENA_PIECE_MAX - YYJSON_PADDING_SIZE, c->deadline);
 }
 
 void qd_scan_text(struct qd_scan *s, struct qd_call *c, char *text, size_t n)
 {
-	*s = (struct qd_scan){.c = c, .window = text, .room = n, .n = n};
-}
-
-/* ---- the window ------------------------------------------------------------------------- */
-
-static int enlarge(struct qd_scan *s)
-{
-	size_t room = 2 * s->room;
-	char *larger;
-
-	if (room + YYJSON_PADDING_SIZE > HTTP_ARENA_PIECE_MAX)
-		room = HTTP_ARENA_PIECE_MAX - YYJSON_PADDING_SIZE;
-	if (room <= s->room)
-		return -EMSGSIZE;
-	larger = http_arena_alloc(&s->c->arena, room + YYJSON_PADDING_SIZE, 64);
-	if (!larger)
-		return -ENOMEM;
-	s->window = memcpy(larger, s->window, s->n);
-	s->room = room;
-	return 0;
-}
-
-/* More of the text, behind what is not used up. Return: 1; 0: there is no more; -errno. */
-static int refill(struct qd_scan *s)
-{
-	size_t had = s->n - s->at;
-	int err;
-
-	if (!s->live)
-		return 0;
-	memmove(s->window, s->window + s->at, had);
-	s->before += s->at;
-	s->at = 0;
-	s->n = had;
-	err = had == s->room ? enlarge(s) : 0;
-	if (err)
-		return err;
-	sl_fiber_yield(s->c->deadline);
-	while (s->n < s->room) {
-		ssize_t got =
-			http_body_read(s->c->rq, s->window + s->n, s->room - s->n, s->c->deadline);
-
-		if (got < 0)
-			return (int)got;
-		if (!got) {
-			s->live = false;
-			break;
-		}
-		s->n += (size_t)got;
-	}
-	return s->n > had;
+	s->c = c;
+	http_window_text(&s->w, text, n);
 }
 
 /* ---- between values --------------------------------------------------------------------- */
 
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
-/* What a zero byte is told as, since that number is the end. */
-enum { ZERO_BYTE = 0x100 };
-
 int qd_scan_peek(struct qd_scan *s)
 {
-	for (;;) {
-		int more;
-
-		while (s->at < s->n && is_space(s->window[s->at]))
-			s->at++;
-		if (s->at < s->n)
-			return s->window[s->at] ? (unsigned char)s->window[s->at] : ZERO_BYTE;
-		more = refill(s);
-		if (more <= 0)
-			return more;
-	}
+	return http_window_peek(&s->w);
 }
 
 static int unexpected(struct qd_scan *s, const char *wanted)
 {
 	return qd_format_error(s->c, "expected %s at byte %llu", wanted,
-			       (unsigned long long)(s->before + s->at));
+			       (unsigned long long)(s->w.before + s->w.at));
 }
 
 int qd_scan_take(struct qd_scan *s, const char *any)
@@ -114,8 +47,8 @@ int qd_scan_take(struct qd_scan *s, const char *any)
 
 	if (c < 0)
 		return c;
-	if (c && c != ZERO_BYTE && strchr(any, c)) {
-		s->at++;
+	if (c && c != HTTP_WINDOW_NUL && strchr(any, c)) {
+		s->w.at++;
 		return c;
 	}
 	for (size_t i = 0; any[i]; i++) {
@@ -140,7 +73,7 @@ int qd_scan_item(struct qd_scan *s, bool *first)
 	if (c < 0)
 		return c;
 	if (*first && c == ']') {
-		s->at++;
+		s->w.at++;
 		return 0;
 	}
 	if (!*first) {
@@ -176,7 +109,7 @@ int qd_scan_member(struct qd_scan *s, bool *first, char *ret_name, size_t size)
 	if (c < 0 || c == '}')
 		return c < 0 ? c : 0;
 	if (*first)
-		s->at--;
+		s->w.at--;
 	*first = false;
 	c = qd_scan_peek(s);
 	if (c < 0)
@@ -194,28 +127,14 @@ int qd_scan_member(struct qd_scan *s, bool *first, char *ret_name, size_t size)
 
 int qd_scan_value(struct qd_scan *s, char **ret_text, size_t *ret_n)
 {
-	const char *end;
-	int c = qd_scan_peek(s), more = 1;
+	int found = http_window_value(&s->w, ret_text, ret_n);
 
-	if (c < 0)
-		return c;
-	for (;;) {
-		end = http_json_end(s->window + s->at, s->window + s->n);
-		if (end)
-			break;
-		more = refill(s);
-		if (more < 0)
-			return more;
-		if (!more)
-			break;
-	}
-	if (!end) {
-		s->at = s->n;
+	if (found < 0)
+		return found == -ENOBUFS ? -EMSGSIZE : found;
+	if (!found) {
+		s->w.at = s->w.n;
 		return unexpected(s, "the end of a value");
 	}
-	*ret_text = s->window + s->at;
-	*ret_n = (size_t)(end - *ret_text);
-	s->at += *ret_n;
 	return *ret_n ? 0 : unexpected(s, "a value");
 }
 
@@ -242,6 +161,6 @@ int qd_scan_parse(struct qd_scan *s, struct http_arena *a, char *text, size_t n,
 
 	if (err == -EPROTO)
 		return qd_format_error(s->c, "%s at byte %llu", error.text,
-				       (unsigned long long)(s->before + s->at - n + error.at));
+				       (unsigned long long)(s->w.before + s->w.at - n + error.at));
 	return err;
 }

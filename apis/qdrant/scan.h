@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Long bodies, value by value: a window of the text, which is refilled as it is used up, so that of
- * a body of any length one value at a time lies in memory.
+ * Long bodies, value by value, of which one at a time lies in memory. What is wrong with them is
+ * told as Qdrant tells it.
  */
 #ifndef APIS_QDRANT_SCAN_H
 #define APIS_QDRANT_SCAN_H
 
 #include "qdrant_pvt.h"
 
-/**
- * struct qd_scan - @window: @n bytes of text, of which those before @at are used up; room for @room
- * and YYJSON_PADDING_SIZE more. @before: bytes of the text before the window. @live: more of it
- * comes from the request's body.
- */
 struct qd_scan {
 	struct qd_call *c;
-	char *window;
-	size_t room, n, at;
-	uint64_t before;
-	bool live;
+	struct http_window w;
 };
 
 /* Of the body of c->rq. Return: 0 or -ENOMEM. */

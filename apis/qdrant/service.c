@@ -5,8 +5,6 @@
  * Interface: handlers of qdrant_pvt.h. There is one node and one shard; what else telemetry tells
  * of is at /metrics.
  */
-#include <string.h>
-
 #include "qdrant_pvt.h"
 
 #define PEER 1
@@ -16,11 +14,9 @@ int qd_greet(struct qd_call *c)
 	static const char greeting[] =
 		"{\"title\":\"qdrant - vector search engine\",\"version\":\"" QDRANT_VERSION
 		"\",\"commit\":null}";
-	struct http_str accept;
 
 	c->sent = true;
-	if (http_request_field(c->rq, "Accept", &accept) &&
-	    memmem(accept.p, accept.n, "text/html", 9))
+	if (http_status_wanted(c->rq))
 		return http_status_get(c->rq, c->rs, c->deadline);
 	return http_response_body(c->rs, "application/json", greeting, sizeof(greeting) - 1);
 }

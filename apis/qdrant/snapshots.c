@@ -38,20 +38,9 @@ static void put_snapshot(struct http_json *j, const struct objects_snapshot *s)
 	http_json_close(j, '}');
 }
 
-/* The name in the path. */
-static int read_snapshot_name(struct qd_call *c, char *ret_name)
-{
-	ssize_t n = http_percent_decode(c->rq->params[1], ret_name, OBJECTS_SNAPSHOT_NAME_MAX - 1);
-
-	if (n < 0)
-		return (int)n;
-	ret_name[n] = '\0';
-	return 0;
-}
-
 static int no_snapshot(struct qd_call *c, const char *name)
 {
-	return qd_wrong(c, 404, "Not found: Snapshot %s not found", name);
+	return qd_wrong(c, 404, "Not found: Snapshot %.300s not found", name);
 }
 
 /* ---- handlers --------------------------------------------------------------------------- */
@@ -84,8 +73,8 @@ int qd_snapshot_create(struct qd_call *c)
 
 int qd_snapshot_delete(struct qd_call *c)
 {
-	char name[OBJECTS_SNAPSHOT_NAME_MAX];
-	int err = read_snapshot_name(c, name);
+	const char *name;
+	int err = qd_path_name(c, 1, &name);
 
 	if (!err)
 		err = objects_snapshot_delete(c->o, c->name, name, c->deadline);
@@ -98,9 +87,9 @@ int qd_snapshot_delete(struct qd_call *c)
 
 int qd_snapshot_download(struct qd_call *c)
 {
-	char name[OBJECTS_SNAPSHOT_NAME_MAX];
+	const char *name;
 	struct sl_extent extent;
-	int err = read_snapshot_name(c, name);
+	int err = qd_path_name(c, 1, &name);
 
 	if (!err)
 		err = objects_snapshot_open(c->o, c->name, name, &extent, c->deadline);

@@ -21,7 +21,8 @@
 void qd_put_written(struct qd_call *c, uint64_t version)
 {
 	struct http_str wait;
-	bool waits = qd_param(c, "wait", &wait) && wait.n == 4 && !memcmp(wait.p, "true", 4);
+	bool waits = http_request_param(c->rq, "wait", &wait) && wait.n == 4 &&
+		     !memcmp(wait.p, "true", 4);
 
 	http_json_open(&c->j, '{');
 	http_json_key(&c->j, "operation_id");

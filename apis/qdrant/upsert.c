@@ -306,6 +306,8 @@ static int open_vectors(struct upsert *u, struct qd_scan *from, struct columns *
 	bool first = true;
 
 	cols->vectors = http_arena_array(&u->c->arena, struct column, COLUMNS_MAX);
+	cols->vectors_n = 0;
+	cols->named = false;
 	if (!cols->vectors)
 		return -ENOMEM;
 	if (c != '{') {
@@ -457,7 +459,7 @@ static int add_row(struct upsert *u, struct columns *cols)
 	if (err)
 		return err;
 	qd_scan_text(&s, u->c, row.p, row.n);
-	s.at = row.n;
+	s.w.at = row.n;
 	err = qd_scan_parse(&s, &u->scratch, row.p, row.n, &v);
 	if (!err)
 		err = add_point(u, v);

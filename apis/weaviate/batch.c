@@ -227,119 +227,67 @@ enum { GROUP_MAX = 1000 };
 #define WINDOW_BYTES (8 * SL_MIB)
 
 /**
- * struct window - bytes [@at, @n) of @text, which has @room, are still to be read, and then what
- * else the body has, unless @ended. @stored: how many objects were told of. @behind: of the list of
- * objects: its last item was taken, and a comma or the end follows. @begun: there was one. @done:
- * the end was taken.
+ * struct batch - @text: of the body. @stored: how many objects were told of. @behind: of the list
+ * of objects: its last item was taken, and a comma or the end follows. @begun: there was one.
+ * @done: the end was taken.
  */
-struct window {
+struct batch {
 	struct wv_call *c;
-	char *text;
-	size_t at, n, room, stored;
-	bool ended, begun, behind, done;
+	struct http_window text;
+	size_t stored;
+	bool begun, behind, done;
 };
 
-static int broken(struct window *w)
+static int broken(struct batch *b)
 {
-	return wv_refuse(w->c, 400, "the body is no JSON: {\"objects\": [...]} is expected, of "
+	return wv_refuse(b->c, 400, "the body is no JSON: {\"objects\": [...]} is expected, of "
 			 "objects below %u MiB each", (unsigned)(WINDOW_BYTES / SL_MIB));
 }
 
-/* What was read makes room for more. */
-static int refill(struct window *w)
+/* The next character, which has to be @wanted, and is taken. */
+static int take(struct batch *b, char wanted)
 {
-	w->n -= w->at;
-	memmove(w->text, w->text + w->at, w->n);
-	w->at = 0;
-	while (w->n < w->room && !w->ended) {
-		ssize_t got = http_body_read(w->c->rq, w->text + w->n, w->room - w->n,
-					     w->c->deadline);
+	int c = http_window_peek(&b->text);
 
-		if (got < 0)
-			return (int)got;
-		w->ended = !got;
-		w->n += (size_t)got;
-	}
+	if (c < 0)
+		return c;
+	if (c != wanted)
+		return broken(b);
+	b->text.at++;
 	return 0;
 }
 
-static bool is_space(char c)
+/* The text of the next value, which is taken. */
+static int take_value(struct batch *b, char **ret_text, size_t *ret_n)
 {
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+	int found = http_window_value(&b->text, ret_text, ret_n);
+
+	if (!found || found == -ENOBUFS)
+		return broken(b);
+	return sl_min(found, 0);
 }
 
-/* The next character that is no white space, which stays; 0: the end. @still: what was read must
- * stay where it is. Return: 0; -EAGAIN: then this cannot be told; 1; -errno. */
-static int peek(struct window *w, bool still, char *ret)
+/* What stands between items, or the end of the list: then b->done is set. */
+static int take_comma(struct batch *b)
 {
-	int err = 0;
+	int c;
 
-	for (*ret = 0; !err; err = refill(w)) {
-		while (w->at < w->n && is_space(w->text[w->at]))
-			w->at++;
-		if (w->at < w->n)
-			*ret = w->text[w->at];
-		if (w->at < w->n || w->ended)
-			return 0;
-		if (still)
-			return -EAGAIN;
-	}
-	return err;
-}
-
-/* The same, which has to be @wanted, and is taken. */
-static int take(struct window *w, char wanted)
-{
-	char c;
-	int err = peek(w, false, &c);
-
-	if (!err && c != wanted)
-		return broken(w);
-	w->at++;
-	return err;
-}
-
-/* The text of the next value, which is taken. As peek(). */
-static int take_value(struct window *w, bool still, char **ret_text, size_t *ret_n)
-{
-	const char *end;
-	char c;
-	int err = peek(w, still, &c);
-
-	if (err)
-		return err;
-	end = http_json_end(w->text + w->at, w->text + w->n);
-	if (!end && !w->ended) {
-		err = still ? -EAGAIN : refill(w);
-		end = err ? NULL : http_json_end(w->text + w->at, w->text + w->n);
-	}
-	if (!end)
-		return err ? err : broken(w);
-	*ret_text = w->text + w->at;
-	*ret_n = (size_t)(end - *ret_text);
-	w->at += *ret_n;
-	return 0;
-}
-
-/* What stands between items, or the end of the list: then w->done is set. As peek(). */
-static int take_comma(struct window *w, bool still)
-{
-	char c = 0;
-	int err = w->begun && !w->behind ? 0 : peek(w, still, &c);
-
-	if (err || (w->begun && !w->behind))
-		return err;
-	w->done = c == ']';
-	if (w->begun && c != ',' && c != ']')
-		return broken(w);
-	w->at += w->begun || w->done;
-	w->begun = true;
-	w->behind = false;
+	if (b->begun && !b->behind)
+		return 0;
+	c = http_window_peek(&b->text);
+	if (c < 0)
+		return c;
+	b->done = c == ']';
+	if (b->begun && c != ',' && c != ']')
+		return broken(b);
+	b->text.at += b->begun || b->done;
+	b->begun = true;
+	b->behind = false;
 	return 0;
 }
 
 /* Parses objects up to the end of the list, of the window, or of a group. */
-static int take_group(struct window *w, struct item *items, size_t *ret_n)
+static int take_group(struct batch *b, struct item *items, size_t *ret_n)
 {
 	struct http_json_error error;
 	char *text;
@@ -347,23 +295,25 @@ static int take_group(struct window *w, struct item *items, size_t *ret_n)
 	int res = 0;
 
 	for (*ret_n = 0; *ret_n < GROUP_MAX; ++*ret_n) {
-		res = take_comma(w, *ret_n > 0);
-		if (!res && !w->done)
-			res = take_value(w, *ret_n > 0, &text, &n);
-		if (res || w->done)
+		b->text.held = *ret_n > 0;
+		res = take_comma(b);
+		if (!res && !b->done)
+			res = take_value(b, &text, &n);
+		if (res || b->done)
 			break;
-		w->behind = true;
-		res = http_json_parse(&w->c->arena, text, n, &items[*ret_n].json, &error);
+		b->behind = true;
+		res = http_json_parse(&b->c->arena, text, n, &items[*ret_n].json, &error);
 		if (res)
-			return res == -EPROTO ? broken(w) : res;
+			return res == -EPROTO ? broken(b) : res;
 	}
+	b->text.held = false;
 	return res == -EAGAIN ? 0 : res;
 }
 
 /* The memory of a group is given back before the next one. */
-static int take_and_store(struct window *w)
+static int take_and_store(struct batch *b)
 {
-	struct wv_call *c = w->c;
+	struct wv_call *c = b->c;
 	struct http_arena outer = c->arena;
 	struct item *items;
 	size_t n = 0;
@@ -371,57 +321,55 @@ static int take_and_store(struct window *w)
 
 	http_arena_init(&c->arena, CALL_BYTES_MAX);
 	items = http_arena_array(&c->arena, struct item, GROUP_MAX);
-	res = items ? take_group(w, items, &n) : -ENOMEM;
+	res = items ? take_group(b, items, &n) : -ENOMEM;
 	if (!res)
 		res = store_group(c, items, n);
-	w->stored += n;
+	b->stored += n;
 	http_arena_done(&c->arena);
 	c->arena = outer;
 	return res;
 }
 
 /* The members of the body: the list of objects, and others that are passed over. */
-static int take_members(struct window *w)
+static int take_members(struct batch *b)
 {
-	char *text, c = ',';
+	int res = take(b, '{'), c = ',';
+	char *text;
 	size_t n;
-	int res = take(w, '{');
 
 	while (!res && c == ',') {
 		bool objects;
 
-		res = take_value(w, false, &text, &n);
+		res = take_value(b, &text, &n);
 		objects = !res && n == 9 && !memcmp(text, "\"objects\"", n);
 		if (!res)
-			res = take(w, ':');
-		if (!res && objects && !w->begun)
-			res = take(w, '[');
+			res = take(b, ':');
+		if (!res && objects && !b->begun)
+			res = take(b, '[');
 		else if (!res)
-			res = take_value(w, false, &text, &n);
-		while (!res && objects && !w->done)
-			res = take_and_store(w);
+			res = take_value(b, &text, &n);
+		while (!res && objects && !b->done)
+			res = take_and_store(b);
 		if (!res)
-			res = peek(w, false, &c);
-		w->at++;
+			c = http_window_peek(&b->text);
+		b->text.at++;
 	}
-	return res || c == '}' ? res : broken(w);
+	if (res || c < 0)
+		return res ? res : c;
+	return c == '}' ? 0 : broken(b);
 }
 
 int wv_batch_objects_post(struct wv_call *c)
 {
-	struct window w = {.c = c};
-	int res;
+	struct batch b = {.c = c};
+	int res = http_window_body(&b.text, c->rq, &c->arena, WINDOW_BYTES, WINDOW_BYTES,
+				   c->deadline);
 
-	/* One byte more, which shows that the body has ended. */
-	w.room = sl_min(c->rq->body.left, WINDOW_BYTES - 1) + 1;
-	if (c->rq->body.chunked)
-		w.room = WINDOW_BYTES;
-	w.text = http_arena_alloc(&c->arena, w.room + YYJSON_PADDING_SIZE, 16);
-	if (!w.text)
-		return -ENOMEM;
+	if (res)
+		return res;
 	http_json_open(&c->json, '[');
-	res = take_members(&w);
-	if (!res && !w.stored)
+	res = take_members(&b);
+	if (!res && !b.stored)
 		return wv_refuse(c, 422, "invalid param 'objects': cannot be empty, need at least "
 				 "one object for batching");
 	if (res)

@@ -72,12 +72,11 @@ int wv_call_body(struct wv_call *c, yyjson_val **ret_root)
 
 static int decode(struct wv_call *c, struct http_str s, const char **ret_text)
 {
-	char *text = http_arena_alloc(&c->arena, s.n + 1, 1);
-	ssize_t n = text ? http_percent_decode(s, text, s.n) : -ENOMEM;
+	const char *text;
+	ssize_t n = http_percent_text(s, &c->arena, &text);
 
 	if (n < 0)
 		return (int)n;
-	text[n] = 0;
 	if (strlen(text) != (size_t)n)
 		return wv_refuse(c, 400, "a NUL in the request's path or query");
 	*ret_text = text;
@@ -92,22 +91,10 @@ int wv_call_param(struct wv_call *c, uint32_t i, const char **ret_text)
 
 int wv_call_query(struct wv_call *c, const char *name, const char **ret_text)
 {
-	struct http_str query = http_request_str(c->rq, c->rq->query);
-	const char *p = query.p, *end = query.p + query.n;
-	size_t name_n = strlen(name);
+	struct http_str value;
 
 	*ret_text = NULL;
-	while (p < end) {
-		const char *amp = memchr(p, '&', (size_t)(end - p));
-		const char *stop = amp ? amp : end;
-
-		if ((size_t)(stop - p) > name_n && p[name_n] == '=' && !memcmp(p, name, name_n)) {
-			p += name_n + 1;
-			return decode(c, (struct http_str){p, (size_t)(stop - p)}, ret_text);
-		}
-		p = stop + 1;
-	}
-	return 0;
+	return http_request_param(c->rq, name, &value) ? decode(c, value, ret_text) : 0;
 }
 
 int wv_call_query_number(struct wv_call *c, const char *name, uint64_t max, uint64_t *ret_n)

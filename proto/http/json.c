@@ -103,10 +103,15 @@ static void tree_free(void *a, void *p)
 {
 }
 
+struct yyjson_alc http_json_alc(struct http_arena *a)
+{
+	return (struct yyjson_alc){tree_alloc, tree_realloc, tree_free, a};
+}
+
 int http_json_parse(struct http_arena *a, char *text, size_t n, yyjson_val **ret_root,
 		    struct http_json_error *ret_error)
 {
-	const struct yyjson_alc alc = {tree_alloc, tree_realloc, tree_free, a};
+	const struct yyjson_alc alc = http_json_alc(a);
 	char behind[YYJSON_PADDING_SIZE];
 	yyjson_read_err err;
 	yyjson_doc *doc;

@@ -31,6 +31,9 @@ struct http_json_error {
 int http_body_text(struct http_request *rq, struct http_arena *a, size_t bytes_max, char **ret_text,
 		   size_t *ret_n, int64_t deadline);
 
+/* For yyjson: what it makes is in @a, and is not freed. */
+struct yyjson_alc http_json_alc(struct http_arena *a);
+
 /**
  * http_json_parse() - the tree of the @n bytes at @text, whose strings stay where they are: it is
  * overwritten, but for YYJSON_PADDING_SIZE bytes behind it, which are there and stay what they

@@ -118,6 +118,18 @@ ssize_t http_percent_decode(struct http_str s, void *ret_bytes, size_t max)
 	return (ssize_t)n;
 }
 
+ssize_t http_percent_text(struct http_str s, struct http_arena *a, const char **ret_text)
+{
+	char *text = http_arena_alloc(a, s.n + 1, 1);
+	ssize_t n = text ? http_percent_decode(s, text, s.n) : -ENOMEM;
+
+	if (n < 0)
+		return n;
+	text[n] = 0;
+	*ret_text = text;
+	return n;
+}
+
 /* What RFC 3986 calls unreserved. */
 static bool is_plain(char c)
 {

@@ -3,6 +3,7 @@
 #ifndef PROTO_HTTP_PATH_H
 #define PROTO_HTTP_PATH_H
 
+#include "arena.h"
 #include "request.h"
 
 /* The longest path that the kernel takes, its NUL included. */
@@ -22,6 +23,9 @@ ssize_t http_path_clean(struct http_str path, char *ret_path);
  * Return: bytes, at most @max; -EILSEQ: malformed encoding; -ENAMETOOLONG.
  */
 ssize_t http_percent_decode(struct http_str s, void *ret_bytes, size_t max);
+
+/* The same into @a, with a NUL behind it. Return: bytes; -EILSEQ; -ENOMEM. */
+ssize_t http_percent_text(struct http_str s, struct http_arena *a, const char **ret_text);
 
 /**
  * http_path_encode() - the @n bytes of @name as a segment of a URI, behind @ret_text.

@@ -64,6 +64,26 @@ bool http_request_field(const struct http_request *rq, const char *name,
 	return false;
 }
 
+bool http_request_param(const struct http_request *rq, const char *name,
+			struct http_str *ret_value)
+{
+	struct http_str query = http_request_str(rq, rq->query);
+	const char *p = query.p, *end = query.p + query.n;
+	size_t n = strlen(name);
+
+	while (p < end) {
+		const char *amp = memchr(p, '&', (size_t)(end - p));
+		const char *stop = amp ? amp : end;
+
+		if ((size_t)(stop - p) > n && !memcmp(p, name, n) && p[n] == '=') {
+			*ret_value = (struct http_str){p + n + 1, (size_t)(stop - p) - n - 1};
+			return true;
+		}
+		p = stop + 1;
+	}
+	return false;
+}
+
 static struct http_span span_of(const struct http_request *rq, const char *p, const char *end)
 {
 	return (struct http_span){(uint32_t)(p - rq->head), (uint32_t)(end - p)};

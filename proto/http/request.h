@@ -157,6 +157,10 @@ static inline struct http_str http_request_str(const struct http_request *rq, st
 bool http_request_field(const struct http_request *rq, const char *name,
 			struct http_str *ret_value);
 
+/* The first "name=value" of the query, as it is written. Return: whether there is one. */
+bool http_request_param(const struct http_request *rq, const char *name,
+			struct http_str *ret_value);
+
 /* Whether @s and @literal are the same but for the case of letters. */
 bool http_str_is(struct http_str s, const char *literal);
 

@@ -15,6 +15,7 @@
 #include "request.h"
 #include "response.h"
 #include "status.h"
+#include "window.h"
 
 enum {
 	HTTP_ROUTE_NO_STORE = 1 << 0, /* the answer is of the moment: caches must not keep it */

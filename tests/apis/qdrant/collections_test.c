@@ -184,6 +184,7 @@ static void use_indexes(struct web *w)
 	qdrant_kit_refused(w, "PUT", "/collections/c/index", "{}", 400, "field_name");
 	qdrant_kit_expect_part(w, "DELETE", "/collections/c/index/even", "", "\"operation_id\":");
 	qdrant_kit_expect_part(w, "DELETE", "/collections/c/index/none", "", "\"operation_id\":");
+	qdrant_kit_refused(w, "DELETE", "/collections/c/index/n%00x", "", 400, "malformed");
 }
 
 static void see_indexes_again(struct web *w)

@@ -119,6 +119,10 @@ static void scroll(struct web *w)
 	qdrant_kit_expect(w, "POST", SCROLL, IDS("\"offset\":12"),
 			  "{\"points\":[],\"next_page_offset\":null}");
 	qdrant_kit_expect_part(w, "POST", SCROLL, "{}", "\"next_page_offset\":10}");
+	qdrant_kit_expect(w, "POST", SCROLL,
+			  IDS("\"limit\":1,\"order_by\":{\"key\":\"n\",\"direction\":\"desc\"}"),
+			  "{\"points\":[{\"id\":11,\"order_value\":11}],"
+			  "\"next_page_offset\":null}");
 	qdrant_kit_expect_part(w, "PUT", C "/index",
 			       "{\"field_name\":\"n\",\"field_schema\":\"integer\"}",
 			       "operation_id");

@@ -18,6 +18,17 @@ static void name_of(const char *body, char *ret, size_t size)
 	snprintf(ret, size, "%.*s", (int)strcspn(p + 8, "\""), p + 8);
 }
 
+/* Longer than the name of any snapshot. */
+static void ask_for_long_name(struct web *w)
+{
+	char path[sizeof(S) + 400] = S "/";
+
+	memset(path + strlen(path), 'x', 350);
+	qdrant_kit_refused(w, "GET", path, "", 404, "not found");
+	qdrant_kit_refused(w, "DELETE", path, "", 404, "not found");
+	qdrant_kit_refused(w, "GET", S "/a%00b", "", 400, "malformed");
+}
+
 static void use_snapshots(struct web *w)
 {
 	char name[300], path[400], body[500];
@@ -51,6 +62,7 @@ static void use_snapshots(struct web *w)
 	qdrant_kit_refused(w, "DELETE", path, "", 404, "not found");
 	qdrant_kit_refused(w, "GET", path, "", 404, "not found");
 	qdrant_kit_refused(w, "GET", "/collections/none/snapshots", "", 404, "`none`");
+	ask_for_long_name(w);
 	qdrant_kit_refused(w, "PUT", "/collections/e/snapshots/recover",
 			   "{\"location\":\"http://127.0.0.1/x\"}", 400, "location");
 	qdrant_kit_refused(w, "PUT", "/collections/e/snapshots/recover",

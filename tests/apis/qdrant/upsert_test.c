@@ -75,6 +75,23 @@ TEST(columns_become_points)
 	qdrant_kit_run(put_columns, NULL);
 }
 
+/* Columns that were opened before are none of those that count. */
+static void put_columns_twice(struct web *w)
+{
+	qdrant_kit_create(w, "c");
+	PUT(w, "{\"batch\":{\"ids\":[1,2,3],\"vectors\":{\"a\":[[1,1]],\"b\":[[1,1]]},"
+	       "\"ids\":[4],\"vectors\":{\"\":[[5,6]]}}}");
+	PUT(w, "{\"batch\":{\"ids\":[7],\"vectors\":{\"\":[[0,0]]},\"vectors\":[[8,9]]}}");
+	qdrant_kit_expect_part(w, "POST", C "/points/scroll",
+			       "{\"with_payload\":false,\"with_vector\":true}",
+			       "[{\"id\":4,\"vector\":[5.0,6.0]},{\"id\":7,\"vector\":[8.0,9.0]}]");
+}
+
+TEST(of_columns_that_are_told_twice_the_last_count)
+{
+	qdrant_kit_run(put_columns_twice, NULL);
+}
+
 /* ---- modes ------------------------------------------------------------------------------ */
 
 #define POINTS(mode, rest)                                                                         \

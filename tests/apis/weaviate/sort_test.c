@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Orders: by properties of each type, by several, and where there is no value. */
-#include <string.h>
+#include <stdio.h>
 
 #include "harness.h"
 #include "weaviate_kit.h"
@@ -8,15 +8,10 @@
 /* Expects the objects in this order, by their number. */
 static void expect(struct web *w, const char *sort, const char *digits)
 {
-	char query[500], wanted[300] = "[";
-	size_t at = 1;
+	char arguments[500];
 
-	snprintf(query, sizeof(query), "{Get{Thing(sort:%s){n}}}", sort);
-	for (const char *d = digits; *d; d++)
-		at += (size_t)snprintf(wanted + at, sizeof(wanted) - at, "%s{\"n\":%c}",
-				       d == digits ? "" : ",", *d);
-	snprintf(wanted + at, sizeof(wanted) - at, "]");
-	weaviate_kit_get(w, query, wanted);
+	snprintf(arguments, sizeof(arguments), "sort:%s", sort);
+	weaviate_kit_find(w, arguments, digits);
 }
 
 #define BY(path, order) "{path:[\"" path "\"] order:" order "}"

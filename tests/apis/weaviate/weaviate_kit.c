@@ -97,6 +97,19 @@ void weaviate_kit_get(struct web *w, const char *query, const char *list)
 	expect_query(w, query, "{\"data\":{\"Get\":{\"Thing\":", list, "}}}");
 }
 
+void weaviate_kit_find(struct web *w, const char *arguments, const char *digits)
+{
+	char query[1100], wanted[300] = "[";
+	size_t at = 1;
+
+	snprintf(query, sizeof(query), "{Get{Thing(%s){n}}}", arguments);
+	for (const char *d = digits; *d; d++)
+		at += (size_t)snprintf(wanted + at, sizeof(wanted) - at, "%s{\"n\":%c}",
+				       d == digits ? "" : ",", *d);
+	snprintf(wanted + at, sizeof(wanted) - at, "]");
+	weaviate_kit_get(w, query, wanted);
+}
+
 void weaviate_kit_wrong(struct web *w, const char *query, const char *part)
 {
 	char *body = query_body(query);

@@ -30,6 +30,9 @@ void weaviate_kit_query(struct web *w, const char *query, const char *data);
 /* The same below "Get" and the class: a list. */
 void weaviate_kit_get(struct web *w, const char *query, const char *list);
 
+/* Gets the usual objects by @arguments; expects these, by their number, in this order. */
+void weaviate_kit_find(struct web *w, const char *arguments, const char *digits);
+
 /* Expects an error of which @part is a part of the message. */
 void weaviate_kit_wrong(struct web *w, const char *query, const char *part);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Filters: which of the usual objects each operator means, and what is no filter. */
 #include <stdio.h>
-#include <string.h>
 
 #include "harness.h"
 #include "weaviate_kit.h"
@@ -9,15 +8,10 @@
 /* Expects that these of the usual objects are meant, by their number. */
 static void expect(struct web *w, const char *where, const char *digits)
 {
-	char query[1000], wanted[300] = "[";
-	size_t at = 1;
+	char arguments[1000];
 
-	snprintf(query, sizeof(query), "{Get{Thing(where:{%s}){n}}}", where);
-	for (const char *d = digits; *d; d++)
-		at += (size_t)snprintf(wanted + at, sizeof(wanted) - at, "%s{\"n\":%c}",
-				       d == digits ? "" : ",", *d);
-	snprintf(wanted + at, sizeof(wanted) - at, "]");
-	weaviate_kit_get(w, query, wanted);
+	snprintf(arguments, sizeof(arguments), "where:{%s}", where);
+	weaviate_kit_find(w, arguments, digits);
 }
 
 #define WHERE(operator, path, value) "operator:" operator" path:[\"" path "\"] " value

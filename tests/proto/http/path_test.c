@@ -138,4 +138,22 @@ TEST(percent_encoding_is_undone_once_to_any_bytes)
 	}
 }
 
+TEST(percent_encoding_is_undone_into_an_arena)
+{
+	const char *text = NULL;
+	struct http_arena a;
+
+	http_arena_init(&a, SL_MIB);
+	EXPECT_EQ(9, http_percent_text((struct http_str){"12345678%2F,", 11}, &a, &text));
+	EXPECT_STREQ("12345678/", text);
+	EXPECT_EQ(3, http_percent_text((struct http_str){"a%00b", 5}, &a, &text));
+	EXPECT_MEMEQ("a\0b", text, 4);
+	EXPECT_EQ(0, http_percent_text((struct http_str){"", 0}, &a, &text));
+	EXPECT_STREQ("", text);
+	EXPECT_EQ(-EILSEQ, http_percent_text((struct http_str){"%4", 2}, &a, &text));
+	http_arena_done(&a);
+	http_arena_init(&a, 0);
+	EXPECT_EQ(-ENOMEM, http_percent_text((struct http_str){"a", 1}, &a, &text));
+}
+
 TEST_HARNESS_MAIN

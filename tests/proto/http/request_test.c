@@ -67,6 +67,25 @@ TEST(sound_request_is_taken_apart)
 	EXPECT_FALSE(http_request_field(&rq, "absent", &v));
 }
 
+static const char *param(const char *name)
+{
+	struct http_str v;
+
+	return http_request_param(&rq, name, &v) ? text_of(v) : NULL;
+}
+
+TEST(parameter_is_found_by_its_whole_name)
+{
+	ASSERT_EQ(0, parse("GET /a?xb=1&b&b=%32=&&b=3&c= HTTP/1.1\r\nHost: h\r\n\r\n"));
+	EXPECT_STREQ("%32=", param("b"));
+	EXPECT_STREQ("", param("c"));
+	EXPECT_STREQ("1", param("xb"));
+	EXPECT_NULL(param("x"));
+	EXPECT_NULL(param("cd"));
+	ASSERT_EQ(0, parse("GET /a HTTP/1.1\r\nHost: h\r\n\r\n"));
+	EXPECT_NULL(param("b"));
+}
+
 TEST(every_method_of_the_table_is_known)
 {
 	for (int m = 0; m < HTTP_M_OTHER; m++) {
