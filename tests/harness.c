@@ -8,6 +8,7 @@
  * test's process group and removes its folder before the next test starts.
  * Order of parts: state; values and assertions; what a test may call; one test; the program.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <execinfo.h>
 #include <fnmatch.h>
@@ -259,6 +260,17 @@ const char *harness_build_path(const char *name)
 
 	snprintf(path, sizeof(path), "%s/%s", build && *build ? build : "build", name);
 	return path;
+}
+
+int harness_open_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (d && readdir(d))
+		n++;
+	closedir(d);
+	return n;
 }
 
 void harness_leaks_unchecked(void)

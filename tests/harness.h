@@ -60,6 +60,11 @@ const char *harness_tmpdir(void);
 const char *harness_build_path(const char *name);
 
 /**
+ * harness_open_fds() - how many descriptors this process has, for what must leave none behind.
+ */
+int harness_open_fds(void);
+
+/**
  * harness_time_scale() - factor (>= 1) by which sanitizers slow this run; for a test's own waits.
  */
 int harness_time_scale(void);

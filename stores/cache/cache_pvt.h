@@ -238,6 +238,13 @@ struct index {
 /* The first seg->records of the index as they lie on disk. */
 int cseg_read_index(struct segment *g, struct index *index, int64_t deadline);
 
+/* The @i-th record of what was read. Return: as record_decode(). */
+static inline int cseg_record_at(const struct segment *g, const struct index *index, uint32_t i,
+				 struct record *ret_record)
+{
+	return record_decode(index->p + (size_t)i * RECORD_BYTES, g->salt, i, ret_record);
+}
+
 /* Opens its file once more, for direct reads of this core; -ENOENT: it was removed meanwhile. */
 int cseg_open_direct(const struct segment *g, struct sl_direct **ret_file, int64_t deadline);
 

@@ -36,11 +36,16 @@ static bool is_wanted(const struct view *w, uint64_t off, uint64_t len)
 static int open_file(struct view *w, int64_t deadline)
 {
 	struct segment *g = sl_container_of(w->file, struct segment, file);
+	struct sl_direct *file;
 	int err;
 
 	if (w->direct)
 		return 0;
-	err = cseg_open_direct(g, &w->direct, deadline);
+	err = cseg_open_direct(g, &file, deadline);
+	if (!err && !w->direct)
+		w->direct = file;
+	else if (!err)
+		sl_direct_close(file); /* another reader was faster */
 	if (!err && sl_direct_align(w->direct) == 1)
 		err = -EOPNOTSUPP;
 	w->no_direct = err && err != -ENOMEM && err != -ETIME;

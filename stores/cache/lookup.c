@@ -111,11 +111,10 @@ static int load_object(struct cache *c, const uint64_t hash[2], struct view **re
 	sl_file_held(a.place.file);
 	err = view_load(c, &a.place, hash, ret_view, deadline);
 	/* A newer version's head may have taken the place of this one's meanwhile. */
-	if (cache_is_damage(err) &&
-	    cache_quarantine(c, hash, a.place.version, err) == -ENOENT)
-		return -EAGAIN;
-	err = cache_read_res(c, hash, a.place.version, err);
-	if (err == -EBADMSG)
+	if (cache_is_damage(err))
+		return cache_quarantine(c, hash, a.place.version, err) == -ENOENT ? -EAGAIN
+										  : -ENOENT;
+	if (cache_read_res(c, hash, a.place.version, err) == -EBADMSG)
 		return -ENOENT;
 	if (err || !a.place.banned_maybe)
 		return err;

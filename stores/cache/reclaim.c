@@ -179,7 +179,7 @@ static int reclaim_objects(struct segment *g, struct outcome *o, int64_t deadlin
 
 	for (uint32_t i = 0; i < n && !err; i++) {
 		struct record r;
-		int res = record_decode(index.p + (size_t)i * RECORD_BYTES, g->salt, i, &r);
+		int res = cseg_record_at(g, &index, i, &r);
 
 		if (!res)
 			reclaim_object(g, &r, o, deadline);

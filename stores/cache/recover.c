@@ -147,20 +147,20 @@ struct known {
 };
 
 /* @index: g->records of it; @n: blocks. To be freed. */
-static struct known *know(const struct segment *g, const uint8_t *index, uint32_t n)
+static struct known *know(const struct segment *g, const struct index *index, uint32_t n)
 {
 	struct known *known = calloc(n + 1, sizeof(*known));
 	struct record r;
 
 	for (uint32_t i = 0; known && i < g->records; i++)
-		if (!record_decode(index + (size_t)i * RECORD_BYTES, g->salt, i, &r) &&
-		    r.block < n && r.version >= known[r.block].version)
+		if (!cseg_record_at(g, index, i, &r) && r.block < n &&
+		    r.version >= known[r.block].version)
 			known[r.block] = (struct known){r.version, r.block + r.blocks};
 	return known;
 }
 
 /* Objects that the index should tell of, and does not. @index: g->records of it. */
-static int find_heads(struct segment *g, const uint8_t *index)
+static int find_heads(struct segment *g, const struct index *index)
 {
 	uint32_t size = g->shard->c->super.block_size, n = (uint32_t)(g->pos / size);
 	uint32_t at = (uint32_t)(cseg_data_at(g->index_max, size) / size);
@@ -197,12 +197,6 @@ struct found {
 	bool damaged;
 };
 
-static int record_at(const struct segment *g, const struct index *index, uint32_t i,
-		     struct record *ret_record)
-{
-	return record_decode(index->p + (size_t)i * RECORD_BYTES, g->salt, i, ret_record);
-}
-
 /* The index of a segment that was not sealed, or not as it is: as far as there are records. */
 static int read_unsealed(struct segment *g, struct index *index, struct found *f)
 {
@@ -215,7 +209,7 @@ static int read_unsealed(struct segment *g, struct index *index, struct found *f
 		return err;
 	for (uint32_t i = 0; i < g->records; i++) {
 		struct record r;
-		int res = record_at(g, index, i, &r);
+		int res = cseg_record_at(g, index, i, &r);
 
 		if (res == -ENODATA)
 			continue;
@@ -252,7 +246,7 @@ static int enter_records(struct segment *g, struct found *f)
 		bool there[AHEAD];
 
 		for (uint32_t i = 0; i < n; i++) {
-			int res = record_at(g, f->index, first + i, &r[i]);
+			int res = cseg_record_at(g, f->index, first + i, &r[i]);
 
 			there[i] = !res;
 			f->damaged |= res == -EBADMSG;
@@ -267,7 +261,7 @@ static int enter_records(struct segment *g, struct found *f)
 				err = enter(g, &r[i]);
 	}
 	if (!err && f->damaged)
-		err = find_heads(g, f->index->p);
+		err = find_heads(g, f->index);
 	g->written = g->records;
 	g->synced = sl_min(f->durable, g->records);
 	g->doubtful = g->synced < g->written;

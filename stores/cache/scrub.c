@@ -107,16 +107,15 @@ static int look_at(struct segment *g, const struct record *r, struct walk *walk,
 
 /* ---- one segment ------------------------------------------------------------------------ */
 
-static int look_at_records(struct segment *g, const uint8_t *index, uint32_t n, struct walk *walk,
-			   int64_t deadline)
+static int look_at_records(struct segment *g, const struct index *index, uint32_t n,
+			   struct walk *walk, int64_t deadline)
 {
 	int err = 0;
 
 	for (uint32_t i = 0; i < n && !err && !is_over(walk); i++) {
 		struct record r;
 
-		if (record_decode(index + (size_t)i * RECORD_BYTES, g->salt, i, &r) ||
-		    !is_here(g, &r))
+		if (cseg_record_at(g, index, i, &r) || !is_here(g, &r))
 			continue;
 		err = look_at(g, &r, walk, deadline);
 	}
@@ -139,7 +138,7 @@ static int look_at_segment(struct segment *g, struct walk *walk, int64_t deadlin
 	sl_await(&io, deadline);
 	err = cseg_read_index(g, &index, deadline);
 	if (!err)
-		err = look_at_records(g, index.p, n, walk, deadline);
+		err = look_at_records(g, &index, n, walk, deadline);
 	else if (cache_is_damage(err))
 		err = 0; /* objects are found by the table all the same */
 	free(index.p);

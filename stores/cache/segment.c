@@ -381,8 +381,11 @@ static int write_seal(struct segment *g)
 	struct index index = {0};
 	int err = g->err ? g->err : cseg_read_index(g, &index, SL_NEVER);
 
+	/* An update came while the index was read: then the seal is for the end to write. */
+	if (!err && g->records != seal.records)
+		err = -EAGAIN;
 	if (!err)
-		seal.sum = XXH3_64bits_withSeed(index.p, (size_t)g->records * RECORD_BYTES,
+		seal.sum = XXH3_64bits_withSeed(index.p, (size_t)seal.records * RECORD_BYTES,
 						g->salt);
 	free(index.p);
 	if (err)

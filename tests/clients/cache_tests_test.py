@@ -168,7 +168,7 @@ def against_sluiced(work):
                                  "proxy.listen=127.0.0.1:0",
                                  f"proxy.origin=http://127.0.0.1:{origin}")
         daemon.start()
-        address = re.search(r"proxy (127\.0\.0\.1:\d+)", daemon.said())[1]
+        address = daemon.address("proxy")
         results = asked(tests, "http://" + address)
         if failed(results):
             print("\n".join("# sluiced: " + line for line in daemon.said().splitlines()[-10:]))

@@ -15,10 +15,6 @@ BYTES = 3000000
 REQUESTS = 2000
 
 
-def address(daemon, listener):
-    return re.search(listener + r" (127\.0\.0\.1:[0-9]+)", daemon.said())[1]
-
-
 def called(*command):
     if not shutil.which(command[0]):
         raise sluiced.Skip(command[0] + " is not installed")
@@ -41,12 +37,12 @@ def in_work(name):
 
 def proxy_starts(daemon):
     proxy.settings = (f"cache.path={proxy.work}/cache", "proxy.listen=127.0.0.1:0",
-                      "proxy.origin=http://" + address(daemon, "static"))
+                      "proxy.origin=http://" + daemon.address("static"))
     proxy.start()
 
 
 def curl_gets_it_once_from_afar(daemon):
-    url = f"http://{address(proxy, 'proxy')}/file"
+    url = f"http://{proxy.address('proxy')}/file"
     for said in ("sluice; fwd=uri-miss", "sluice; hit"):
         status, fields, body = curl(url)
         assert status == 200 and body == content, (status, len(body))
@@ -59,7 +55,7 @@ def curl_gets_it_once_from_afar(daemon):
 def curl_gets_ranges(daemon):
     """Of what the proxy has as a whole, and of what it fetches slice by slice."""
     for path in ("/file", "/sliced?1"):
-        url = f"http://{address(proxy, 'proxy')}{path}"
+        url = f"http://{proxy.address('proxy')}{path}"
         for wanted, first, last in (("1500000-1500099", 1500000, 1500099),
                                     ("1000000-2200000", 1000000, 2200000),
                                     ("-500", BYTES - 500, BYTES - 1)):
@@ -74,7 +70,7 @@ def curl_resumes(daemon):
     with open(in_work("part"), "wb") as f:
         f.write(content[:1234567])
     called("curl", "-sS", "--max-time", "60", "-C", "-", "-o", in_work("part"),
-           f"http://{address(proxy, 'proxy')}/sliced?2")
+           f"http://{proxy.address('proxy')}/sliced?2")
     with open(in_work("part"), "rb") as f:
         assert f.read() == content
 
@@ -82,17 +78,17 @@ def curl_resumes(daemon):
 def wrk_sees_no_error(daemon):
     said = called("wrk", "-t1", "-c64", "-d2s", "--timeout", "60s", "-s",
                   os.path.join(ROOT, "tools/bench/wrk.lua"),
-                  f"http://{address(proxy, 'proxy')}/small").decode()
+                  f"http://{proxy.address('proxy')}/small").decode()
     row = json.loads(re.search(r"^\{.*\}$", said, re.M)[0])
     assert row["requests"] > 0 and row["errors"] == 0, row
 
 
 def h2load_gets_all_answers(daemon):
-    loaded(f"http://{address(proxy, 'proxy')}/small", "--h1", "-m4")
+    loaded(f"http://{proxy.address('proxy')}/small", "--h1", "-m4")
 
 
 def many_streams_get_all_answers(daemon):
-    said = loaded(f"http://{address(proxy, 'proxy')}/small", "-m16")
+    said = loaded(f"http://{proxy.address('proxy')}/small", "-m16")
     assert "Application protocol: h2c\n" in said, said
 
 
@@ -110,7 +106,7 @@ def tls_starts(daemon):
 def curl_trusts_the_certificate(daemon):
     for version in ("1.2", "1.3"):
         for http in ("1.1", "2"):
-            status, _, body = curl(f"https://{address(proxy, 'proxy')}/file", "--cacert",
+            status, _, body = curl(f"https://{proxy.address('proxy')}/file", "--cacert",
                                    in_work("certificate"), "--tls-max", version, "--http" + http)
             assert status == 200 and body == content, (version, status, len(body))
             with open(in_work("head")) as f:
@@ -118,8 +114,8 @@ def curl_trusts_the_certificate(daemon):
 
 
 def h2load_gets_all_answers_encrypted(daemon):
-    assert "TLS Protocol: TLSv1.3" in loaded(f"https://{address(proxy, 'proxy')}/small", "--h1")
-    said = loaded(f"https://{address(proxy, 'proxy')}/small", "-m16")
+    assert "TLS Protocol: TLSv1.3" in loaded(f"https://{proxy.address('proxy')}/small", "--h1")
+    said = loaded(f"https://{proxy.address('proxy')}/small", "-m16")
     assert "Application protocol: h2\n" in said, said
 
 

@@ -28,8 +28,8 @@ MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 
 def exported(daemon):
     """{metric: {label: values}}, of HELP lines and samples; a histogram by its own name."""
-    port = re.search(r"http (127\.0\.0\.1:[0-9]+)", daemon.said())[1]
-    with urllib.request.urlopen(f"http://{port}/metrics", timeout=30) as answer:
+    address = daemon.address()
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as answer:
         lines = answer.read().decode().splitlines()
     metrics = {line.split()[2]: {} for line in lines if line.startswith("# HELP ")}
     for line in lines:

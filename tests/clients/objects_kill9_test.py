@@ -1,29 +1,24 @@
 #!/usr/bin/env python3
 """A sluiced is killed by -9 again and again while clients put, change and delete points.
 
-Each client has ids of its own and notes what was answered. After each start every point must be as
-its client knows it: what was acknowledged is there, vector and payload, what was deleted is not,
-and a request that had no answer has happened or has not. Then searches must find the points that
-are there by their own vectors as well as before. SLUICE_SEED repeats the draws.
+What was acknowledged is there after each start, vector and payload, what was deleted is not, and a
+request that had no answer has happened or has not (kill9.py). Then searches must find the points
+that are there by their own vectors as well as before.
 """
 import http.client
 import json
 import os
 import random
-import re
 import sys
-import threading
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import kill9  # noqa: E402
 import sluiced  # noqa: E402
 
 ROUNDS = 6
-CLIENTS = 4
 IDS = 400  # of each client
 BATCH = 20  # points of one request, at most
 DIM = 16
-SEED = int(os.environ.get("SLUICE_SEED", "0"), 0) or random.SystemRandom().getrandbits(32)
 
 
 def vector_of(seed):
@@ -41,25 +36,8 @@ class Connection(http.client.HTTPConnection):
         return json.loads(text)["result"]
 
 
-class Client(threading.Thread):
-    """known: per id the numbers that may be there, one unless a request had no answer."""
-
-    def __init__(self, number, known, address, turn):
-        super().__init__(daemon=True)
-        self.draw = random.Random(f"{SEED} {number} {turn}")
-        self.known, self.address, self.number = known, address, number
-        self.failure = None
-        self.answers = 0
-
-    def run(self):
-        connection = Connection(self.address, timeout=60)
-        try:
-            while True:
-                self.write(connection)
-        except (OSError, http.client.HTTPException):
-            pass  # the daemon was killed
-        except AssertionError as failure:
-            self.failure = failure
+class Client(kill9.Client):
+    connection = Connection
 
     def write(self, connection):
         ids = self.draw.sample(range(IDS), self.draw.randint(1, BATCH))
@@ -77,14 +55,9 @@ class Client(threading.Thread):
                 for i, s in seeds.items()]})
         for i in ids:
             self.known[i] = [seeds[i]]
-        self.answers += 1
 
 
-def address_of(daemon):
-    return re.search(r"http (127\.0\.0\.1:[0-9]+)", daemon.said())[1]
-
-
-def check(address, known):
+def check_points(address, known):
     """Every point is one that may be there, whole; settles which of them it is."""
     connection = Connection(address, timeout=60)
     found = {p["id"]: p for p in connection.ask("POST", "/points", {
@@ -104,50 +77,26 @@ def recall(address, known):
     there = [(i, seeds[0]) for part in known for i, seeds in part.items() if seeds[0] is not None]
     count = connection.ask("POST", "/points/count", {"exact": True})["count"]
     assert count == len(there), f"{count} points instead of {len(there)}"
-    sample = random.Random(SEED).sample(there, min(200, len(there)))
+    sample = random.Random(kill9.SEED).sample(there, min(200, len(there)))
     answers = connection.ask("POST", "/points/query/batch", {"searches": [
         {"query": vector_of(seed), "limit": 1} for _, seed in sample]}) if sample else []
     hits = sum(a["points"][0]["id"] == i for a, (i, _) in zip(answers, sample))
     return hits / max(1, len(sample))
 
 
+def check(address, known, turn):
+    for part in known:
+        check_points(address, part)
+    seen = recall(address, known)
+    assert seen >= 0.99, f"recall is {seen} after kill {turn + 1}"
+
+
 def what_was_answered_is_there_after_each_kill(daemon):
-    print(f"# SLUICE_SEED={SEED:#x}")
-    draw = random.Random(SEED)
-    known = [{} for _ in range(CLIENTS)]
-    answers = 0
-    Connection(address_of(daemon), timeout=60).ask(
+    Connection(daemon.address(), timeout=60).ask(
         "PUT", "", {"vectors": {"size": DIM, "distance": "Euclid"}})
-    for turn in range(ROUNDS):
-        clients = [Client(i, known[i], address_of(daemon), turn) for i in range(CLIENTS)]
-        for client in clients:
-            client.start()
-        until = time.monotonic() + 30
-        while not all(c.answers for c in clients) and time.monotonic() < until:
-            time.sleep(0.01)
-        time.sleep(draw.random() * 0.5)
-        daemon.process.kill()
-        daemon.process.wait()
-        for client in clients:
-            client.join(60)
-            assert not client.is_alive(), "a client waits for a daemon that is gone"
-            if client.failure:
-                raise client.failure
-            answers += client.answers
-        daemon.start()
-        for part in known:
-            check(address_of(daemon), part)
-        seen = recall(address_of(daemon), known)
-        assert seen >= 0.99, f"recall is {seen} after kill {turn + 1}"
-    print(f"# {answers} answers, {sum(map(len, known))} points")
-    assert answers >= ROUNDS * CLIENTS
-
-
-def the_end_is_in_order(daemon):
-    daemon.stop()
-    daemon.start()
+    kill9.kill(daemon, Client, ROUNDS, 0.5, check)
 
 
 sluiced.LIMIT_S = 800
-sluiced.run([what_was_answered_is_there_after_each_kill, the_end_is_in_order],
+sluiced.run([what_was_answered_is_there_after_each_kill, kill9.the_end_is_in_order],
             "http.listen=127.0.0.1:0", "node.memory_max_bytes=512M")

@@ -205,7 +205,7 @@ ORIGIN = Origin(answers)
 # ---- the client -----------------------------------------------------------------------------
 
 def port_of(daemon, name="proxy"):
-    return int(re.search(name + r" 127\.0\.0\.1:([0-9]+)", daemon.said())[1])
+    return int(daemon.address(name).split(":")[1])
 
 
 class Answer:

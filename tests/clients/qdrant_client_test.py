@@ -17,7 +17,7 @@ DIM = 8
 
 
 def client(d):
-    address = re.search(r"http (127\.0\.0\.1:[0-9]+)", d.said())[1]
+    address = d.address()
     return QdrantClient(url="http://" + address, timeout=60)
 
 

@@ -2,7 +2,6 @@
 """@qdrant/js-client-rest by node, against a sluiced: qdrant_js.mjs, with the package from npm."""
 import fcntl
 import os
-import re
 import shutil
 import subprocess
 
@@ -33,7 +32,7 @@ def fetched():
 
 
 def the_client_does_what_it_does(d):
-    address = re.search(r"http (127\.0\.0\.1:[0-9]+)", d.said())[1]
+    address = d.address()
     done = subprocess.run(["node", SCRIPT, "http://" + address], cwd=FOLDER, capture_output=True,
                           text=True, timeout=120)
     for line in (done.stdout + done.stderr).splitlines():

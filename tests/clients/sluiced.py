@@ -91,6 +91,9 @@ class Sluiced:
         with open(os.path.join(self.work, "log")) as log:
             return log.read()
 
+    def address(self, listener="http"):
+        return re.search(listener + r" (127\.0\.0\.1:[0-9]+)", self.said())[1]
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(10)

@@ -17,7 +17,7 @@ SLUICE = os.path.join(sluiced.BUILD, "sluice")
 
 
 def base(daemon):
-    return "http://" + re.search(r"http (127\.0\.0\.1:[0-9]+)", daemon.said())[1]
+    return "http://" + daemon.address()
 
 
 def metrics(daemon):

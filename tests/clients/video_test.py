@@ -57,7 +57,7 @@ async function jumped(second) {{
 
 
 def base(daemon, listener="static"):
-    return "http://" + re.search(listener + r" (127\.0\.0\.1:[0-9]+)", daemon.said())[1]
+    return "http://" + daemon.address(listener)
 
 
 def partial():

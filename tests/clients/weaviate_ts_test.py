@@ -2,7 +2,6 @@
 """weaviate-ts-client 2 from npm, by node, against a sluiced: weaviate_ts.mjs does the asking."""
 import fcntl
 import os
-import re
 import subprocess
 
 import sluiced
@@ -39,7 +38,7 @@ def fetch(folder):
 
 
 def ask(daemon, which):
-    address = re.search(r"http (127\.0\.0\.1:[0-9]+)", daemon.said())[1]
+    address = daemon.address()
     command = ["node", SCRIPT, FILE, address, which]
     done = subprocess.run(command, capture_output=True, text=True, timeout=50)
     assert not done.returncode, done.stdout + done.stderr

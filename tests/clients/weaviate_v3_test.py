@@ -1,6 +1,5 @@
 #!/usr/bin/env -S python3 -B
 """weaviate-client 3 from PyPI, which speaks REST and GraphQL, against a sluiced."""
-import re
 
 import sluiced
 
@@ -13,7 +12,7 @@ MANY = 500
 
 
 def connect(d):
-    address = re.search(r"http (127\.0\.0\.1:[0-9]+)", d.said())[1]
+    address = d.address()
     return weaviate.Client("http://" + address, timeout_config=(10, 60))
 
 

@@ -1,6 +1,5 @@
 #!/usr/bin/env -S python3 -B
 """weaviate-client 4 from PyPI against a sluiced: what of it goes by REST."""
-import re
 
 import sluiced
 
@@ -12,7 +11,7 @@ from weaviate.exceptions import UnexpectedStatusCodeError
 
 
 def connect(d):
-    port = int(re.search(r"http 127\.0\.0\.1:([0-9]+)", d.said())[1])
+    port = int(d.address().split(":")[1])
     # Nobody serves gRPC; the port has to be another one all the same.
     return weaviate.connect_to_custom("127.0.0.1", port, False, "127.0.0.1", 1, False,
                                       skip_init_checks=True)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* DATADIR: creation, the lock, VERSION, crashes at every point, refusals that say what to do. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -239,20 +238,9 @@ TEST_F(datadir, what_root_creates_for_a_user_is_the_users)
 }
 
 /* Descriptors that a failed opening left behind would keep the lock. */
-static int open_fds(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (d && readdir(d))
-		n++;
-	closedir(d);
-	return n;
-}
-
 TEST_F(datadir, every_failing_call_is_told_and_leaves_nothing_behind)
 {
-	int before = open_fds();
+	int before = harness_open_fds();
 
 	for (uint64_t nth = 1;; nth++) {
 		struct sl_faults faults;
@@ -269,7 +257,7 @@ TEST_F(datadir, every_failing_call_is_told_and_leaves_nothing_behind)
 		if (rc) {
 			EXPECT_EQ(-EIO, rc);
 			EXPECT_NE(0, strlen(self->why));
-			EXPECT_EQ(before, open_fds());
+			EXPECT_EQ(before, harness_open_fds());
 		}
 		sl_datadir_close(&self->dd, true, SL_NEVER);
 		if (faults.count < nth)

@@ -782,6 +782,7 @@ static void expect_whole_or_gone(int fd, const char *text, const void *body, siz
 		EXPECT_EQ(n, got.n);
 		EXPECT_EQ(0, memcmp(body, got.body, sl_min(n, got.n)));
 	}
+	web_answer_done(&got);
 }
 
 static void fill_disk(struct web *w)

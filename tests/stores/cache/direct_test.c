@@ -105,6 +105,48 @@ TEST_F(direct, what_is_cold_and_new_is_read_past_the_page_cache)
 	EXPECT_EQ(0, cache_kit_run(&self->k, ask_by_turns));
 }
 
+enum { READERS = 8 };
+
+struct readers {
+	struct cache_kit *k;
+	int left, wrong;
+};
+
+static void read_once(void *arg)
+{
+	struct readers *r = arg;
+
+	r->wrong += cache_kit_get(r->k, &object, NULL) != 0;
+	r->left--;
+}
+
+static int ask_at_once(struct cache_kit *k)
+{
+	struct readers r = {.k = k, .left = READERS};
+	int before;
+
+	BEGIN(k);
+	cache_kit_close(k);
+	before = harness_open_fds();
+	ASSERT_EQ(0, cache_kit_open(k));
+	make_cold(1);
+	for (int i = 0; i < READERS; i++)
+		ASSERT_EQ(0, sl_fiber_start(SL_STACK_LARGE, read_once, &r));
+	while (r.left)
+		sl_sleep(sl_now() + SL_MSEC);
+	EXPECT_EQ(0, r.wrong);
+	EXPECT_LT(1, stat_of(k).direct);
+	cache_kit_close(k);
+	EXPECT_EQ(before, harness_open_fds());
+	return 0;
+}
+
+/* Each waited for the file to be opened, and one descriptor too many stayed. */
+TEST_F(direct, readers_at_once_leave_no_descriptor_behind)
+{
+	EXPECT_EQ(0, cache_kit_run(&self->k, ask_at_once));
+}
+
 static int ask_for_much(struct cache_kit *k)
 {
 	const struct cache_kit_object large = {.id = 2, .bytes = 3 * SL_MIB};

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Storing: what is promised and kept, what is sent while it comes, what is given up, updates. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cache_kit.h"
 
@@ -497,6 +499,71 @@ static int update_some(struct cache_kit *k)
 TEST_F(put, an_update_changes_meta_and_keeps_the_body)
 {
 	EXPECT_EQ(0, cache_kit_run(&self->k, update_some));
+}
+
+struct updating {
+	struct cache_kit *k;
+	bool ended;
+	int err;
+};
+
+static const struct cache_kit_object updated = {.id = 1, .bytes = 66000};
+static const struct cache_kit_object next = {.id = 1, .gen = 1};
+
+static void update_once(void *arg)
+{
+	struct updating *u = arg;
+	struct cache_object *held;
+	const char *meta = cache_kit_meta(&next);
+
+	u->err = cache_lookup(u->k->c, cache_kit_key(1), 0, &held, SL_NEVER);
+	if (!u->err) {
+		u->err = cache_update(u->k->c, cache_kit_key(1), held->version, meta,
+				      (uint32_t)strlen(meta), INT64_MAX, SL_NEVER);
+		cache_release(held);
+	}
+	u->ended = true;
+}
+
+/* The index is read for the seal, from the disk, and grows meanwhile. */
+static int update_while_sealed(struct cache_kit *k)
+{
+	struct updating u = {.k = k};
+	struct cache_kit_object o = {.id = 2, .bytes = 90000};
+	struct cache_object *held;
+	char path[4200], seal[512], none[512] = {0};
+	int fd;
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	ASSERT_EQ(0, cache_kit_put(k, &updated, NULL));
+	ASSERT_EQ(0, cache_kit_get(k, &updated, NULL));
+	for (; o.id < 12; o.id++)
+		ASSERT_EQ(0, cache_kit_put(k, &o, NULL));
+	snprintf(path, sizeof(path), "%s/cache/00/00000001.seg", harness_tmpdir());
+	fd = open(path, O_RDONLY);
+	ASSERT_EQ(0, fsync(fd));
+	ASSERT_EQ(0, posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
+	ASSERT_EQ(0, sl_fiber_start(SL_STACK_LARGE, update_once, &u));
+	ASSERT_EQ(0, cache_kit_put(k, &o, NULL)); /* in another segment */
+	while (!u.ended)
+		sl_sleep(sl_now() + SL_MSEC);
+	EXPECT_EQ(0, u.err);
+	ASSERT_EQ(sizeof(seal), pread(fd, seal, sizeof(seal), sizeof(seal)));
+	EXPECT_MEMEQ(none, seal, sizeof(seal)); /* until the end */
+	close(fd);
+	ASSERT_EQ(0, cache_kit_reopen(k));
+	EXPECT_EQ(0, cache_kit_get(k, &o, NULL));
+	ASSERT_EQ(0, cache_lookup(k->c, cache_kit_key(1), 0, &held, SL_NEVER));
+	EXPECT_MEMEQ(cache_kit_meta(&next), held->meta, held->meta_bytes);
+	EXPECT_EQ(0, cache_kit_range(held, &updated, 0, updated.bytes));
+	cache_release(held);
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F(put, an_update_while_its_segment_is_sealed_is_not_sealed_away)
+{
+	EXPECT_EQ(0, cache_kit_run(&self->k, update_while_sealed));
 }
 
 TEST_HARNESS_MAIN
