@@ -321,23 +321,26 @@ void *sl_buffer_data(struct sl_buffer *b)
 
 /* ---- slices ----------------------------------------------------------------------------- */
 
-int sl_buffer_slice(struct sl_buffer *b, size_t off, size_t n, struct sl_buffer_slice *ret_slice)
+/* Bytes [@off, @off + @n) of the @bytes at @data, which are @b's. */
+static int cut(struct sl_buffer *b, const uint8_t *data, size_t bytes, size_t off, size_t n,
+	       struct sl_buffer_slice *ret_slice)
 {
-	if (off > b->bytes || n > b->bytes - off)
+	if (off > bytes || n > bytes - off)
 		return -ERANGE;
 	*ret_slice = (struct sl_buffer_slice){
-		.buffer = sl_buffer_retain(b), .data = b->data + off, .n = n};
+		.buffer = sl_buffer_retain(b), .data = data + off, .n = n};
 	return 0;
+}
+
+int sl_buffer_slice(struct sl_buffer *b, size_t off, size_t n, struct sl_buffer_slice *ret_slice)
+{
+	return cut(b, b->data, b->bytes, off, n, ret_slice);
 }
 
 int sl_buffer_slice_again(const struct sl_buffer_slice *s, size_t off, size_t n,
 			  struct sl_buffer_slice *ret_slice)
 {
-	if (off > s->n || n > s->n - off)
-		return -ERANGE;
-	*ret_slice = (struct sl_buffer_slice){
-		.buffer = sl_buffer_retain(s->buffer), .data = s->data + off, .n = n};
-	return 0;
+	return cut(s->buffer, s->data, s->n, off, n, ret_slice);
 }
 
 void sl_buffer_slice_release(struct sl_buffer_slice *s)
