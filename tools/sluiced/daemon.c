@@ -332,6 +332,18 @@ static void report_setting(void *arg, enum sl_conf_severity severity, const char
 		sl_log_warn("settings.problem", SL_KV(text, text));
 }
 
+int daemon_on_every_core(struct daemon *d, int (*fn)(void *arg, int64_t deadline))
+{
+	int first = 0;
+
+	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++) {
+		int err = sl_call(sl_cores_at(d->cores, i), fn, d, SL_NEVER);
+
+		first = first ? first : err;
+	}
+	return first;
+}
+
 static int configure_topics(void *arg, int64_t deadline)
 {
 	struct daemon *d = arg;
@@ -361,8 +373,7 @@ static void apply(struct daemon *d)
 	http_server_set_limits(&d->http, d->conf.http.max_head_bytes, d->conf.http.max_body_bytes);
 	http_server_set_limits(&d->web, d->conf.http.max_head_bytes, d->conf.http.max_body_bytes);
 	http_static_set_max_age(&d->static_api, max_age_s(d));
-	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
-		sl_call(sl_cores_at(d->cores, i), configure_topics, d, SL_NEVER);
+	daemon_on_every_core(d, configure_topics);
 	objects_apply(d);
 	cache_apply(d);
 	proxy_apply(d);
@@ -495,18 +506,6 @@ static int stop_access_log(void *arg, int64_t deadline)
 	return d->access_log ? http_log_stop(d->access_log) : 0;
 }
 
-static int on_every_core(struct daemon *d, int (*fn)(void *arg, int64_t deadline))
-{
-	int first = 0;
-
-	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++) {
-		int err = sl_call(sl_cores_at(d->cores, i), fn, d, SL_NEVER);
-
-		first = first ? first : err;
-	}
-	return first;
-}
-
 static int end(struct daemon *d)
 {
 	int err, objects;
@@ -514,16 +513,16 @@ static int end(struct daemon *d)
 	sl_log_notice("daemon.stopping");
 	sl_notify_stopping("draining connections");
 	set_ready(d, "draining");
-	on_every_core(d, drain_topics);
+	daemon_on_every_core(d, drain_topics);
 	proxy_drain(d, sl_now() + DRAIN_NS - ANSWER_NS);
 	listeners_close(d, sl_now() + DRAIN_NS);
-	on_every_core(d, stop_access_log);
-	on_every_core(d, stop_files);
-	on_every_core(d, proxy_stop_core);
-	on_every_core(d, cache_stop_core);
-	on_every_core(d, objects_drain_core);
-	objects = on_every_core(d, objects_stop_core);
-	err = on_every_core(d, stop_topics);
+	daemon_on_every_core(d, stop_access_log);
+	daemon_on_every_core(d, stop_files);
+	daemon_on_every_core(d, proxy_stop_core);
+	daemon_on_every_core(d, cache_stop_core);
+	daemon_on_every_core(d, objects_drain_core);
+	objects = daemon_on_every_core(d, objects_stop_core);
+	err = daemon_on_every_core(d, stop_topics);
 	err = err ? err : objects;
 	if (err)
 		sl_log_err("daemon.stopped-unclean", SL_KV_ERRNO(err));

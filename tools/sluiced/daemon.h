@@ -188,6 +188,9 @@ int daemon_configure_kafka(struct daemon *d);
 /* What the engine of topics is given. */
 struct sl_topics_conf daemon_topics_conf(struct daemon *d);
 
+/* Calls @fn(@d) on one core after the other. Return: the first error. */
+int daemon_on_every_core(struct daemon *d, int (*fn)(void *arg, int64_t deadline));
+
 /**
  * daemon_run() - start the cores, serve until a signal asks to stop, and end in order.
  * Return: 0, or -errno with the cause logged; *ret_clean: everything is synced.

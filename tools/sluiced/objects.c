@@ -97,6 +97,5 @@ static int configure_core(void *arg, int64_t deadline)
 
 void objects_apply(struct daemon *d)
 {
-	for (uint32_t i = 0; i < sl_cores_count(d->cores); i++)
-		sl_call(sl_cores_at(d->cores, i), configure_core, d, SL_NEVER);
+	daemon_on_every_core(d, configure_core);
 }
