@@ -480,4 +480,20 @@ int objects_snapshot_open(struct objects *o, const char *name, const char *snaps
 int objects_snapshot_restore(struct objects *o, const char *name, int dir, const char *path,
 			     char *why, size_t why_len, int64_t deadline);
 
+/* A snapshot file that comes from elsewhere, piece by piece; no kill leaves anything of it. */
+struct objects_upload;
+
+int objects_upload_new(struct objects *o, struct objects_upload **ret_upload, int64_t deadline);
+
+/* The next @n bytes. */
+int objects_upload_write(struct objects_upload *upload, const void *data, size_t n,
+			 int64_t deadline);
+
+/* objects_snapshot_restore() of what came. */
+int objects_upload_restore(struct objects_upload *upload, const char *name, char *why,
+			   size_t why_len, int64_t deadline);
+
+/* On the core that made it, restored or not. Accepts NULL. */
+void objects_upload_free(struct objects_upload *upload);
+
 #endif
