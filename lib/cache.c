@@ -149,6 +149,7 @@ static const struct {
 	FIGURE(slice_bytes),	FIGURE(direct),		 FIGURE(direct_bytes),
 	FIGURE(direct_refused), FIGURE(direct_no_memory), FIGURE(copies),
 	FIGURE(copy_bytes),	FIGURE(refused),	 FIGURE(verified_blocks),
+	FIGURE(whole_bytes),
 };
 #undef FIGURE
 

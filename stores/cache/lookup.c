@@ -116,6 +116,8 @@ static int load_object(struct cache *c, const uint64_t hash[2], struct view **re
 										  : -ENOENT;
 	if (cache_read_res(c, hash, a.place.version, err) == -EBADMSG)
 		return -ENOENT;
+	if (!err)
+		views_note_load(views_here(c), a.place.again);
 	if (err || !a.place.banned_maybe)
 		return err;
 	a.w = *ret_view;

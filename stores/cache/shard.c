@@ -508,12 +508,14 @@ int shard_find(struct shard *s, const uint64_t hash[2], int64_t now_ms, struct s
 {
 	struct cache_slot *slot = cache_table_find(&s->table, hash);
 	struct segment *g;
+	bool again;
 
 	/* To the second; the exact time is with the object. */
 	if (!slot || !s->started || (now_ms && slot->expires_s < now_ms / 1000))
 		return -ENOENT;
 	g = s->segs[slot->segment];
 	SL_ASSERT(g);
+	again = slot->freq;
 	s3fifo_hit(slot);
 	if (to != s->home)
 		slot->flags |= SLOT_SHARED;
@@ -526,6 +528,7 @@ int shard_find(struct shard *s, const uint64_t hash[2], int64_t now_ms, struct s
 		.blocks = slot->blocks,
 		.banned_maybe = purge_may_hit(&s->bans, PURGE_PREFIX, slot->version) ||
 				purge_may_hit(&s->bans, PURGE_TAG, slot->version),
+		.again = again,
 	};
 	return 0;
 }
