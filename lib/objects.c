@@ -24,7 +24,7 @@ static void on_event(void *arg, enum objects_event event, const char *name, int6
 		[OBJECTS_SKIPPED] = &n->skipped,
 		[OBJECTS_FAILED] = &n->failed,
 		[OBJECTS_REBUILT] = &n->rebuilt,
-		[OBJECTS_SNAPSHOT_FAILED] = &n->checkpoints_failed,
+		[OBJECTS_CHECKPOINT_FAILED] = &n->checkpoints_failed,
 		[OBJECTS_COMPACTED] = &n->compacted,
 	};
 

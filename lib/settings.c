@@ -154,7 +154,7 @@ int objects_settings_read(const char *settings, struct objects_conf *ret_conf, c
 		.dir = -1,
 		.cores = 1,
 		.log = {.durability = (enum sl_durability)conf.node.durability},
-		.snapshot_bytes = conf.objects.checkpoint_bytes,
+		.checkpoint_bytes = conf.objects.checkpoint_bytes,
 		.idle_ns = conf.objects.idle_timeout_ns,
 	};
 	sl_conf_done(&conf);
