@@ -74,6 +74,9 @@ struct sl_fiber *turns_self(void);
 int turns_park(struct sl_fiber *fiber, int64_t deadline);
 void turns_wake(struct sl_fiber *fiber, int res);
 
+/* As sl_fiber_yield(). */
+void turns_yield(void);
+
 /* ---- timers (timer.c) ------------------------------------------------------------------- */
 
 /* A 4-ary heap by time; slot 0 is unused so that a timer's slot says whether it is set. */

@@ -137,6 +137,11 @@ bool sl_index_needs_rows(const struct sl_index *index)
 	return index->kind->needs_rows && index->kind->needs_rows(index);
 }
 
+bool sl_index_has(const struct sl_index *index, uint32_t row)
+{
+	return index_has(index, row);
+}
+
 uint32_t sl_index_count(const struct sl_index *index)
 {
 	return index->n;

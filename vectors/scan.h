@@ -12,7 +12,7 @@
 #ifndef VECTORS_SCAN_H
 #define VECTORS_SCAN_H
 
-#include "distance.h"
+#include <sluice/distance.h>
 
 #define SCAN_PANEL 64u
 #define SCAN_BLOCK 32u

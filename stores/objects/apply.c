@@ -195,10 +195,18 @@ void apply_durable(struct collection *c)
 	}
 }
 
+/* Whatever the caller's patience, it is written: see it through. */
+static int durable_wait(struct sl_log *log, bool background, uint64_t end)
+{
+	if (background)
+		return sl_order_wait(sl_log_order(log), end, SL_NEVER);
+	/* The first who comes syncs, also for those who come meanwhile. */
+	return sl_log_durable(log) >= end ? 0 : sl_log_sync(log, SL_NEVER);
+}
+
 int pending_settle(struct collection *c, uint64_t end)
 {
-	/* Whatever the caller's patience, it is written: see it through. */
-	int rc = sl_order_wait(sl_log_order(c->log), end, SL_NEVER);
+	int rc = durable_wait(c->log, c->cs->conf.logs.background, end);
 
 	apply_durable(c);
 	return rc;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * keeper: what nobody waits for: rows move to indexes, checkpoints are written, logs compacted,
- * collections that nobody asks for are put away. One fiber a core.
+ * collections that nobody asks for are put away. One fiber a core; where threads take turns, one of
+ * them at a time.
  *
- * Interface: keeper(), keeper_wake() of objects_pvt.h.
+ * Interface: keeper(), keeper_wake() of objects_pvt.h, objects_keep().
  * Invariant: it holds the core for about STEP_NS at a time.
  *
- * Order of parts: what is due; one collection; the fiber.
+ * Order of parts: what is due; one collection; all of a core.
  */
 #include "objects_pvt.h"
 
@@ -81,7 +82,7 @@ static bool keep(struct collection *c)
 	return false;
 }
 
-/* ---- the fiber -------------------------------------------------------------------------- */
+/* ---- all of a core ---------------------------------------------------------------------- */
 
 /* Looks at each collection once. Return: whether there was something to do. */
 static bool round_of(struct core_store *cs)
@@ -123,4 +124,22 @@ void keeper(void *core_state)
 			sl_waitq_wait(&cs->keeper, sl_now() + LOOK_NS);
 	}
 	store_fiber_end(cs);
+}
+
+int objects_keep(struct objects *o, int64_t deadline)
+{
+	struct core_store *cs = objects_self(o);
+	bool worked = false;
+
+	if (sl_mutex_lock(&cs->keeping, deadline))
+		return 0;
+	while (!cs->draining) {
+		cs->work = false;
+		worked = round_of(cs) || cs->work;
+		if (worked || sl_now() >= deadline)
+			break;
+		sl_waitq_wait(&cs->keeper, sl_min(deadline, sl_now() + LOOK_NS));
+	}
+	sl_mutex_unlock(&cs->keeping);
+	return worked;
 }

@@ -11,7 +11,9 @@
 
 static struct sl_core *core_at(uint32_t i)
 {
-	return sl_cores_at(sl_core_cores(sl_core_self()), i);
+	struct sl_core *self = sl_core_self();
+
+	return self ? sl_cores_at(sl_core_cores(self), i) : NULL;
 }
 
 /* Without memory for the hop it is tried again: what is on disk already has to be seen. */

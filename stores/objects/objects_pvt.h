@@ -593,6 +593,7 @@ struct core_store {
 	struct sl_list collections;
 	struct sl_waitq keeper; /* there is work, or the end */
 	bool work; /* for the keeper */
+	struct sl_mutex keeping; /* who stands in for the keeper */
 	uint32_t fibers; /* of the background, running */
 	struct sl_waitq ended;
 } __attribute__((aligned(64)));
@@ -613,33 +614,35 @@ struct objects {
 	uint32_t leftovers_n;
 };
 
-/* The calling core's state. */
-static inline struct core_store *objects_self(struct objects *o)
+/* The state of @core; that of threads that take turns, who have none (NULL), is the first. */
+static inline struct core_store *objects_at(struct objects *o, const struct sl_core *core)
 {
-	uint32_t id = sl_core_id(sl_core_self());
+	uint32_t id = core ? sl_core_id(core) : 0;
 
 	SL_ASSERT(id < o->cores_n);
 	return &o->cores[id];
 }
 
-static inline struct core_store *objects_at(struct objects *o, const struct sl_core *core)
+/* The calling core's state. */
+static inline struct core_store *objects_self(struct objects *o)
 {
-	SL_ASSERT(sl_core_id(core) < o->cores_n);
-	return &o->cores[sl_core_id(core)];
+	return objects_at(o, sl_core_self());
 }
 
+/* NULL, which is where the caller is, where threads take turns. */
 struct sl_core *collection_home(const struct objects_collection *pub);
 
 /* In what a call runs on another core: that core may not have started yet, or have stopped. */
 int home_ready(struct core_store *cs, int64_t deadline);
 
-/* Starts @fn in a fiber that objects_stop() waits for; it calls store_fiber_end() last. */
+/* Starts @fn in a fiber that objects_stop() waits for; it calls store_fiber_end() last. Where
+ * threads take turns it is done at once. */
 int store_fiber_start(struct core_store *cs, void (*fn)(void *arg), void *arg);
 void store_fiber_end(struct core_store *cs);
 
 void objects_tell(struct core_store *cs, enum objects_event event, const char *name, int64_t a);
 
-/* keeper.c: the fiber that indexes, checkpoints, compacts and puts away. */
+/* keeper.c: indexes, checkpoints, compacts and puts away. */
 void keeper(void *core_state);
 void keeper_wake(struct core_store *cs);
 
