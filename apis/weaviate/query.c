@@ -473,8 +473,11 @@ static void put_message(struct http_json *j, const char *text, uint32_t line, ui
 	http_json_key(j, "path");
 }
 
-static void put_refusal(struct http_json *j, const struct gql_error *e)
+static void put_refusal(struct wv_call *c, const struct gql_error *e)
 {
+	struct http_json *j = &c->json;
+
+	c->rs->wrong = true;
 	http_json_open(j, '{');
 	http_json_key(j, "data");
 	http_json_null(j);
@@ -507,8 +510,9 @@ static int put_part(struct wv_query *q, struct part *part)
 	return err;
 }
 
-static void put_errors(struct http_json *j, const struct part *parts)
+static void put_errors(struct wv_call *c, const struct part *parts)
 {
+	struct http_json *j = &c->json;
 	bool any = false;
 
 	for (const struct part *part = parts; part; part = part->next) {
@@ -529,6 +533,7 @@ static void put_errors(struct http_json *j, const struct part *parts)
 			http_json_close(j, '}');
 		}
 	}
+	c->rs->wrong |= any;
 	if (any)
 		http_json_close(j, ']');
 }
@@ -544,7 +549,7 @@ static int put_answer(struct wv_query *q, struct part *parts)
 	for (struct part *part = parts; part && !err; part = part->next)
 		err = put_part(q, part);
 	http_json_close(j, '}');
-	put_errors(j, parts);
+	put_errors(q->c, parts);
 	http_json_close(j, '}');
 	return err;
 }
@@ -571,7 +576,7 @@ static int answer_query(struct wv_call *c, yyjson_val *json)
 	if (!err)
 		err = plan_query(&q, first, &parts);
 	if (err == -EPROTO) {
-		put_refusal(&c->json, &q.error);
+		put_refusal(c, &q.error);
 		return 0;
 	}
 	if (!err)
