@@ -254,6 +254,9 @@ static int read_near_object(struct wv_query *q, struct wv_plan *p, const struct 
 		err = name ? wv_class_find(q->c, name, &k) : -ENOMEM;
 		if (err || !k)
 			return err ? err : plan_wrong(p, "nearObject: there is no such class");
+		err = k->tenancy.on ? wv_tenant_find(q->c, k, q->tenant, &k, p->why) : 0;
+		if (err)
+			return err == -EINVAL ? 0 : err;
 	}
 	return look_up(q, p, k, beacon.uuid);
 }
@@ -303,7 +306,8 @@ static int pass_over(struct wv_query *q, struct wv_plan *p, const struct gql_mem
 	return 0;
 }
 
-/* What aggregate.c reads by itself is passed over here. @get, @aggregate: where it may stand. */
+/* What plan_class() and aggregate.c read by themselves is passed over here. @get, @aggregate: where
+ * it may stand. */
 static const struct {
 	const char *name;
 	int (*read)(struct wv_query *q, struct wv_plan *p, const struct gql_member *m);
@@ -313,6 +317,7 @@ static const struct {
 	{"nearVector", read_near_vector, true, true},
 	{"nearObject", read_near_object, true, true},
 	{"limit", read_limit, true, true},
+	{"tenant", pass_over, true, true},
 	{"offset", read_offset, true, false},
 	{"after", read_after, true, false},
 	{"sort", read_sort, true, false},
@@ -389,6 +394,17 @@ struct part {
 	struct part *next;
 };
 
+/* p->f.k as it is for the "tenant" of the arguments; what it refers to is looked for there, too. */
+static int take_tenant(struct wv_query *q, struct wv_plan *p)
+{
+	const struct gql_value *v = gql_get(&p->selection->args, "tenant");
+	int err;
+
+	q->tenant = v && v->kind == GQL_STRING ? v->text : NULL;
+	err = wv_tenant_find(q->c, p->f.k, q->tenant, &p->f.k, p->why);
+	return err == -EINVAL ? 0 : err;
+}
+
 static int plan_class(struct wv_query *q, const struct operation *op, const struct gql_selection *s,
 		      struct wv_plan **ret_plan)
 {
@@ -402,7 +418,9 @@ static int plan_class(struct wv_query *q, const struct operation *op, const stru
 		return wv_query_wrong(q, "Cannot query field \"%.64s\" on type \"%s\"", name,
 				      op->type);
 	p->selection = s;
-	err = op->plan(q, p);
+	err = take_tenant(q, p);
+	if (!err)
+		err = op->plan(q, p);
 	if (!err)
 		err = read_arguments(q, p, op->get);
 	*ret_plan = p;
