@@ -75,6 +75,7 @@ static struct sl_core *core_new(struct sl_cores *cores, uint32_t id,
 	direct_init(&core->direct, conf->direct_ops_max, conf->direct_bytes_max);
 	core->spin.ns_max = conf->spin_ns;
 	sl_list_init(&core->listeners);
+	sl_list_init(&core->shedders);
 	sl_list_init(&core->sending);
 	sl_list_init(&core->file_notes);
 	sl_list_init(&core->transfers);

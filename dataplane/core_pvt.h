@@ -212,6 +212,7 @@ struct sl_core {
 	struct direct direct;
 	struct spin spin;
 	struct sl_list listeners;
+	struct sl_list shedders;
 	struct sl_list sending;	   /* connections that used up their turn of sending */
 	struct sl_list file_notes; /* spare; extent.c */
 	struct pipes pipes;

@@ -136,7 +136,7 @@ void event_count(enum objects_event event, int64_t a)
 	case OBJECTS_REBUILT:
 		count(SL_M_OBJECTS_REBUILDS, 1);
 		break;
-	case OBJECTS_SNAPSHOT_FAILED:
+	case OBJECTS_CHECKPOINT_FAILED:
 		count(SL_M_OBJECTS_CHECKPOINT_FAILURES, 1);
 		break;
 	case OBJECTS_COMPACTED:

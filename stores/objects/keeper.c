@@ -42,7 +42,7 @@ static bool checkpoint_due(const struct collection *c)
 {
 	if (sl_log_failed(c->log))
 		return false;
-	return c->since >= c->cs->conf.snapshot_bytes ||
+	return c->since >= c->cs->conf.checkpoint_bytes ||
 	       (!c->indexing && c->moved >= MOVED_MIN && c->moved >= c->rows.live / MOVED_PART);
 }
 
@@ -75,7 +75,7 @@ static bool keep(struct collection *c)
 	if (compaction_due(c) && !sl_log_failed(c->log) && c->since >= c->compact_from) {
 		int rc = collection_compact(c, SL_NEVER);
 
-		c->compact_from = rc ? c->since + c->cs->conf.snapshot_bytes / 4 : 0;
+		c->compact_from = rc ? c->since + c->cs->conf.checkpoint_bytes / 4 : 0;
 		return true;
 	}
 	return false;

@@ -38,7 +38,7 @@ enum objects_event {
 	OBJECTS_FAILED, /* name: collection that does not open; a: -errno */
 	OBJECTS_LOST, /* name: collection; a: objects that can no longer be read */
 	OBJECTS_REBUILT, /* name: whose checkpoint was of no use; a: -errno */
-	OBJECTS_SNAPSHOT_FAILED, /* name: whose checkpoint could not be written; a: -errno */
+	OBJECTS_CHECKPOINT_FAILED, /* name: whose checkpoint could not be written; a: -errno */
 	OBJECTS_COMPACTED, /* name; a: bytes given back */
 	OBJECTS_EVENT_LAST
 };
@@ -49,7 +49,7 @@ enum objects_event {
  * @epoch: of this start of the node. @log: durability, preallocation and segments of collections'
  *	logs. @logs: scrub and background of the logs, without which nobody commits what is
  *	written; its event gets what collections meet.
- * @snapshot_bytes: written to a collection's log before its indexes are saved again (64 MiB).
+ * @checkpoint_bytes: written to a collection's log before its indexes are saved again (64 MiB).
  * @idle_ns: a collection that nobody asked for so long is put away, out of memory (60 s).
  * @event: may be NULL; must not park; called on any core.
  */
@@ -59,7 +59,7 @@ struct objects_conf {
 	uint32_t epoch;
 	struct sl_log_conf log;
 	struct sl_logs_conf logs;
-	uint64_t snapshot_bytes;
+	uint64_t checkpoint_bytes;
 	int64_t idle_ns;
 	void (*event)(void *arg, enum objects_event event, const char *name, int64_t a);
 	void *arg;
@@ -482,5 +482,21 @@ int objects_snapshot_open(struct objects *o, const char *name, const char *snaps
  */
 int objects_snapshot_restore(struct objects *o, const char *name, int dir, const char *path,
 			     char *why, size_t why_len, int64_t deadline);
+
+/* A snapshot file that comes from elsewhere, piece by piece; no kill leaves anything of it. */
+struct objects_upload;
+
+int objects_upload_new(struct objects *o, struct objects_upload **ret_upload, int64_t deadline);
+
+/* The next @n bytes. */
+int objects_upload_write(struct objects_upload *upload, const void *data, size_t n,
+			 int64_t deadline);
+
+/* objects_snapshot_restore() of what came. */
+int objects_upload_restore(struct objects_upload *upload, const char *name, char *why,
+			   size_t why_len, int64_t deadline);
+
+/* On the core that made it, restored or not. Accepts NULL. */
+void objects_upload_free(struct objects_upload *upload);
 
 #endif

@@ -678,6 +678,9 @@ int visit(struct objects *o, const char *name,
 	  int (*fn)(struct collection *c, void *visit, int64_t deadline), struct visit *visit,
 	  int64_t deadline);
 
+/* What a file that is uploaded is called for a moment, before its name goes. */
+#define OBJECTS_UPLOAD "upload-"
+
 /* folders.c: the catalogue on disk. */
 int folders_scan(struct objects *o);
 int folder_create(struct objects *o, const struct described *node, int64_t deadline);

@@ -19,8 +19,8 @@
 static void conf_take(struct objects_conf *dst, const struct objects_conf *src)
 {
 	*dst = *src;
-	if (!dst->snapshot_bytes)
-		dst->snapshot_bytes = 64 * SL_MIB;
+	if (!dst->checkpoint_bytes)
+		dst->checkpoint_bytes = 64 * SL_MIB;
 	if (!dst->idle_ns)
 		dst->idle_ns = 60 * SL_SEC;
 	if (!dst->log.segment_bytes)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drawn.h"
 #include "harness.h"
 #include "saved.h"
 #include "vectors/half.h"
@@ -230,13 +231,6 @@ static float along(FIXTURE_DATA(ivf) * self, const void *vector)
 	return sum;
 }
 
-static int by_size(const void *a, const void *b)
-{
-	const float *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 /* What is allowed is all on one side, and queries are on the other. */
 TEST_F(ivf, recall_stays_where_all_allowed_are_far)
 {
@@ -248,7 +242,7 @@ TEST_F(ivf, recall_stays_where_all_allowed_are_far)
 	work(self);
 	for (uint32_t row = 0; row < ROWS; row++)
 		sorted[row] = along(self, row_of(self, row));
-	qsort(sorted, ROWS, sizeof(sorted[0]), by_size);
+	qsort(sorted, ROWS, sizeof(sorted[0]), drawn_order);
 	for (int q = 0; q < QUERIES; q++)
 		while (along(self, self->queries[q]) > sorted[ROWS / 2])
 			make_vector(self, self->queries[q]);

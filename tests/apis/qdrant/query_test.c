@@ -5,6 +5,7 @@
  * mistakes.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "harness.h"
@@ -217,6 +218,33 @@ static void ask_for_order_and_chance(struct web *w)
 TEST(orders_samples_and_variety)
 {
 	qdrant_kit_run(ask_for_order_and_chance, NULL);
+}
+
+/* Each is held against all the others: that takes far longer than is waited for. */
+static void ask_for_too_much_variety(struct web *w)
+{
+	enum { MANY = 30000, ROOM = 50 };
+	char *body = calloc(MANY, ROOM);
+	size_t n;
+
+	ASSERT_NOT_NULL(body);
+	qdrant_kit_create(w, "c");
+	n = (size_t)snprintf(body, ROOM, "{\"points\":[");
+	for (int i = 0; i < MANY; i++)
+		n += (size_t)snprintf(body + n, ROOM, "%s{\"id\":%d,\"vector\":[%d,1]}",
+				      i ? "," : "", i, i);
+	snprintf(body + n, ROOM, "]}");
+	qdrant_kit_expect_part(w, "PUT", C "/points?wait=true", body, "completed");
+	free(body);
+	qdrant_kit_refused(w, "POST", QUERY "?timeout=1",
+			   "{\"query\":{\"nearest\":[0,0],\"mmr\":{\"diversity\":0.5}},"
+			   "\"limit\":30000,\"params\":{\"exact\":true}}",
+			   408, "Timeout");
+}
+
+TEST_TIMEOUT(variety_ends_when_nobody_waits_for_it, 120)
+{
+	qdrant_kit_run(ask_for_too_much_variety, NULL);
 }
 
 /* ---- batches ---------------------------------------------------------------------------- */
