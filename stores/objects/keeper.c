@@ -114,11 +114,22 @@ static bool round_of(struct core_store *cs)
 	return worked;
 }
 
+/* Also while there is always something to do. */
+static void show(const struct core_store *cs, int64_t *at)
+{
+	if (sl_now() < *at)
+		return;
+	figures_show(cs);
+	*at = sl_now() + LOOK_NS;
+}
+
 void keeper(void *core_state)
 {
 	struct core_store *cs = core_state;
+	int64_t show_at = 0;
 
 	while (!cs->draining) {
+		show(cs, &show_at);
 		cs->work = false;
 		if (!round_of(cs) && !cs->work)
 			sl_waitq_wait(&cs->keeper, sl_now() + LOOK_NS);

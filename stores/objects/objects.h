@@ -223,6 +223,9 @@ struct objects_info {
 int objects_info(struct objects *o, const char *name, struct objects_info *ret_info,
 		 int64_t deadline);
 
+/* The values of SL_DIM_SEARCH: how a search is counted. */
+const char *const *objects_search_names(uint32_t *ret_n);
+
 /* ---- aliases ---------------------------------------------------------------------------- */
 
 enum objects_alias_change_kind {

@@ -642,6 +642,26 @@ void store_fiber_end(struct core_store *cs);
 
 void objects_tell(struct core_store *cs, enum objects_event event, const char *name, int64_t a);
 
+/* ---- figures (info.c) ------------------------------------------------------------------- */
+
+/* How a search was answered, as it is counted. */
+enum search_kind {
+	SEARCH_FLAT,
+	SEARCH_IVF,
+	SEARCH_HNSW,
+	SEARCH_FILTERED, /* in whichever way */
+	SEARCH_WEIGHED,
+	SEARCH_LAST
+};
+
+void search_count(enum search_kind kind, int64_t ns);
+
+/* What is in memory of the core, as gauges. */
+void figures_show(const struct core_store *cs);
+
+/* One more for the events of @event. On a core. */
+void event_count(enum objects_event event, int64_t a);
+
 /* keeper.c: indexes, checkpoints, compacts and puts away. */
 void keeper(void *core_state);
 void keeper_wake(struct core_store *cs);

@@ -27,6 +27,7 @@
  * struct job - a query on its way.
  * @node: among those that wait. @vector: the query as rows are. @hits: room for @k. @skip_row: the
  * object that hits should be like. @applied: of the collection, when @matches were found.
+ * @began: for the figures.
  */
 struct job {
 	struct sl_list node;
@@ -38,6 +39,7 @@ struct job {
 	uint32_t k, n;
 	uint32_t skip_row;
 	uint64_t applied;
+	int64_t began;
 	bool waits;
 	int err;
 };
@@ -406,6 +408,22 @@ static int job_finish(struct collection *c, struct job *j, int64_t deadline)
 	return rc;
 }
 
+/* As it is counted. */
+static enum search_kind kind_of(const struct job *j)
+{
+	static const enum search_kind kinds[SL_INDEX_LAST] = {
+		[SL_INDEX_FLAT] = SEARCH_FLAT,
+		[SL_INDEX_IVF] = SEARCH_IVF,
+		[SL_INDEX_HNSW] = SEARCH_HNSW,
+	};
+
+	if (j->ask->filter)
+		return SEARCH_FILTERED;
+	if (j->ask->weigh)
+		return SEARCH_WEIGHED;
+	return j->v->main && !j->ask->exact ? kinds[j->v->conf->index.kind] : SEARCH_FLAT;
+}
+
 static int search_here(struct collection *c, void *visit, int64_t deadline)
 {
 	struct searching *s = visit;
@@ -419,7 +437,8 @@ static int search_here(struct collection *c, void *visit, int64_t deadline)
 		q->fault = OBJECTS_FINE;
 		q->hits = NULL;
 		q->n = 0;
-		jobs[i] = (struct job){.ask = q, .skip_row = SL_ROW_NONE};
+		jobs[i] = (struct job){
+			.ask = q, .skip_row = SL_ROW_NONE, .began = sl_clock_ns()};
 		sl_list_init(&jobs[i].node);
 		jobs[i].err = job_make(c, &jobs[i], deadline);
 	}
@@ -428,6 +447,8 @@ static int search_here(struct collection *c, void *visit, int64_t deadline)
 		s->queries[i].result = job_finish(c, &jobs[i], deadline);
 		if (s->queries[i].result)
 			objects_queries_done(&s->queries[i], 1);
+		else
+			search_count(kind_of(&jobs[i]), sl_clock_ns() - jobs[i].began);
 		job_done(&jobs[i]);
 	}
 	free(jobs);

@@ -120,6 +120,7 @@ void objects_free(struct objects *o)
 
 void objects_tell(struct core_store *cs, enum objects_event event, const char *name, int64_t a)
 {
+	event_count(event, a);
 	if (cs->conf.event)
 		cs->conf.event(cs->conf.arg, event, name, a);
 }
