@@ -159,13 +159,12 @@ static void entry_apply(struct collection *c, const struct pending *p, uint32_t 
 /* What compaction moved is not written anew. */
 static void pending_count(const struct pending *p)
 {
-	struct sl_metrics *m = sl_core_metrics(sl_core_self());
 	uint32_t written = 0;
 
 	for (uint32_t i = 0; i < p->batch.n; i++)
 		written += !p->batch.entries[i].version;
-	sl_metric_add(m, SL_M_OBJECTS_WRITTEN, written);
-	sl_metric_add(m, SL_M_OBJECTS_BATCHES, 1);
+	sl_count(SL_M_OBJECTS_WRITTEN, written);
+	sl_count(SL_M_OBJECTS_BATCHES, 1);
 }
 
 static void pending_apply(struct collection *c, struct pending *p)

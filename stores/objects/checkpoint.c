@@ -186,7 +186,7 @@ int checkpoint_save(struct collection *c, int64_t deadline)
 		return rc;
 	}
 	c->changed -= changed;
-	sl_metric_add(sl_core_metrics(sl_core_self()), SL_M_OBJECTS_CHECKPOINTS, 1);
+	sl_count(SL_M_OBJECTS_CHECKPOINTS, 1);
 	return 0;
 }
 

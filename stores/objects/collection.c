@@ -241,7 +241,7 @@ static void collection_open(struct collection *c, int64_t deadline)
 	c->used_at = sl_now();
 	c->indexing = true;
 	if (!rc)
-		sl_metric_add(sl_core_metrics(sl_core_self()), SL_M_OBJECTS_OPENED, 1);
+		sl_count(SL_M_OBJECTS_OPENED, 1);
 	if (rc && rc != -ENOENT)
 		objects_tell(c->cs, OBJECTS_FAILED, c->own->pub.name, rc);
 	sl_waitq_wake_all(&c->changed_q, 0);
