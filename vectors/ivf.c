@@ -18,7 +18,7 @@
 
 enum {
 	TRAIN_ROWS = 4096,
-	TRAIN_AGAIN = 8, /* times the rows that the model was trained with */
+	TRAIN_AGAIN = 3, /* times the rows that the model was trained with */
 	RESCORE_TIMES = 5, /* the rows that are asked for, and once more for each */
 	RESCORE_LISTS = 4,
 	EFFORT_MIN = 8,
@@ -56,6 +56,7 @@ static void remove_row(struct sl_index *index, uint32_t row)
 {
 	struct ivf *ivf = ivf_of(index);
 
+	ivf->gone++;
 	if (ivf->model)
 		ivf_remove(ivf->model, row);
 	if (ivf->build && ivf_holds(ivf_build_model(ivf->build), row))
@@ -72,12 +73,14 @@ static uint64_t memory(const struct sl_index *index)
 
 /* ---- steps ------------------------------------------------------------------------------ */
 
+/* Also when as many rows have gone as there are: those that are may be others altogether. */
 static bool wants_model(const struct ivf *ivf)
 {
 	uint32_t rows = ivf->index.conf.train_rows ? ivf->index.conf.train_rows : TRAIN_ROWS;
 
 	return ivf->index.n >= rows &&
-	       (!ivf->model || ivf->index.n / TRAIN_AGAIN >= ivf->model->trained);
+	       (!ivf->model || ivf->index.n / TRAIN_AGAIN >= ivf->model->trained ||
+		ivf->gone >= ivf->index.n);
 }
 
 /* Return: 1: more is left; 0; -ENOMEM. */
@@ -87,6 +90,8 @@ static int a_little(struct ivf *ivf, int64_t *cost_ns)
 
 	if (!ivf->build && wants_model(ivf)) {
 		err = ivf_build_new(&ivf->index, ivf->model, &ivf->build);
+		if (!err)
+			ivf->gone = 0;
 		return err ? err : 1;
 	}
 	if (!ivf->build)
