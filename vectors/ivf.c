@@ -339,10 +339,23 @@ static int give(struct looking *l, struct sl_hit *ret_hits)
 
 /* ---- searching -------------------------------------------------------------------------- */
 
+static uint32_t default_effort(const struct ivf_model *m)
+{
+	return sl_max((uint32_t)EFFORT_MIN, 2 * (uint32_t)sqrtf((float)m->c.n));
+}
+
 static uint32_t effort_of(const struct ivf_model *m, const struct sl_query *q)
 {
-	return q->effort ? q->effort
-			 : sl_max((uint32_t)EFFORT_MIN, 2 * (uint32_t)sqrtf((float)m->c.n));
+	return q->effort ? q->effort : default_effort(m);
+}
+
+/* As much more, or less, than the default. */
+static uint32_t effort(const struct sl_index *index, uint32_t nearest)
+{
+	const struct ivf_model *m = sl_container_of(index, const struct ivf, index)->model;
+	uint64_t lists = m ? (uint64_t)default_effort(m) * nearest / INDEX_NEAREST : 0;
+
+	return m ? (uint32_t)sl_max(sl_min(lists, (uint64_t)m->c.n), (uint64_t)1) : 0;
 }
 
 /* The part of the rows that may be given, above 0 to 1. */
@@ -498,6 +511,7 @@ const struct index_kind index_ivf = {
 	.add = add,
 	.remove = remove_row,
 	.needs_rows = needs_rows,
+	.effort = effort,
 	.candidates_max = candidates_max,
 	.candidates = candidates,
 	.step = step,
