@@ -25,6 +25,7 @@ static struct objects_query query_in(const struct sl_objects_query *q)
 		.effort = q->effort,
 		.oversampling = q->oversampling,
 		.exact = q->exact,
+		.estimates = q->estimates,
 		.bounded = q->bounded,
 		.bound = q->bound,
 		.with_objects = q->with_objects,

@@ -9,7 +9,7 @@
  * little-endian.
  *
  * Order of parts: kinds; making; changing; vectors as floats; the nearest so far; memory of
- * searches; in two steps; searching; writing and reading; saving and loading.
+ * searches; efforts; in two steps; searching; writing and reading; saving and loading.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -274,6 +274,13 @@ static void *part_room(struct scratch_part *s, size_t n)
 void *scratch_room(struct sl_scratch *s, size_t n)
 {
 	return part_room(&s->room, n);
+}
+
+/* ---- efforts ---------------------------------------------------------------------------- */
+
+uint32_t sl_index_effort(const struct sl_index *index, uint32_t nearest)
+{
+	return nearest && index->kind->effort ? index->kind->effort(index, nearest) : nearest;
 }
 
 /* ---- in two steps ----------------------------------------------------------------------- */

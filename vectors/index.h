@@ -92,6 +92,12 @@ uint64_t sl_index_bytes(const struct sl_index *index);
 
 /* ---- searching -------------------------------------------------------------------------- */
 
+/**
+ * sl_index_effort() - an effort that does not depend on the kind, as the effort of this index.
+ * @nearest: as a graph would keep so many meanwhile; of more the recall is higher. 0: the default.
+ */
+uint32_t sl_index_effort(const struct sl_index *index, uint32_t nearest);
+
 /* Memory of searches, of one core; grows as needed, and is kept. */
 struct sl_scratch;
 

@@ -78,7 +78,8 @@ int sl_objects_work(struct sl_objects *objects, int64_t wait_ms);
  * @name: "" is as good a name as any. @component: what it is kept as in memory for searches, from
  *	vectors of f32 in objects; SL_I8 and SL_BITS take objects' vectors of that type as well (f32
  *	is rounded, or is a 1 above 0).
- * @index: how it is found. @automatic: by looking at all while they are few, then as @index says.
+ * @index: how it is found. @automatic: by looking at all while they are few, then as @index says,
+ *	but by lists where that is a graph of which nothing more is said, and vectors can be listed.
  * @on_disk: vectors need not stay in memory.
  */
 struct sl_objects_vector {
@@ -336,7 +337,9 @@ int sl_objects_facet(struct sl_objects *objects, const char *name, const struct 
  * @like: if @vector is NULL, the object whose vector that is; it is not among the hits.
  * @weigh: instead of both: all vectors are given to it, as f32, and what it returns is the score,
  *	larger being nearer.
- * @k: how many hits, behind the first @offset. @effort, @exact, @oversampling: as of sl_query.
+ * @k: how many hits, behind the first @offset. @effort: how many nearest a graph keeps meanwhile, or
+ *	what finds as many with another index; 0: the index's default. @exact, @oversampling,
+ *	@estimates: as of sl_query.
  * @bounded: only what has at least the score @bound, or, where smaller is nearer, at most.
  * @with_objects: hits hold their object.
  * @result: 0; -EINVAL: @fault says why; other -errno. @hits, @n: nearest first; to be ended by
@@ -355,7 +358,7 @@ struct sl_objects_query {
 	const struct sl_filter *filter;
 	uint32_t effort;
 	float oversampling;
-	bool exact;
+	bool exact, estimates;
 	bool bounded;
 	float bound;
 	bool with_objects;

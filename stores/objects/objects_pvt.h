@@ -298,6 +298,9 @@ struct vector {
 	uint32_t main_most;
 };
 
+/* How the main index is made. */
+struct sl_index_conf vector_index_conf(const struct objects_vector_conf *conf);
+
 int vector_new(const struct objects_vector_conf *conf, uint64_t revision,
 	       struct vector **ret_vector);
 void vector_free(struct vector *v);

@@ -44,13 +44,15 @@ struct job {
 	int err;
 };
 
-static struct sl_query query_of(const struct job *j)
+static struct sl_query query_of(const struct job *j, const struct sl_index *index)
 {
 	return (struct sl_query){
 		.vector = j->vector,
 		.k = j->k,
-		.effort = j->ask->effort,
+		.effort = sl_index_effort(index, j->ask->effort),
+		.oversampling = j->ask->oversampling,
 		.exact = j->ask->exact,
+		.estimates = j->ask->estimates,
 		.allowed = j->matches.words,
 		.allowed_rows = j->matches.rows,
 		.allowed_n = j->matches.count,
@@ -139,7 +141,7 @@ static int ask_index(struct collection *c, struct sl_index *index, struct job *c
 		return 0;
 	}
 	for (uint32_t i = 0; i < n; i++)
-		queries[i] = query_of(jobs[i]);
+		queries[i] = query_of(jobs[i], index);
 	if (n > 1)
 		return sl_index_search_many(index, queries, n, ret_hits, ret_n, c->scratch);
 	found = sl_index_search(index, queries, ret_hits, c->scratch);
@@ -188,7 +190,8 @@ static void answer_some(struct collection *c)
 	struct job *all[2 * SL_BATCH_MAX], *jobs[SL_BATCH_MAX] = {0};
 	uint32_t which[SL_BATCH_MAX], n = 0, taken;
 
-	sl_list_each(node, &c->waiting) {
+	sl_list_each(node, &c->waiting)
+	{
 		struct job *j = sl_list_entry(node, struct job, node);
 
 		if (n == SL_ARRAY_SIZE(all))
