@@ -104,7 +104,7 @@ void objects_free(struct objects *o);
  *	vectors of f32 in objects; SL_I8 and SL_BITS take objects' vectors of that type as well (f32
  *	is rounded, or is a 1 above 0).
  * @index: how it is found. @automatic: by looking at all while they are few, then as @index says.
- * @on_disk: vectors need not stay in memory.
+ * @on_disk: vectors that are indexed by codes are read where they are needed, not kept in memory.
  */
 struct objects_vector_conf {
 	const char *name;
