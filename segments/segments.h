@@ -221,6 +221,10 @@ int sl_append_finish(struct sl_append *a, struct sl_commit *commit, uint64_t *re
 /* Nothing of it stays. Ends @a. Does not fail; parks for the way home and back. */
 void sl_append_abort(struct sl_append *a);
 
+/* Begins another segment, unless the last one is empty: a trim deletes whole ones only. Return: 0;
+ * -ENOSPC and the like; -ETIME. */
+int sl_log_roll(struct sl_log *log, int64_t deadline);
+
 /* Makes everything appended so far durable. Return: 0, the log's failure, or -ETIME. */
 int sl_log_sync(struct sl_log *log, int64_t deadline);
 

@@ -156,10 +156,22 @@ static void entry_apply(struct collection *c, const struct pending *p, uint32_t 
 		  old);
 }
 
+/* What compaction moved is not written anew. */
+static void pending_count(const struct pending *p)
+{
+	uint32_t written = 0;
+
+	for (uint32_t i = 0; i < p->batch.n; i++)
+		written += !p->batch.entries[i].version;
+	sl_count(SL_M_OBJECTS_WRITTEN, written);
+	sl_count(SL_M_OBJECTS_BATCHES, 1);
+}
+
 static void pending_apply(struct collection *c, struct pending *p)
 {
 	for (uint32_t i = 0; i < p->batch.n; i++)
 		entry_apply(c, p, i);
+	pending_count(p);
 	c->applied = p->base + p->batch.n;
 	c->promised -= p->batch.n;
 	c->changed += p->batch.n;
@@ -195,10 +207,18 @@ void apply_durable(struct collection *c)
 	}
 }
 
+/* Whatever the caller's patience, it is written: see it through. */
+static int durable_wait(struct sl_log *log, bool background, uint64_t end)
+{
+	if (background)
+		return sl_order_wait(sl_log_order(log), end, SL_NEVER);
+	/* The first who comes syncs, also for those who come meanwhile. */
+	return sl_log_durable(log) >= end ? 0 : sl_log_sync(log, SL_NEVER);
+}
+
 int pending_settle(struct collection *c, uint64_t end)
 {
-	/* Whatever the caller's patience, it is written: see it through. */
-	int rc = sl_order_wait(sl_log_order(c->log), end, SL_NEVER);
+	int rc = durable_wait(c->log, c->cs->conf.logs.background, end);
 
 	apply_durable(c);
 	return rc;

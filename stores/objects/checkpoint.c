@@ -182,10 +182,11 @@ int checkpoint_save(struct collection *c, int64_t deadline)
 	c->since -= since;
 	c->moved -= moved;
 	if (rc) {
-		objects_tell(c->cs, OBJECTS_SNAPSHOT_FAILED, c->own->pub.name, rc);
+		objects_tell(c->cs, OBJECTS_CHECKPOINT_FAILED, c->own->pub.name, rc);
 		return rc;
 	}
 	c->changed -= changed;
+	sl_count(SL_M_OBJECTS_CHECKPOINTS, 1);
 	return 0;
 }
 

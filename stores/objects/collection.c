@@ -240,6 +240,8 @@ static void collection_open(struct collection *c, int64_t deadline)
 	c->state = rc ? COLLECTION_FAILED : COLLECTION_OPEN;
 	c->used_at = sl_now();
 	c->indexing = true;
+	if (!rc)
+		sl_count(SL_M_OBJECTS_OPENED, 1);
 	if (rc && rc != -ENOENT)
 		objects_tell(c->cs, OBJECTS_FAILED, c->own->pub.name, rc);
 	sl_waitq_wake_all(&c->changed_q, 0);

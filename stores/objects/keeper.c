@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * keeper: what nobody waits for: rows move to indexes, checkpoints are written, logs compacted,
- * collections that nobody asks for are put away. One fiber a core.
+ * collections that nobody asks for are put away. One fiber a core; where threads take turns, one of
+ * them at a time.
  *
- * Interface: keeper(), keeper_wake() of objects_pvt.h.
+ * Interface: keeper(), keeper_wake() of objects_pvt.h, objects_keep().
  * Invariant: it holds the core for about STEP_NS at a time.
  *
- * Order of parts: what is due; one collection; the fiber.
+ * Order of parts: what is due; one collection; all of a core.
  */
 #include "objects_pvt.h"
 
@@ -42,7 +43,7 @@ static bool checkpoint_due(const struct collection *c)
 {
 	if (sl_log_failed(c->log))
 		return false;
-	return c->since >= c->cs->conf.snapshot_bytes ||
+	return c->since >= c->cs->conf.checkpoint_bytes ||
 	       (!c->indexing && c->moved >= MOVED_MIN && c->moved >= c->rows.live / MOVED_PART);
 }
 
@@ -75,13 +76,13 @@ static bool keep(struct collection *c)
 	if (compaction_due(c) && !sl_log_failed(c->log) && c->since >= c->compact_from) {
 		int rc = collection_compact(c, SL_NEVER);
 
-		c->compact_from = rc ? c->since + c->cs->conf.snapshot_bytes / 4 : 0;
+		c->compact_from = rc ? c->since + c->cs->conf.checkpoint_bytes / 4 : 0;
 		return true;
 	}
 	return false;
 }
 
-/* ---- the fiber -------------------------------------------------------------------------- */
+/* ---- all of a core ---------------------------------------------------------------------- */
 
 /* Looks at each collection once. Return: whether there was something to do. */
 static bool round_of(struct core_store *cs)
@@ -113,14 +114,43 @@ static bool round_of(struct core_store *cs)
 	return worked;
 }
 
+/* Also while there is always something to do. */
+static void show(const struct core_store *cs, int64_t *at)
+{
+	if (sl_now() < *at)
+		return;
+	figures_show(cs);
+	*at = sl_now() + LOOK_NS;
+}
+
 void keeper(void *core_state)
 {
 	struct core_store *cs = core_state;
+	int64_t show_at = 0;
 
 	while (!cs->draining) {
+		show(cs, &show_at);
 		cs->work = false;
 		if (!round_of(cs) && !cs->work)
 			sl_waitq_wait(&cs->keeper, sl_now() + LOOK_NS);
 	}
 	store_fiber_end(cs);
+}
+
+int objects_keep(struct objects *o, int64_t deadline)
+{
+	struct core_store *cs = objects_self(o);
+	bool worked = false;
+
+	if (sl_mutex_lock(&cs->keeping, deadline))
+		return 0;
+	while (!cs->draining) {
+		cs->work = false;
+		worked = round_of(cs) || cs->work;
+		if (worked || sl_now() >= deadline)
+			break;
+		sl_waitq_wait(&cs->keeper, sl_min(deadline, sl_now() + LOOK_NS));
+	}
+	sl_mutex_unlock(&cs->keeping);
+	return worked;
 }

@@ -298,6 +298,9 @@ struct vector {
 	uint32_t main_most;
 };
 
+/* How the main index is made. */
+struct sl_index_conf vector_index_conf(const struct objects_vector_conf *conf);
+
 int vector_new(const struct objects_vector_conf *conf, uint64_t revision,
 	       struct vector **ret_vector);
 void vector_free(struct vector *v);
@@ -593,6 +596,7 @@ struct core_store {
 	struct sl_list collections;
 	struct sl_waitq keeper; /* there is work, or the end */
 	bool work; /* for the keeper */
+	struct sl_mutex keeping; /* who stands in for the keeper */
 	uint32_t fibers; /* of the background, running */
 	struct sl_waitq ended;
 } __attribute__((aligned(64)));
@@ -613,33 +617,55 @@ struct objects {
 	uint32_t leftovers_n;
 };
 
-/* The calling core's state. */
-static inline struct core_store *objects_self(struct objects *o)
+/* The state of @core; that of threads that take turns, who have none (NULL), is the first. */
+static inline struct core_store *objects_at(struct objects *o, const struct sl_core *core)
 {
-	uint32_t id = sl_core_id(sl_core_self());
+	uint32_t id = core ? sl_core_id(core) : 0;
 
 	SL_ASSERT(id < o->cores_n);
 	return &o->cores[id];
 }
 
-static inline struct core_store *objects_at(struct objects *o, const struct sl_core *core)
+/* The calling core's state. */
+static inline struct core_store *objects_self(struct objects *o)
 {
-	SL_ASSERT(sl_core_id(core) < o->cores_n);
-	return &o->cores[sl_core_id(core)];
+	return objects_at(o, sl_core_self());
 }
 
+/* NULL, which is where the caller is, where threads take turns. */
 struct sl_core *collection_home(const struct objects_collection *pub);
 
 /* In what a call runs on another core: that core may not have started yet, or have stopped. */
 int home_ready(struct core_store *cs, int64_t deadline);
 
-/* Starts @fn in a fiber that objects_stop() waits for; it calls store_fiber_end() last. */
+/* Starts @fn in a fiber that objects_stop() waits for; it calls store_fiber_end() last. Where
+ * threads take turns it is done at once. */
 int store_fiber_start(struct core_store *cs, void (*fn)(void *arg), void *arg);
 void store_fiber_end(struct core_store *cs);
 
 void objects_tell(struct core_store *cs, enum objects_event event, const char *name, int64_t a);
 
-/* keeper.c: the fiber that indexes, checkpoints, compacts and puts away. */
+/* ---- figures (info.c) ------------------------------------------------------------------- */
+
+/* How a search was answered, as it is counted. */
+enum search_kind {
+	SEARCH_FLAT,
+	SEARCH_IVF,
+	SEARCH_HNSW,
+	SEARCH_FILTERED, /* in whichever way */
+	SEARCH_WEIGHED,
+	SEARCH_LAST
+};
+
+void search_count(enum search_kind kind, int64_t ns);
+
+/* What is in memory of the core, as gauges. */
+void figures_show(const struct core_store *cs);
+
+/* One more for the events of @event. On a core. */
+void event_count(enum objects_event event, int64_t a);
+
+/* keeper.c: indexes, checkpoints, compacts and puts away. */
 void keeper(void *core_state);
 void keeper_wake(struct core_store *cs);
 
@@ -657,6 +683,9 @@ struct visit {
 int visit(struct objects *o, const char *name,
 	  int (*fn)(struct collection *c, void *visit, int64_t deadline), struct visit *visit,
 	  int64_t deadline);
+
+/* What a file that is uploaded is called for a moment, before its name goes. */
+#define OBJECTS_UPLOAD "upload-"
 
 /* folders.c: the catalogue on disk. */
 int folders_scan(struct objects *o);

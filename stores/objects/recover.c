@@ -256,11 +256,12 @@ static int vector_restore(struct recovery *r, uint32_t i)
 {
 	const struct checkpoint *k = &r->checkpoint;
 	struct vector *v = r->c->vectors[i];
+	const struct sl_index_conf conf = vector_index_conf(v->conf);
 	struct run run = {k->indexes[i], k->index_bytes[i]};
 	int rc = -ENOENT;
 
 	if (k->tails[i] && run.n)
-		rc = sl_index_load(&v->conf->index, &v->rows, run_read, &run, &v->main);
+		rc = sl_index_load(&conf, &v->rows, run_read, &run, &v->main);
 	if (rc && rc != -ENOENT && rc != -EBADMSG)
 		return rc;
 	return vector_settle(v, k->rows, rc ? NULL : k->tails[i]);

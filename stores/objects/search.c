@@ -27,6 +27,7 @@
  * struct job - a query on its way.
  * @node: among those that wait. @vector: the query as rows are. @hits: room for @k. @skip_row: the
  * object that hits should be like. @applied: of the collection, when @matches were found.
+ * @began: for the figures.
  */
 struct job {
 	struct sl_list node;
@@ -38,17 +39,20 @@ struct job {
 	uint32_t k, n;
 	uint32_t skip_row;
 	uint64_t applied;
+	int64_t began;
 	bool waits;
 	int err;
 };
 
-static struct sl_query query_of(const struct job *j)
+static struct sl_query query_of(const struct job *j, const struct sl_index *index)
 {
 	return (struct sl_query){
 		.vector = j->vector,
 		.k = j->k,
-		.effort = j->ask->effort,
+		.effort = sl_index_effort(index, j->ask->effort),
+		.oversampling = j->ask->oversampling,
 		.exact = j->ask->exact,
+		.estimates = j->ask->estimates,
 		.allowed = j->matches.words,
 		.allowed_rows = j->matches.rows,
 		.allowed_n = j->matches.count,
@@ -137,7 +141,7 @@ static int ask_index(struct collection *c, struct sl_index *index, struct job *c
 		return 0;
 	}
 	for (uint32_t i = 0; i < n; i++)
-		queries[i] = query_of(jobs[i]);
+		queries[i] = query_of(jobs[i], index);
 	if (n > 1)
 		return sl_index_search_many(index, queries, n, ret_hits, ret_n, c->scratch);
 	found = sl_index_search(index, queries, ret_hits, c->scratch);
@@ -186,7 +190,8 @@ static void answer_some(struct collection *c)
 	struct job *all[2 * SL_BATCH_MAX], *jobs[SL_BATCH_MAX] = {0};
 	uint32_t which[SL_BATCH_MAX], n = 0, taken;
 
-	sl_list_each(node, &c->waiting) {
+	sl_list_each(node, &c->waiting)
+	{
 		struct job *j = sl_list_entry(node, struct job, node);
 
 		if (n == SL_ARRAY_SIZE(all))
@@ -406,6 +411,22 @@ static int job_finish(struct collection *c, struct job *j, int64_t deadline)
 	return rc;
 }
 
+/* As it is counted. */
+static enum search_kind kind_of(const struct job *j)
+{
+	static const enum search_kind kinds[SL_INDEX_LAST] = {
+		[SL_INDEX_FLAT] = SEARCH_FLAT,
+		[SL_INDEX_IVF] = SEARCH_IVF,
+		[SL_INDEX_HNSW] = SEARCH_HNSW,
+	};
+
+	if (j->ask->filter)
+		return SEARCH_FILTERED;
+	if (j->ask->weigh)
+		return SEARCH_WEIGHED;
+	return j->v->main && !j->ask->exact ? kinds[j->v->conf->index.kind] : SEARCH_FLAT;
+}
+
 static int search_here(struct collection *c, void *visit, int64_t deadline)
 {
 	struct searching *s = visit;
@@ -419,7 +440,8 @@ static int search_here(struct collection *c, void *visit, int64_t deadline)
 		q->fault = OBJECTS_FINE;
 		q->hits = NULL;
 		q->n = 0;
-		jobs[i] = (struct job){.ask = q, .skip_row = SL_ROW_NONE};
+		jobs[i] = (struct job){
+			.ask = q, .skip_row = SL_ROW_NONE, .began = sl_clock_ns()};
 		sl_list_init(&jobs[i].node);
 		jobs[i].err = job_make(c, &jobs[i], deadline);
 	}
@@ -428,6 +450,8 @@ static int search_here(struct collection *c, void *visit, int64_t deadline)
 		s->queries[i].result = job_finish(c, &jobs[i], deadline);
 		if (s->queries[i].result)
 			objects_queries_done(&s->queries[i], 1);
+		else
+			search_count(kind_of(&jobs[i]), sl_clock_ns() - jobs[i].began);
 		job_done(&jobs[i]);
 	}
 	free(jobs);

@@ -78,6 +78,26 @@ static bool is_cosine(const struct vector *v)
 
 /* ---- making ----------------------------------------------------------------------------- */
 
+static bool can_be_listed(const struct objects_vector_conf *conf)
+{
+	return (conf->component == SL_F32 || conf->component == SL_F16) &&
+	       (conf->metric == SL_METRIC_L2 || conf->metric == SL_METRIC_DOT ||
+		conf->metric == SL_METRIC_COSINE);
+}
+
+/* Lists cost less than a graph, to be made and to be searched (docs/benchmarks.md). */
+struct sl_index_conf vector_index_conf(const struct objects_vector_conf *conf)
+{
+	struct sl_index_conf index = conf->index;
+
+	if (!conf->automatic || index.kind != SL_INDEX_HNSW || index.links || index.effort_add ||
+	    !can_be_listed(conf))
+		return index;
+	index.kind = SL_INDEX_IVF;
+	index.train_rows = MAIN_FROM_ROWS;
+	return index;
+}
+
 int vector_new(const struct objects_vector_conf *conf, uint64_t revision,
 	       struct vector **ret_vector)
 {
@@ -373,15 +393,22 @@ static uint32_t tail_next(const struct vector *v, uint32_t row)
 	return word * 64 + (uint32_t)__builtin_ctzll(bits);
 }
 
+/* Of a graph that most rows have left little is worth being repaired. */
+static bool is_left(const struct vector *v)
+{
+	return v->main && vector_index_conf(v->conf).kind == SL_INDEX_HNSW &&
+	       sl_index_count(v->main) < v->main_most / 2;
+}
+
 int vector_step(struct vector *v, int64_t budget_ns, uint64_t *moved)
 {
+	const struct sl_index_conf conf = vector_index_conf(v->conf);
 	const int64_t until = sl_clock_ns() + budget_ns;
 	uint32_t row = 0;
 
-	/* Of a graph that most rows have left little is worth being repaired. */
-	if (v->main && sl_index_count(v->main) < v->main_most / 2 && vector_restart(v))
+	if (is_left(v) && vector_restart(v))
 		return 0;
-	if (!v->main && (!wants_main(v) || sl_index_new(&v->conf->index, &v->rows, &v->main)))
+	if (!v->main && (!wants_main(v) || sl_index_new(&conf, &v->rows, &v->main)))
 		return 0;
 	while (sl_index_count(v->tail)) {
 		row = tail_next(v, row);
