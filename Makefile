@@ -155,14 +155,14 @@ script-tests := $(if $(SAN),,scripts/check-layers scripts/tidy \
 	$(sort $(wildcard tests/scripts/*_test.sh)))
 all-objs := $(lib-objs) $(testlib-objs) $(prog-mains) $(addsuffix .o,$(test-bins) $(tool-bins)) \
 	$(if $(FUZZING),$(addsuffix .o,$(fuzz-bins)))
-# libsluice: position-independent objects of its own: lib/ and objects, and of the others those that
-# they call.
+# libsluice: position-independent objects of its own: lib/ and vectors/, and of the others those
+# that they call.
 so-name := libsluice.so.0
 so-file := $(B)/libsluice.so.$(VERSION)
-pic-objs := $(addprefix $(B)/pic/,$(filter-out segments/% stores/static/% stores/topics/% proto/% \
+pic-objs := $(addprefix $(B)/pic/,$(filter-out stores/static/% stores/topics/% proto/% \
 	apis/% tools/%,$(objs)))
-pic-lib := $(filter $(B)/pic/lib/% $(B)/pic/vectors/object%,$(pic-objs))
-lib-packages := liburing libxxhash yyjson inih numa libssl libcrypto \
+pic-lib := $(filter $(B)/pic/lib/% $(B)/pic/vectors/%,$(pic-objs))
+lib-packages := liburing libisal libxxhash yyjson inih numa libssl libcrypto \
 	$(if $(filter y,$(CONFIG_BPF)),libbpf)
 lib-files := $(if $(SAN)$(FUZZING),,$(so-file) $(B)/libsluice.so $(B)/libsluice.a \
 	$(B)/libsluice.pc)
