@@ -20,8 +20,10 @@ int qd_greet(struct qd_call *c)
 		"\",\"commit\":null}";
 
 	c->sent = true;
-	if (http_status_wanted(c->rq))
+	if (http_status_wanted(c->rq)) {
+		c->rq->api = NULL; /* no client of Qdrant's asks for that */
 		return http_status_get(c->rq, c->rs, c->deadline);
+	}
 	return http_response_body(c->rs, "application/json", greeting, sizeof(greeting) - 1);
 }
 

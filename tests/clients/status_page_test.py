@@ -78,7 +78,8 @@ def shows_objects_and_searches(daemon):
     said = metrics(daemon)
     opened(b, daemon)
     http, searches = cells(b, "http"), cells(b, "searches")
-    assert float(http["qdrant"]["Total"]) == said['sluice_http_requests_total{api="qdrant"}'] == 3
+    asked = said['sluice_http_requests_total{api="qdrant"}']
+    assert 3 <= asked <= float(http["qdrant"]["Total"]), (http, asked)  # the page asks itself
     assert float(http["qdrant"]["Errors"]) == 0 and "weaviate" not in http, http
     assert list(searches) == ["flat"] and float(searches["flat"]["Total"]) == 1, searches
     b.wait("""Number(document.querySelector('#objects [data-key="value of Objects in these"]')
