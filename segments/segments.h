@@ -230,10 +230,11 @@ int sl_log_sync(struct sl_log *log, int64_t deadline);
 
 /* ---- reading ---------------------------------------------------------------------------- */
 
-/* Whole batches in one segment. base: offset of the first record of the first one; next: behind. */
+/* Whole batches in one segment. base: offset of the first record of the first one; next: behind;
+ * segment: that of the segment's first one. */
 struct sl_span {
 	struct sl_extent extent;
-	uint64_t base, next;
+	uint64_t base, next, segment;
 };
 
 /**
@@ -248,6 +249,11 @@ struct sl_span {
  */
 int sl_log_read(struct sl_log *log, uint64_t offset, uint64_t bytes_max, struct sl_core *to,
 		struct sl_span *ret_spans, int n, int64_t deadline);
+
+/* Opens the file of @segment (of a span) for direct reads, at the places that extents have. When it
+ * goes it stays readable until its space is freed. Return: 0; -ENOENT; -errno. */
+int sl_log_open_direct(struct sl_log *log, uint64_t segment, struct sl_direct **ret_file,
+		       int64_t deadline);
 
 /**
  * sl_log_find_time() - the first durable batch whose largest timestamp is at least @time_ms.

@@ -29,13 +29,15 @@
  * struct sl_rows - the vectors, kept by the collection.
  * @chunks: of SL_ROWS_A_CHUNK rows each; the list may be moved and grow between two calls, a chunk
  *	may not. @stride: bytes from a row to the next.
- * @partial: chunks may be NULL, as their rows are not in memory, but for those that
- *	sl_index_add() is given, and for all while sl_index_needs_rows() says so.
+ * @partial: rows may not be in memory, those that sl_index_add() is given excepted, and all while
+ *	sl_index_needs_rows() says so; their chunk may be NULL. @here: a bit for each that is; NULL:
+ *	all whose chunk is.
  */
 struct sl_rows {
 	const uint8_t *const *chunks;
 	size_t stride;
 	bool partial;
+	const uint64_t *here;
 	uint32_t dim;
 	enum sl_component component;
 	enum sl_metric metric;
@@ -44,6 +46,8 @@ struct sl_rows {
 /* Whether @row is in memory. */
 static inline bool sl_row_is_here(const struct sl_rows *rows, uint32_t row)
 {
+	if (rows->partial && rows->here)
+		return rows->here[row / 64] >> row % 64 & 1;
 	return !rows->partial || rows->chunks[row / SL_ROWS_A_CHUNK];
 }
 

@@ -80,7 +80,7 @@ int sl_objects_work(struct sl_objects *objects, int64_t wait_ms);
  *	is rounded, or is a 1 above 0).
  * @index: how it is found. @automatic: by looking at all while they are few, then as @index says,
  *	but by lists where that is a graph of which nothing more is said, and vectors can be listed.
- * @on_disk: vectors need not stay in memory.
+ * @on_disk: vectors that are indexed by codes are read where they are needed, not kept in memory.
  */
 struct sl_objects_vector {
 	const char *name;

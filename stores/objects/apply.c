@@ -17,8 +17,9 @@ void apply_vectors(struct collection *c, uint32_t row, const struct sl_object *o
 {
 	for (uint32_t i = 0; i < c->vectors_n; i++) {
 		struct vector *v = c->vectors[i];
+		int rc = vector_put(v, row, o);
 
-		if (vector_put(v, row, o) && vector_add(v, row))
+		if (rc < 0 || (rc && vector_add(v, row)))
 			c->stale = true;
 	}
 }
@@ -57,6 +58,7 @@ void apply_put(struct collection *c, const struct objects_key *key, uint64_t off
 	c->rows.at[row].version = version;
 	c->rows.at[row].at = at;
 	c->rows.at[row].bytes = (uint32_t)sl_object_bytes(o);
+	far_forget(c, row);
 	c->live_bytes += sl_object_bytes(o);
 	apply_vectors(c, row, o);
 	if (collection_has_payload(c) && sl_payload_add(c->payload, row, o))
@@ -77,6 +79,7 @@ void apply_move(struct collection *c, uint32_t row, uint64_t offset, uint32_t at
 
 	r->place = row_place(offset, row_kind(r));
 	r->at = at;
+	far_forget(c, row);
 }
 
 /* ---- batches that wait ------------------------------------------------------------------ */
@@ -97,9 +100,8 @@ static void pending_free(struct pending *p)
 
 bool pending_has(const struct collection *c, uint64_t hash)
 {
-	sl_list_each(n, &c->pending)
-		if (batch_has(&sl_list_entry(n, struct pending, node)->batch, hash))
-			return true;
+	sl_list_each(n, &c->pending) if (batch_has(&sl_list_entry(n, struct pending, node)->batch,
+						   hash)) return true;
 	return false;
 }
 

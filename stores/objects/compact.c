@@ -195,6 +195,7 @@ int collection_compact(struct collection *c, int64_t deadline)
 		rc = checkpoint_save(c, deadline);
 	if (!rc)
 		rc = sl_log_trim(c->log, end, deadline);
+	far_trimmed(c);
 	if (!rc)
 		objects_tell(c->cs, OBJECTS_COMPACTED, c->own->pub.name,
 			     (int64_t)before - (int64_t)sl_log_bytes(c->log));

@@ -16,9 +16,12 @@
 /* How often it looks for what is idle. */
 #define LOOK_NS SL_SEC
 
-/* Rows that were indexed are worth a checkpoint when they are so many, and so large a part. */
+/* Rows that were indexed are worth a checkpoint when they are so many, and so large a part, all
+ * being done; when they are more, also in the middle of it. */
 #define MOVED_MIN 1024u
 #define MOVED_PART 16u
+#define MOVED_MUCH 16384u
+#define MOVED_MUCH_PART 4u
 
 /* ---- what is due ------------------------------------------------------------------------ */
 
@@ -43,8 +46,12 @@ static bool checkpoint_due(const struct collection *c)
 {
 	if (sl_log_failed(c->log))
 		return false;
-	return c->since >= c->cs->conf.checkpoint_bytes ||
-	       (!c->indexing && c->moved >= MOVED_MIN && c->moved >= c->rows.live / MOVED_PART);
+	/* No more often than what is written is worth it. */
+	if (c->since >= sl_max(c->cs->conf.checkpoint_bytes, c->checkpoint_bytes))
+		return true;
+	if (c->indexing)
+		return c->moved >= MOVED_MUCH && c->moved >= c->rows.live / MOVED_MUCH_PART;
+	return c->moved >= MOVED_MIN && c->moved >= c->rows.live / MOVED_PART;
 }
 
 /* ---- one collection --------------------------------------------------------------------- */
@@ -56,8 +63,14 @@ static bool index_step(struct collection *c)
 
 	if (!c->indexing)
 		return false;
-	for (uint32_t i = 0; i < c->vectors_n; i++)
-		more |= vector_step(c->vectors[i], STEP_NS, &c->moved) == 1;
+	for (uint32_t i = 0; i < c->vectors_n; i++) {
+		struct vector *v = c->vectors[i];
+
+		if (v->next || vector_wants_anew(v, c->own->revisions[i]))
+			more |= far_anew(c, i, STEP_NS);
+		else
+			more |= vector_step(v, STEP_NS, &c->moved) == 1;
+	}
 	c->indexing = more;
 	return true;
 }
@@ -67,12 +80,12 @@ static bool keep(struct collection *c)
 {
 	bool worked = index_step(c);
 
-	if (worked)
-		return true;
 	if (checkpoint_due(c)) {
 		checkpoint_save(c, SL_NEVER);
 		return true;
 	}
+	if (worked)
+		return true;
 	if (compaction_due(c) && !sl_log_failed(c->log) && c->since >= c->compact_from) {
 		int rc = collection_compact(c, SL_NEVER);
 
