@@ -141,9 +141,12 @@ TEST(a_wrong_setting_is_told_with_its_name)
 
 /* ---- what nobody waits for -------------------------------------------------------------- */
 
+/* However long it takes here, it is not idle. */
+#define NEVER_IDLE "durability=none idle_timeout=1d"
+
 TEST_TIMEOUT(work_brings_vectors_into_the_index, 120)
 {
-	struct sl_objects *o = store_open("durability=none");
+	struct sl_objects *o = store_open(NEVER_IDLE);
 	struct sl_objects_info info;
 
 	EXPECT_EQ(0, store_create(o, "c", SL_INDEX_HNSW));
@@ -169,7 +172,7 @@ TEST_TIMEOUT(work_brings_vectors_into_the_index, 120)
 
 TEST_TIMEOUT(work_gives_space_of_replaced_objects_back, 120)
 {
-	struct sl_objects *o = store_open("durability=none checkpoint_bytes=1M");
+	struct sl_objects *o = store_open(NEVER_IDLE " checkpoint_bytes=1M");
 	struct sl_objects_info before, after;
 
 	EXPECT_EQ(0, store_create(o, "c", SL_INDEX_FLAT));
@@ -196,7 +199,7 @@ static void *wait_for_work(void *o)
 
 TEST_TIMEOUT(who_waits_for_work_gets_it_and_keeps_nobody_waiting, 120)
 {
-	struct sl_objects *o = store_open("durability=none");
+	struct sl_objects *o = store_open(NEVER_IDLE);
 	pthread_t thread;
 	void *more;
 
