@@ -184,7 +184,6 @@ static bool shed(struct sl_shedder *shedder)
 	return shed_n;
 }
 
-
 /* ---- time ------------------------------------------------------------------------------- */
 
 static int set_sweep(struct table *t)
