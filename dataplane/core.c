@@ -621,6 +621,14 @@ struct sl_metrics *sl_core_metrics(struct sl_core *core)
 	return core->metrics;
 }
 
+void sl_count(enum sl_metric_id id, uint64_t n)
+{
+	struct sl_core *core = sl_core_self();
+
+	if (core)
+		sl_metric_add(core->metrics, id, n);
+}
+
 struct sl_core *sl_core_home(const struct sl_cores *cores, uint64_t hash)
 {
 	return cores->core[sl_mix64(hash) % cores->n];

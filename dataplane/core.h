@@ -17,6 +17,7 @@
 #include <sluice/list.h>
 
 #include "fiber.h"
+#include "metric.h"
 
 struct sl_core;
 struct sl_cores;
@@ -96,6 +97,9 @@ int sl_core_node(const struct sl_core *core);
 
 /* This core's metric slots; a core's thread only. */
 struct sl_metrics *sl_core_metrics(struct sl_core *core);
+
+/* Counts @n in the metrics of the calling core, if it is one. */
+void sl_count(enum sl_metric_id id, uint64_t n);
 
 /* The core that is home to the thing whose id hashes to @hash. */
 struct sl_core *sl_core_home(const struct sl_cores *cores, uint64_t hash);

@@ -21,20 +21,30 @@ struct context {
 	void *tsan;	       /* the thread sanitizer's */
 };
 
-enum fiber_state { FIBER_FREE, FIBER_READY, FIBER_WOKEN, FIBER_RUNNING, FIBER_PARKED };
+enum fiber_state {
+	FIBER_FREE,
+	FIBER_NEW, /* ready, and did not run yet */
+	FIBER_READY,
+	FIBER_WOKEN,
+	FIBER_RUNNING,
+	FIBER_PARKED
+};
 
-/* A core's is at the high end of its stack; a thread's (turns.c) uses node, wake_res and state. */
+/*
+ * A core's is at the high end of its stack; a thread's (turns.c) uses node, wake_res and state.
+ * What is touched before it runs lies together.
+ */
 struct sl_fiber {
-	struct sl_list node;
-	struct context context;
+	_Alignas(64) struct sl_list node;
 	void (*fn)(void *arg);
 	void *arg;
-	struct sl_core *core;
-	struct sl_timer timer;
-	int wake_res;
 	enum fiber_state state;
 	enum sl_stack stack;
+	struct sl_core *core;
 	bool is_thread;
+	int wake_res;
+	struct context context;
+	struct sl_timer timer;
 };
 
 struct fibers {
@@ -43,6 +53,7 @@ struct fibers {
 	struct sl_list free[SL_STACK_LAST], bare[SL_STACK_LAST];
 	struct sl_list slabs;
 	struct sl_fiber *running;
+	struct sl_fiber *hot; /* whose stack was used last, if it is the first of @free */
 	struct context loop;
 	uint32_t count; /* leased */
 	uint32_t free_count[SL_STACK_LAST]; /* of @free */
@@ -62,6 +73,9 @@ struct sl_fiber *turns_self(void);
 /* As sl_fiber_park() and sl_fiber_wake(). */
 int turns_park(struct sl_fiber *fiber, int64_t deadline);
 void turns_wake(struct sl_fiber *fiber, int res);
+
+/* As sl_fiber_yield(). */
+void turns_yield(void);
 
 /* ---- timers (timer.c) ------------------------------------------------------------------- */
 

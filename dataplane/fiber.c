@@ -240,15 +240,9 @@ int sl_fiber_start(enum sl_stack stack, void (*fn)(void *arg), void *arg)
 		return -ENOMEM;
 	SL_ASSERT(fiber->state == FIBER_FREE && fiber->stack == stack);
 	f->count++;
-	fiber->core = core;
 	fiber->fn = fn;
 	fiber->arg = arg;
-	sl_timer_init(&fiber->timer, deadline_passed);
-	prepare_stack(fiber);
-#ifdef FIBER_TSAN
-	fiber->context.tsan = __tsan_create_fiber(0);
-#endif
-	fiber->state = FIBER_READY;
+	fiber->state = FIBER_NEW;
 	sl_list_append(&f->ready, &fiber->node);
 	return 0;
 }
@@ -266,6 +260,13 @@ static void trim(struct fibers *f, enum sl_stack class)
 	f->free_count[class]--;
 }
 
+static void keep_stack(struct fibers *f, struct sl_fiber *fiber)
+{
+	sl_list_push(&f->free[fiber->stack], &fiber->node);
+	if (++f->free_count[fiber->stack] > stack_classes[fiber->stack].keep)
+		trim(f, fiber->stack);
+}
+
 static void give_back(struct fibers *f, struct sl_fiber *fiber)
 {
 	SL_ASSERT(!fiber->timer.slot);
@@ -277,9 +278,37 @@ static void give_back(struct fibers *f, struct sl_fiber *fiber)
 	__tsan_destroy_fiber(fiber->context.tsan);
 #endif
 	f->count--;
-	sl_list_push(&f->free[fiber->stack], &fiber->node);
-	if (++f->free_count[fiber->stack] > stack_classes[fiber->stack].keep)
-		trim(f, fiber->stack);
+	f->hot = fiber;
+	keep_stack(f, fiber);
+}
+
+/*
+ * @fiber runs for the first time: where another one has just ended, if there is such a stack, for
+ * that is in the processor's cache. So what is started in one turn and does not park shares one
+ * stack. Return: where it is from now on.
+ */
+static struct sl_fiber *begin(struct sl_core *core, struct sl_fiber *fiber)
+{
+	struct fibers *f = &core->fibers;
+	struct sl_fiber *hot = f->hot;
+
+	if (hot && hot->stack == fiber->stack && f->free[hot->stack].next == &hot->node) {
+		hot->fn = fiber->fn;
+		hot->arg = fiber->arg;
+		sl_list_remove(&hot->node);
+		f->free_count[hot->stack]--;
+		fiber->state = FIBER_FREE;
+		keep_stack(f, fiber);
+		fiber = hot;
+	}
+	f->hot = NULL;
+	fiber->core = core;
+	sl_timer_init(&fiber->timer, deadline_passed);
+	prepare_stack(fiber);
+#ifdef FIBER_TSAN
+	fiber->context.tsan = __tsan_create_fiber(0);
+#endif
+	return fiber;
 }
 
 int fibers_run(struct sl_core *core)
@@ -297,7 +326,10 @@ int fibers_run(struct sl_core *core)
 	while ((n = sl_list_pop(&batch))) {
 		struct sl_fiber *fiber = sl_list_entry(n, struct sl_fiber, node);
 
-		SL_ASSERT(fiber->state == FIBER_READY || fiber->state == FIBER_WOKEN);
+		if (fiber->state == FIBER_NEW)
+			fiber = begin(core, fiber);
+		else
+			SL_ASSERT(fiber->state == FIBER_READY || fiber->state == FIBER_WOKEN);
 		SL_ASSERT(fiber->core == core);
 		fiber->state = FIBER_RUNNING;
 		f->running = fiber;
@@ -333,13 +365,22 @@ static struct sl_fiber *must_be_fiber(void)
 	return fiber;
 }
 
+bool sl_may_park(void)
+{
+	return who_may_park();
+}
+
 void sl_fiber_yield(int64_t deadline)
 {
-	struct sl_fiber *fiber = sl_fiber_self();
+	struct sl_fiber *fiber = who_may_park();
 
 	(void)deadline;
 	if (!fiber)
 		return;
+	if (fiber->is_thread) {
+		turns_yield();
+		return;
+	}
 	fiber->state = FIBER_READY;
 	sl_list_append(&fiber->core->fibers.ready, &fiber->node);
 	leave(fiber);

@@ -702,7 +702,7 @@ static const struct {
 	FIGURE(mapped), FIGURE(mapped_bytes),
 	FIGURE(direct), FIGURE(direct_bytes), FIGURE(direct_refused), FIGURE(direct_no_memory),
 	FIGURE(copies), FIGURE(copy_bytes),
-	FIGURE(verified_blocks),
+	FIGURE(verified_blocks), FIGURE(whole_bytes),
 };
 
 static int send_text(struct http_response *rs, struct sl_text *text)

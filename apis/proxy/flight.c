@@ -233,6 +233,16 @@ static int tell_response(const struct flight *f, struct flight_view *v)
 	return v->fields.err;
 }
 
+static int tell_slices(const struct flight *f, struct flight_view *v)
+{
+	v->sliced = true;
+	v->slice = f->slice;
+	v->head = flight_slices_head(f);
+	v->head.fields = http_lines_of(&v->fields);
+	sl_text_put(&v->key, f->stored_key.data, f->stored_key.len);
+	return v->key.err;
+}
+
 static int tell_interim(struct flight *f, struct flight_view *v)
 {
 	struct interim *i = f->interim;
@@ -255,13 +265,16 @@ static int tell_stored(const struct flight *f, struct flight_view *v)
 static int tell_stream(const struct flight *f, bool leader, struct http_lines lines,
 		       struct flight_view *v)
 {
+	int err;
+
 	/* What it selects is to be looked up by what is known of Vary by now. */
 	v->news = FLIGHT_STORED;
 	if (!leader && !selects_this(f, lines))
 		return 0;
 	v->news = FLIGHT_STREAM;
 	v->storing = !f->refused;
-	return tell_response(f, v);
+	err = tell_response(f, v);
+	return err || !f->whole ? err : tell_slices(f, v);
 }
 
 /* Waits until there is something to tell, and tells it. */
@@ -323,6 +336,7 @@ static int copy_ask(struct flight *f, const struct flight_ask *ask)
 {
 	f->kind = ask->kind;
 	f->slice = ask->slice;
+	f->slice_bytes = ask->slice_bytes;
 	f->seen = ask->seen;
 	f->authorized = ask->authorized;
 	copy_str(f, ask->base, &f->base);

@@ -23,13 +23,13 @@ enum flight_kind {
  * @host, @path, @lines: of the request; @authorized: with Authorization.
  * @old: what is stored and to be validated; or, for FLIGHT_SLICE, whose slice it is; NULL: nothing.
  * @seen: the version that was found under @key, 0: none. Another one that is there by the time the
- *	flight begins is the answer. @slice: the number of the slice.
+ *	flight begins is the answer. @slice: the number of the slice, @slice_bytes: what each has.
  */
 struct flight_ask {
 	enum flight_kind kind;
 	struct http_str key, base, host, path, lines;
 	const struct stored *old;
-	uint64_t seen, slice;
+	uint64_t seen, slice, slice_bytes;
 	bool authorized;
 };
 
@@ -48,6 +48,8 @@ enum flight_news {
  *	from any byte on.
  * @status, @fields, @bytes, @caching: of the response; of an interim one the first two.
  * @key: what it was stored under; empty: not known.
+ * @sliced: what comes is slice @slice, the first that is had of @head, which is stored under @key
+ *	behind it; it points into @fields.
  */
 struct flight_view {
 	enum flight_news news;
@@ -57,6 +59,9 @@ struct flight_view {
 	uint64_t bytes;
 	struct http_caching caching;
 	struct sl_text fields, key;
+	bool sliced;
+	uint64_t slice;
+	struct stored head;
 };
 
 void flight_view_done(struct flight_view *v);

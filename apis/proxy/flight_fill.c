@@ -33,14 +33,9 @@ static void put_conditions(const struct flight *f, struct sl_text *head)
 		http_lines_put(head, http_str_of("If-Modified-Since"), changed);
 }
 
-static uint64_t slice_bytes(const struct flight *f)
-{
-	return f->kind == FLIGHT_SLICE ? f->old.slice_bytes : proxy_slice_bytes(f->proxy);
-}
-
 static void put_head(const struct flight *f, struct sl_text *head)
 {
-	uint64_t n = slice_bytes(f);
+	uint64_t n = f->slice_bytes;
 
 	sl_text_put_string(head, "GET ");
 	sl_text_put(head, f->path.p, f->path.n);
@@ -183,6 +178,18 @@ static uint32_t find_tags(const struct flight *f, struct sl_text *text, struct c
 	return n;
 }
 
+struct stored flight_slices_head(const struct flight *f)
+{
+	return (struct stored){
+		.kind = STORED_SLICED,
+		.bytes = f->whole,
+		.slice_bytes = f->slice_bytes,
+		.generation = f->slices,
+		.caching = f->caching,
+		.fields = http_lines_of(&f->fields),
+	};
+}
+
 /* A whole response can do without; slices are stored as the first one was. */
 static int begin_put(struct flight *f, const struct stored *s, struct http_str key, uint64_t bytes,
 		     bool optional, struct cache_put **ret_put)
@@ -255,6 +262,32 @@ static void spill(struct flight *f, struct origin_exchange *x)
 	flight_news(f, f->err ? FLIGHT_FLOP : FLIGHT_DONE);
 }
 
+/* What makes it found, if that is not its own key. */
+static int put_slices_head(struct flight *f)
+{
+	const struct stored s = flight_slices_head(f);
+	struct cache_put *put;
+	int err = begin_put(f, &s, http_str_text(&f->stored_key), 0, false, &put);
+
+	return err ? err : cache_put_commit(put, SL_NEVER);
+}
+
+/* All of it came: it is stored, unless it was forgotten meanwhile. */
+static int commit(struct flight *f, struct cache_put *put)
+{
+	int err = cache_put_commit(put, SL_NEVER);
+
+	/* Slices that nothing leads to are not found. */
+	if (err || (f->whole && f->forgotten))
+		return err;
+	if (f->whole)
+		err = put_slices_head(f);
+	/* Its readers have it still. */
+	if (!err && f->forgotten)
+		cache_remove(f->proxy->cache, proxy_key(http_str_text(&f->stored_key)), SL_NEVER);
+	return err;
+}
+
 static void store(struct flight *f, struct origin_exchange *x, struct cache_put *put)
 {
 	int err;
@@ -279,10 +312,7 @@ static void store(struct flight *f, struct origin_exchange *x, struct cache_put 
 	flight_news(f, FLIGHT_COMMITTING);
 	/* Who waits for the last bytes takes them before their turn to be synced. */
 	sl_fiber_yield(SL_NEVER);
-	err = cache_put_commit(put, SL_NEVER);
-	/* Its readers have it still. */
-	if (!err && f->forgotten)
-		cache_remove(f->proxy->cache, proxy_key(http_str_text(&f->stored_key)), SL_NEVER);
+	err = commit(f, put);
 	f->refused = err;
 	f->err = err;
 	flight_news(f, err ? FLIGHT_FLOP : FLIGHT_DONE);
@@ -330,7 +360,7 @@ static bool parse_content_range(struct http_lines fields, uint64_t *ret_first, u
 /* A 206 of exactly the slice that was asked for, with the object's length. */
 static bool is_the_slice(const struct flight *f, const struct origin_head *h, uint64_t *ret_bytes)
 {
-	uint64_t n = slice_bytes(f), first, last, bytes;
+	uint64_t n = f->slice_bytes, first, last, bytes;
 
 	if (!parse_content_range(http_lines_of(&h->fields), &first, &last, &bytes) || !bytes)
 		return false;
@@ -362,32 +392,9 @@ static bool same_validator(struct http_lines a, struct http_lines b)
 	return in_a && in_b && http_str_same(va, vb);
 }
 
-/* Into the cache under its own key. */
-static int store_slice(struct flight *f, struct origin_exchange *x, struct http_str key,
-		       uint64_t bytes)
-{
-	const struct stored s = {.kind = STORED_SLICE};
-	struct cache_put *put;
-	int err = begin_put(f, &s, key, bytes, false, &put);
-
-	f->refused = err;
-	if (err)
-		return err;
-	err = fill(f, x, put, bytes);
-	if (err) {
-		cache_put_abort(put);
-		return err;
-	}
-	err = cache_put_commit(put, SL_NEVER);
-	f->refused = err;
-	return err;
-}
-
 static uint64_t bytes_of_slice(const struct flight *f, uint64_t bytes)
 {
-	uint64_t n = slice_bytes(f);
-
-	return sl_min(n, bytes - f->slice * n);
+	return sl_min(f->slice_bytes, bytes - f->slice * f->slice_bytes);
 }
 
 static void end(struct flight *f, int err, enum flight_state state)
@@ -396,36 +403,26 @@ static void end(struct flight *f, int err, enum flight_state state)
 	flight_news(f, err ? FLIGHT_FLOP : state);
 }
 
-/* The first of them that is had makes the head that leads to all. */
+/* It streams while it is stored, and the head that leads to all of them is stored behind it. */
 static int store_first_slice(struct flight *f, struct origin_exchange *x, uint64_t bytes)
 {
-	struct stored s = {
-		.kind = STORED_SLICED,
-		.bytes = bytes,
-		.slice_bytes = slice_bytes(f),
-		.caching = f->caching,
-		.fields = http_lines_of(&f->fields),
-	};
-	struct http_str key = http_str_text(&f->stored_key);
-	struct sl_text slice_key = {0};
+	const struct stored s = {.kind = STORED_SLICE};
+	struct sl_text key = {0};
 	struct cache_put *put;
 	int err;
 
-	sl_random(&s.generation, sizeof(s.generation));
-	flight_slice_key(key, s.generation, f->slice, &slice_key);
-	err = slice_key.err;
+	sl_random(&f->slices, sizeof(f->slices));
+	flight_slice_key(http_str_text(&f->stored_key), f->slices, f->slice, &key);
+	err = key.err;
 	if (!err)
-		err = store_slice(f, x, http_str_text(&slice_key), bytes_of_slice(f, bytes));
-	sl_text_done(&slice_key);
-	if (err || f->forgotten)
+		err = begin_put(f, &s, http_str_text(&key), bytes_of_slice(f, bytes), false, &put);
+	sl_text_done(&key);
+	if (err)
 		return err;
-	err = begin_put(f, &s, key, 0, false, &put);
-	if (!err)
-		err = cache_put_commit(put, SL_NEVER);
-	f->refused = err;
-	if (!err && f->forgotten)
-		cache_remove(f->proxy->cache, proxy_key(key), SL_NEVER);
-	return err;
+	f->whole = bytes;
+	f->bytes = bytes_of_slice(f, bytes);
+	store(f, x, put);
+	return 0;
 }
 
 /* It streams to those who wait while it is stored under its own key. */
@@ -512,16 +509,13 @@ static void take_new(struct flight *f, struct origin_exchange *x, const struct o
 	if (may && !err)
 		err = find_key(f);
 	sl_text_done(&scratch);
-	f->status = r.status;
-	f->bytes = part ? bytes : h->bytes;
-	if (may && !err && part && bytes > slice_bytes(f)) {
-		err = store_first_slice(f, x, bytes);
-		if (err && f->refused)
+	if (may && !err && part && bytes > f->slice_bytes) {
+		if (store_first_slice(f, x, bytes))
 			give_up_part(f);
-		else
-			end(f, err, FLIGHT_DONE);
 		return;
 	}
+	f->status = r.status;
+	f->bytes = part ? bytes : h->bytes;
 	s.caching = f->caching;
 	s.fields = http_lines_of(&f->fields);
 	s.bytes = f->bytes;

@@ -44,6 +44,7 @@ struct flight_reader {
  * @asked: what @base, @host, @path and @lines point into. @old, @old_fields: what is stored.
  * @fields: end-to-end lines of the response, as they are stored or passed.
  * @names, @generation: of Vary. @stored_key: under which it is stored.
+ * @whole: of the object whose first slice this is; 0: it is none. @slices: leads to its slices.
  * @interim: heads that came before, the oldest first.
  * @kept: the first @kept_bytes of the body, once @put is not there any more. @queued: what came
  * behind them and was not stored, from @queued_at to @came.
@@ -66,13 +67,13 @@ struct flight {
 	struct http_str base, host, path, lines;
 	struct stored old;
 	struct sl_text old_fields;
-	uint64_t seen, slice;
+	uint64_t seen, slice, slice_bytes;
 
 	uint32_t status;
 	uint64_t bytes;
 	struct http_caching caching;
 	struct sl_text fields, names, stored_key;
-	uint64_t generation;
+	uint64_t generation, whole, slices;
 	struct interim *interim;
 
 	struct cache_put *put;
@@ -87,6 +88,9 @@ void flight_fly(void *arg);
 
 /* Moves on to @state, and wakes who waits for it. */
 void flight_news(struct flight *f, enum flight_state state);
+
+/* What leads to all slices of the object whose first one comes; points into @f. */
+struct stored flight_slices_head(const struct flight *f);
 
 /* Keeps what came so far readable when @f->put ends; @f->put is NULL then. */
 void flight_keep(struct flight *f);

@@ -138,7 +138,7 @@ enum { KEY_OWN_BYTES = 512 };
  * needed. @validated: under this key lies
  * what was fetched or validated for this request. @object, @stored: what was found.
  * @collapsed: another request's flight brought it. @fwd: why the origin was asked, @fwd_status its
- * answer.
+ * answer, @kept: which is stored, or is being.
  */
 struct get {
 	struct http_request *rq;
@@ -149,7 +149,7 @@ struct get {
 	struct http_str key;
 	struct cache_object *object;
 	struct stored stored;
-	bool varies, collapsed;
+	bool varies, collapsed, kept;
 	enum http_fwd fwd;
 	uint32_t fwd_status;
 	int64_t deadline;
@@ -243,7 +243,7 @@ static struct http_cache_status how(const struct get *g)
 		.fwd = g->fwd,
 		.fwd_status = g->fwd_status,
 		.collapsed = g->collapsed,
-		.stored = g->fwd != HTTP_FWD_NONE,
+		.stored = g->kept,
 		.ttl_s = http_ttl_s(&g->stored.caching, proxy_now_ms()),
 	};
 }
@@ -277,12 +277,13 @@ static int answer_whole(struct get *g)
 /* ---- answers from slices ---------------------------------------------------------------- */
 
 /*
- * @at: the slice that @object is, or that comes by @flight: held while it is read. @head: of what
- * the get has, and holds: it may be replaced while its slices are fetched.
+ * @at: the slice that @object is, or that comes by @flight: held while it is read. @head, @key: of
+ * what the get has, and holds: it may be replaced while its slices are fetched.
  */
 struct slices {
 	struct get *get;
 	struct stored head;
+	struct http_str key;
 	struct cache_object *object;
 	struct flight_reader *flight;
 	uint64_t at;
@@ -295,12 +296,13 @@ static void slice_ask(struct slices *s, uint64_t at, struct http_str key, struct
 	*ret = (struct flight_ask){
 		.kind = FLIGHT_SLICE,
 		.key = key,
-		.base = g->key,
+		.base = s->key,
 		.host = http_str_text(&g->host),
 		.path = http_str_text(&g->path),
 		.lines = http_str_text(&g->lines),
 		.old = &s->head,
 		.slice = at,
+		.slice_bytes = s->head.slice_bytes,
 	};
 }
 
@@ -310,6 +312,7 @@ static int on_slice_news(struct slices *s, struct flight_reader *f, const struct
 	s->get->fwd = HTTP_FWD_PARTIAL;
 	s->get->fwd_status = v->status;
 	s->get->collapsed |= v->collapsed;
+	s->get->kept = v->news == FLIGHT_STORED || v->storing;
 	switch (v->news) {
 	case FLIGHT_STREAM:
 		s->flight = f;
@@ -360,7 +363,7 @@ static void fetch_ahead(struct slices *s, uint64_t at)
 
 	if (at * s->head.slice_bytes >= s->head.bytes || want_lines(s->get))
 		return;
-	flight_slice_key(s->get->key, s->head.generation, at, &key);
+	flight_slice_key(s->key, s->head.generation, at, &key);
 	if (!key.err && !cache_lookup(s->get->proxy->cache, proxy_key(http_str_text(&key)),
 				      CACHE_STALE, &o, s->get->deadline)) {
 		cache_release(o);
@@ -395,7 +398,7 @@ static int hold_slice(struct slices *s, uint64_t at, int64_t deadline)
 		return 0;
 	drop_slice(s);
 	s->at = at;
-	flight_slice_key(s->get->key, s->head.generation, at, &key);
+	flight_slice_key(s->key, s->head.generation, at, &key);
 	err = key.err;
 	for (int i = 0; i < 3 && !err && !s->flight; i++) {
 		err = cache_lookup(p->cache, proxy_key(http_str_text(&key)), CACHE_STALE,
@@ -441,43 +444,50 @@ static int slice_ready(struct proxy_answer *a, uint64_t off, int64_t deadline)
 	return err;
 }
 
-static int answer_slices(struct get *g)
+static int answer_slices(struct slices *s)
 {
-	struct slices s = {.get = g, .head = g->stored};
+	struct get *g = s->get;
 	struct proxy_answer a = {
-		.status = g->stored.caching.status,
-		.fields = g->stored.fields,
-		.caching = &s.head.caching,
-		.bytes = g->stored.bytes,
+		.status = s->head.caching.status,
+		.fields = s->head.fields,
+		.caching = &s->head.caching,
+		.bytes = s->head.bytes,
 		.parts = slice_parts,
 		.ready = slice_ready,
-		.arg = &s,
+		.arg = s,
 		.eager = true,
 		.how = how(g),
 	};
 	int err = proxy_answer(g->rq, g->rs, &a, g->deadline);
 
-	drop_slice(&s);
+	drop_slice(s);
 	return err;
+}
+
+/* Whether it is to be looked for again: it is not what it was, and nothing was sent. */
+static bool is_useless(const struct get *g, int err)
+{
+	return (err == -EBADMSG || err == -ESTALE) && !g->rq->out.begun;
 }
 
 /* Return: 0; 1: it turned out to be of no use, nothing was sent; -errno. */
 static int answer_stored(struct get *g)
 {
-	int err = g->stored.kind == STORED_SLICED ? answer_slices(g) : answer_whole(g);
+	struct slices s = {.get = g, .head = g->stored, .key = g->key};
+	int err = g->stored.kind == STORED_SLICED ? answer_slices(&s) : answer_whole(g);
 
 	if (g->fwd == HTTP_FWD_NONE)
 		proxy_count(SL_M_PROXY_HITS, 1);
-	return (err == -EBADMSG || err == -ESTALE) && !g->rq->out.begun ? 1 : err;
+	return is_useless(g, err) ? 1 : err;
 }
 
 /* ---- flights ---------------------------------------------------------------------------- */
 
 /*
- * The slice in which the first of the wanted ranges begins, if slices are wanted. A range
+ * Asks for the slice in which the first of the wanted ranges begins, if slices are wanted. A range
  * from the end begins where nobody knows yet: the first slice will tell.
  */
-static bool wants_slice(const struct get *g, uint64_t *ret_slice)
+static void want_slice(const struct get *g, struct flight_ask *ask)
 {
 	struct http_range r[HTTP_RANGES_MAX];
 	uint64_t bytes = proxy_slice_bytes(g->proxy);
@@ -485,9 +495,10 @@ static bool wants_slice(const struct get *g, uint64_t *ret_slice)
 
 	if (!bytes || g->rq->method != HTTP_M_GET || !http_request_field(g->rq, "Range", &v) ||
 	    http_range_parse(v, INT64_MAX, r) < 1)
-		return false;
-	*ret_slice = r[0].off > INT64_MAX / 2 ? 0 : r[0].off / bytes;
-	return true;
+		return;
+	ask->kind = FLIGHT_FIRST_SLICE;
+	ask->slice = r[0].off > INT64_MAX / 2 ? 0 : r[0].off / bytes;
+	ask->slice_bytes = bytes;
 }
 
 static int ask_of(struct get *g, struct flight_ask *ret_ask)
@@ -509,8 +520,8 @@ static int ask_of(struct get *g, struct flight_ask *ret_ask)
 			  http_lines_find(g->stored.fields, "Last-Modified", &any)))
 		ret_ask->old = &g->stored;
 	/* What is stored as a whole is fetched again as a whole. */
-	if ((!g->object || g->stored.kind == STORED_SLICED) && wants_slice(g, &ret_ask->slice))
-		ret_ask->kind = FLIGHT_FIRST_SLICE;
+	if (!g->object || g->stored.kind == STORED_SLICED)
+		want_slice(g, ret_ask);
 	return err;
 }
 
@@ -540,6 +551,25 @@ static int answer_stream(struct get *g, struct flight_reader *f, const struct fl
 	return proxy_answer(g->rq, g->rs, &a, g->deadline);
 }
 
+/* Of what was not known the first slice comes, by @f, which is left. Return: as answer_stored(). */
+static int answer_first_slice(struct get *g, struct flight_reader *f, const struct flight_view *v)
+{
+	struct slices s = {
+		.get = g,
+		.head = v->head,
+		.key = http_str_text(&v->key),
+		.flight = f,
+		.at = v->slice,
+	};
+	int err;
+
+	drop_object(g);
+	g->stored = v->head;
+	g->kept = v->storing;
+	err = answer_slices(&s);
+	return is_useless(g, err) ? 1 : err;
+}
+
 /* The origin fails: whether what is stored will do. Return: 0: answered; 1: it will not. */
 static int answer_stale(struct get *g, bool reached)
 {
@@ -550,9 +580,10 @@ static int answer_stale(struct get *g, bool reached)
 	return answer_stored(g);
 }
 
-/* Return: 0; 1: look up again; -errno. */
-static int on_news(struct get *g, struct flight_reader *f, struct flight_view *v)
+/* @f: NULL when it was left. Return: 0; 1: look up again; -errno. */
+static int on_news(struct get *g, struct flight_reader **f, struct flight_view *v)
 {
+	struct flight_reader *reader = *f;
 	int err;
 
 	g->fwd_status = v->status;
@@ -563,12 +594,17 @@ static int on_news(struct get *g, struct flight_reader *f, struct flight_view *v
 	case FLIGHT_STORED:
 		g->validated.len = 0;
 		sl_text_put(&g->validated, v->key.data, v->key.len);
+		g->kept = true;
 		return g->validated.err ? g->validated.err : 1;
 	case FLIGHT_CHANGED:
 		return 1;
 	case FLIGHT_STREAM:
+		if (v->sliced) {
+			*f = NULL;
+			return answer_first_slice(g, reader, v);
+		}
 		err = v->status >= 500 && !v->storing ? answer_stale(g, true) : 1;
-		return err == 1 ? answer_stream(g, f, v) : err;
+		return err == 1 ? answer_stream(g, reader, v) : err;
 	case FLIGHT_ALONE:
 		err = v->status >= 500 ? answer_stale(g, true) : 1;
 		return err == 1 ? proxy_pass(g->rq, g->rs, g->fwd, g->deadline) : err;
@@ -585,6 +621,7 @@ static int fly(struct get *g)
 	struct flight_ask ask;
 	int err = ask_of(g, &ask);
 
+	g->kept = false;
 	if (!err)
 		err = flight_join(g->proxy, &ask, &f, &v, g->deadline);
 	if (err)
@@ -597,7 +634,7 @@ static int fly(struct get *g)
 		if (err)
 			goto out;
 	}
-	err = on_news(g, f, &v);
+	err = on_news(g, &f, &v);
 	flight_view_done(&v);
 out:
 	flight_leave(f);

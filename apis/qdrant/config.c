@@ -66,22 +66,26 @@ static const char *schema_name(enum sl_payload_type type)
 
 /* ---- vectors ---------------------------------------------------------------------------- */
 
-/* Qdrant's defaults. */
-enum { LINKS = 16, EFFORT_ADD = 100, FULL_SCAN_KB = 10000 };
+/* Qdrant's defaults, which leave the choice to the store. */
+enum { LINKS = 16, EFFORT_ADD = 100 };
 
 /* @hnsw: a difference to what is in *ret. m = 0 means that there is no graph. */
 static int read_hnsw(struct qd_call *c, yyjson_val *hnsw, struct sl_index_conf *ret)
 {
-	uint64_t m = ret->links, effort = ret->effort_add;
-	int err = qd_get_uint(c, hnsw, "m", 64, &m);
+	uint64_t m = ret->links ? ret->links : LINKS;
+	uint64_t effort = ret->effort_add ? ret->effort_add : EFFORT_ADD;
+	int err;
 
+	if (ret->kind == SL_INDEX_FLAT)
+		m = 0;
+	err = qd_get_uint(c, hnsw, "m", 64, &m);
 	if (!err)
 		err = qd_get_uint(c, hnsw, "ef_construct", 100000, &effort);
 	if (err)
 		return err;
 	ret->kind = m ? SL_INDEX_HNSW : SL_INDEX_FLAT;
-	ret->links = m ? (uint32_t)sl_max(m, (uint64_t)2) : 0;
-	ret->effort_add = (uint32_t)effort;
+	ret->links = m && m != LINKS ? (uint32_t)sl_max(m, (uint64_t)2) : 0;
+	ret->effort_add = effort != EFFORT_ADD ? (uint32_t)effort : 0;
 	return 0;
 }
 
@@ -180,7 +184,7 @@ static int read_vector(struct qd_call *c, const char *name, yyjson_val *v, yyjso
 		.name = name,
 		.dim = (uint32_t)size,
 		.automatic = true,
-		.index = {.kind = SL_INDEX_HNSW, .links = LINKS, .effort_add = EFFORT_ADD},
+		.index = {.kind = SL_INDEX_HNSW},
 	};
 	err = read_metric(c, v, &ret->metric);
 	if (!err)

@@ -489,6 +489,11 @@ void cache_stat(const struct cache *c, struct cache_stat *ret_stat)
 	*ret_stat = (struct cache_stat){.max_bytes = CONF(c, max_bytes)};
 	for (uint32_t i = 0; i < c->super.shards; i++)
 		add_counts(ret_stat, &c->shards[i].n);
-	for (uint32_t i = 0; i < c->cores_n; i++)
+	ret_stat->whole_bytes = UINT64_MAX;
+	for (uint32_t i = 0; i < c->cores_n; i++) {
+		uint64_t whole = views_threshold(&c->views[i]);
+
 		add_counts(ret_stat, &c->views[i].counts);
+		ret_stat->whole_bytes = sl_min(ret_stat->whole_bytes, whole);
+	}
 }

@@ -61,7 +61,7 @@ enum cache_admission {
  * @admission: what is done with optional ones.
  * @ttl_ns: how long an object lives whose storer does not say (0: for ever).
  * @mmap_threshold: objects of at least so many bytes stay in the page cache, smaller ones are kept
- *	in memory of the cache's own (64 KiB).
+ *	in memory of the cache's own (64 KiB), or some of these, if it does not hold them all.
  * @sendfile: give large objects out as extents of their file. @direct: or read them past the page
  *	cache.
  * @durability: when what is stored counts as stored; as node.durability.
@@ -287,6 +287,7 @@ struct cache_stat {
 	uint64_t extents, extent_bytes, slices, slice_bytes, mapped, mapped_bytes;
 	uint64_t direct, direct_bytes, direct_refused, direct_no_memory, copies, copy_bytes;
 	uint64_t verified_blocks;
+	uint64_t whole_bytes; /* smaller objects are kept in memory, on the core with least room */
 };
 
 /* From any core; figures of other cores are as they were a moment ago. */

@@ -335,13 +335,6 @@ static inline void count_up(uint64_t *slot, uint64_t n)
 	__atomic_store_n(slot, *slot + n, __ATOMIC_RELAXED);
 }
 
-/* In the metrics of this core, if it is one. */
-static inline void cache_count(enum sl_metric_id id, uint64_t n)
-{
-	if (sl_core_self())
-		sl_metric_add(sl_core_metrics(sl_core_self()), id, n);
-}
-
 /**
  * struct shard - a part of the cache; touched by its home alone.
  * @segs: segments by their ids. @regions: oldest first. @active: where objects are appended.
@@ -480,6 +473,7 @@ struct place {
 	uint64_t salt, pos, version;
 	uint32_t blocks;
 	bool banned_maybe;
+	bool again; /* it was asked for before */
 };
 
 /* Return: 0; -ENOENT. @now_ms: 0: whatever its age. */
@@ -527,7 +521,11 @@ struct loading {
 	struct sl_waitq done;
 };
 
-/* One core's. */
+/**
+ * struct views - of one core.
+ * @halvings: of the setting of which objects are kept whole, for memory does not hold those. Of the
+ * last @loaded objects @again had been asked for before, and @dropped went to make room.
+ */
 struct views {
 	_Alignas(64) struct cache *c;
 	struct view **buckets;
@@ -537,6 +535,7 @@ struct views {
 	uint64_t memory, n;
 	struct counts counts;
 	struct sl_waitq scrub;
+	uint32_t halvings, loaded, again, dropped;
 	bool stopped, scrubbing;
 };
 
@@ -547,6 +546,12 @@ struct views *views_here(struct cache *c);
 
 struct view *views_find(struct views *v, const uint64_t hash[2], struct cache_key key);
 void views_add(struct views *v, struct view *w);
+
+/* What takes less is kept whole. */
+uint64_t views_threshold(const struct views *v);
+
+/* An object was loaded, @again: not for the first time. */
+void views_note_load(struct views *v, bool again);
 
 /* Forgets views of this core: of one object, or of all that @match says. */
 void views_forget(struct views *v, const uint64_t hash[2]);

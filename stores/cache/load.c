@@ -223,7 +223,7 @@ int view_load(struct cache *c, const struct place *at, const uint64_t hash[2],
 	      struct view **ret_view, int64_t deadline)
 {
 	uint64_t total = (uint64_t)at->blocks * c->super.block_size;
-	bool whole = total < CONF(c, mmap_threshold);
+	bool whole = total < views_threshold(views_here(c));
 	uint32_t block = c->super.block_size;
 	int err = whole ? load_whole(at, block, hash, total, ret_view, deadline)
 			: load_head(at, block, hash, total, ret_view, deadline);

@@ -11,7 +11,7 @@
  * home of an object tells every core that may have a view before anybody is told that the object
  * is replaced or gone.
  *
- * Order of parts: the table; room; forgetting.
+ * Order of parts: the table; room; what is kept whole; forgetting.
  */
 #include "cache_pvt.h"
 
@@ -69,9 +69,7 @@ static void count(struct views *v, int64_t views, int64_t bytes)
 	v->memory += (uint64_t)bytes;
 	__atomic_store_n(&v->counts.memory_objects, v->n, __ATOMIC_RELAXED);
 	__atomic_store_n(&v->counts.memory_bytes, v->memory, __ATOMIC_RELAXED);
-	if (sl_core_self())
-		sl_metric_add(sl_core_metrics(sl_core_self()), SL_M_CACHE_MEMORY,
-			      (uint64_t)bytes);
+	sl_count(SL_M_CACHE_MEMORY, (uint64_t)bytes);
 }
 
 /* ---- room ------------------------------------------------------------------------------- */
@@ -98,6 +96,7 @@ static void make_room(struct views *v, uint64_t bytes)
 
 		if (!w->used) {
 			drop(v, w);
+			v->dropped++;
 			continue;
 		}
 		w->used = false;
@@ -119,6 +118,37 @@ void views_add(struct views *v, struct view *w)
 	*bucket = w;
 	sl_list_append(&v->views, &w->node);
 	count(v, 1, (int64_t)w->memory);
+}
+
+/* ---- what is kept whole ----------------------------------------------------------------- */
+
+/*
+ * Small objects are cheapest in memory, as long as they stay there: one that was dropped is read,
+ * verified and copied anew, each time. When memory does not hold what is asked for, the largest of
+ * them are better off in the page cache, where they are verified once and sent from. So of LOADS
+ * objects that were loaded, in a memory that is full, most were there before: half the threshold;
+ * memory is half empty: twice.
+ */
+enum { LOADS = 1024, THRESHOLD_MIN = 8 << 10 };
+
+uint64_t views_threshold(const struct views *v)
+{
+	uint64_t set = CONF(v->c, mmap_threshold);
+	uint32_t halvings = __atomic_load_n(&v->halvings, __ATOMIC_RELAXED);
+
+	return sl_max(set >> halvings, sl_min(set, (uint64_t)THRESHOLD_MIN));
+}
+
+void views_note_load(struct views *v, bool again)
+{
+	v->again += again;
+	if (++v->loaded < LOADS)
+		return;
+	if (v->again > LOADS / 2 && v->dropped > LOADS / 2 && views_threshold(v) > THRESHOLD_MIN)
+		__atomic_store_n(&v->halvings, v->halvings + 1, __ATOMIC_RELAXED);
+	else if (v->halvings && v->memory < CONF(v->c, memory_bytes) / v->c->cores_n / 2)
+		__atomic_store_n(&v->halvings, v->halvings - 1, __ATOMIC_RELAXED);
+	v->loaded = v->again = v->dropped = 0;
 }
 
 /* ---- forgetting ------------------------------------------------------------------------- */

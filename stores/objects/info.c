@@ -9,11 +9,6 @@
  */
 #include "objects_pvt.h"
 
-static void count(enum sl_metric_id id, uint64_t n)
-{
-	sl_metric_add(sl_core_metrics(sl_core_self()), id, n);
-}
-
 /* ---- of a collection -------------------------------------------------------------------- */
 
 struct asking {
@@ -116,10 +111,12 @@ const char *const *objects_search_names(uint32_t *ret_n)
 
 void search_count(enum search_kind kind, int64_t ns)
 {
-	struct sl_metrics *m = sl_core_metrics(sl_core_self());
+	struct sl_core *core = sl_core_self();
 
-	sl_metric_add1(m, SL_M_OBJECTS_SEARCHES, kind, 1);
-	sl_metric_record1(m, SL_M_OBJECTS_SEARCH_TIME, kind, (uint64_t)ns);
+	if (!core)
+		return;
+	sl_metric_add1(sl_core_metrics(core), SL_M_OBJECTS_SEARCHES, kind, 1);
+	sl_metric_record1(sl_core_metrics(core), SL_M_OBJECTS_SEARCH_TIME, kind, (uint64_t)ns);
 }
 
 /* ---- events ----------------------------------------------------------------------------- */
@@ -128,20 +125,20 @@ void event_count(enum objects_event event, int64_t a)
 {
 	switch (event) {
 	case OBJECTS_FAILED:
-		count(SL_M_OBJECTS_FAILURES, 1);
+		sl_count(SL_M_OBJECTS_FAILURES, 1);
 		break;
 	case OBJECTS_LOST:
-		count(SL_M_OBJECTS_LOST, (uint64_t)a);
+		sl_count(SL_M_OBJECTS_LOST, (uint64_t)a);
 		break;
 	case OBJECTS_REBUILT:
-		count(SL_M_OBJECTS_REBUILDS, 1);
+		sl_count(SL_M_OBJECTS_REBUILDS, 1);
 		break;
 	case OBJECTS_CHECKPOINT_FAILED:
-		count(SL_M_OBJECTS_CHECKPOINT_FAILURES, 1);
+		sl_count(SL_M_OBJECTS_CHECKPOINT_FAILURES, 1);
 		break;
 	case OBJECTS_COMPACTED:
-		count(SL_M_OBJECTS_COMPACTIONS, 1);
-		count(SL_M_OBJECTS_COMPACTED, (uint64_t)sl_max(a, INT64_C(0)));
+		sl_count(SL_M_OBJECTS_COMPACTIONS, 1);
+		sl_count(SL_M_OBJECTS_COMPACTED, (uint64_t)sl_max(a, INT64_C(0)));
 		break;
 	default: /* told before there are cores */
 		break;

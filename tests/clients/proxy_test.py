@@ -120,7 +120,7 @@ def answers(request):
         halves(request)
     elif path == "/hints":
         hints(request)
-    elif path == "/slow":
+    elif path.startswith("/slow"):
         slow_slice(request)
     elif path == "/long":
         long_chunks(request)
@@ -354,7 +354,7 @@ def range_fetches_its_slices_only(daemon):
     asked = [dict(r.fields).get("range") for r in ORIGIN.of("/big/range")]
     assert asked == [f"bytes={3 * SLICE}-{4 * SLICE - 1}"], asked
     again = ask(daemon, "/big/range", Range="bytes=3400000-3400009")
-    assert again.body == BIG[3400000:3400010] and "hit" in again["Cache-Status"]
+    assert again.body == BIG[3400000:3400010] and again.status == 206, again.status
     assert ORIGIN.count("/big/range") == 1
     across = ask(daemon, "/big/range", Range="bytes=2000000-4500000")
     assert across.status == 206 and across.body == BIG[2000000:4500001]
@@ -373,25 +373,60 @@ def range_fetches_its_slices_only(daemon):
     assert behind.status == 416 and behind["Content-Range"] == f"bytes */{len(BIG)}"
 
 
-def slice_is_served_while_it_comes(daemon):
+def ask_for_slow_slice(daemon, path, meanwhile=lambda: None):
+    """Three clients, who all have the first half of a slice before it ends. Return: their heads."""
     released.clear()
-    assert ask(daemon, "/slow", Range="bytes=0-9").body == BIG[:10]
     sockets = [socket.create_connection(("127.0.0.1", port_of(daemon)), 60) for _ in range(3)]
     for i, s in enumerate(sockets):
-        s.sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
-                  b"Range: bytes=%d-%d\r\n\r\n" % (2 * SLICE + i, 3 * SLICE + 5))
+        s.sendall(b"GET %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nRange: bytes=%d-%d\r\n\r\n"
+                  % (path.encode(), 2 * SLICE + i, 3 * SLICE + 5))
     texts = [receive_body(s, SLICE // 2 - i) for i, s in enumerate(sockets)]
+    meanwhile()
     released.set()
     for i, s in enumerate(sockets):
         with s:
             while (data := s.recv(65536)):
                 texts[i] += data
         assert texts[i].split(b"\r\n\r\n", 1)[1] == BIG[2 * SLICE + i:3 * SLICE + 6]
-        assert b"fwd=partial" in texts[i].split(b"\r\n\r\n", 1)[0]
-    asked = [dict(r.fields).get("range") for r in ORIGIN.of("/slow")]
+    asked = [dict(r.fields).get("range") for r in ORIGIN.of(path)]
     assert len(asked) == len(set(asked)) == 3, asked
-    until(lambda: "hit" in ask(daemon, "/slow", Range=f"bytes={2 * SLICE}-")["Cache-Status"],
-          "stored")
+    until(lambda: "hit" in ask(daemon, path, Range=f"bytes={2 * SLICE}-")["Cache-Status"], "stored")
+    return [text.split(b"\r\n\r\n", 1)[0] for text in texts]
+
+
+def slice_is_served_while_it_comes(daemon):
+    assert ask(daemon, "/slow", Range="bytes=0-9").body == BIG[:10]
+    assert all(b"fwd=partial" in head for head in ask_for_slow_slice(daemon, "/slow"))
+
+
+def first_slice_is_served_while_it_comes(daemon):
+    def ask_for_another():
+        other = ask(daemon, "/slow/first", Range="bytes=5-9")
+        assert other.body == BIG[5:10] and "fwd=partial" in other["Cache-Status"], other.fields
+
+    heads = ask_for_slow_slice(daemon, "/slow/first", ask_for_another)
+    assert all(b"fwd=uri-miss; fwd-status=206;" in head for head in heads), heads
+    assert sum(b"collapsed" in head for head in heads) == 2, heads
+
+
+def what_is_not_stored_does_not_say_so(_):
+    daemon = sluiced.Sluiced(*settings())
+    try:
+        daemon.start()
+        stored = ask_stored(daemon, "/big/seldom", Range="bytes=0-9")
+        assert "; stored" in stored["Cache-Status"], stored["Cache-Status"]
+        daemon.stop()
+        daemon.settings += ("cache.object_max_bytes=64K",)  # a slice has more
+        daemon.start()
+        for _ in range(2):
+            part = ask(daemon, "/big/seldom", Range=f"bytes={SLICE}-{SLICE + 9}")
+            assert part.status == 206 and part.body == BIG[SLICE:SLICE + 10], part.status
+            assert "fwd=partial; fwd-status=206" in part["Cache-Status"], part["Cache-Status"]
+            assert "stored" not in part["Cache-Status"], part["Cache-Status"]
+        assert ask(daemon, "/big/seldom", Range="bytes=3-9").body == BIG[3:10]
+        assert ORIGIN.count("/big/seldom") == 3
+    finally:
+        daemon.end()
 
 
 def receive_body(s, n):
@@ -572,6 +607,7 @@ def stale_response_serves_while_the_origin_fails(daemon):
         if status == 200:
             until(lambda p=path: ask(daemon, p).body == b"old" and
                   metric(daemon, "sluice_proxy_stale_total") > stale, f"{path}: stale")
+            assert "; stored" not in ask(daemon, path)["Cache-Status"]
 
 
 def stale_response_serves_while_it_is_validated(daemon):
@@ -839,7 +875,8 @@ def settings(*more):
 sluiced.run([
     what_is_fresh_is_not_asked_for_again, head_and_conditions_are_answered_from_the_cache,
     thousand_misses_fetch_once, body_streams_while_it_is_stored, range_fetches_its_slices_only,
-    slice_is_served_while_it_comes, several_ranges_are_one_answer, http_2_is_answered_like_http_1,
+    slice_is_served_while_it_comes, first_slice_is_served_while_it_comes,
+    several_ranges_are_one_answer, http_2_is_answered_like_http_1,
     operators_purge_by_key_prefix_and_tag, what_is_fetched_during_a_purge_is_not_kept,
     range_of_what_cannot_be_sliced_is_passed_on, range_beyond_the_end_is_nobody_elses_answer,
     slices_of_two_versions_are_never_mixed,
@@ -856,6 +893,6 @@ sluiced.run([
     silent_origin_is_given_up, daemon_ends_while_the_origin_is_silent,
     origin_is_asked_by_tls_if_it_is_who_it_says,
     kill_keeps_what_was_stored_and_nothing_partial,
-    body_is_whole_although_it_cannot_be_stored,
+    what_is_not_stored_does_not_say_so, body_is_whole_although_it_cannot_be_stored,
     body_longer_than_the_cache_takes_reaches_all_who_wait,
 ], *settings())

@@ -83,6 +83,57 @@ TEST(five_thousand_fibers_run_at_once)
 	EXPECT_EQ(10000, n);
 }
 
+/* Where the stacks were of those that ended at once, and of two that did not. */
+struct places {
+	void *ended[100];
+	void *parked[2];
+	int n, parked_n;
+};
+
+static void note_place(void *arg)
+{
+	struct places *p = arg;
+
+	p->ended[p->n++] = __builtin_frame_address(0);
+}
+
+static void note_place_and_stay(void *arg)
+{
+	struct places *p = arg;
+
+	p->parked[p->parked_n++] = __builtin_frame_address(0);
+	while (p->n < 100)
+		sl_fiber_yield(SL_NEVER);
+}
+
+static int start_short_ones(void *arg)
+{
+	for (int i = 0; i < 100; i++) {
+		if (i == 50 || i == 51)
+			EXPECT_EQ(0, sl_fiber_start(SL_STACK_SMALL, note_place_and_stay, arg));
+		EXPECT_EQ(0, sl_fiber_start(SL_STACK_SMALL, note_place, arg));
+	}
+	return 0;
+}
+
+TEST(fibers_that_end_at_once_share_a_stack_that_nobody_has)
+{
+	struct places p = {0};
+	int same[2] = {0};
+
+	EXPECT_EQ(0, on_core(start_short_ones, &p));
+	ASSERT_EQ(100, p.n);
+	ASSERT_EQ(2, p.parked_n);
+	EXPECT_NE((uintptr_t)p.parked[0], (uintptr_t)p.parked[1]);
+	for (int i = 0; i < 100; i++) {
+		same[0] += p.ended[i] == p.ended[0];
+		same[1] += p.ended[i] == p.ended[99];
+		EXPECT_TRUE(i < 51 || (p.ended[i] != p.parked[0] && p.ended[i] != p.parked[1]));
+	}
+	EXPECT_EQ(50, same[0]);
+	EXPECT_LE(48, same[1]);
+}
+
 static void overflow(void *arg)
 {
 	volatile char big[96 << 10];

@@ -43,6 +43,10 @@ static void fill(struct web *w)
 
 static void ask_nearest(struct web *w)
 {
+	static const char *const codes[] = {"", "\"ignore\":true", "\"rescore\":false",
+					    "\"rescore\":true,\"oversampling\":2.5"};
+	char body[200];
+
 	fill(w);
 	qdrant_kit_expect_part(w, "POST", QUERY,
 			       "{\"query\":[3.25,0],\"limit\":2,\"with_payload\":[\"n\"],"
@@ -55,6 +59,12 @@ static void ask_nearest(struct web *w)
 	expect_ids(w, QUERY, "{\"query\":3,\"limit\":3,\"params\":{\"exact\":true}}", "2 4 1");
 	expect_ids(w, QUERY, "{\"query\":{\"nearest\":[0,0]},\"limit\":1}", "0");
 	expect_ids(w, QUERY, "{\"query\":[0,0],\"limit\":1,\"params\":{\"hnsw_ef\":1000000}}", "0");
+	for (size_t i = 0; i < SL_ARRAY_SIZE(codes); i++) {
+		snprintf(body, sizeof(body),
+			 "{\"query\":[3.1,0],\"limit\":2,\"params\":{\"quantization\":{%s}}}",
+			 codes[i]);
+		expect_ids(w, QUERY, body, "3 4");
+	}
 	expect_ids(w, QUERY, "{\"limit\":3}", "0 1 2");
 	expect_ids(w, QUERY, "{\"limit\":2,\"offset\":1," EVEN "}", "2 4");
 	qdrant_kit_create(w, "d");
@@ -193,7 +203,7 @@ static void ask_for_order_and_chance(struct web *w)
 		   "{\"query\":{\"order_by\":{\"key\":\"n\",\"direction\":\"desc\"}},\"limit\":2}",
 		   "19 18");
 	EXPECT_EQ(200, objects_web_ask(w, "POST", QUERY,
-				      "{\"query\":{\"sample\":\"random\"},\"limit\":30}", &a));
+				       "{\"query\":{\"sample\":\"random\"},\"limit\":30}", &a));
 	for (int i = 0; i < 20; i++) {
 		char id[20];
 

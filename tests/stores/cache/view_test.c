@@ -88,6 +88,69 @@ TEST_F(view, memory_is_bounded_and_keeps_what_is_asked_for)
 	EXPECT_EQ(0, cache_kit_run(&self->k, ask_for_many));
 }
 
+enum { LARGE_IDS = 64, LARGE_BYTES = 48 << 10 };
+
+/* Each of @ids objects, @rounds times in turn. Return: how many were found in memory. */
+static uint64_t ask_round(struct cache_kit *k, uint32_t ids, int rounds)
+{
+	struct cache_stat before, after;
+
+	cache_stat(k->c, &before);
+	for (int i = 0; i < rounds; i++)
+		for (uint32_t id = 0; id < ids; id++) {
+			struct cache_kit_object o = {.id = id, .bytes = LARGE_BYTES};
+
+			EXPECT_EQ(0, cache_kit_get(k, &o, NULL));
+		}
+	cache_stat(k->c, &after);
+	return after.memory_hits - before.memory_hits;
+}
+
+static int outgrow_memory(struct cache_kit *k)
+{
+	struct cache_stat st;
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	for (uint32_t id = 0; id < LARGE_IDS; id++) {
+		struct cache_kit_object o = {.id = id, .bytes = LARGE_BYTES};
+
+		ASSERT_EQ(0, cache_kit_put(k, &o, NULL));
+	}
+	cache_stat(k->c, &st);
+	EXPECT_EQ(64 << 10, st.whole_bytes);
+	/* Few enough of them stay as they are, however often they are asked for. */
+	EXPECT_LT(600, ask_round(k, 8, 100));
+	cache_stat(k->c, &st);
+	EXPECT_EQ(64 << 10, st.whole_bytes);
+	ask_round(k, LARGE_IDS, 40);
+	cache_stat(k->c, &st);
+	EXPECT_GT(64 << 10, st.whole_bytes);
+	/* By now all of them are found: their bodies lie in the page cache. */
+	EXPECT_LT(LARGE_IDS * 9, ask_round(k, LARGE_IDS, 10));
+	EXPECT_LT(0, st.extents);
+	for (uint32_t id = 0; id < LARGE_IDS; id++)
+		ASSERT_EQ(0, cache_remove(k->c, cache_kit_key(id), SL_NEVER));
+	/* What is loaded from now on is new, and memory has room for it. */
+	for (uint32_t i = 1; i <= 1100; i++) {
+		struct cache_kit_object o = {.id = 1, .gen = i, .bytes = 4096};
+
+		ASSERT_EQ(0, cache_kit_put(k, &o, NULL));
+		EXPECT_EQ(0, cache_kit_get(k, &o, NULL));
+	}
+	cache_stat(k->c, &st);
+	EXPECT_EQ(64 << 10, st.whole_bytes);
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F(view, what_memory_does_not_hold_stays_in_the_page_cache)
+{
+	self->k.conf.memory_bytes = SL_MIB;
+	self->k.conf.durability = SL_DURABILITY_NONE;
+	self->k.conf.sendfile = true;
+	EXPECT_EQ(0, cache_kit_run(&self->k, outgrow_memory));
+}
+
 /* ---- several cores ------------------------------------------------------------------------ */
 
 enum { CORES = 3, IDS = 8, ROUNDS = 300, FIBERS = 4 };
