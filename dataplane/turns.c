@@ -15,7 +15,7 @@
 
 #include "core_pvt.h"
 
-/* @waiting: threads that want the lock. @turns: how often it was got. Both atomic. */
+/* @waiting: threads that want the lock, atomic. @turns: how often it was got, set with the lock. */
 struct sl_turns {
 	pthread_mutex_t lock;
 	uint32_t waiting;
@@ -52,10 +52,12 @@ void sl_turns_free(struct sl_turns *t)
 
 static void lock(struct sl_turns *t)
 {
-	__atomic_add_fetch(&t->waiting, 1, __ATOMIC_RELAXED);
-	pthread_mutex_lock(&t->lock);
-	__atomic_sub_fetch(&t->waiting, 1, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&t->turns, 1, __ATOMIC_RELAXED);
+	if (pthread_mutex_trylock(&t->lock)) {
+		__atomic_add_fetch(&t->waiting, 1, __ATOMIC_RELAXED);
+		pthread_mutex_lock(&t->lock);
+		__atomic_sub_fetch(&t->waiting, 1, __ATOMIC_RELAXED);
+	}
+	__atomic_store_n(&t->turns, t->turns + 1, __ATOMIC_RELAXED);
 }
 
 void sl_turns_enter(struct sl_turns *t)

@@ -2,9 +2,9 @@
 /*
  * Sealing a segment and beginning the next.
  *
- * Interface: sl_log_roll(), log_roll(), log_too_old(). One sync makes a segment's last batches, its footer and
- * its watermark durable; only then the next segment's file appears, so that all segments but the
- * last are known to be whole. A crash, or a full disk, between the two leaves a sealed last
+ * Interface: sl_log_roll(), log_roll(), log_too_old(). One sync makes a segment's last batches, its
+ * footer and its watermark durable; only then the next segment's file appears, so that all segments
+ * but the last are known to be whole. A crash, or a full disk, between the two leaves a sealed last
  * segment, behind which the next append begins another.
  *
  * Order of parts: the footer; the index; the next segment; rolling.

@@ -337,8 +337,8 @@ int sl_objects_facet(struct sl_objects *objects, const char *name, const struct 
  * @like: if @vector is NULL, the object whose vector that is; it is not among the hits.
  * @weigh: instead of both: all vectors are given to it, as f32, and what it returns is the score,
  *	larger being nearer.
- * @k: how many hits, behind the first @offset. @effort: how many nearest a graph keeps meanwhile, or
- *	what finds as many with another index; 0: the index's default. @exact, @oversampling,
+ * @k: how many hits, behind the first @offset. @effort: how many nearest a graph keeps meanwhile,
+ *	or what finds as many with another index; 0: the index's default. @exact, @oversampling,
  *	@estimates: as of sl_query.
  * @bounded: only what has at least the score @bound, or, where smaller is nearer, at most.
  * @with_objects: hits hold their object.

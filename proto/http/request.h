@@ -98,7 +98,7 @@ struct http_wire;
  * @star: the target is "*", which asks about the server as a whole.
  * @params: what the route's pattern left open. @refusal: why it is not served, if it is not.
  * @key: the name of the key that it was let in with; "": none.
- * @api: whose row is called; NULL: none. @api_arg: of that API.
+ * @api: whose row is called, and who is counted; NULL: none. @api_arg: of that API.
  * @cache: how the proxy's cache took part in the answer; NULL: not at all.
  * @began_ns: when its head was there, as sl_now() told. @peer: as sl_conn_peer(), if it is
  * logged.

@@ -2,9 +2,9 @@
 /*
  * compact: gives back what replaced and deleted objects take of a log.
  *
- * Interface: compaction_due(), collection_compact() of objects_pvt.h. Another segment is begun; what
- * is live is appended once more, at the end, with the version that it had; then, when a checkpoint
- * says where everything lies now, the log is trimmed.
+ * Interface: compaction_due(), collection_compact() of objects_pvt.h. Another segment is begun;
+ * what is live is appended once more, at the end, with the version that it had; then, when a
+ * checkpoint says where everything lies now, the log is trimmed.
  * Invariants: an object is moved only while nothing is pending for its key; nothing is trimmed
  * before what was moved is durable and in a checkpoint, so that a start finds all of it, and its
  * indexes.

@@ -35,10 +35,13 @@ static int64_t number_of(const struct sl_object *object)
 
 TEST_F(reading, those_that_are_missing_have_no_object)
 {
-	const struct sl_filter_key keys[] = {sl_objects_key_integer(7),
-					     sl_objects_key_integer(1000),
-					     sl_objects_key_uuid((const uint8_t *)"0123456789abcdef"),
-					     sl_objects_key_integer(8)};
+	const uint8_t *uuid = (const uint8_t *)"0123456789abcdef";
+	const struct sl_filter_key keys[] = {
+		sl_objects_key_integer(7),
+		sl_objects_key_integer(1000),
+		sl_objects_key_uuid(uuid),
+		sl_objects_key_integer(8),
+	};
 	struct sl_objects_hit hits[4];
 
 	ASSERT_EQ(0, sl_objects_get(self->o, "c", keys, 4, hits));

@@ -50,8 +50,10 @@ TEST_F(searching, the_nearest_come_first)
 	EXPECT_EQ(42, store_key(&q.hits[0].key));
 	EXPECT_EQ(0, q.hits[0].score);
 	for (uint32_t i = 1; i < q.n; i++) {
+		float distance = distance_of(q.hits[i].object, self->vector);
+
 		EXPECT_GE(q.hits[i].score, q.hits[i - 1].score);
-		EXPECT_LT(fabsf(q.hits[i].score - distance_of(q.hits[i].object, self->vector)), 1e-3);
+		EXPECT_LT(fabsf(q.hits[i].score - distance), 1e-3);
 	}
 	sl_objects_queries_done(&q, 1);
 	EXPECT_NULL(q.hits);
