@@ -1,27 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * conf: settings from an INI file, its drop-ins and the command line.
+ * conf: the table of settings, their values, and what these must be as a whole.
  *
- * Interface: conf.h. inih splits lines; the reader below feeds it, because only so are line
- * numbers known and overlong lines noticed (a packaged inih cuts them silently, and takes an
- * indented line for the continuation of a value).
+ * Interface: conf.h; conf_pvt.h for conf_read.c, which has the texts that they are read from.
  * Invariants: every field has a value from sl_conf_init() on, and text[] and origin[] belong to
  * it; a refused value leaves the earlier one in place; every mistake is reported, not the first.
- * Order of parts: the table; reports; one value; one text; files; the whole; reload.
+ * Order of parts: the table; reports; one value; the whole; reload.
  */
-#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <ini.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf_pvt.h"
-#include "file.h"
+#include <sluice/assert.h>
 
-#define FILE_BYTES_MAX SL_MIB
+#include "conf_pvt.h"
+
 #define REPORT_BYTES 1024
 
 /* ---- the table -------------------------------------------------------------------------- */
@@ -94,7 +89,7 @@ const char *sl_conf_section_help(const char *section)
 	return NULL;
 }
 
-static enum sl_conf_id key_find(const char *section, size_t section_len, const char *key)
+enum sl_conf_id sl_conf_key_find(const char *section, size_t section_len, const char *key)
 {
 	int id = 0;
 
@@ -119,10 +114,8 @@ static void origin_format(const struct sl_conf_origin *o, char *ret_text, size_t
 		snprintf(ret_text, size, "%s: ", o->file);
 }
 
-static __attribute__((format(printf, 4, 5))) void tell(struct sl_conf_report *report,
-						       enum sl_conf_severity severity,
-						       const struct sl_conf_origin *origin,
-						       const char *format, ...)
+void sl_conf_tell(struct sl_conf_report *report, enum sl_conf_severity severity,
+		  const struct sl_conf_origin *origin, const char *format, ...)
 {
 	char text[REPORT_BYTES];
 	size_t used;
@@ -177,9 +170,8 @@ static int value_store(struct sl_conf *conf, enum sl_conf_id id, const char *tex
 	return 0;
 }
 
-/* Stores, or reports why not. 0, -EINVAL or -ENOMEM. */
-static int value_set(struct sl_conf *conf, enum sl_conf_id id, const char *text,
-		     const struct sl_conf_origin *origin, struct sl_conf_report *report)
+int sl_conf_value_set(struct sl_conf *conf, enum sl_conf_id id, const char *text,
+		      const struct sl_conf_origin *origin, struct sl_conf_report *report)
 {
 	const struct sl_conf_key *k = &keys[id];
 	int rc = value_store(conf, id, text, origin);
@@ -188,13 +180,13 @@ static int value_set(struct sl_conf *conf, enum sl_conf_id id, const char *text,
 	if (rc != -EINVAL && rc != -ERANGE)
 		return rc;
 	sl_conf_allowed(k, allowed, sizeof(allowed));
-	tell(report, SL_CONF_ERROR, origin, "%s.%s = \"%s\" %s; allowed: %s", k->section, k->key,
-	     text, rc == -ERANGE ? "is out of range" : "is not understood", allowed);
+	sl_conf_tell(report, SL_CONF_ERROR, origin, "%s.%s = \"%s\" %s; allowed: %s", k->section,
+		     k->key, text, rc == -ERANGE ? "is out of range" : "is not understood",
+		     allowed);
 	return -EINVAL;
 }
 
-/* Keeps a copy of @name for origins to point at; NULL without memory. */
-static const char *file_intern(struct sl_conf *conf, const char *name)
+const char *sl_conf_file_intern(struct sl_conf *conf, const char *name)
 {
 	char **files;
 	char *copy;
@@ -247,260 +239,6 @@ void sl_conf_done(struct sl_conf *conf)
 	memset(conf, 0, sizeof(*conf));
 }
 
-/* ---- one text --------------------------------------------------------------------------- */
-
-struct reader {
-	struct sl_conf *conf;
-	struct sl_conf_report *report;
-	struct sl_conf_origin at; /* the line last given out */
-	const char *pos, *end;
-	bool strict;
-	int err;
-};
-
-static void reader_fail(struct reader *r, const char *what)
-{
-	tell(r->report, SL_CONF_ERROR, &r->at, "%s", what);
-	r->err = -EINVAL;
-}
-
-/* inih's way to ask for a line: without leading blanks, whole, or an empty one if it is bad. */
-static char *reader_line(char *buf, int size, void *arg)
-{
-	struct reader *r = arg;
-	const char *line = r->pos, *newline;
-	size_t len;
-
-	if (line == r->end || r->err == -ENOMEM)
-		return NULL;
-	newline = memchr(line, '\n', (size_t)(r->end - line));
-	len = (size_t)((newline ? newline : r->end) - line);
-	r->pos = newline ? newline + 1 : r->end;
-	r->at.line++;
-	while (len && (*line == ' ' || *line == '\t')) {
-		line++;
-		len--;
-	}
-	if (memchr(line, '\0', len)) {
-		reader_fail(r, "the line holds a zero byte");
-		len = 0;
-	} else if (len && *line != '#' && *line != ';' && len + 1 > (size_t)size - 1) {
-		reader_fail(r, "the line is too long (at most 198 characters)");
-		len = 0;
-	}
-	len = sl_min(len, (size_t)size - 2);
-	memcpy(buf, line, len);
-	buf[len] = '\n';
-	buf[len + 1] = '\0';
-	return buf;
-}
-
-static int reader_pair(void *arg, const char *section, const char *name, const char *value)
-{
-	struct reader *r = arg;
-	enum sl_conf_id id = key_find(section, strlen(section), name);
-	int rc;
-
-	if (id == SL_CONF_LAST) {
-		tell(r->report, r->strict ? SL_CONF_ERROR : SL_CONF_WARNING, &r->at,
-		     "unknown setting %s.%s%s", *section ? section : "(no section)", name,
-		     r->strict ? "" : " is ignored");
-		r->err = r->strict ? -EINVAL : r->err;
-		return 1;
-	}
-	rc = value_set(r->conf, id, value, &r->at, r->report);
-	if (rc)
-		r->err = rc;
-	return 1;
-}
-
-int sl_conf_parse(struct sl_conf *conf, const char *name, const char *text, size_t len, bool strict,
-		  struct sl_conf_report *report)
-{
-	struct reader r = {.conf = conf, .report = report, .strict = strict};
-	int line;
-
-	r.at.file = file_intern(conf, name);
-	if (!r.at.file)
-		return -ENOMEM;
-	r.pos = text;
-	r.end = text + len;
-	line = ini_parse_stream(reader_line, &r, reader_pair, &r);
-	if (line < 0 || r.err == -ENOMEM)
-		return -ENOMEM;
-	if (line > 0) {
-		r.at.line = (unsigned)line;
-		reader_fail(&r, "not a [section], key = value or comment (the first such line)");
-	}
-	return r.err;
-}
-
-static void trim(char *text)
-{
-	size_t len = strlen(text), lead = strspn(text, " \t");
-
-	while (len > lead && isspace((unsigned char)text[len - 1]))
-		len--;
-	memmove(text, text + lead, len - lead);
-	text[len - lead] = '\0';
-}
-
-int sl_conf_set(struct sl_conf *conf, const char *assignment, struct sl_conf_report *report)
-{
-	struct sl_conf_origin at = {.file = file_intern(conf, "--set")};
-	char *name = strdup(assignment);
-	char *value, *dot;
-	enum sl_conf_id id = SL_CONF_LAST;
-	int rc = -EINVAL;
-
-	if (!name || !at.file) {
-		free(name);
-		return -ENOMEM;
-	}
-	value = strchr(name, '=');
-	if (!value) {
-		tell(report, SL_CONF_ERROR, &at, "\"%s\" is not section.key=value", assignment);
-		goto out;
-	}
-	*value++ = '\0';
-	trim(name);
-	trim(value);
-	dot = strchr(name, '.');
-	if (dot)
-		id = key_find(name, (size_t)(dot - name), dot + 1);
-	if (id == SL_CONF_LAST)
-		tell(report, SL_CONF_ERROR, &at, "unknown setting %s", name);
-	else
-		rc = value_set(conf, id, value, &at, report);
-out:
-	free(name);
-	return rc;
-}
-
-/* ---- files ------------------------------------------------------------------------------ */
-
-/* The whole file into heap memory of the caller. -E2BIG above FILE_BYTES_MAX. */
-static int file_read(const char *path, char **ret_text, size_t *ret_len)
-{
-	char *text = malloc(FILE_BYTES_MAX);
-	ssize_t n;
-
-	if (!text)
-		return -ENOMEM;
-	n = sl_read_file(AT_FDCWD, path, text, FILE_BYTES_MAX, SL_NEVER);
-	if (n < 0) {
-		free(text);
-		return (int)n;
-	}
-	*ret_text = text;
-	*ret_len = (size_t)n;
-	return 0;
-}
-
-static int file_load(struct sl_conf *conf, const char *path, const struct sl_conf_source *src,
-		     bool optional, struct sl_conf_report *report)
-{
-	struct sl_conf_origin at = {.file = path};
-	size_t len = 0;
-	char *text = NULL;
-	int rc = file_read(path, &text, &len);
-
-	if (rc == -ENOENT && optional)
-		return 0;
-	if (rc) {
-		tell(report, SL_CONF_ERROR, &at, "cannot be read: %s", strerror(-rc));
-		return rc;
-	}
-	rc = sl_conf_parse(conf, path, text, len, src->strict, report);
-	free(text);
-	return rc;
-}
-
-struct names {
-	const char *folder;
-	char **names;
-	size_t n;
-};
-
-static void names_done(struct names *l)
-{
-	for (size_t i = 0; i < l->n; i++)
-		free(l->names[i]);
-	free(l->names);
-}
-
-static bool is_drop_in(const char *name)
-{
-	size_t len = strlen(name);
-
-	return name[0] != '.' && len > 5 && strcmp(name + len - 5, ".conf") == 0;
-}
-
-/* Adds the path of @name, if it is a drop-in's. */
-static int names_add(void *arg, const char *name, int type)
-{
-	struct names *l = arg;
-	char **names;
-
-	(void)type;
-	if (!is_drop_in(name))
-		return 0;
-	names = realloc(l->names, (l->n + 1) * sizeof(*names));
-	if (!names)
-		return -ENOMEM;
-	l->names = names;
-	if (asprintf(&l->names[l->n], "%s/%s", l->folder, name) < 0)
-		return -ENOMEM;
-	l->n++;
-	return 0;
-}
-
-static int names_compare(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The drop-ins of @l->folder, if there is such a folder, in the order of their names. */
-static int names_read(struct names *l)
-{
-	int rc, fd = sl_open(AT_FDCWD, l->folder, O_RDONLY | O_DIRECTORY, 0, SL_NEVER);
-
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	rc = sl_list_folder(fd, names_add, l);
-	sl_close(fd);
-	if (l->n)
-		qsort(l->names, l->n, sizeof(*l->names), names_compare);
-	return rc;
-}
-
-static int drop_ins_load(struct sl_conf *conf, const struct sl_conf_source *src,
-			 struct sl_conf_report *report)
-{
-	struct names l = {0};
-	char *folder;
-	int rc;
-
-	if (asprintf(&folder, "%s.d", src->file) < 0)
-		return -ENOMEM;
-	l.folder = folder;
-	rc = names_read(&l);
-	if (rc) {
-		const struct sl_conf_origin at = {.file = folder};
-
-		tell(report, SL_CONF_ERROR, &at, "cannot be read: %s", strerror(-rc));
-	}
-	for (size_t i = 0; i < l.n; i++) {
-		int rc2 = file_load(conf, l.names[i], src, false, report);
-
-		if (rc2)
-			rc = rc2;
-	}
-	names_done(&l);
-	free(folder);
-	return rc;
-}
-
 /* ---- the whole -------------------------------------------------------------------------- */
 
 /* Takes the next word of a list with commas or spaces off *@text. Return: its length, 0: none. */
@@ -548,16 +286,18 @@ static int check_tls(const struct sl_conf *conf, struct sl_conf_report *report)
 
 	for (; (len = next_word(&text, &word)); n++)
 		if (!is_listener(word, len)) {
-			tell(report, SL_CONF_ERROR, at,
-			     "tls.listeners names %.*s, which is no section with a listen setting",
-			     (int)len, word);
+			sl_conf_tell(report, SL_CONF_ERROR, at,
+				     "tls.listeners names %.*s, which is no section with a listen "
+				     "setting",
+				     (int)len, word);
 			return -EINVAL;
 		}
 	if (!n || (conf->tls.certificate[0] && conf->tls.key[0]))
 		return 0;
-	tell(report, SL_CONF_ERROR, at,
-	     "tls.listeners = %s needs tls.certificate and tls.key, the files to encrypt with",
-	     conf->tls.listeners);
+	sl_conf_tell(report, SL_CONF_ERROR, at,
+		     "tls.listeners = %s needs tls.certificate and tls.key, the files to encrypt "
+		     "with",
+		     conf->tls.listeners);
 	return -EINVAL;
 }
 
@@ -580,15 +320,16 @@ static int check_loopback(const struct sl_conf *conf, enum sl_conf_id id,
 		if (sl_conf_addr_is_loopback(&list->addrs[i]))
 			continue;
 		sl_conf_addr_format(&list->addrs[i], text);
-		tell(report, SL_CONF_ERROR, &conf->origin[id],
-		     "%s.%s = %s can be reached from other machines, without %s; listen on "
-		     "127.0.0.1 or [::1], %s, or set node.insecure = yes",
-		     keys[id].section, keys[id].key, text,
-		     sl_conf_encrypts(conf, keys[id].section) ? "authentication"
-							      : "encryption or authentication",
-		     sl_conf_encrypts(conf, keys[id].section)
-			     ? "set tls.client_ca"
-			     : "add it to tls.listeners and set tls.client_ca");
+		sl_conf_tell(report, SL_CONF_ERROR, &conf->origin[id],
+			     "%s.%s = %s can be reached from other machines, without %s; listen on "
+			     "127.0.0.1 or [::1], %s, or set node.insecure = yes",
+			     keys[id].section, keys[id].key, text,
+			     sl_conf_encrypts(conf, keys[id].section)
+				     ? "authentication"
+				     : "encryption or authentication",
+			     sl_conf_encrypts(conf, keys[id].section)
+				     ? "set tls.client_ca"
+				     : "add it to tls.listeners and set tls.client_ca");
 		return -EINVAL;
 	}
 	return 0;
@@ -612,9 +353,9 @@ static int check_shared(const struct sl_conf *conf, enum sl_conf_id a, enum sl_c
 			    memcmp(&la->addrs[i], &lb->addrs[j], sizeof(la->addrs[i])) != 0)
 				continue;
 			sl_conf_addr_format(&la->addrs[i], text);
-			tell(report, SL_CONF_ERROR, &conf->origin[b],
-			     "%s.%s and %s.%s both listen on %s", keys[a].section, keys[a].key,
-			     keys[b].section, keys[b].key, text);
+			sl_conf_tell(report, SL_CONF_ERROR, &conf->origin[b],
+				     "%s.%s and %s.%s both listen on %s", keys[a].section,
+				     keys[a].key, keys[b].section, keys[b].key, text);
 			return -EINVAL;
 		}
 	}
@@ -626,9 +367,9 @@ static int check_root(const struct sl_conf *conf, struct sl_conf_report *report)
 {
 	if (!conf->statics.listen.n || conf->statics.root[0])
 		return 0;
-	tell(report, SL_CONF_ERROR, &conf->origin[SL_CONF_ID_static_listen],
-	     "static.listen = %s needs static.root, the folder whose files are served",
-	     conf->text[SL_CONF_ID_static_listen]);
+	sl_conf_tell(report, SL_CONF_ERROR, &conf->origin[SL_CONF_ID_static_listen],
+		     "static.listen = %s needs static.root, the folder whose files are served",
+		     conf->text[SL_CONF_ID_static_listen]);
 	return -EINVAL;
 }
 
@@ -638,9 +379,9 @@ static int check_block_size(const struct sl_conf *conf, struct sl_conf_report *r
 
 	if (!(bytes & (bytes - 1)))
 		return 0;
-	tell(report, SL_CONF_ERROR, &conf->origin[SL_CONF_ID_cache_block_size],
-	     "cache.block_size = %s is not a power of two; 4K, 8K, 16K, 32K and 64K are",
-	     conf->text[SL_CONF_ID_cache_block_size]);
+	sl_conf_tell(report, SL_CONF_ERROR, &conf->origin[SL_CONF_ID_cache_block_size],
+		     "cache.block_size = %s is not a power of two; 4K, 8K, 16K, 32K and 64K are",
+		     conf->text[SL_CONF_ID_cache_block_size]);
 	return -EINVAL;
 }
 
@@ -656,9 +397,10 @@ static int check_core_ports(const struct sl_conf *conf, enum sl_conf_id id,
 
 		if (port < p->first || port > p->last)
 			continue;
-		tell(report, SL_CONF_ERROR, &conf->origin[id],
-		     "%s.%s has port %u, which is among kafka.core_ports = %s", keys[id].section,
-		     keys[id].key, port, conf->text[SL_CONF_ID_kafka_core_ports]);
+		sl_conf_tell(report, SL_CONF_ERROR, &conf->origin[id],
+			     "%s.%s has port %u, which is among kafka.core_ports = %s",
+			     keys[id].section, keys[id].key, port,
+			     conf->text[SL_CONF_ID_kafka_core_ports]);
 		return -EINVAL;
 	}
 	return 0;
@@ -672,9 +414,9 @@ static int check_order(const struct sl_conf *conf, enum sl_conf_id small, enum s
 	SL_ASSERT(keys[small].type == keys[large].type);
 	if (*(uint64_t *)field_of(conf, small) <= *(uint64_t *)field_of(conf, large))
 		return 0;
-	tell(report, SL_CONF_ERROR, &conf->origin[small], "%s.%s = %s is above %s.%s = %s",
-	     keys[small].section, keys[small].key, conf->text[small], keys[large].section,
-	     keys[large].key, conf->text[large]);
+	sl_conf_tell(report, SL_CONF_ERROR, &conf->origin[small], "%s.%s = %s is above %s.%s = %s",
+		     keys[small].section, keys[small].key, conf->text[small], keys[large].section,
+		     keys[large].key, conf->text[large]);
 	return -EINVAL;
 }
 
@@ -707,33 +449,6 @@ int sl_conf_check(const struct sl_conf *conf, struct sl_conf_report *report)
 	return rc ? -EINVAL : 0;
 }
 
-int sl_conf_load(struct sl_conf *ret_conf, const struct sl_conf_source *src,
-		 struct sl_conf_report *report)
-{
-	struct sl_conf conf;
-	int rc, first = sl_conf_init(&conf);
-
-	if (first)
-		return first;
-	if (src->file) {
-		first = file_load(&conf, src->file, src, src->file_optional, report);
-		rc = drop_ins_load(&conf, src, report);
-		first = first ? first : rc;
-	}
-	for (size_t i = 0; i < src->sets_n; i++) {
-		rc = sl_conf_set(&conf, src->sets[i], report);
-		first = first ? first : rc;
-	}
-	rc = sl_conf_check(&conf, report);
-	first = first ? first : rc;
-	if (first) {
-		sl_conf_done(&conf);
-		return first;
-	}
-	*ret_conf = conf;
-	return 0;
-}
-
 /* ---- reload ----------------------------------------------------------------------------- */
 
 int sl_conf_reload(const struct sl_conf *old, struct sl_conf *new, struct sl_conf_report *report)
@@ -749,17 +464,18 @@ int sl_conf_reload(const struct sl_conf *old, struct sl_conf *new, struct sl_con
 		if (sl_conf_value_equal(k->type, field_of(old, id), field_of(new, id)))
 			continue;
 		if (k->flags & SL_CONF_RELOAD) {
-			tell(report, SL_CONF_NOTICE, &new->origin[i], "%s.%s is now %s, was %s",
-			     k->section, k->key, new->text[i], old->text[i]);
+			sl_conf_tell(report, SL_CONF_NOTICE, &new->origin[i],
+				     "%s.%s is now %s, was %s", k->section, k->key, new->text[i],
+				     old->text[i]);
 			changed++;
 			continue;
 		}
-		tell(report, SL_CONF_WARNING, &new->origin[i],
-		     "%s.%s = %s needs a restart; %s stays in force", k->section, k->key,
-		     new->text[i], old->text[i]);
+		sl_conf_tell(report, SL_CONF_WARNING, &new->origin[i],
+			     "%s.%s = %s needs a restart; %s stays in force", k->section, k->key,
+			     new->text[i], old->text[i]);
 		origin.line = old->origin[i].line;
 		if (old->origin[i].file) {
-			origin.file = file_intern(new, old->origin[i].file);
+			origin.file = sl_conf_file_intern(new, old->origin[i].file);
 			if (!origin.file)
 				return -ENOMEM;
 		}

@@ -75,6 +75,7 @@ static struct sl_core *core_new(struct sl_cores *cores, uint32_t id,
 	direct_init(&core->direct, conf->direct_ops_max, conf->direct_bytes_max);
 	core->spin.ns_max = conf->spin_ns;
 	sl_list_init(&core->listeners);
+	sl_list_init(&core->shedders);
 	sl_list_init(&core->sending);
 	sl_list_init(&core->file_notes);
 	sl_list_init(&core->transfers);
@@ -618,6 +619,14 @@ int sl_core_node(const struct sl_core *core)
 struct sl_metrics *sl_core_metrics(struct sl_core *core)
 {
 	return core->metrics;
+}
+
+void sl_count(enum sl_metric_id id, uint64_t n)
+{
+	struct sl_core *core = sl_core_self();
+
+	if (core)
+		sl_metric_add(core->metrics, id, n);
 }
 
 struct sl_core *sl_core_home(const struct sl_cores *cores, uint64_t hash)

@@ -6,12 +6,18 @@
  * message (sl_post) or a call (sl_call). The home of a thing is the hash of its id modulo the
  * number of cores.
  *
- * Order of parts: the cores of a process; the calling core; messages and calls; timers.
+ * Order of parts: the cores of a process; the calling core; messages and calls; timers;
+ * descriptors.
  */
 #ifndef DATAPLANE_CORE_H
 #define DATAPLANE_CORE_H
 
+#include <errno.h>
+
+#include <sluice/list.h>
+
 #include "fiber.h"
+#include "metric.h"
 
 struct sl_core;
 struct sl_cores;
@@ -92,6 +98,9 @@ int sl_core_node(const struct sl_core *core);
 /* This core's metric slots; a core's thread only. */
 struct sl_metrics *sl_core_metrics(struct sl_core *core);
 
+/* Counts @n in the metrics of the calling core, if it is one. */
+void sl_count(enum sl_metric_id id, uint64_t n);
+
 /* The core that is home to the thing whose id hashes to @hash. */
 struct sl_core *sl_core_home(const struct sl_cores *cores, uint64_t hash);
 
@@ -138,5 +147,32 @@ static inline void sl_timer_init(struct sl_timer *t, void (*fn)(struct sl_timer 
 /* Sets or moves @t to @at; SL_NEVER clears it. Return: 0 or -ENOMEM. */
 int sl_timer_set(struct sl_timer *t, int64_t at);
 void sl_timer_clear(struct sl_timer *t);
+
+/* ---- descriptors ------------------------------------------------------------------------ */
+
+/*
+ * Who keeps descriptors open on a core that others may need more. shed() closes some of them, and
+ * says whether it did; it does not park.
+ */
+struct sl_shedder {
+	struct sl_list node;
+	bool (*shed)(struct sl_shedder *shedder);
+};
+
+/* On the calling core, from now on; sl_list_remove() of its node is the end of it. */
+void sl_shedder_add(struct sl_shedder *shedder);
+
+/* Whether @err says that there are no descriptors left. */
+static inline bool sl_no_descriptor(int err)
+{
+	return err == -EMFILE || err == -ENFILE;
+}
+
+/**
+ * sl_descriptors_shed() - there was no descriptor left: have some closed, by the first who can.
+ * Return: whether any was, so that trying again is worth it. Else the other cores were asked, and
+ *	   do it soon.
+ */
+bool sl_descriptors_shed(void);
 
 #endif

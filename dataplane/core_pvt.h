@@ -74,6 +74,9 @@ struct sl_fiber *turns_self(void);
 int turns_park(struct sl_fiber *fiber, int64_t deadline);
 void turns_wake(struct sl_fiber *fiber, int res);
 
+/* As sl_fiber_yield(). */
+void turns_yield(void);
+
 /* ---- timers (timer.c) ------------------------------------------------------------------- */
 
 /* A 4-ary heap by time; slot 0 is unused so that a timer's slot says whether it is set. */
@@ -223,6 +226,7 @@ struct sl_core {
 	struct direct direct;
 	struct spin spin;
 	struct sl_list listeners;
+	struct sl_list shedders;
 	struct sl_list sending;	   /* connections that used up their turn of sending */
 	struct sl_list file_notes; /* spare; extent.c */
 	struct pipes pipes;

@@ -34,6 +34,7 @@ struct why {
 	char *text;
 	size_t len;
 	const char *path;
+	const char *with, *option; /* behind "another folder" */
 };
 
 /* Tells "PATH: …" and returns @err. */
@@ -171,8 +172,8 @@ static int version_read(int dir, struct version *ret_v, const struct why *why, i
 	if (rc == -EPROTONOSUPPORT)
 		return fail(why, rc,
 			    "its format %u needs a sluice that reads format %u, this one reads %u: "
-			    "use the newer program, or another folder with -D",
-			    v.format, v.min_reader, SL_DATADIR_FORMAT);
+			    "use the newer program, or another folder%s%s",
+			    v.format, v.min_reader, SL_DATADIR_FORMAT, why->with, why->option);
 	if (rc)
 		return fail(why, rc,
 			    VERSION_NAME " is damaged; restore it from a backup of this folder, or "
@@ -290,10 +291,11 @@ static int lock_busy(int fd, const struct why *why, int64_t deadline)
 	if (pid > 0)
 		return fail(why, -EBUSY,
 			    "is in use by process %d: stop it (kill %d), or choose "
-			    "another folder with -D",
-			    pid, pid);
+			    "another folder%s%s",
+			    pid, pid, why->with, why->option);
 	return fail(why, -EBUSY,
-		    "is in use by another process: stop it, or choose another folder with -D");
+		    "is in use by another process: stop it, or choose another folder%s%s",
+		    why->with, why->option);
 }
 
 /* For who is refused; whoever holds the lock may use the folder, even if this cannot be written. */
@@ -372,7 +374,8 @@ static int version_new(int dir, const struct sl_datadir_conf *conf, struct versi
 	if (rc == -ENOTEMPTY)
 		return fail(why, rc,
 			    "is not empty and holds no " VERSION_NAME ": not a data "
-			    "folder of sluice; choose another with -D");
+			    "folder of sluice; choose another%s%s",
+			    why->with, why->option);
 	if (rc)
 		return fail(why, rc, "cannot be listed: %s", strerror(-rc));
 	rc = sync_parent(dir, deadline);
@@ -401,8 +404,8 @@ static int version_load(struct sl_datadir *dd, const struct sl_datadir_conf *con
 	    strcmp(conf->cluster_id, ret_v->cluster_id) != 0)
 		return fail(why, -EINVAL,
 			    "belongs to cluster %s, and kafka.cluster_id is %s: "
-			    "remove that setting, or choose another folder with -D",
-			    ret_v->cluster_id, conf->cluster_id);
+			    "remove that setting, or choose another folder%s%s",
+			    ret_v->cluster_id, conf->cluster_id, why->with, why->option);
 	return 0;
 }
 
@@ -438,7 +441,13 @@ static int version_adopt(struct sl_datadir *dd, const struct sl_datadir_conf *co
 int sl_datadir_open(struct sl_datadir *ret_dd, const struct sl_datadir_conf *conf, char *why_text,
 		    size_t why_len, int64_t deadline)
 {
-	struct why why = {.text = why_text, .len = why_len, .path = conf->path};
+	struct why why = {
+		.text = why_text,
+		.len = why_len,
+		.path = conf->path,
+		.with = conf->option ? " with " : "",
+		.option = conf->option ? conf->option : "",
+	};
 	struct sl_datadir dd = {.fd = -1, .lock_fd = -1, .offline = conf->offline};
 	struct version v = {0};
 	int rc;

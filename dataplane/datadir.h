@@ -48,7 +48,7 @@ struct sl_datadir {
 
 /**
  * struct sl_datadir_conf - how to open one.
- * @path: node.datadir.
+ * @path: node.datadir. @option: by which whoever is refused names another, as "-D"; NULL: by none.
  * @cluster_id: what the settings ask for, or empty: the stored one, or a new one at random.
  * @uid, @gid: who is to own what is created, when the process is root and will change to that
  *	user; (uid_t)-1: the process itself.
@@ -58,6 +58,7 @@ struct sl_datadir {
  */
 struct sl_datadir_conf {
 	const char *path;
+	const char *option;
 	const char *cluster_id;
 	uid_t uid;
 	gid_t gid;

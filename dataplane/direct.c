@@ -605,6 +605,13 @@ int sl_direct_reader_new(struct sl_direct *file, const struct sl_direct_reader_c
 	return 0;
 }
 
+void sl_direct_reader_begin(struct sl_direct_reader *reader)
+{
+	/* A failure is told by the call that needs the piece. A plain thread would wait here. */
+	if (sl_fiber_self())
+		window_fill(&reader->window, false, sl_now());
+}
+
 /* Who takes a second slice reads sequentially, and so on: each one doubles the window. */
 static void grow_ahead(struct sl_direct_reader *r)
 {
@@ -622,7 +629,6 @@ int sl_direct_reader_next(struct sl_direct_reader *reader, struct sl_slice *ret_
 	if (res <= 0)
 		return res;
 	grow_ahead(reader);
-	/* A failure is told by the call that needs the piece. A plain thread would wait here. */
 	if (sl_fiber_self())
 		window_fill(&reader->window, false, deadline);
 	return 1;

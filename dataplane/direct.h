@@ -93,6 +93,9 @@ struct sl_direct_reader;
 int sl_direct_reader_new(struct sl_direct *file, const struct sl_direct_reader_conf *conf,
 			 struct sl_direct_reader **ret_reader);
 
+/* Begins to read before the first slice is asked for, as far as there is room now. */
+void sl_direct_reader_begin(struct sl_direct_reader *reader);
+
 /**
  * sl_direct_reader_next() - the next bytes, and read on ahead. One fiber at a time.
  * @ret_slice: not empty; holds a reference.

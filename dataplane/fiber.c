@@ -365,13 +365,22 @@ static struct sl_fiber *must_be_fiber(void)
 	return fiber;
 }
 
+bool sl_may_park(void)
+{
+	return who_may_park();
+}
+
 void sl_fiber_yield(int64_t deadline)
 {
-	struct sl_fiber *fiber = sl_fiber_self();
+	struct sl_fiber *fiber = who_may_park();
 
 	(void)deadline;
 	if (!fiber)
 		return;
+	if (fiber->is_thread) {
+		turns_yield();
+		return;
+	}
 	fiber->state = FIBER_READY;
 	sl_list_append(&fiber->core->fibers.ready, &fiber->node);
 	leave(fiber);

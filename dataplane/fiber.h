@@ -5,7 +5,7 @@
  * A call whose last argument is `int64_t deadline` may park the calling fiber; no other call
  * does. Outside a fiber (a plain thread, an offline tool) such a call blocks the thread where
  * that makes sense, and asserts where it does not (waiting for another fiber), unless the thread
- * takes turns with others: then it waits for these.
+ * takes turns with others: then it waits for these, as one fiber for another.
  *
  * Order of parts: fibers; wait queues and mutexes; operations; threads that take turns.
  */
@@ -34,7 +34,11 @@ int sl_fiber_start(enum sl_stack stack, void (*fn)(void *arg), void *arg);
 /* The running fiber, or NULL outside fibers. */
 struct sl_fiber *sl_fiber_self(void);
 
-/* Lets the other fibers and the ring have their turn; to be called by long computations. */
+/* Whether there may be others to wait for: in a fiber, or on a thread in its turn. */
+bool sl_may_park(void);
+
+/* Lets the other fibers and the ring, or threads, have their turn; to be called by long
+ * computations. */
 void sl_fiber_yield(int64_t deadline);
 
 /**

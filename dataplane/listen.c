@@ -2,8 +2,10 @@
 /*
  * Listeners: one socket a core for each address, shared by SO_REUSEPORT; multishot accept.
  *
- * Interface: the listening part of conn.h. Invariant: a listener is freed only when its accept
- * has ended and its last connection is gone.
+ * Interface: the listening part of conn.h. Where there is no descriptor for a connection, it waits
+ * in the kernel: until somebody of the core has closed some, which is tried at once, or until the
+ * next try RETRY_NS later. Invariant: a listener is freed only when its accept has ended and its
+ * last connection is gone.
  */
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -51,8 +53,8 @@ static void accepted(struct sl_io *io)
 	} else if (io->res >= 0) {
 		SL_PROBE2(accept, l->proto->name, io->res);
 		conn_start(l, io->res);
-	} else if (io->res != -ECANCELED && !l->draining) {
-		/* Out of descriptors or memory: the queue waits in the kernel meanwhile. */
+	} else if (io->res != -ECANCELED && !l->draining &&
+		   !(sl_no_descriptor(io->res) && sl_descriptors_shed())) {
 		sl_log_warn("accept.failed", SL_KV(listener, l->proto->name),
 			    SL_KV_ERRNO(io->res));
 		sl_timer_set(&l->retry, l->core->now + RETRY_NS);

@@ -59,7 +59,8 @@ static const char *const dim_labels[] = {
 	[SL_DIM_NONE] = NULL,	[SL_DIM_CORE] = "core",	   [SL_DIM_LISTENER] = "listener",
 	[SL_DIM_RUNG] = "rung", [SL_DIM_CLOSE] = "reason", [SL_DIM_FALLBACK] = "reason",
 	[SL_DIM_API] = "api",	[SL_DIM_OPCODE] = "op",	   [SL_DIM_PROGRAM] = "program",
-	[SL_DIM_DIRECT_FALLBACK] = "reason",
+	[SL_DIM_DIRECT_FALLBACK] = "reason", [SL_DIM_HTTP_API] = "api",
+	[SL_DIM_SEARCH] = "kind",
 	[SL_DIM_POLICY] = "policy", [SL_DIM_MECHANISM] = "mechanism",
 };
 _Static_assert(SL_ARRAY_SIZE(dim_labels) == SL_DIM_LAST, "a label for each dimension");

@@ -32,6 +32,8 @@ enum sl_dim {
 	SL_DIM_CLOSE, /* why connections end; label `reason` */
 	SL_DIM_FALLBACK, /* deliver.h; label `reason` */
 	SL_DIM_API, /* Kafka's APIs */
+	SL_DIM_HTTP_API, /* what HTTP listeners serve; label `api` */
+	SL_DIM_SEARCH, /* how objects are searched; label `kind` */
 	SL_DIM_DIRECT_FALLBACK, /* direct.h; label `reason` */
 	SL_DIM_OPCODE, /* of io_uring, by the kernel's numbers; label `op` */
 	SL_DIM_PROGRAM, /* that runs in the kernel */

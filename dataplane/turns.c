@@ -10,12 +10,16 @@
  * has at most one turn, and is on at most one list while it is parked.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "core_pvt.h"
 
+/* @waiting: threads that want the lock, atomic. @turns: how often it was got, set with the lock. */
 struct sl_turns {
 	pthread_mutex_t lock;
+	uint32_t waiting;
+	uint64_t turns;
 };
 
 /* @in: whose turn the thread has; also while it is parked or waits for an operation. */
@@ -46,12 +50,22 @@ void sl_turns_free(struct sl_turns *t)
 	free(t);
 }
 
+static void lock(struct sl_turns *t)
+{
+	if (pthread_mutex_trylock(&t->lock)) {
+		__atomic_add_fetch(&t->waiting, 1, __ATOMIC_RELAXED);
+		pthread_mutex_lock(&t->lock);
+		__atomic_sub_fetch(&t->waiting, 1, __ATOMIC_RELAXED);
+	}
+	__atomic_store_n(&t->turns, t->turns + 1, __ATOMIC_RELAXED);
+}
+
 void sl_turns_enter(struct sl_turns *t)
 {
 	struct turn *me = &this_turn;
 
 	SL_ASSERT(!me->in && !sl_core_self());
-	pthread_mutex_lock(&t->lock);
+	lock(t);
 	me->in = t;
 	me->fiber.is_thread = true;
 	me->fiber.state = FIBER_RUNNING;
@@ -79,7 +93,22 @@ void sl_turns_pause(void)
 void sl_turns_resume(void)
 {
 	if (this_turn.in)
-		pthread_mutex_lock(&this_turn.in->lock);
+		lock(this_turn.in);
+}
+
+/* Whoever unlocks a mutex and locks it at once mostly gets it again, before those who wait. */
+void turns_yield(void)
+{
+	struct sl_turns *t = this_turn.in;
+	uint64_t turns = __atomic_load_n(&t->turns, __ATOMIC_RELAXED);
+
+	if (!__atomic_load_n(&t->waiting, __ATOMIC_RELAXED))
+		return;
+	pthread_mutex_unlock(&t->lock);
+	while (__atomic_load_n(&t->waiting, __ATOMIC_RELAXED) &&
+	       __atomic_load_n(&t->turns, __ATOMIC_RELAXED) == turns)
+		sched_yield();
+	lock(t);
 }
 
 static int wait_until(struct turn *me, int64_t deadline)

@@ -39,7 +39,8 @@ void sl_view_done(struct sl_view *view)
 
 static struct sl_view_hold *own_hold(struct sl_view *view)
 {
-	uint32_t id = sl_core_self()->id;
+	struct sl_core *core = sl_core_self();
+	uint32_t id = core ? core->id : 0;
 
 	SL_ASSERT(id < view->cores_n && view->holds[id].uses > 0);
 	return &view->holds[id];
@@ -63,13 +64,13 @@ static void hold_returned(struct sl_msg *msg)
 void sl_view_release(struct sl_view *view)
 {
 	struct sl_view_hold *hold = own_hold(view);
-	struct sl_core *zero = sl_cores_at(sl_core_self()->cores, 0);
+	struct sl_core *core = sl_core_self();
 
 	if (--hold->uses > 0)
 		return;
 	hold->msg.fn = hold_returned;
-	if (zero == sl_core_self())
+	if (!core || core->id == 0)
 		hold_returned(&hold->msg);
 	else
-		sl_post(zero, &hold->msg);
+		sl_post(sl_cores_at(core->cores, 0), &hold->msg);
 }

@@ -4,6 +4,7 @@
  *
  * A struct sl_view lies in what is shown, which does not change while anybody holds it. Each core
  * holds it from the beginning on, for its own uses, until it takes the next one in its place.
+ * Threads that take turns are to it what core 0 is.
  */
 #ifndef DATAPLANE_VIEW_H
 #define DATAPLANE_VIEW_H

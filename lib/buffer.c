@@ -10,22 +10,20 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <sluice/assert.h>
-#include <sluice/buffer.h>
-#include <sluice/util.h>
+#include "lib_pvt.h"
 
 #define ALIGN 64u
 #define PAGE 4096u
 
 /**
  * struct sl_buffer - @data, @bytes: what it holds. @map, @map_bytes: of a mapped file, from the
- * page on. @pool, @class: of a block; @next: in the pool, while it waits there.
+ * page on. @pool, @class: of a block; @next: in the pool, while it waits there. @gone: NULL, or
+ * gives back what is not its own.
  */
 struct sl_buffer {
 	uint32_t refs;
@@ -37,6 +35,8 @@ struct sl_buffer {
 	size_t map_bytes;
 	struct sl_pool *pool;
 	struct sl_buffer *next;
+	void (*gone)(void *arg);
+	void *arg;
 };
 
 /* ---- pools ------------------------------------------------------------------------------ */
@@ -218,6 +218,19 @@ int sl_buffer_new_heap(size_t bytes, struct sl_buffer **ret_buffer)
 	return memory_new(bytes, ALIGN, SL_BUFFER_HEAP, ret_buffer);
 }
 
+int buffer_of(void *data, size_t bytes, void (*gone)(void *arg), void *arg,
+	      struct sl_buffer **ret_buffer)
+{
+	struct sl_buffer *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return -ENOMEM;
+	*b = (struct sl_buffer){.refs = 1, .kind = SL_BUFFER_HEAP, .data = data, .bytes = bytes,
+				.gone = gone, .arg = arg};
+	*ret_buffer = b;
+	return 0;
+}
+
 int sl_buffer_map(int fd, uint64_t off, size_t bytes, struct sl_buffer **ret_buffer)
 {
 	size_t lead = off % PAGE;
@@ -294,7 +307,12 @@ void sl_buffer_release(struct sl_buffer *b)
 		free(b);
 		break;
 	default:
-		memory_free(b);
+		if (b->gone) {
+			b->gone(b->arg);
+			free(b);
+		} else {
+			memory_free(b);
+		}
 		break;
 	}
 }

@@ -9,19 +9,11 @@
  * Order of parts: the cache; removing; watching.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib_pvt.h"
 
 /* ---- the cache -------------------------------------------------------------------------- */
-
-static void say(char *why, size_t why_len, const char *text)
-{
-	if (why && why_len)
-		snprintf(why, why_len, "%s", text);
-}
 
 static void cache_gone(struct sl_cache *c)
 {

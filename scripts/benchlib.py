@@ -5,6 +5,7 @@ Processors: the server's is the first, the load's the last. Servers, figures (me
 ranges), loads and what they cost, tables, the lines about the machine, and the page that the
 figures are written to, each script between marks of its own.
 """
+import contextlib
 import json
 import os
 import re
@@ -175,12 +176,32 @@ def unprivileged(folder):
     return {"user": "nobody", "extra_groups": []}
 
 
+@contextlib.contextmanager
+def congestion_control(name):
+    """Sockets that are made meanwhile have that one, and what they accept later; None: the
+    kernel's own."""
+    path = "/proc/sys/net/ipv4/tcp_congestion_control"
+    if not name:
+        yield
+        return
+    with open(path) as f:
+        before = f.read()
+    with open(path, "w") as f:
+        f.write(name)
+    try:
+        yield
+    finally:
+        with open(path, "w") as f:
+            f.write(before)
+
+
 class Nginx(Child):
     """nginx with a configuration and folders of its own: what stands in http, and in its server."""
 
-    def __init__(self, base, name, http, server, listen="", master="off"):
+    def __init__(self, base, name, http, server, listen="", master="off", congestion=None):
         super().__init__(base, name)
         self.address = f"127.0.0.1:{free_port()}"
+        self.congestion = congestion
         self.user = unprivileged(self.folder)
         temp = "".join(f"    {kind}_temp_path {self.folder}/{kind};\n" for kind in
                        ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
@@ -208,9 +229,10 @@ http {{
 """)
 
     def start(self):
-        self.launch(["nginx", "-p", self.folder, "-e", "stderr", "-c",
-                     os.path.join(self.folder, "nginx.conf")], **self.user)
-        self.await_address()
+        with congestion_control(self.congestion):
+            self.launch(["nginx", "-p", self.folder, "-e", "stderr", "-c",
+                         os.path.join(self.folder, "nginx.conf")], **self.user)
+            self.await_address()
 
 
 # ---- figures -----------------------------------------------------------------------------------

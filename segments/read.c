@@ -163,6 +163,7 @@ static int read_segment(struct sl_log *log, struct segment *seg, uint64_t offset
 		.extent = {.file = &seg->sf->file, .off = pos, .len = limit - pos},
 		.base = base,
 		.next = limit_off,
+		.segment = seg->base,
 	};
 	return 1;
 }
@@ -223,6 +224,15 @@ int sl_log_read(struct sl_log *log, uint64_t offset, uint64_t bytes_max, struct 
 	return got ? got : r;
 }
 
+int sl_log_open_direct(struct sl_log *log, uint64_t segment, struct sl_direct **ret_file,
+		       int64_t deadline)
+{
+	char name[SEG_NAME];
+
+	seg_name(name, segment, SEG_LOG);
+	return sl_direct_open(log->dir, name, ret_file, deadline);
+}
+
 /* ---- by time ---------------------------------------------------------------------------- */
 
 static int find_in_segment(struct sl_log *log, struct segment *seg, int64_t time,
@@ -258,8 +268,7 @@ static int find_in_segment(struct sl_log *log, struct segment *seg, int64_t time
 	return r == -EBADMSG ? after_damage(log, seg, &w, deadline) : r;
 }
 
-static int find_time(struct sl_log *log, int64_t time, struct sl_frame *ret_frame,
-		     int64_t deadline)
+static int find_time(struct sl_log *log, int64_t time, struct sl_frame *ret_frame, int64_t deadline)
 {
 	uint64_t from = log->start;
 
@@ -311,7 +320,7 @@ struct visit {
 	int (*each)(void *arg, const uint8_t *header, const struct sl_frame *frame);
 	void *arg;
 	uint64_t next; /* offset to go on from */
-	bool ended;    /* each() wanted no more */
+	bool ended; /* each() wanted no more */
 };
 
 /* Return: 0 at the segment's end; each()'s value with v->ended; -EAGAIN; -errno. */

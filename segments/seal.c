@@ -2,9 +2,9 @@
 /*
  * Sealing a segment and beginning the next.
  *
- * Interface: log_roll(), log_too_old(). One sync makes a segment's last batches, its footer and
- * its watermark durable; only then the next segment's file appears, so that all segments but the
- * last are known to be whole. A crash, or a full disk, between the two leaves a sealed last
+ * Interface: sl_log_roll(), log_roll(), log_too_old(). One sync makes a segment's last batches, its
+ * footer and its watermark durable; only then the next segment's file appears, so that all segments
+ * but the last are known to be whole. A crash, or a full disk, between the two leaves a sealed last
  * segment, behind which the next append begins another.
  *
  * Order of parts: the footer; the index; the next segment; rolling.
@@ -183,5 +183,21 @@ int log_roll(struct sl_log *log, int64_t deadline)
 		seg_lru_add(log, seg);
 	if (sealed_now && !seg->gone)
 		save_index_aside(log, seg);
+	return err;
+}
+
+int sl_log_roll(struct sl_log *log, int64_t deadline)
+{
+	int err = log_enter(log);
+
+	if (err)
+		return err;
+	err = append_begin(log, deadline);
+	if (!err) {
+		if (log->tail.pos > SEG_DATA)
+			err = log_roll(log, deadline);
+		tail_give(log);
+	}
+	log_leave(log);
 	return err;
 }

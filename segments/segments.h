@@ -221,15 +221,20 @@ int sl_append_finish(struct sl_append *a, struct sl_commit *commit, uint64_t *re
 /* Nothing of it stays. Ends @a. Does not fail; parks for the way home and back. */
 void sl_append_abort(struct sl_append *a);
 
+/* Begins another segment, unless the last one is empty: a trim deletes whole ones only. Return: 0;
+ * -ENOSPC and the like; -ETIME. */
+int sl_log_roll(struct sl_log *log, int64_t deadline);
+
 /* Makes everything appended so far durable. Return: 0, the log's failure, or -ETIME. */
 int sl_log_sync(struct sl_log *log, int64_t deadline);
 
 /* ---- reading ---------------------------------------------------------------------------- */
 
-/* Whole batches in one segment. base: offset of the first record of the first one; next: behind. */
+/* Whole batches in one segment. base: offset of the first record of the first one; next: behind;
+ * segment: that of the segment's first one. */
 struct sl_span {
 	struct sl_extent extent;
-	uint64_t base, next;
+	uint64_t base, next, segment;
 };
 
 /**
@@ -244,6 +249,11 @@ struct sl_span {
  */
 int sl_log_read(struct sl_log *log, uint64_t offset, uint64_t bytes_max, struct sl_core *to,
 		struct sl_span *ret_spans, int n, int64_t deadline);
+
+/* Opens the file of @segment (of a span) for direct reads, at the places that extents have. When it
+ * goes it stays readable until its space is freed. Return: 0; -ENOENT; -errno. */
+int sl_log_open_direct(struct sl_log *log, uint64_t segment, struct sl_direct **ret_file,
+		       int64_t deadline);
 
 /**
  * sl_log_find_time() - the first durable batch whose largest timestamp is at least @time_ms.

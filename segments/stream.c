@@ -147,7 +147,7 @@ bool stream_take_back(struct sl_log *log)
 	int err = 0;
 
 	SL_ASSERT(a && log->tail_held);
-	if (sl_fiber_self() && !stalls(a, sl_now()))
+	if (sl_may_park() && !stalls(a, sl_now()))
 		return false;
 	if (!change_state(a, STREAM_HOLDING, STREAM_TAKING))
 		return false;

@@ -53,7 +53,7 @@ int tail_take(struct sl_log *log, int64_t deadline)
 	}
 	sl_waitq_init(&w.q);
 	sl_list_append(&log->tail_waiters, &w.node);
-	if (!sl_fiber_self()) {
+	if (!sl_may_park()) {
 		/* A tool has nobody else to wait for than its own stream. */
 		stream_take_back(log);
 		SL_ASSERT(w.granted);

@@ -44,7 +44,7 @@ struct harness_shared {
 static struct harness_shared *shared;
 static struct harness_test *tests_head, **tests_tail = &tests_head;
 static uint64_t seed, random_state;
-static int time_scale = 1;
+static int time_scale = 1, work_part = 1;
 static bool leaks_unchecked; /* of the test's own process */
 
 /* ---- values and assertions ------------------------------------------------------------------- */
@@ -233,6 +233,11 @@ uint64_t harness_random(void)
 int harness_time_scale(void)
 {
 	return time_scale;
+}
+
+int harness_work_part(void)
+{
+	return work_part;
 }
 
 const char *harness_tmpdir(void)
@@ -584,6 +589,7 @@ static void environment_read(void)
 {
 	const char *text = getenv("SLUICE_SEED");
 	const char *scale = getenv("SLUICE_TIME_SCALE");
+	const char *part = getenv("SLUICE_WORK_PART");
 
 	if (text && *text)
 		seed = strtoull(text, NULL, 0);
@@ -591,6 +597,8 @@ static void environment_read(void)
 		seed = (uint64_t)now_ms();
 	if (scale && atoi(scale) > 1)
 		time_scale = atoi(scale);
+	if (part && atoi(part) > 1)
+		work_part = atoi(part);
 }
 
 int harness_main(int argc, char **argv, const char *file)

@@ -25,6 +25,7 @@
  *
  * Program arguments: names or glob patterns of tests to run, --list, --nofork (for a debugger),
  * --help. SLUICE_SEED sets the seed that harness_seed() gives; it is printed at the start.
+ * SLUICE_WORK_PART=N sets what harness_work_part() gives.
  */
 #ifndef TESTS_HARNESS_H
 #define TESTS_HARNESS_H
@@ -68,6 +69,12 @@ int harness_open_fds(void);
  * harness_time_scale() - factor (>= 1) by which sanitizers slow this run; for a test's own waits.
  */
 int harness_time_scale(void);
+
+/**
+ * harness_work_part() - one in how many of its cases a test should do (>= 1; 1: all). Asked only by
+ * tests whose code has one thread, for runs in which nothing but threads is of interest.
+ */
+int harness_work_part(void);
 
 /**
  * harness_leaks_unchecked() - leave the leak checker out at the end of this test, because the test

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -68,6 +69,13 @@ TEST(seed_and_sequence_repeat)
 
 	EXPECT_NE(first, harness_random());
 	EXPECT_EQ(harness_seed(), harness_seed());
+}
+
+TEST(all_work_is_done_unless_less_is_asked_for)
+{
+	const char *part = getenv("SLUICE_WORK_PART");
+
+	EXPECT_EQ(part ? atoi(part) : 1, harness_work_part());
 }
 
 TEST(tmpdir_is_an_empty_folder)

@@ -2,14 +2,15 @@
 /*
  * runner: runs programs that print TAP, several at a time, and counts what they say.
  *
- * Interface: runner [-j JOBS] [-d BUILDDIR] [-c CANARY] [-s SUMMARY] [-x SCALE] [-r] [-v]
- *            [PROGRAM...]
+ * Interface: runner [-j JOBS] [-d BUILDDIR] [-c CANARY] [-s SUMMARY] [-x SCALE] [-w PART] [-r]
+ *            [-v] [PROGRAM...]
  * Prints failures with the lines that led to them, and skips with their reason; -v prints all.
  * The last line is "N passed, N failed, N skipped"; the status is 0 only if none failed. -c names
  * a program of which each test must fail: that counts as one passed test. -s appends the three
- * numbers to a file. -x multiplies time limits, -r turns address randomisation off (older
- * thread sanitizers cannot place their shadow otherwise). With SLUICE_TIMES=N in the environment it
- * also lists the N programs and the N tests that took longest, before that line.
+ * numbers to a file. -x multiplies time limits, -w lets tests with one thread do one in PART of
+ * their cases (and says so), -r turns address randomisation off (older thread sanitizers cannot
+ * place their shadow otherwise). With SLUICE_TIMES=N in the environment it also lists the N
+ * programs and the N tests that took longest, before that line.
  * At most JOBS programs are at work: one that waits lets another begin beside it (run_all()).
  * Invariants: every program leaves at least one counted result; a missing plan, a short run or a
  * bad exit status is a failure of its own.
@@ -60,10 +61,10 @@ struct job {
 };
 
 static struct {
-	int jobs, scale, times;
+	int jobs, scale, part, times;
 	bool verbose, fixed_addresses;
 	const char *build, *canary, *summary;
-} opt = {.jobs = 1, .scale = 1, .build = ""};
+} opt = {.jobs = 1, .scale = 1, .part = 1, .build = ""};
 
 static struct counts total;
 
@@ -148,19 +149,27 @@ static const char *job_name(const struct job *job)
 	return job->path;
 }
 
+/* Where it is not 1: a number of the environment that the program's harness reads. */
+static void tell_program(const char *name, int value)
+{
+	char text[16];
+
+	if (value == 1)
+		return;
+	snprintf(text, sizeof(text), "%d", value);
+	setenv(name, text, 1);
+}
+
 __attribute__((noreturn)) static void job_exec(const struct job *job, int out)
 {
-	char scale[16];
 	int in = open("/dev/null", O_RDONLY);
 
 	setpgid(0, 0);
 	dup2(in, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
 	dup2(out, STDERR_FILENO);
-	if (opt.scale > 1) {
-		snprintf(scale, sizeof(scale), "%d", opt.scale);
-		setenv("SLUICE_TIME_SCALE", scale, 1);
-	}
+	tell_program("SLUICE_TIME_SCALE", opt.scale);
+	tell_program("SLUICE_WORK_PART", opt.part);
 	if (opt.fixed_addresses)
 		personality(personality(0xffffffff) | ADDR_NO_RANDOMIZE);
 	execlp(job->path, job->path, (char *)NULL);
@@ -462,7 +471,7 @@ int main(int argc, char **argv)
 	double began_s = now_s();
 	int c;
 
-	while ((c = getopt(argc, argv, "j:d:c:s:x:rv")) != -1) {
+	while ((c = getopt(argc, argv, "j:d:c:s:x:w:rv")) != -1) {
 		switch (c) {
 		case 'j':
 			opt.jobs = atoi(optarg);
@@ -479,6 +488,9 @@ int main(int argc, char **argv)
 		case 'x':
 			opt.scale = atoi(optarg);
 			break;
+		case 'w':
+			opt.part = atoi(optarg);
+			break;
 		case 'r':
 			opt.fixed_addresses = true;
 			break;
@@ -489,12 +501,14 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (opt.jobs < 1 || opt.jobs > JOBS_MAX || opt.scale < 1) {
-		fprintf(stderr, "runner: -j takes 1 to %d, -x at least 1\n", JOBS_MAX);
+	if (opt.jobs < 1 || opt.jobs > JOBS_MAX || opt.scale < 1 || opt.part < 1) {
+		fprintf(stderr, "runner: -j takes 1 to %d, -x and -w at least 1\n", JOBS_MAX);
 		return 2;
 	}
 	if (getenv("SLUICE_TIMES"))
 		opt.times = atoi(getenv("SLUICE_TIMES"));
+	if (opt.part > 1)
+		printf("NOTE tests with one thread do one in %d of their cases\n", opt.part);
 	if (opt.times < 0 || rankings_new() || run_all(argv + optind)) {
 		perror("runner");
 		return 1;

@@ -16,6 +16,7 @@ struct sl_registry *serving_registry(uint32_t cores, const char *listener,
 {
 	static const char *listeners[1], *closes[SL_CLOSE_LAST], *rungs[SL_RUNG_LAST];
 	static const char *falls[SL_FALLBACK_LAST];
+	static const char *const http_apis[] = {"test"}, *const searches[16];
 	struct sl_registry *r;
 
 	ASSERT_EQ(0, sl_registry_new(cores, &r));
@@ -30,6 +31,8 @@ struct sl_registry *serving_registry(uint32_t cores, const char *listener,
 	sl_registry_dim(r, SL_DIM_CLOSE, closes, SL_CLOSE_LAST);
 	sl_registry_dim(r, SL_DIM_RUNG, rungs, SL_RUNG_LAST);
 	sl_registry_dim(r, SL_DIM_FALLBACK, falls, SL_FALLBACK_LAST);
+	sl_registry_dim(r, SL_DIM_HTTP_API, http_apis, 1);
+	sl_registry_dim(r, SL_DIM_SEARCH, searches, SL_ARRAY_SIZE(searches));
 	if (apis_n)
 		sl_registry_dim(r, SL_DIM_API, apis, apis_n);
 	return r;

@@ -2,7 +2,7 @@
 /*
  * Which functions compute distances here: one row for each set of instructions.
  *
- * Interface: distance.h. A set is one file distance_<set>.c, which gives its primitives to
+ * Interface: <sluice/distance.h>. A set is one file distance_<set>.c, which gives its primitives to
  * distance_loops.inc, and one row of `sets`.
  *
  * Order of parts: names; the sets; choosing; what the sets share.

@@ -3,7 +3,7 @@
 #ifndef VECTORS_DISTANCE_PVT_H
 #define VECTORS_DISTANCE_PVT_H
 
-#include "distance.h"
+#include <sluice/distance.h>
 
 typedef sl_distance_fn distance_table[SL_METRIC_LAST][SL_COMPONENT_LAST];
 

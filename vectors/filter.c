@@ -2,7 +2,7 @@
 /*
  * Filters on one object, where it lies.
  *
- * Interface: filter.h, filter_pvt.h.
+ * Interface: <sluice/filter.h>, filter_pvt.h.
  *
  * A condition on a path is a question to each value there (`holds`), or one about all that there
  * is at that path. Nothing is allocated and nothing fails: what can be wrong with a filter

@@ -9,9 +9,8 @@
 #define VECTORS_FILTER_PVT_H
 
 #include <sluice/assert.h>
+#include <sluice/filter.h>
 #include <sluice/util.h>
-
-#include "filter.h"
 
 /* ---- values ----------------------------------------------------------------------------- */
 

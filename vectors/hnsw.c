@@ -16,7 +16,7 @@
 
 #include "hnsw_pvt.h"
 
-enum { M = 16, EF_ADD = 128, EF = 64 };
+enum { M = 16, EF_ADD = 128 };
 
 /* ---- memory ----------------------------------------------------------------------------- */
 
@@ -279,7 +279,7 @@ static int scan(struct hnsw *h, const struct sl_query *query, struct sl_hit *ret
 /* How many nearest a walk keeps. */
 static uint32_t ef_of(const struct sl_index *index, const struct sl_query *query)
 {
-	uint32_t ef = query->effort ? query->effort : (uint32_t)EF;
+	uint32_t ef = query->effort ? query->effort : INDEX_NEAREST;
 
 	return sl_min(sl_max(ef, candidates_max(index, query)), index->n);
 }

@@ -9,7 +9,7 @@
  * little-endian.
  *
  * Order of parts: kinds; making; changing; vectors as floats; the nearest so far; memory of
- * searches; in two steps; searching; writing and reading; saving and loading.
+ * searches; efforts; in two steps; searching; writing and reading; saving and loading.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -135,6 +135,11 @@ int sl_index_step(struct sl_index *index, int64_t budget_ns)
 bool sl_index_needs_rows(const struct sl_index *index)
 {
 	return index->kind->needs_rows && index->kind->needs_rows(index);
+}
+
+bool sl_index_has(const struct sl_index *index, uint32_t row)
+{
+	return index_has(index, row);
 }
 
 uint32_t sl_index_count(const struct sl_index *index)
@@ -269,6 +274,13 @@ static void *part_room(struct scratch_part *s, size_t n)
 void *scratch_room(struct sl_scratch *s, size_t n)
 {
 	return part_room(&s->room, n);
+}
+
+/* ---- efforts ---------------------------------------------------------------------------- */
+
+uint32_t sl_index_effort(const struct sl_index *index, uint32_t nearest)
+{
+	return nearest && index->kind->effort ? index->kind->effort(index, nearest) : nearest;
 }
 
 /* ---- in two steps ----------------------------------------------------------------------- */

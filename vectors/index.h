@@ -3,8 +3,8 @@
  * Indexes: which rows of a collection are nearest to a query.
  *
  * A collection keeps the vectors of each of its named vectors as rows, numbered from 0 on; an index
- * keeps what finds them. It belongs to one core, neither parks nor reads, and a search between any
- * two calls gives what was added and not removed.
+ * keeps what finds them, made as its conf says (sluice/index.h). It belongs to one core, neither
+ * parks nor reads, and a search between any two calls gives what was added and not removed.
  *
  * Rows need not stay in memory: a search is made in two steps then, between which the collection
  * reads those that the first step asks for.
@@ -14,7 +14,7 @@
 #ifndef VECTORS_INDEX_H
 #define VECTORS_INDEX_H
 
-#include "distance.h"
+#include <sluice/index.h>
 
 /* ---- rows ------------------------------------------------------------------------------- */
 
@@ -29,13 +29,15 @@
  * struct sl_rows - the vectors, kept by the collection.
  * @chunks: of SL_ROWS_A_CHUNK rows each; the list may be moved and grow between two calls, a chunk
  *	may not. @stride: bytes from a row to the next.
- * @partial: chunks may be NULL, as their rows are not in memory, but for those that
- *	sl_index_add() is given, and for all while sl_index_needs_rows() says so.
+ * @partial: rows may not be in memory, those that sl_index_add() is given excepted, and all while
+ *	sl_index_needs_rows() says so; their chunk may be NULL. @here: a bit for each that is; NULL:
+ *	all whose chunk is.
  */
 struct sl_rows {
 	const uint8_t *const *chunks;
 	size_t stride;
 	bool partial;
+	const uint64_t *here;
 	uint32_t dim;
 	enum sl_component component;
 	enum sl_metric metric;
@@ -44,6 +46,8 @@ struct sl_rows {
 /* Whether @row is in memory. */
 static inline bool sl_row_is_here(const struct sl_rows *rows, uint32_t row)
 {
+	if (rows->partial && rows->here)
+		return rows->here[row / 64] >> row % 64 & 1;
 	return !rows->partial || rows->chunks[row / SL_ROWS_A_CHUNK];
 }
 
@@ -54,53 +58,7 @@ static inline const void *sl_row(const struct sl_rows *rows, uint32_t row)
 
 /* ---- making ----------------------------------------------------------------------------- */
 
-enum sl_index_kind {
-	SL_INDEX_FLAT, /* looks at all rows: exact */
-	SL_INDEX_IVF, /* looks at the lists nearest to the query; its effort: how many */
-	SL_INDEX_HNSW, /* walks a graph; its effort: how many nearest it keeps meanwhile */
-	SL_INDEX_LAST
-};
-
-/* Codes of vectors, by which a search chooses whose rows to look at. */
-enum sl_quantiser {
-	SL_QUANTISER_DEFAULT, /* SQ8 where it can, else none */
-	SL_QUANTISER_NONE, /* vectors as they are */
-	SL_QUANTISER_SQ8, /* a byte a component */
-	SL_QUANTISER_PQ8, /* a byte for four components, of a book of 256 */
-	SL_QUANTISER_PQ4, /* the same, of two books of 16, which is trained and coded faster */
-	SL_QUANTISER_BINARY, /* signs, after a random rotation */
-	SL_QUANTISER_RABITQ, /* 1 to 8 bits after one, and estimates that are right in the mean */
-	SL_QUANTISER_LAST
-};
-
-const char *sl_quantiser_name(enum sl_quantiser quantiser);
-
-/* Whether it codes such vectors: floats, but by Hamming; by Manhattan only SQ8. */
-bool sl_quantiser_can(enum sl_quantiser quantiser, enum sl_component component,
-		      enum sl_metric metric);
-
-/**
- * struct sl_index_conf - how an index is made; zero fields take the defaults of its kind.
- * @seed: of all that is chosen at random, so that the same calls give the same index.
- * IVF: @train_rows: with so many rows sl_index_step() makes lists, until then all rows are looked
- * at (4096). @lists: how many (the root of the rows). @rescore: candidates whose distance is
- * computed (five for each that is asked for, and one more for every four lists that are looked at).
- * HNSW: @links: of a row, on each level (16; 2 to 64), twice as many at the bottom. @effort_add:
- * how many nearest are kept while linking a new row (128).
- * @quantiser: of IVF's and HNSW's codes; @quantiser_bits: of RaBitQ, for each component (1; to 8).
- */
-struct sl_index_conf {
-	enum sl_index_kind kind;
-	uint64_t seed;
-	uint32_t train_rows, lists, rescore;
-	uint32_t links, effort_add;
-	enum sl_quantiser quantiser;
-	uint32_t quantiser_bits;
-};
-
 struct sl_index;
-
-const char *sl_index_name(enum sl_index_kind kind);
 
 /* @rows outlives the index. Return: 0; -EINVAL: the quantiser cannot code them; -ENOMEM. */
 int sl_index_new(const struct sl_index_conf *conf, const struct sl_rows *rows,
@@ -129,7 +87,8 @@ int sl_index_step(struct sl_index *index, int64_t budget_ns);
 /* Whether the index may look at rows by itself, so that all of them have to be in memory. */
 bool sl_index_needs_rows(const struct sl_index *index);
 
-/* Rows that are found. */
+/* Whether @row is found; how many are. */
+bool sl_index_has(const struct sl_index *index, uint32_t row);
 uint32_t sl_index_count(const struct sl_index *index);
 
 /* Memory that the index has taken, without the rows. */
@@ -138,30 +97,10 @@ uint64_t sl_index_bytes(const struct sl_index *index);
 /* ---- searching -------------------------------------------------------------------------- */
 
 /**
- * struct sl_query - what is looked for.
- * @vector: of the rows' kind and dimension. @k: how many. @effort: how hard to look, in the kind's
- *	own measure; 0: its default. @exact: look at all rows, all of which are in memory.
- * @oversampling: so many times @k candidates are held against the query by their rows; 0: what
- *	the quantiser needs. @estimates: the distances are those of the codes, no row is looked at,
- *	unless the index needs rows.
- * @allowed: a bit for each of the rows below @allowed_rows (others are not); NULL: all rows.
- * @allowed_n: how many of the bits are set.
+ * sl_index_effort() - an effort that does not depend on the kind, as the effort of this index.
+ * @nearest: as a graph would keep so many meanwhile; of more the recall is higher. 0: the default.
  */
-struct sl_query {
-	const void *vector;
-	uint32_t k;
-	uint32_t effort;
-	float oversampling;
-	bool exact, estimates;
-	const uint64_t *allowed;
-	uint32_t allowed_rows;
-	uint32_t allowed_n;
-};
-
-struct sl_hit {
-	float distance;
-	uint32_t row;
-};
+uint32_t sl_index_effort(const struct sl_index *index, uint32_t nearest);
 
 /* Memory of searches, of one core; grows as needed, and is kept. */
 struct sl_scratch;
@@ -216,9 +155,6 @@ uint32_t sl_index_rescore(const struct sl_index *index, const struct sl_query *q
  * of 784 components a second, IVF 50,000), and give the same recall. What is saved names rows by
  * their numbers only; a row whose number was used again since is removed and added anew.
  */
-
-typedef int (*sl_write_fn)(void *arg, const void *data, size_t n);
-typedef int (*sl_read_fn)(void *arg, void *ret_data, size_t n);
 
 /**
  * sl_index_save() - all that the index needs to be as it is, by calls of @write(@arg, data, n),

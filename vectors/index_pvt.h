@@ -26,6 +26,7 @@ struct index_in;
  * @add, @remove: after the common part says that the row is there, before that it is gone.
  * @candidates: of a query that is not exact, as sl_index_candidates(); @candidates_max: how many,
  * at the most. @exact: that they are the hits. @many: NULL: one by one.
+ * @effort: as sl_index_effort(), of more than nothing; NULL: it is the kind's own measure.
  * All but @candidates may be NULL: there is nothing to do, nothing to keep, no row is needed.
  */
 struct index_kind {
@@ -37,6 +38,7 @@ struct index_kind {
 	void (*remove)(struct sl_index *index, uint32_t row);
 	bool (*needs_rows)(const struct sl_index *index);
 	bool exact;
+	uint32_t (*effort)(const struct sl_index *index, uint32_t nearest);
 	uint32_t (*candidates_max)(const struct sl_index *index, const struct sl_query *query);
 	int (*candidates)(struct sl_index *index, const struct sl_query *query,
 			  struct sl_hit *ret_hits, struct sl_scratch *scratch);
@@ -47,6 +49,9 @@ struct index_kind {
 	int (*save)(const struct sl_index *index, struct index_out *out);
 	int (*load)(struct sl_index *index, struct index_in *in);
 };
+
+/* What a graph keeps by default: the effort that others' defaults are as much as. */
+#define INDEX_NEAREST 64u
 
 extern const struct index_kind index_flat;
 extern const struct index_kind index_ivf;

@@ -14,10 +14,11 @@
 #include <string.h>
 
 #include "ivf_pvt.h"
+#include "pool.h"
 
 enum {
 	TRAIN_ROWS = 4096,
-	TRAIN_AGAIN = 8, /* times the rows that the model was trained with */
+	TRAIN_AGAIN = 3, /* times the rows that the model was trained with */
 	RESCORE_TIMES = 5, /* the rows that are asked for, and once more for each */
 	RESCORE_LISTS = 4,
 	EFFORT_MIN = 8,
@@ -55,6 +56,7 @@ static void remove_row(struct sl_index *index, uint32_t row)
 {
 	struct ivf *ivf = ivf_of(index);
 
+	ivf->gone++;
 	if (ivf->model)
 		ivf_remove(ivf->model, row);
 	if (ivf->build && ivf_holds(ivf_build_model(ivf->build), row))
@@ -71,12 +73,14 @@ static uint64_t memory(const struct sl_index *index)
 
 /* ---- steps ------------------------------------------------------------------------------ */
 
+/* Also when as many rows have gone as there are: those that are may be others altogether. */
 static bool wants_model(const struct ivf *ivf)
 {
 	uint32_t rows = ivf->index.conf.train_rows ? ivf->index.conf.train_rows : TRAIN_ROWS;
 
 	return ivf->index.n >= rows &&
-	       (!ivf->model || ivf->index.n / TRAIN_AGAIN >= ivf->model->trained);
+	       (!ivf->model || ivf->index.n / TRAIN_AGAIN >= ivf->model->trained ||
+		ivf->gone >= ivf->index.n);
 }
 
 /* Return: 1: more is left; 0; -ENOMEM. */
@@ -86,6 +90,8 @@ static int a_little(struct ivf *ivf, int64_t *cost_ns)
 
 	if (!ivf->build && wants_model(ivf)) {
 		err = ivf_build_new(&ivf->index, ivf->model, &ivf->build);
+		if (!err)
+			ivf->gone = 0;
 		return err ? err : 1;
 	}
 	if (!ivf->build)
@@ -118,7 +124,8 @@ static int step(struct sl_index *index, int64_t budget_ns)
 /**
  * struct looking - one search. @x, @asked: the query as floats and as prepared, @y: on the axes.
  * @scores: of the lists, those of @lists the nearest. @tables: of the codes; a sum of entries times
- * @scale, and @base, is the third term. @pool: the nearest by these, @near: by the quantiser's.
+ * @scale, and @base, is the third term. @pool: the nearest by these, @near: by the quantiser's,
+ * or the nearest of the pool where that only copies.
  */
 struct looking {
 	const struct ivf_model *m;
@@ -129,7 +136,8 @@ struct looking {
 	uint32_t lists_n;
 	uint8_t *tables;
 	float base, scale;
-	struct nearest pool, near;
+	struct pool pool;
+	struct nearest near;
 };
 
 static void *carve(uint8_t **at, size_t n)
@@ -146,7 +154,7 @@ static int looking_init(struct looking *l, uint32_t lists, uint32_t rescore, uin
 	const struct ivf_model *m = l->m;
 	size_t bytes = m->dim * sizeof(float) + m->q->query_bytes +
 		       centroids_room(&m->c) * sizeof(float) + IVF_PLACES * SCAN_CODES +
-		       ((size_t)lists + rescore + near) * sizeof(struct sl_hit);
+		       ((size_t)lists + near) * sizeof(struct sl_hit) + pool_bytes(rescore);
 	uint8_t *at = scratch_room(scratch, bytes + (size_t)7 * SL_ROW_ALIGN);
 
 	if (!at)
@@ -156,7 +164,7 @@ static int looking_init(struct looking *l, uint32_t lists, uint32_t rescore, uin
 	l->asked = carve(&at, m->q->query_bytes);
 	l->lists = carve(&at, lists * sizeof(struct sl_hit));
 	l->tables = carve(&at, IVF_PLACES * SCAN_CODES);
-	l->pool = (struct nearest){carve(&at, rescore * sizeof(struct sl_hit)), 0, rescore};
+	pool_init(&l->pool, m->set, carve(&at, pool_bytes(rescore)), rescore);
 	l->near = (struct nearest){carve(&at, near * sizeof(struct sl_hit)), 0, near};
 	return 0;
 }
@@ -232,11 +240,6 @@ static uint32_t allowed_of(const struct sl_query *q, const struct ivf_list *list
 	return n;
 }
 
-static float limit_of(const struct nearest *t)
-{
-	return t->n < t->k ? INFINITY : t->hits[0].distance;
-}
-
 static void look_at_block(struct looking *l, const struct ivf_list *list, uint32_t block,
 			  float base)
 {
@@ -246,12 +249,14 @@ static void look_at_block(struct looking *l, const struct ivf_list *list, uint32
 	uint32_t bits, at = block * SCAN_BLOCK;
 
 	set->sums(list->codes + (size_t)block * IVF_BLOCK_BYTES, l->tables, IVF_PLACES, sums);
-	bits = set->below(sums, list->more + at, base, l->scale, limit_of(&l->pool), far);
+	bits = set->below(sums, list->more + at, base, l->scale, l->pool.limit, far);
+	if (bits)
+		pool_reserve(&l->pool, SCAN_BLOCK);
 	for (; bits; bits &= bits - 1) {
 		uint32_t i = (uint32_t)__builtin_ctz(bits);
 
 		if (at + i < list->n && is_allowed(l->query, list->rows[at + i]))
-			nearest_put(&l->pool, (struct sl_hit){far[i], list->rows[at + i]});
+			pool_put(&l->pool, far[i], list->rows[at + i]);
 	}
 }
 
@@ -301,7 +306,7 @@ static void rescore_pool(struct looking *l)
 	for (uint32_t i = 0; i < l->pool.n; i += AT_ONCE, now ^= 1) {
 		n[now] = sl_min(l->pool.n - i, (uint32_t)AT_ONCE);
 		for (uint32_t j = 0; j < n[now]; j++) {
-			rows[now][j] = l->pool.hits[i + j].row;
+			rows[now][j] = l->pool.rows[i + j];
 			ask_for(ivf_code(l->m, rows[now][j]), l->m->q->code_bytes);
 		}
 		look_at_codes(l, rows[now ^ 1], n[now ^ 1]);
@@ -309,27 +314,48 @@ static void rescore_pool(struct looking *l)
 	look_at_codes(l, rows[now ^ 1], n[now ^ 1]);
 }
 
-/* The first @max of them, as far as they are. */
-static int give(const struct looking *l, struct nearest *nearest, uint32_t max,
-		struct sl_hit *ret_hits)
+/* The nearest of the pool as it says itself. */
+static void take_pool(struct looking *l)
 {
-	uint32_t n = sl_min(nearest_sort(nearest), max);
-	bool coded = nearest == &l->near;
+	for (uint32_t i = 0; i < l->pool.n; i++)
+		nearest_put(&l->near, (struct sl_hit){l->pool.far[i], l->pool.rows[i]});
+}
 
-	for (uint32_t i = 0; i < n; i++)
-		ret_hits[i] =
-			(struct sl_hit){coded ? quantiser_real(l->m->q, nearest->hits[i].distance)
-					      : nearest->hits[i].distance,
-					nearest->hits[i].row};
+/* The nearest, as far as they are. */
+static int give(struct looking *l, struct sl_hit *ret_hits)
+{
+	uint32_t n = nearest_sort(&l->near);
+	bool coded = ivf_has_codes(l->m);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct sl_hit hit = l->near.hits[i];
+
+		if (coded)
+			hit.distance = quantiser_real(l->m->q, hit.distance);
+		ret_hits[i] = hit;
+	}
 	return (int)n;
 }
 
 /* ---- searching -------------------------------------------------------------------------- */
 
+static uint32_t default_effort(const struct ivf_model *m)
+{
+	return sl_max((uint32_t)EFFORT_MIN, 2 * (uint32_t)sqrtf((float)m->c.n));
+}
+
 static uint32_t effort_of(const struct ivf_model *m, const struct sl_query *q)
 {
-	return q->effort ? q->effort
-			 : sl_max((uint32_t)EFFORT_MIN, 2 * (uint32_t)sqrtf((float)m->c.n));
+	return q->effort ? q->effort : default_effort(m);
+}
+
+/* As much more, or less, than the default. */
+static uint32_t effort(const struct sl_index *index, uint32_t nearest)
+{
+	const struct ivf_model *m = sl_container_of(index, const struct ivf, index)->model;
+	uint64_t lists = m ? (uint64_t)default_effort(m) * nearest / INDEX_NEAREST : 0;
+
+	return m ? (uint32_t)sl_max(sl_min(lists, (uint64_t)m->c.n), (uint64_t)1) : 0;
 }
 
 /* The part of the rows that may be given, above 0 to 1. */
@@ -411,7 +437,7 @@ static int scan(struct sl_index *index, const struct sl_query *query, struct sl_
 			rows[n++] = word * 64 + (uint32_t)__builtin_ctzll(left);
 		look_at_codes(&l, rows, n);
 	}
-	return give(&l, &l.near, all.k, ret_hits);
+	return give(&l, ret_hits);
 }
 
 /**
@@ -466,11 +492,14 @@ static int candidates(struct sl_index *index, const struct sl_query *query, stru
 	/* what may be given lies in other lists, or is not of numbers */
 	if (l.pool.n < query->k)
 		return scan(index, query, ret_hits, scratch);
-	if (!ivf_has_codes(m))
-		return give(&l, &l.pool, rows, ret_hits);
-	prepare(&l);
-	rescore_pool(&l);
-	return give(&l, &l.near, rows, ret_hits);
+	pool_narrow(&l.pool);
+	if (ivf_has_codes(m)) {
+		prepare(&l);
+		rescore_pool(&l);
+	} else {
+		take_pool(&l);
+	}
+	return give(&l, ret_hits);
 }
 
 /* ---- the kind --------------------------------------------------------------------------- */
@@ -482,6 +511,7 @@ const struct index_kind index_ivf = {
 	.add = add,
 	.remove = remove_row,
 	.needs_rows = needs_rows,
+	.effort = effort,
 	.candidates_max = candidates_max,
 	.candidates = candidates,
 	.step = step,

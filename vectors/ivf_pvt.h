@@ -141,11 +141,15 @@ bool ivf_build_is_past(const struct ivf_build *b, uint32_t row);
 
 /* ---- the kind --------------------------------------------------------------------------- */
 
-/* @model: NULL: there are too few rows, which are all looked at. @build: NULL: none is made now. */
+/**
+ * struct ivf - @model: NULL: there are too few rows, which are all looked at. @build: NULL: none is
+ * made now. @gone: rows that were removed since the last one was begun.
+ */
 struct ivf {
 	struct sl_index index;
 	struct ivf_model *model;
 	struct ivf_build *build;
+	uint32_t gone;
 };
 
 int ivf_save(const struct sl_index *index, struct index_out *out);

@@ -33,7 +33,7 @@ enum {
 /**
  * struct ivf_build - @phase, @at: how far it is, in the phase's own measure; @round: of the axes.
  * @old: has codes of rows that are not here. @sample: rows; @points: their vectors on the axes.
- * @next: the axes of the next round.
+ * @next: the axes of the next round. @turned: axes one behind the other.
  */
 struct ivf_build {
 	const struct sl_index *index;
@@ -43,7 +43,7 @@ struct ivf_build {
 	uint32_t *sample, sample_n;
 	uint64_t random;
 	double *sums;
-	float *next, *points, *x;
+	float *next, *turned, *points, *x;
 	uint32_t points_n, summed;
 	struct kmeans km;
 };
@@ -62,9 +62,10 @@ int ivf_build_new(const struct sl_index *index, const struct ivf_model *old,
 	b->random = index->conf.seed;
 	b->sums = calloc(dim, sizeof(double));
 	b->next = aligned_alloc(64, (size_t)dim * IVF_AXES * sizeof(float));
+	b->turned = malloc((size_t)dim * IVF_AXES * sizeof(float));
 	b->x = malloc(dim * sizeof(float));
 	err = ivf_model_new(index, &b->m);
-	if (err || !b->sums || !b->next || !b->x) {
+	if (err || !b->sums || !b->next || !b->turned || !b->x) {
 		ivf_build_free(b);
 		return -ENOMEM;
 	}
@@ -81,6 +82,7 @@ void ivf_build_free(struct ivf_build *b)
 	free(b->sample);
 	free(b->sums);
 	free(b->next);
+	free(b->turned);
 	free(b->points);
 	free(b->x);
 	free(b);
@@ -211,40 +213,59 @@ static float *axis_at(float *axes, uint32_t i)
 	return axes + (size_t)i * IVF_AXES;
 }
 
-static double axes_product(float *axes, uint32_t dim, uint32_t a, uint32_t b)
+/* To numbers whose squares are numbers. */
+static void scale(float *axis, uint32_t dim)
 {
-	double sum = 0;
+	float most = 0;
 
-	for (uint32_t i = 0; i < dim; i++)
-		sum += (double)axis_at(axes, i)[a] * (double)axis_at(axes, i)[b];
-	return sum;
+	for (uint32_t j = 0; j < dim; j++)
+		most = fabsf(axis[j]) > most ? fabsf(axis[j]) : most;
+	for (uint32_t j = 0; j < dim; j++)
+		axis[j] = most > 0 ? axis[j] / most : 0;
 }
 
-/* Each is made square to those before it, and of length 1; what is next to nothing then is zero. */
-static void make_square(float *axes, uint32_t dim)
+/* It is made square to those before it, and of length 1; what is next to nothing then is zero. */
+static void square_axis(const struct ivf_build *b, uint32_t a)
 {
-	for (uint32_t a = 0; a < IVF_AXES; a++) {
-		double before = axes_product(axes, dim, a, a), square, by;
+	const sl_distance_fn less_product = sl_distance(SL_METRIC_DOT, SL_F32);
+	uint32_t dim = b->m->dim;
+	float *axis = b->turned + (size_t)a * dim, before, square, by;
 
-		/* twice, as the first time leaves what rounding did */
-		for (uint32_t b = 0; b < 2 * a; b++) {
-			double along = axes_product(axes, dim, a, b % a);
+	scale(axis, dim);
+	before = -less_product(axis, axis, dim);
+	/* twice, as the first time leaves what rounding did */
+	for (uint32_t i = 0; i < 2 * a; i++) {
+		const float *other = b->turned + (size_t)(i % a) * dim;
+		float along = -less_product(axis, other, dim);
 
-			for (uint32_t i = 0; i < dim; i++)
-				axis_at(axes, i)[a] -= (float)along * axis_at(axes, i)[b % a];
-		}
-		square = axes_product(axes, dim, a, a);
-		by = square > before * 1e-9 && square > 0 ? 1 / sqrt(square) : 0;
-		for (uint32_t i = 0; i < dim; i++)
-			axis_at(axes, i)[a] = by != 0 ? (float)(axis_at(axes, i)[a] * by) : 0;
+		for (uint32_t j = 0; j < dim; j++)
+			axis[j] -= along * other[j];
 	}
+	square = -less_product(axis, axis, dim);
+	by = square > before * 1e-9f && square > 0 ? 1 / sqrtf(square) : 0;
+	for (uint32_t j = 0; j < dim; j++)
+		axis[j] = by != 0 ? axis[j] * by : 0;
+}
+
+static void make_square(struct ivf_build *b, float *axes)
+{
+	uint32_t dim = b->m->dim;
+
+	for (uint32_t i = 0; i < dim; i++)
+		for (uint32_t a = 0; a < IVF_AXES; a++)
+			b->turned[(size_t)a * dim + i] = axis_at(axes, i)[a];
+	for (uint32_t a = 0; a < IVF_AXES; a++)
+		square_axis(b, a);
+	for (uint32_t i = 0; i < dim; i++)
+		for (uint32_t a = 0; a < IVF_AXES; a++)
+			axis_at(axes, i)[a] = b->turned[(size_t)a * dim + i];
 }
 
 static void any_axes(struct ivf_build *b)
 {
 	for (size_t i = 0; i < (size_t)b->m->dim * IVF_AXES; i++)
 		b->m->axes[i] = (float)(random_next(&b->random) % 2048) - 1023.5f;
-	make_square(b->m->axes, b->m->dim);
+	make_square(b, b->m->axes);
 }
 
 /* The first axes, along which rows vary most, share a place of the code with the last ones. */
@@ -284,8 +305,8 @@ static int find_axes(struct ivf_build *b, int64_t *cost_ns)
 	*cost_ns += (int64_t)m->dim * 16 * 20;
 	if (b->at < n)
 		return 1;
-	make_square(b->next, m->dim);
-	*cost_ns += (int64_t)m->dim * IVF_AXES * IVF_AXES * 2;
+	make_square(b, b->next);
+	*cost_ns += (int64_t)m->dim * IVF_AXES * IVF_AXES / 2;
 	b->at = 0;
 	if (++b->round < AXES_ROUNDS) {
 		memcpy(m->axes, b->next, bytes);

@@ -12,10 +12,10 @@
 
 #include <sluice/assert.h>
 #include <sluice/bytes.h>
+#include <sluice/distance.h>
 #include <sluice/util.h>
 #include <yyjson.h>
 
-#include "distance.h"
 #include "object.h"
 
 /* ---- the layout ------------------------------------------------------------------------- */

@@ -3,38 +3,20 @@
  * Payload indexes: which rows of a collection a filter means, without a look at their objects.
  *
  * A collection numbers its objects by rows (index.h) and tells here which object is in which. Each
- * index is of one path and one type; a condition that none of them can answer is left to
- * sl_filter_matches(). Conditions on keys and vectors need no index, just the rows. Like a vector
- * index it belongs to one core, neither parks nor reads.
+ * index is of one path and one type (sluice/filter.h); a condition that none of them can answer is
+ * left to sl_filter_matches(). Conditions on keys and vectors need no index, just the rows. Like a
+ * vector index it belongs to one core, neither parks nor reads.
  *
  * Order of parts: making; changing; sets of rows; asking; values; keeping.
  */
 #ifndef VECTORS_PAYLOAD_H
 #define VECTORS_PAYLOAD_H
 
-#include "filter.h"
+#include <sluice/filter.h>
+
 #include "index.h"
 
 /* ---- making ----------------------------------------------------------------------------- */
-
-enum sl_payload_type {
-	SL_PAYLOAD_KEYWORD, /* texts: match, except; all other conditions by a look at each one */
-	SL_PAYLOAD_INTEGER, /* match, range */
-	SL_PAYLOAD_NUMBER, /* integers too: match, range */
-	SL_PAYLOAD_BOOLEAN,
-	SL_PAYLOAD_DATE, /* texts that are dates too: match, range */
-	SL_PAYLOAD_UUID, /* texts that are UUIDs too: match, except */
-	SL_PAYLOAD_GEO, /* radius, box, polygon */
-	SL_PAYLOAD_TEXT, /* tokens of texts: words, phrases, like */
-	SL_PAYLOAD_LAST
-};
-
-/* @tokeniser: of SL_PAYLOAD_TEXT; conditions with another one are not answered by it. */
-struct sl_payload_conf {
-	const char *path;
-	enum sl_payload_type type;
-	struct sl_tokeniser tokeniser;
-};
 
 /* Gives the row of the object with that key, or SL_ROW_NONE. */
 typedef uint32_t (*sl_row_of_fn)(void *arg, enum sl_key_kind kind, const uint8_t *key);

@@ -12,7 +12,7 @@
 #ifndef VECTORS_SCAN_H
 #define VECTORS_SCAN_H
 
-#include "distance.h"
+#include <sluice/distance.h>
 
 #define SCAN_PANEL 64u
 #define SCAN_BLOCK 32u
@@ -41,6 +41,7 @@
  *	within SL_DISTANCE_TOLERANCE: SCAN_SQUARE of each.
  * @lowest: of @n (a multiple of 16) numbers the place of the lowest; of several the first; numbers
  *	that are none are never it, if there are others.
+ * @count: how many of @n (a multiple of 16) numbers are below @limit.
  */
 struct scan_set {
 	void (*sums)(const uint8_t *codes, const uint8_t *tables, size_t m, uint16_t *ret_sums);
@@ -53,6 +54,7 @@ struct scan_set {
 	void (*l2)(const float *const *x, const float *const *y, size_t n, float *ret);
 	void (*dot)(const float *const *x, const float *const *y, size_t n, float *ret);
 	uint32_t (*lowest)(const float *x, size_t n);
+	uint32_t (*count)(const float *x, size_t n, float limit);
 };
 
 /* Those to use here. */

@@ -3,9 +3,10 @@
 #ifndef VECTORS_VECTORS_H
 #define VECTORS_VECTORS_H
 
+#include <sluice/distance.h>
+#include <sluice/filter.h>
+
 #include "batch.h"
-#include "distance.h"
-#include "filter.h"
 #include "half.h"
 #include "index.h"
 #include "object.h"

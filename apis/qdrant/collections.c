@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Collections, their aliases, and the indexes over payloads.
+ * Collections, their vectors and aliases, and the indexes over payloads.
  *
  * Interface: handlers of qdrant_pvt.h. Invariant: a change is made from the configuration that it
  * was read from; if somebody else was faster, it is told so.
  *
- * Order of parts: collections; aliases; indexes.
+ * Order of parts: collections; vectors; aliases; indexes.
  */
 #include <errno.h>
 #include <string.h>
@@ -146,6 +146,37 @@ int qd_collection_delete(struct qd_call *c)
 		return err;
 	http_json_bool(&c->j, c->collection);
 	return 0;
+}
+
+/* ---- vectors ---------------------------------------------------------------------------- */
+
+int qd_vector_create(struct qd_call *c)
+{
+	struct objects_collection_conf conf;
+	const char *name;
+	int err = qd_path_name(c, 1, &name);
+
+	if (!err)
+		err = qd_conf_vector(c, name, c->body, &conf);
+	if (!err)
+		err = change(c, &conf);
+	if (!err)
+		qd_put_written(c, c->collection->generation + 1);
+	return err;
+}
+
+int qd_vector_drop(struct qd_call *c)
+{
+	const char *name;
+	int err = qd_path_name(c, 1, &name);
+
+	if (err)
+		return err;
+	if (!qd_vector_conf(c->collection, name))
+		return qd_fault(c, OBJECTS_UNKNOWN_VECTOR, NULL, name, 0);
+	return qd_wrong(c, 400,
+			"Wrong input: vector `%.200s` cannot be taken from its collection: take it "
+			"from all points, by points/vectors/delete", name);
 }
 
 /* ---- aliases ---------------------------------------------------------------------------- */

@@ -66,22 +66,26 @@ static const char *schema_name(enum sl_payload_type type)
 
 /* ---- vectors ---------------------------------------------------------------------------- */
 
-/* Qdrant's defaults. */
-enum { LINKS = 16, EFFORT_ADD = 100, FULL_SCAN_KB = 10000 };
+/* Qdrant's defaults, which leave the choice to the store. */
+enum { LINKS = 16, EFFORT_ADD = 100 };
 
 /* @hnsw: a difference to what is in *ret. m = 0 means that there is no graph. */
 static int read_hnsw(struct qd_call *c, yyjson_val *hnsw, struct sl_index_conf *ret)
 {
-	uint64_t m = ret->links, effort = ret->effort_add;
-	int err = qd_get_uint(c, hnsw, "m", 64, &m);
+	uint64_t m = ret->links ? ret->links : LINKS;
+	uint64_t effort = ret->effort_add ? ret->effort_add : EFFORT_ADD;
+	int err;
 
+	if (ret->kind == SL_INDEX_FLAT)
+		m = 0;
+	err = qd_get_uint(c, hnsw, "m", 64, &m);
 	if (!err)
 		err = qd_get_uint(c, hnsw, "ef_construct", 100000, &effort);
 	if (err)
 		return err;
 	ret->kind = m ? SL_INDEX_HNSW : SL_INDEX_FLAT;
-	ret->links = m ? (uint32_t)sl_max(m, (uint64_t)2) : 0;
-	ret->effort_add = (uint32_t)effort;
+	ret->links = m && m != LINKS ? (uint32_t)sl_max(m, (uint64_t)2) : 0;
+	ret->effort_add = effort != EFFORT_ADD ? (uint32_t)effort : 0;
 	return 0;
 }
 
@@ -180,7 +184,7 @@ static int read_vector(struct qd_call *c, const char *name, yyjson_val *v, yyjso
 		.name = name,
 		.dim = (uint32_t)size,
 		.automatic = true,
-		.index = {.kind = SL_INDEX_HNSW, .links = LINKS, .effort_add = EFFORT_ADD},
+		.index = {.kind = SL_INDEX_HNSW},
 	};
 	err = read_metric(c, v, &ret->metric);
 	if (!err)
@@ -615,6 +619,70 @@ static int change_vectors(struct qd_call *c, struct meta *meta, yyjson_val *body
 	}
 	conf->vectors = vectors;
 	return err;
+}
+
+/* What all vectors of the collection have that say nothing else. */
+static int usual_of(struct qd_call *c, yyjson_val **ret_hnsw, yyjson_val **ret_quantization)
+{
+	const struct objects_collection_conf *conf = &c->collection->conf;
+	yyjson_alc alc = http_json_alc(&c->arena);
+	yyjson_doc *doc = yyjson_read_opts((char *)conf->meta, conf->meta_n, YYJSON_READ_NOFLAG,
+					   &alc, NULL);
+	yyjson_val *config = yyjson_obj_get(yyjson_doc_get_root(doc), "config");
+
+	*ret_hnsw = qd_member(config, "hnsw_config");
+	*ret_quantization = qd_member(config, "quantization_config");
+	return doc ? 0 : -ENOMEM;
+}
+
+static int check_new_vector(struct qd_call *c, const char *name, yyjson_val *body)
+{
+	int err = check_own(c);
+
+	if (err)
+		return err;
+	if (qd_member(body, "sparse"))
+		return qd_wrong(c, 400, "Wrong input: sparse vectors are not supported");
+	if (!qd_member(body, "dense"))
+		return qd_format_error(c, "missing field `dense`");
+	if (qd_vector_conf(c->collection, name))
+		return qd_wrong(c, 409, "Wrong input: Vector `%.200s` already exists!", name);
+	if (qd_vector_conf(c->collection, ""))
+		return qd_wrong(c, 400,
+				"Wrong input: a collection whose vector has no name takes no "
+				"others");
+	if (c->collection->conf.vectors_n == OBJECTS_VECTORS_MAX)
+		return qd_wrong(c, 400, "Wrong input: more than %u vectors", OBJECTS_VECTORS_MAX);
+	return 0;
+}
+
+int qd_conf_vector(struct qd_call *c, const char *name, yyjson_val *body,
+		   struct objects_collection_conf *ret_conf)
+{
+	const struct objects_collection_conf *old = &c->collection->conf;
+	yyjson_val *dense = qd_member(body, "dense"), *hnsw, *quantization;
+	struct objects_vector_conf *vectors;
+	struct meta meta;
+	int err = check_new_vector(c, name, body);
+
+	if (!err)
+		err = usual_of(c, &hnsw, &quantization);
+	if (err)
+		return err;
+	vectors = http_arena_array(&c->arena, struct objects_vector_conf, old->vectors_n + 1);
+	if (!vectors)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < old->vectors_n; i++)
+		vectors[i] = old->vectors[i];
+	err = read_vector(c, name, dense, hnsw, quantization, &vectors[old->vectors_n]);
+	if (!err)
+		err = meta_of(c, &meta);
+	if (!err)
+		err = put(&meta, yyjson_mut_obj_get(meta.params, "vectors"), name, dense);
+	*ret_conf = *old;
+	ret_conf->vectors = vectors;
+	ret_conf->vectors_n++;
+	return err ? err : meta_write(c, &meta, ret_conf);
 }
 
 int qd_conf_change(struct qd_call *c, yyjson_val *body, struct objects_collection_conf *ret_conf)

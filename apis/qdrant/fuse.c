@@ -208,11 +208,14 @@ static uint32_t best_of(const struct qd_query *q, enum sl_metric metric,
 	return best;
 }
 
+/* Candidates that are looked at before others have their turn. */
+enum { LOOKS_A_TURN = 16384 };
+
 int qd_diversify(struct qd_call *c, struct qd_query *q)
 {
 	const struct objects_vector_conf *conf = qd_vector_conf(c->collection, q->q.vector_name);
 	struct candidate *candidates = http_arena_array(&c->arena, struct candidate, q->n);
-	uint32_t want = sl_min(q->limit + q->offset, q->n), n = 0;
+	uint32_t want = sl_min(q->limit + q->offset, q->n), n = 0, looks = 0;
 	struct objects_hit *hits = http_arena_array(&c->arena, struct objects_hit, want);
 
 	if (!candidates || !hits)
@@ -235,6 +238,13 @@ int qd_diversify(struct qd_call *c, struct qd_query *q)
 					fmaxf(candidates[i].nearest,
 					      likeness(conf->metric, candidates[i].vector,
 						       candidates[best].vector, conf->dim));
+		looks += q->n;
+		if (looks >= LOOKS_A_TURN) {
+			if (sl_now() >= c->deadline)
+				return -ETIME;
+			sl_fiber_yield(c->deadline);
+			looks = 0;
+		}
 	}
 	q->hits = hits + sl_min(q->offset, n);
 	q->n = n - sl_min(q->offset, n);

@@ -168,6 +168,10 @@ int qd_conf_of(struct qd_call *c, yyjson_val *body, struct objects_collection_co
 /* That of the collection, changed as the body says. */
 int qd_conf_change(struct qd_call *c, yyjson_val *body, struct objects_collection_conf *ret_conf);
 
+/* The same with one more vector, which @body describes. */
+int qd_conf_vector(struct qd_call *c, const char *name, yyjson_val *body,
+		   struct objects_collection_conf *ret_conf);
+
 /* The same with one more index, or one less. *ret_changed: there is something to do. */
 int qd_conf_index(struct qd_call *c, const char *path, yyjson_val *schema,
 		  struct objects_collection_conf *ret_conf);

@@ -18,19 +18,42 @@
 /* Searches that feed one another, and their inputs. */
 enum { PREFETCH_DEPTH_MAX = 4, PREFETCH_MAX = 64, OFFSET_MAX = 1000000 };
 
+/* Candidates for each hit where codes are to be ignored: their order hardly matters then. */
+enum { IGNORE_TIMES = 8 };
+
+static int read_quantization(struct qd_call *c, yyjson_val *v, struct objects_query *ret)
+{
+	bool ignore = false, rescore = true;
+	double oversampling = 0;
+	int err = qd_get_bool(c, v, "ignore", &ignore);
+
+	if (!err)
+		err = qd_get_bool(c, v, "rescore", &rescore);
+	if (!err)
+		err = qd_get_number(c, v, "oversampling", &oversampling);
+	if (err)
+		return err;
+	if (qd_member(v, "oversampling") && !(oversampling >= 1))
+		return qd_wrong(c, 422,
+				"Validation error in JSON body: [params.quantization.oversampling: "
+				"value %g invalid, must be 1.0 or larger]",
+				oversampling);
+	ret->oversampling =
+		(float)(ignore ? sl_max(oversampling, (double)IGNORE_TIMES) : oversampling);
+	ret->estimates = !rescore && !ignore;
+	return 0;
+}
+
 static int read_params(struct qd_call *c, yyjson_val *params, struct objects_query *ret)
 {
-	yyjson_val *quantization = qd_member(params, "quantization");
 	uint64_t effort = 0;
-	double oversampling = 0;
 	int err = qd_get_uint(c, params, "hnsw_ef", UINT32_MAX, &effort);
 
 	if (!err)
 		err = qd_get_bool(c, params, "exact", &ret->exact);
 	if (!err)
-		err = qd_get_number(c, quantization, "oversampling", &oversampling);
+		err = read_quantization(c, qd_member(params, "quantization"), ret);
 	ret->effort = (uint32_t)sl_min(effort, (uint64_t)QD_LIMIT_MAX);
-	ret->oversampling = (float)oversampling;
 	return err;
 }
 

@@ -17,6 +17,7 @@
 
 #define Q(methods, path, handler, need, flags)                                                     \
 	{HTTP_ON(methods), path, serve_##handler, HTTP_ROUTE_##flags},
+#define AGAIN(methods, path, handler, flags) Q(methods, path, handler, , flags)
 const struct http_route qdrant_routes[] = {
 #include "routes.def"
 };

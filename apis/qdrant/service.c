@@ -4,10 +4,14 @@
  *
  * Interface: handlers of qdrant_pvt.h. There is one node and one shard; what else telemetry tells
  * of is at /metrics.
+ *
+ * Order of parts: what there is; what there is not.
  */
 #include "qdrant_pvt.h"
 
 #define PEER 1
+
+/* ---- what there is ---------------------------------------------------------------------- */
 
 int qd_greet(struct qd_call *c)
 {
@@ -16,8 +20,10 @@ int qd_greet(struct qd_call *c)
 		"\",\"commit\":null}";
 
 	c->sent = true;
-	if (http_status_wanted(c->rq))
+	if (http_status_wanted(c->rq)) {
+		c->rq->api = NULL; /* no client of Qdrant's asks for that */
 		return http_status_get(c->rq, c->rs, c->deadline);
+	}
 	return http_response_body(c->rs, "application/json", greeting, sizeof(greeting) - 1);
 }
 
@@ -32,6 +38,12 @@ int qd_livez(struct qd_call *c)
 int qd_issues(struct qd_call *c)
 {
 	http_json_raw(&c->j, "{\"issues\":[]}", 13);
+	return 0;
+}
+
+int qd_issues_clear(struct qd_call *c)
+{
+	http_json_bool(&c->j, true);
 	return 0;
 }
 
@@ -105,4 +117,41 @@ int qd_optimizations(struct qd_call *c)
 
 	http_json_raw(&c->j, none, sizeof(none) - 1);
 	return 0;
+}
+
+/* Shard keys are of collections that are sharded by them, which none is. */
+int qd_shards_list(struct qd_call *c)
+{
+	http_json_raw(&c->j, "{\"shard_keys\":[]}", 17);
+	return 0;
+}
+
+/* ---- what there is not ------------------------------------------------------------------ */
+
+int qd_no_cluster(struct qd_call *c)
+{
+	return qd_wrong(c, 400,
+			"Bad request: Distributed mode disabled: there is one node, and each "
+			"collection is one shard");
+}
+
+int qd_no_storage_snapshots(struct qd_call *c)
+{
+	return qd_wrong(c, 400,
+			"Bad request: snapshots of the whole storage are not supported: make one "
+			"of each collection, by /collections/{collection_name}/snapshots");
+}
+
+int qd_no_quotas(struct qd_call *c)
+{
+	return qd_wrong(c, 400,
+			"Bad request: quotas are not supported: limits are settings of sluiced, "
+			"such as node.memory_max_bytes");
+}
+
+int qd_no_locks(struct qd_call *c)
+{
+	return qd_wrong(c, 400,
+			"Bad request: locks are not supported: with http.keys, give clients keys "
+			"that cannot write");
 }

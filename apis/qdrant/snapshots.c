@@ -3,9 +3,9 @@
  * Snapshots of collections: made, listed, downloaded, recovered from.
  *
  * Interface: handlers of qdrant_pvt.h. A snapshot is a file of the store's; it leaves as an extent
- * of that file. One that is uploaded is written beside the others first.
+ * of that file. One that is uploaded goes into a file without a name first.
  *
- * Order of parts: descriptions; handlers; recovery.
+ * Order of parts: descriptions; handlers; recovery; uploads.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -105,19 +105,25 @@ int qd_snapshot_download(struct qd_call *c)
 
 /* ---- recovery --------------------------------------------------------------------------- */
 
+/* What became of the snapshot @what. */
+static int put_restored(struct qd_call *c, int err, const char *what, const char *why)
+{
+	if (err == -EBADMSG || (err == -EINVAL && *why))
+		return qd_wrong(c, 400, "Wrong input: %s: it is no snapshot, or damaged",
+				*why ? why : what);
+	if (!err)
+		http_json_bool(&c->j, true);
+	return err;
+}
+
 static int restore(struct qd_call *c, int dir, const char *path)
 {
 	char why[200] = "";
 	int err = objects_snapshot_restore(c->o, c->name, dir, path, why, sizeof(why), c->deadline);
 
-	if (err == -EBADMSG || (err == -EINVAL && *why))
-		return qd_wrong(c, 400, "Wrong input: %s: it is no snapshot, or damaged",
-				*why ? why : path);
 	if (err == -ENOENT)
 		return qd_wrong(c, 404, "Not found: Snapshot %s not found", path);
-	if (!err)
-		http_json_bool(&c->j, true);
-	return err;
+	return put_restored(c, err, path, why);
 }
 
 int qd_snapshot_recover(struct qd_call *c)
@@ -134,4 +140,71 @@ int qd_snapshot_recover(struct qd_call *c)
 				"Wrong input: location: expected file:///PATH on the server: "
 				"upload others by .../snapshots/upload");
 	return restore(c, AT_FDCWD, location + sizeof(scheme) - 1);
+}
+
+/* ---- uploads ---------------------------------------------------------------------------- */
+
+static ssize_t read_body(void *call, void *to, size_t max)
+{
+	struct qd_call *c = call;
+
+	return http_body_read(c->rq, to, max, c->deadline);
+}
+
+/* Goes to the file, in whichever part of the form: clients send but one. */
+static int begin_form(struct qd_call *c, struct http_form *f)
+{
+	struct http_str type = {0}, name;
+	int err;
+
+	*f = (struct http_form){.read = read_body, .arg = c};
+	f->text = http_arena_alloc(&c->arena, HTTP_FORM_PIECE_BYTES, 64);
+	if (!f->text)
+		return -ENOMEM;
+	http_request_field(c->rq, "Content-Type", &type);
+	err = http_form_init(f, type);
+	while (!err) {
+		err = http_form_next(f, &name);
+		if (!err)
+			err = -EPROTO;
+		else if (err == 1 && http_str_is(name, "snapshot"))
+			return 0;
+		else if (err == 1)
+			err = 0;
+	}
+	return err;
+}
+
+static int receive(struct qd_call *c, struct objects_upload *upload)
+{
+	struct http_form f;
+	const char *data;
+	ssize_t n = 0;
+	int err = begin_form(c, &f);
+
+	while (!err && (n = http_form_read(&f, &data)) > 0)
+		err = objects_upload_write(upload, data, (size_t)n, c->deadline);
+	err = err ? err : (int)n;
+	if (err == -EPROTO)
+		return qd_wrong(c, 400,
+				"Wrong input: expected multipart/form-data with a file `snapshot`");
+	return err;
+}
+
+int qd_snapshot_upload(struct qd_call *c)
+{
+	struct objects_upload *upload;
+	char why[200] = "";
+	int err = objects_upload_new(c->o, &upload, c->deadline);
+
+	if (err)
+		return err;
+	err = receive(c, upload);
+	if (!err)
+		err = put_restored(c,
+				   objects_upload_restore(upload, c->name, why, sizeof(why),
+							  c->deadline),
+				   "snapshot", why);
+	objects_upload_free(upload);
+	return err;
 }

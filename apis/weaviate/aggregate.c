@@ -3,27 +3,33 @@
  * GraphQL's Aggregate: figures of a class's objects, of all of them or of each group.
  *
  * Interface: wv_aggregate_plan() and wv_aggregate_run() of weaviate_pvt.h. Unless only a count is
- * wanted, each object is looked at once; what stays of it are the values that are counted. Figures
- * are made of the values in their order.
+ * wanted, each object is looked at once. What stays of it is added up, but for figures that are
+ * made of all values in their order: these are kept, up to VALUES_MAX of them.
+ * Invariant: others have a turn at least every thousand objects, and every SORTED_AT_ONCE values
+ * that are sorted.
  *
- * Order of parts: columns; values; groups; figures; the most frequent; answers; selecting; calls.
+ * Order of parts: columns; values; sorting; groups; figures; the most frequent; answers; selecting;
+ * calls.
  */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "weaviate_pvt.h"
 
 /* ---- columns ---------------------------------------------------------------------------- */
 
-/* What is to be told of one property, or of "meta" and "groupedBy" (@p NULL). */
+/* What is to be told of one property, or of "meta" and "groupedBy" (@p NULL). @keeps: some figure
+ * is made of all values. */
 struct column {
 	const struct gql_selection *selection;
 	const struct wv_property *p;
 	const struct gql_selection *const *figures;
 	uint32_t figures_n;
+	bool keeps;
 };
 
 /**
@@ -46,10 +52,18 @@ struct value {
 	struct http_str text;
 };
 
-/* The values of one column within one group; in the call's memory. */
+/* The most values of one column within one group that are kept: as many as lie in one piece. */
+enum { VALUES_MAX = 1 << 19 };
+
+/**
+ * struct measured - the values of one column within one group; in the call's memory.
+ * @v: those that are kept, @n of them. @count: of all; @sum, @least, @most: of their numbers.
+ */
 struct measured {
 	struct value *v;
 	uint32_t n, room;
+	uint64_t count;
+	double sum, least, most;
 };
 
 static bool is_text(const struct wv_property *p)
@@ -72,8 +86,11 @@ static int compare_numbers(const void *a, const void *b)
 	return (x->number > y->number) - (x->number < y->number);
 }
 
-static int add_value(struct http_arena *a, struct measured *m, const struct value *v)
+/* Return: 0; -EFBIG: there are too many; -ENOMEM. */
+static int keep_value(struct http_arena *a, struct measured *m, const struct value *v)
 {
+	if (m->n == VALUES_MAX)
+		return -EFBIG;
 	if (m->n == m->room) {
 		struct value *more;
 
@@ -87,6 +104,14 @@ static int add_value(struct http_arena *a, struct measured *m, const struct valu
 	}
 	m->v[m->n++] = *v;
 	return 0;
+}
+
+static void add_number(struct measured *m, double number)
+{
+	m->least = m->count ? fmin(m->least, number) : number;
+	m->most = m->count ? fmax(m->most, number) : number;
+	m->sum += number;
+	m->count++;
 }
 
 /* As a value of its own memory. Return: 1; 0: nothing that is counted; -ENOMEM. */
@@ -121,7 +146,8 @@ static int read_value(struct http_arena *a, const struct sl_value *v, struct val
 	}
 }
 
-static int measure(struct http_arena *a, struct measured *m, const struct sl_value *v)
+/* @keep: the values, too. */
+static int measure(struct http_arena *a, struct measured *m, const struct sl_value *v, bool keep)
 {
 	uint32_t n = sl_value_type(v) == SL_VALUE_LIST ? sl_value_count(v) : 1;
 
@@ -132,10 +158,69 @@ static int measure(struct http_arena *a, struct measured *m, const struct sl_val
 		int res = read_value(a, item, &value);
 
 		if (res > 0)
-			res = add_value(a, m, &value);
+			add_number(m, value.number);
+		if (res > 0 && keep)
+			res = keep_value(a, m, &value);
 		if (res < 0)
 			return res;
 	}
+	return 0;
+}
+
+/* ---- sorting ---------------------------------------------------------------------------- */
+
+enum { SORTED_AT_ONCE = 4096 };
+
+struct sorting {
+	size_t bytes; /* of an item */
+	int (*compare)(const void *a, const void *b);
+	int64_t deadline;
+};
+
+/* Of two sorted runs from @from on, of @left and @right items, one at @to. */
+static void merge(const struct sorting *s, const char *from, uint32_t left, uint32_t right,
+		  char *to)
+{
+	const char *a = from, *a_end = a + left * s->bytes;
+	const char *b = a_end, *b_end = b + right * s->bytes;
+
+	for (uint32_t i = 0; i < left + right; i++, to += s->bytes) {
+		bool first = b == b_end || (a < a_end && s->compare(a, b) <= 0);
+
+		memcpy(to, first ? a : b, s->bytes);
+		a += first ? s->bytes : 0;
+		b += first ? 0 : s->bytes;
+		if (i % SORTED_AT_ONCE == SORTED_AT_ONCE - 1)
+			sl_fiber_yield(s->deadline);
+	}
+}
+
+/* As qsort(), but others have their turns. Return: 0 or -ENOMEM. */
+static int sort(struct wv_call *c, void *items, uint32_t n, size_t bytes,
+		int (*compare)(const void *a, const void *b))
+{
+	const struct sorting s = {bytes, compare, c->deadline};
+	char *from = items, *to = http_arena_alloc(&c->arena, n * bytes + 1, 64);
+
+	if (!to)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i += SORTED_AT_ONCE) {
+		qsort(from + i * bytes, sl_min(n - i, (uint32_t)SORTED_AT_ONCE), bytes, compare);
+		sl_fiber_yield(c->deadline);
+	}
+	for (uint32_t run = SORTED_AT_ONCE; run < n; run *= 2) {
+		char *was = from;
+
+		for (uint32_t i = 0; i < n; i += 2 * run) {
+			uint32_t left = sl_min(run, n - i), right = sl_min(run, n - i - left);
+
+			merge(&s, from + i * bytes, left, right, to + i * bytes);
+		}
+		from = to;
+		to = was;
+	}
+	if (from != items)
+		memcpy(items, from, n * bytes);
 	return 0;
 }
 
@@ -148,15 +233,17 @@ struct group {
 	struct measured *measured;
 };
 
+/* More values than this are no groups anybody looks at. */
+enum { GROUPS_MAX = 10000, GROUP_SLOTS = 32768 };
+
+/* @slots: group + 1 by the hash of its value, of GROUP_SLOTS; 0: none. NULL: there is one group. */
 struct groups {
 	struct wv_call *c;
 	const struct wv_aggregation *a;
 	struct group *v;
 	uint32_t n, room;
+	uint16_t *slots;
 };
-
-/* More values than this are no groups anybody looks at. */
-enum { GROUPS_MAX = 10000 };
 
 static int add_group(struct groups *g, const struct value *by, struct group **ret_group)
 {
@@ -184,27 +271,44 @@ static int add_group(struct groups *g, const struct value *by, struct group **re
 	return 0;
 }
 
-/* Groups are few: they are looked through. */
+/* The only one, where there are no groups. */
+static int all_group(struct groups *g, struct group **ret_group)
+{
+	if (!g->n)
+		return add_group(g, &(struct value){0}, ret_group);
+	*ret_group = g->v;
+	return 0;
+}
+
 static int find_group(struct groups *g, const struct value *by, struct group **ret_group)
 {
-	bool text = g->a->by && is_text(g->a->by);
+	bool text = is_text(g->a->by);
+	double number = by->number + 0; /* no -0 */
+	uint64_t hash = text ? XXH3_64bits(by->text.p, by->text.n)
+			     : XXH3_64bits(&number, sizeof(number));
+	uint32_t at = hash % GROUP_SLOTS;
+	int err;
 
-	for (uint32_t i = 0; i < g->n; i++) {
-		struct group *group = &g->v[i];
+	for (; g->slots[at]; at = (at + 1) % GROUP_SLOTS) {
+		struct group *group = &g->v[g->slots[at] - 1];
 
 		if (text ? compare_texts(&group->by, by) : compare_numbers(&group->by, by))
 			continue;
 		*ret_group = group;
 		return 0;
 	}
-	return add_group(g, by, ret_group);
+	err = add_group(g, by, ret_group);
+	if (!err)
+		g->slots[at] = (uint16_t)g->n;
+	return err;
 }
 
+/* @by: NULL: there are no groups. */
 static int count_in(struct groups *g, const struct value *by, const struct sl_object *o)
 {
 	const struct sl_value *properties = sl_object_properties(o);
 	struct group *group;
-	int err = find_group(g, by, &group);
+	int err = by ? find_group(g, by, &group) : all_group(g, &group);
 
 	if (err)
 		return err;
@@ -215,7 +319,7 @@ static int count_in(struct groups *g, const struct value *by, const struct sl_ob
 			col->p ? sl_value_get(properties, col->p->name, strlen(col->p->name))
 			       : NULL;
 
-		err = v ? measure(&g->c->arena, &group->measured[i], v) : 0;
+		err = v ? measure(&g->c->arena, &group->measured[i], v, col->keeps) : 0;
 	}
 	return err;
 }
@@ -230,9 +334,9 @@ static int count_object(void *groups, const struct sl_object *o)
 	int err;
 
 	if (!by)
-		return count_in(g, &(struct value){0}, o);
+		return count_in(g, NULL, o);
 	v = sl_value_get(sl_object_properties(o), by->name, strlen(by->name));
-	err = v ? measure(&g->c->arena, &values, v) : 0;
+	err = v ? measure(&g->c->arena, &values, v, true) : 0;
 	for (uint32_t i = 0; i < values.n && !err; i++)
 		err = count_in(g, &values.v[i], o);
 	return err;
@@ -261,15 +365,6 @@ static void put_value(struct http_json *j, const struct wv_property *p, const st
 		http_json_double(j, v->number);
 }
 
-static double sum_of(const struct measured *m)
-{
-	double sum = 0;
-
-	for (uint32_t i = 0; i < m->n; i++)
-		sum += m->v[i].number;
-	return sum;
-}
-
 /* Where the run of equal values ends that begins at @i. */
 static uint32_t run_end(const struct wv_property *p, const struct measured *m, uint32_t i)
 {
@@ -283,22 +378,22 @@ static uint32_t run_end(const struct wv_property *p, const struct measured *m, u
 
 static void put_minimum(struct http_json *j, const struct column *col, const struct measured *m)
 {
-	put_value(j, col->p, &m->v[0]);
+	put_value(j, col->p, &(struct value){.number = m->least});
 }
 
 static void put_maximum(struct http_json *j, const struct column *col, const struct measured *m)
 {
-	put_value(j, col->p, &m->v[m->n - 1]);
+	put_value(j, col->p, &(struct value){.number = m->most});
 }
 
 static void put_sum(struct http_json *j, const struct column *col, const struct measured *m)
 {
-	http_json_double(j, sum_of(m));
+	http_json_double(j, m->sum);
 }
 
 static void put_mean(struct http_json *j, const struct column *col, const struct measured *m)
 {
-	http_json_double(j, sum_of(m) / m->n);
+	http_json_double(j, m->sum / (double)m->count);
 }
 
 static void put_median(struct http_json *j, const struct column *col, const struct measured *m)
@@ -324,42 +419,44 @@ static void put_mode(struct http_json *j, const struct column *col, const struct
 
 static void put_total_true(struct http_json *j, const struct column *col, const struct measured *m)
 {
-	http_json_double(j, sum_of(m));
+	http_json_double(j, m->sum);
 }
 
 static void put_total_false(struct http_json *j, const struct column *col, const struct measured *m)
 {
-	http_json_double(j, m->n - sum_of(m));
+	http_json_double(j, (double)m->count - m->sum);
 }
 
 static void put_part_true(struct http_json *j, const struct column *col, const struct measured *m)
 {
-	http_json_double(j, sum_of(m) / m->n);
+	http_json_double(j, m->sum / (double)m->count);
 }
 
 static void put_part_false(struct http_json *j, const struct column *col, const struct measured *m)
 {
-	http_json_double(j, 1 - sum_of(m) / m->n);
+	http_json_double(j, 1 - m->sum / (double)m->count);
 }
 
 enum { NUMBERS = 1 << DATA_INT | 1 << DATA_NUMBER, DATES = 1 << DATA_DATE };
 
-/* @types: of properties that have the figure. Of no values they are null. */
+/* @types: of properties that have the figure. Of no values they are null. @keeps: it is made of all
+ * values, sorted. */
 static const struct {
 	const char *name;
 	uint32_t types;
 	void (*put)(struct http_json *j, const struct column *col, const struct measured *m);
+	bool keeps;
 } figures[] = {
-	{"minimum", NUMBERS | DATES, put_minimum},
-	{"maximum", NUMBERS | DATES, put_maximum},
-	{"mean", NUMBERS, put_mean},
-	{"median", NUMBERS | DATES, put_median},
-	{"mode", NUMBERS | DATES, put_mode},
-	{"sum", NUMBERS, put_sum},
-	{"totalTrue", 1 << DATA_BOOLEAN, put_total_true},
-	{"totalFalse", 1 << DATA_BOOLEAN, put_total_false},
-	{"percentageTrue", 1 << DATA_BOOLEAN, put_part_true},
-	{"percentageFalse", 1 << DATA_BOOLEAN, put_part_false},
+	{"minimum", NUMBERS | DATES, put_minimum, false},
+	{"maximum", NUMBERS | DATES, put_maximum, false},
+	{"mean", NUMBERS, put_mean, false},
+	{"median", NUMBERS | DATES, put_median, true},
+	{"mode", NUMBERS | DATES, put_mode, true},
+	{"sum", NUMBERS, put_sum, false},
+	{"totalTrue", 1 << DATA_BOOLEAN, put_total_true, false},
+	{"totalFalse", 1 << DATA_BOOLEAN, put_total_false, false},
+	{"percentageTrue", 1 << DATA_BOOLEAN, put_part_true, false},
+	{"percentageFalse", 1 << DATA_BOOLEAN, put_part_false, false},
 };
 
 /* ---- the most frequent ------------------------------------------------------------------ */
@@ -409,7 +506,8 @@ static int put_top(struct groups *g, const struct column *col, const struct meas
 		max = (uint32_t)sl_min(limit->integer, (int64_t)UINT32_MAX);
 	for (uint32_t i = 0; i < m->n; i += runs[n++].n)
 		runs[n] = (struct run){i, run_end(col->p, m, i) - i};
-	qsort(runs, n, sizeof(*runs), by_length);
+	if (sort(g->c, runs, n, sizeof(*runs), by_length))
+		return -ENOMEM;
 	http_json_open(j, '[');
 	for (uint32_t i = 0; i < sl_min(n, max); i++)
 		put_run(j, col, m, &runs[i], s->first);
@@ -434,7 +532,7 @@ static int put_figure(struct groups *g, const struct column *col, const struct m
 
 	http_json_key_n(j, s->alias.p, s->alias.n);
 	if (gql_name_is(s, "count"))
-		http_json_uint(j, m->n);
+		http_json_uint(j, m->count);
 	else if (gql_name_is(s, "type"))
 		put_type(j, col->p);
 	else if (gql_name_is(s, "topOccurrences"))
@@ -443,7 +541,7 @@ static int put_figure(struct groups *g, const struct column *col, const struct m
 		for (size_t i = 0; i < SL_ARRAY_SIZE(figures); i++) {
 			if (!gql_name_is(s, figures[i].name))
 				continue;
-			if (m->n)
+			if (m->count)
 				figures[i].put(j, col, m);
 			else
 				http_json_null(j);
@@ -483,8 +581,9 @@ static int put_column(struct groups *g, const struct group *group, uint32_t i)
 
 	http_json_key_n(j, col->selection->alias.p, col->selection->alias.n);
 	http_json_open(j, '{');
-	if (col->p && m->n)
-		qsort(m->v, m->n, sizeof(*m->v), is_text(col->p) ? compare_texts : compare_numbers);
+	if (m->n)
+		err = sort(g->c, m->v, m->n, sizeof(*m->v),
+			   is_text(col->p) ? compare_texts : compare_numbers);
 	if (!col->p)
 		put_about(g, col, group);
 	for (uint32_t k = 0; col->p && k < col->figures_n && !err; k++)
@@ -499,7 +598,7 @@ static int put_groups(struct groups *g, uint32_t limit)
 	int err = 0;
 
 	if (g->n)
-		qsort(g->v, g->n, sizeof(*g->v), by_size);
+		qsort(g->v, g->n, sizeof(*g->v), by_size); /* GROUPS_MAX at the most */
 	http_json_open(j, '[');
 	for (uint32_t i = 0; i < sl_min(g->n, limit) && !err; i++) {
 		http_json_open(j, '{');
@@ -513,15 +612,22 @@ static int put_groups(struct groups *g, uint32_t limit)
 
 /* ---- selecting -------------------------------------------------------------------------- */
 
-static bool has_figure(const struct wv_property *p, const struct gql_selection *s)
+/* Return: whether the property has that figure; *ret_keeps is set if it takes all values. */
+static bool has_figure(const struct wv_property *p, const struct gql_selection *s, bool *ret_keeps)
 {
+	bool top = gql_name_is(s, "topOccurrences");
+
 	if (gql_name_is(s, "count") || gql_name_is(s, "type"))
 		return true;
-	if (gql_name_is(s, "topOccurrences"))
+	*ret_keeps |= top;
+	if (top)
 		return is_text(p);
-	for (size_t i = 0; i < SL_ARRAY_SIZE(figures); i++)
-		if (gql_name_is(s, figures[i].name))
-			return figures[i].types & 1u << p->type;
+	for (size_t i = 0; i < SL_ARRAY_SIZE(figures); i++) {
+		if (!gql_name_is(s, figures[i].name))
+			continue;
+		*ret_keeps |= figures[i].keeps;
+		return figures[i].types & 1u << p->type;
+	}
 	return false;
 }
 
@@ -541,7 +647,7 @@ static int select_column(struct wv_query *q, const struct wv_class *k, struct co
 		return wv_query_wrong(q, "Cannot query field \"%.*s\" on type \"Aggregate%.64s\"",
 				      (int)sl_min(s->name.n, (size_t)64), s->name.p, k->name);
 	for (uint32_t i = 0; col->p && i < col->figures_n; i++)
-		if (!has_figure(col->p, col->figures[i]))
+		if (!has_figure(col->p, col->figures[i], &col->keeps))
 			return wv_query_wrong(q,
 					      "Cannot query field \"%.*s\" on type "
 					      "\"Aggregate%.64s%.64sObj\"",
@@ -629,7 +735,7 @@ static int count_nearest(struct wv_query *q, struct wv_plan *p, struct groups *g
 static int count_only(struct wv_query *q, const struct wv_plan *p, struct groups *g)
 {
 	struct group *group;
-	int err = find_group(g, &(struct value){0}, &group);
+	int err = all_group(g, &group);
 
 	return err ? err
 		   : objects_count(q->c->objects, p->f.k->collection->name, p->f.filter, true,
@@ -644,18 +750,27 @@ int wv_aggregate_run(struct wv_query *q, struct wv_plan *p)
 	struct group *group;
 	int err;
 
+	if (a->by)
+		g.slots = http_arena_array(&q->c->arena, uint16_t, GROUP_SLOTS);
 	/* Without groups there is one also if it has no objects. */
-	err = a->by ? 0 : find_group(&g, &(struct value){0}, &group);
+	if (a->by)
+		err = g.slots ? 0 : -ENOMEM;
+	else
+		err = all_group(&g, &group);
 	if (!err && p->f.vector)
 		err = count_nearest(q, p, &g);
 	else if (!err && !a->values && !a->by)
 		err = count_only(q, p, &g);
 	else if (!err)
 		err = wv_find_each(q->c, p->f.k, p->f.filter, count_object, &g);
-	if (err == -E2BIG) {
+	if (err == -E2BIG)
 		snprintf(p->why, sizeof(p->why), "groupBy: more than %d different values",
 			 GROUPS_MAX);
+	if (err == -EFBIG)
+		snprintf(p->why, sizeof(p->why),
+			 "median, mode and topOccurrences are made of at most %d values",
+			 VALUES_MAX);
+	if (err == -E2BIG || err == -EFBIG)
 		err = -EINVAL;
-	}
 	return err ? err : put_groups(&g, limit);
 }

@@ -42,11 +42,11 @@ void wv_result_members(struct http_json *j, const char *why)
 
 /* ---- storing ---------------------------------------------------------------------------- */
 
-/* @class: NULL with @why: it has none. @k, @o: once it was seen through; @why: why it is not
- * stored. */
+/* @class: NULL with @why: it has none. @tenant: "": none is told. @k, @o: once it was seen
+ * through; @why: why it is not stored. */
 struct item {
 	yyjson_val *json;
-	const char *class;
+	const char *class, *tenant;
 	const struct wv_class *k;
 	const struct sl_object *o;
 	const char *why;
@@ -55,8 +55,9 @@ struct item {
 static int read_item(struct wv_call *c, struct item *item)
 {
 	yyjson_val *class = yyjson_obj_get(item->json, "class");
-	yyjson_val *tenant = yyjson_obj_get(item->json, "tenant");
+	const char *tenant = yyjson_get_str(yyjson_obj_get(item->json, "tenant"));
 
+	item->tenant = tenant ? tenant : "";
 	if (!yyjson_get_len(class)) {
 		item->why = "invalid object: the given class is empty";
 		return 0;
@@ -66,8 +67,6 @@ static int read_item(struct wv_call *c, struct item *item)
 		return -ENOMEM;
 	if (!wv_class_name_is_good(item->class))
 		item->why = "invalid object: that is no name of a class";
-	else if (yyjson_get_len(tenant))
-		item->why = "class has multi-tenancy disabled, but request was with tenant";
 	return 0;
 }
 
@@ -123,9 +122,20 @@ static int write_items(struct wv_call *c, const struct wv_class *k, struct item 
 	return err ? err : take_results(c, items, ops, made);
 }
 
-/* Learns, makes and writes @items, all of the class @name. */
+/* None of @items can be stored. */
+static int refuse_all(struct wv_call *c, struct item **items, uint32_t n, const char *why)
+{
+	const char *text = http_arena_text(&c->arena, why, strlen(why));
+
+	for (uint32_t i = 0; i < n; i++)
+		items[i]->why = text;
+	return text ? 0 : -ENOMEM;
+}
+
+/* Learns, makes and writes @items, all of the class @name and of one tenant. */
 static int store_class(struct wv_call *c, const char *name, struct item **items, uint32_t n)
 {
+	char why[FAULT_BYTES];
 	yyjson_val **objects = http_arena_array(&c->arena, yyjson_val *, n);
 	struct sl_object_builder *b;
 	struct wv_object_form form;
@@ -135,7 +145,9 @@ static int store_class(struct wv_call *c, const char *name, struct item **items,
 	for (uint32_t i = 0; i < n && !res; i++)
 		objects[i] = items[i]->json;
 	if (!res)
-		res = wv_class_learn(c, name, objects, n, &k);
+		res = wv_class_learn(c, name, items[0]->tenant, objects, n, &k, why);
+	if (res == -EINVAL)
+		return refuse_all(c, items, n, why);
 	if (!res)
 		res = wv_object_form_init(c, k, &form);
 	if (!res)
@@ -150,17 +162,18 @@ static int store_class(struct wv_call *c, const char *name, struct item **items,
 	return res ? res : write_items(c, k, items, n);
 }
 
-/* The first item that was not looked at, and all others of its class. */
+/* The first item that was not looked at, and all others of its class and tenant. */
 static int store_next(struct wv_call *c, struct item *items, size_t n, size_t first)
 {
-	const char *name = items[first].class;
+	const char *name = items[first].class, *tenant = items[first].tenant;
 	struct item **same = http_arena_array(&c->arena, struct item *, n - first);
 	uint32_t same_n = 0;
 
 	if (!same)
 		return -ENOMEM;
 	for (size_t i = first; i < n; i++)
-		if (!items[i].why && !items[i].k && !strcmp(items[i].class, name))
+		if (!items[i].why && !items[i].k && !strcmp(items[i].class, name) &&
+		    !strcmp(items[i].tenant, tenant))
 			same[same_n++] = &items[i];
 	return store_class(c, name, same, same_n);
 }
@@ -395,7 +408,7 @@ static int read_deleting(struct wv_call *c, yyjson_val *body, struct deleting *d
 {
 	yyjson_val *match = yyjson_obj_get(body, "match");
 	yyjson_val *class = yyjson_obj_get(match, "class");
-	const char *output = yyjson_get_str(yyjson_obj_get(body, "output")), *name;
+	const char *output = yyjson_get_str(yyjson_obj_get(body, "output")), *name, *tenant;
 	char why[FAULT_BYTES];
 	struct gql_value where;
 	int res;
@@ -408,7 +421,9 @@ static int read_deleting(struct wv_call *c, yyjson_val *body, struct deleting *d
 	d->dry = yyjson_is_true(yyjson_obj_get(body, "dryRun"));
 	d->verbose = output && !strcmp(output, "verbose");
 	name = wv_class_name(c, yyjson_get_str(class), yyjson_get_len(class));
-	res = name ? wv_class_need(c, name, &d->k) : -ENOMEM;
+	res = name ? wv_call_query(c, "tenant", &tenant) : -ENOMEM;
+	if (!res)
+		res = wv_class_need_for(c, name, tenant, &d->k);
 	if (!res)
 		res = gql_of_json(&c->arena, yyjson_obj_get(match, "where"), &where);
 	if (res == -EMSGSIZE)

@@ -18,8 +18,10 @@ enum { PREFIX_BYTES = sizeof(COLLECTION_PREFIX) - 1 };
 
 const char *wv_class_name_of(const struct objects_collection *col)
 {
-	return strncmp(col->name, COLLECTION_PREFIX, PREFIX_BYTES) ? NULL
-								   : col->name + PREFIX_BYTES;
+	if (strncmp(col->name, COLLECTION_PREFIX, PREFIX_BYTES) ||
+	    strchr(col->name + PREFIX_BYTES, TENANT_SEPARATOR))
+		return NULL;
+	return col->name + PREFIX_BYTES;
 }
 
 const char *wv_class_name(struct wv_call *c, const char *name, size_t n)
@@ -266,7 +268,7 @@ static int read_vectors(struct wv_call *c, struct wv_class *k)
 }
 
 /* How long vectors are is only known once one was stored. */
-static void read_dims(struct wv_class *k)
+void wv_class_read_dims(struct wv_class *k)
 {
 	const struct objects_collection_conf *conf = &k->collection->conf;
 
@@ -293,6 +295,15 @@ const char *wv_class_only_vector(const struct wv_class *k)
 
 /* ---- classes ---------------------------------------------------------------------------- */
 
+static void read_tenancy(struct wv_class *k)
+{
+	yyjson_val *conf = yyjson_obj_get(k->json, "multiTenancyConfig");
+
+	k->tenancy.on = yyjson_is_true(yyjson_obj_get(conf, "enabled"));
+	k->tenancy.creates = yyjson_is_true(yyjson_obj_get(conf, "autoTenantCreation"));
+	k->tenancy.activates = yyjson_is_true(yyjson_obj_get(conf, "autoTenantActivation"));
+}
+
 int wv_class_read(struct wv_call *c, const char *text, size_t n, struct wv_class **ret_class)
 {
 	struct wv_class *k = http_arena_new(&c->arena, struct wv_class);
@@ -308,6 +319,7 @@ int wv_class_read(struct wv_call *c, const char *text, size_t n, struct wv_class
 	if (err)
 		return err == -EPROTO ? -EBADMSG : err;
 	k->name = text_of(k->json, "class");
+	read_tenancy(k);
 	err = wv_properties_read(c, yyjson_obj_get(k->json, "properties"), &k->properties,
 				 &k->properties_n);
 	if (!err)
@@ -335,8 +347,8 @@ int wv_class_find(struct wv_call *c, const char *name, const struct wv_class **r
 	err = wv_class_read(c, col->conf.meta, col->conf.meta_n, &k);
 	if (err)
 		return wv_failed(c, err, "");
-	k->collection = col;
-	read_dims(k);
+	k->stored = k->collection = col;
+	wv_class_read_dims(k);
 	*ret_class = k;
 	return 0;
 }

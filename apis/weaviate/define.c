@@ -461,7 +461,6 @@ int wv_class_define(struct wv_call *c, yyjson_val *json, const struct wv_class *
 		    struct wv_class **ret_class)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-	yyjson_val *tenancy = yyjson_obj_get(json, "multiTenancyConfig");
 	struct wv_class *k = NULL;
 	int err = wv_class_check_depth(c, json);
 
@@ -469,11 +468,7 @@ int wv_class_define(struct wv_call *c, yyjson_val *json, const struct wv_class *
 		yyjson_mut_doc_free(doc);
 		return err ? err : -ENOMEM;
 	}
-	if (yyjson_is_true(yyjson_obj_get(tenancy, "enabled")))
-		err = wv_refuse(c, 422,
-				"multi-tenancy is not served: make a class for each tenant");
-	else
-		err = put_class(c, doc, json);
+	err = put_class(c, doc, json);
 	if (!err)
 		err = read_back(c, doc, &k);
 	if (!err)
@@ -563,15 +558,15 @@ static int make_vectors(struct wv_call *c, const struct wv_class *k,
 	return 0;
 }
 
-static int make_conf(struct wv_call *c, const struct wv_class *k,
-		     struct objects_collection_conf *ret)
+int wv_class_conf(struct wv_call *c, const struct wv_class *k,
+		  struct objects_collection_conf *ret_conf)
 {
 	int err;
 
-	*ret = (struct objects_collection_conf){
+	*ret_conf = (struct objects_collection_conf){
 		.as_given = true, .meta = k->text.p, .meta_n = k->text.n};
-	err = make_indexes(c, k, ret);
-	return err ? err : make_vectors(c, k, ret);
+	err = make_indexes(c, k, ret_conf);
+	return err ? err : make_vectors(c, k, ret_conf);
 }
 
 int wv_class_create(struct wv_call *c, const struct wv_class *k)
@@ -579,7 +574,7 @@ int wv_class_create(struct wv_call *c, const struct wv_class *k)
 	const char *collection = wv_class_collection(c, k->name);
 	struct objects_collection_conf conf;
 	char why[200] = "";
-	int err = collection ? make_conf(c, k, &conf) : -ENOMEM;
+	int err = collection ? wv_class_conf(c, k, &conf) : -ENOMEM;
 
 	if (!err)
 		err = objects_create(c->objects, collection, &conf, why, sizeof(why), c->deadline);
@@ -591,10 +586,10 @@ int wv_class_replace(struct wv_call *c, const struct wv_class *k, const struct w
 	const char *collection = wv_class_collection(c, k->name);
 	struct objects_collection_conf conf;
 	char why[200] = "";
-	int err = collection ? make_conf(c, k, &conf) : -ENOMEM;
+	int err = collection ? wv_class_conf(c, k, &conf) : -ENOMEM;
 
 	if (!err)
-		err = objects_change(c->objects, collection, old->collection->generation, &conf,
+		err = objects_change(c->objects, collection, old->stored->generation, &conf,
 				     why, sizeof(why), c->deadline);
 	return err < 0 && err != -EAGAIN ? wv_failed(c, err, why) : err;
 }

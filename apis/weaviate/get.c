@@ -234,12 +234,19 @@ static int select_additional(struct wv_query *q, const struct wv_class *k,
 static int select_target(struct wv_query *q, const struct gql_selection *s, struct target *ret)
 {
 	const char *name = http_arena_text(&q->c->arena, s->name.p, s->name.n);
+	char why[FAULT_BYTES];
 	int err = name ? wv_class_find(q->c, name, &ret->k) : -ENOMEM;
 
 	if (err)
 		return err;
 	if (!ret->k)
 		return wv_query_wrong(q, "Unknown type \"%.64s\"", name);
+	/* Of another tenancy nothing is found. */
+	if (ret->k->tenancy.on) {
+		err = wv_tenant_find(q->c, ret->k, q->tenant, &ret->k, why);
+		if (err && err != -EINVAL)
+			return err;
+	}
 	return select_class(q, ret->k, s->first, &ret->fields);
 }
 

@@ -3,19 +3,16 @@
  * GraphQL: a query's text as a tree.
  *
  * Interface: graphql.h. By the grammar of the specification of October 2021, of which definitions
- * of types are left out. A document is read once, from its beginning to its end; variables are
+ * of types are left out. A document is read once, token by token (graphql_token.c); variables are
  * replaced as they come. Fragments are found afterwards, for they may stand behind their use.
  * Invariants: no call goes deeper than GQL_DEPTH_MAX; the tree has no circle, and walking it meets
  * at most GQL_SELECTIONS_MAX selections.
  *
- * Order of parts: what is read; tokens; texts; numbers; JSON; values; variables; selections;
- * documents; fragments; calls.
+ * Order of parts: what is read; JSON; values; variables; selections; documents; fragments; calls.
  */
-#include "graphql.h"
+#include "graphql_pvt.h"
 
 #include <errno.h>
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 /* ---- what is read ----------------------------------------------------------------------- */
@@ -37,37 +34,19 @@ struct spread {
 
 /**
  * struct reading - one document.
- * @begin, @p, @end: its text; *end is 0. @operation: which of its operations is meant.
+ * @t: its text. @operation: which of its operations is meant.
  * @values, @variables: what the client sent with it, and what the last operation declares.
  */
 struct reading {
 	struct http_arena *a;
-	char *begin, *p, *end;
+	struct gql_tokens t;
 	struct http_str operation;
 	yyjson_val *values;
 	struct gql_member *variables;
 	uint32_t variables_n;
 	struct definition *operations, *fragments;
 	struct spread *spreads;
-	struct gql_error *error;
 };
-
-static int __attribute__((format(printf, 3, 4)))
-wrong(struct reading *r, const char *at, const char *fmt, ...)
-{
-	struct gql_error *e = r->error;
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(e->text, sizeof(e->text), fmt, args);
-	va_end(args);
-	e->line = e->column = 1;
-	for (const char *p = r->begin; p < at; p++) {
-		e->column = *p == '\n' ? 1 : e->column + 1;
-		e->line += *p == '\n';
-	}
-	return -EPROTO;
-}
 
 static bool str_is(struct http_str s, const char *literal)
 {
@@ -77,298 +56,6 @@ static bool str_is(struct http_str s, const char *literal)
 static bool str_same(struct http_str a, struct http_str b)
 {
 	return a.n == b.n && !memcmp(a.p, b.p, a.n);
-}
-
-/* ---- tokens ----------------------------------------------------------------------------- */
-
-static bool is_letter(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-/* White space, commas and comments mean nothing. */
-static void skip(struct reading *r)
-{
-	for (;; r->p++) {
-		while (*r->p == ' ' || *r->p == ',' || *r->p == '\n' || *r->p == '\t' ||
-		       *r->p == '\r')
-			r->p++;
-		if (*r->p != '#')
-			break;
-		while (r->p + 1 < r->end && r->p[1] != '\n')
-			r->p++;
-	}
-	if (r->p > r->end)
-		r->p = r->end;
-}
-
-static int unexpected(struct reading *r, const char *wanted)
-{
-	if (r->p >= r->end)
-		return wrong(r, r->p, "Expected %s, found the end", wanted);
-	if ((unsigned char)*r->p < ' ' || (unsigned char)*r->p > '~')
-		return wrong(r, r->p, "Expected %s, found the byte 0x%02x", wanted,
-			     (unsigned char)*r->p);
-	return wrong(r, r->p, "Expected %s, found '%c'", wanted, *r->p);
-}
-
-/* Whether @c comes next, which is then taken. */
-static bool take(struct reading *r, char c)
-{
-	skip(r);
-	if (*r->p != c || r->p >= r->end)
-		return false;
-	r->p++;
-	return true;
-}
-
-static int expect(struct reading *r, char c)
-{
-	char wanted[4] = {'\'', c, '\'', 0};
-
-	return take(r, c) ? 0 : unexpected(r, wanted);
-}
-
-static int take_name(struct reading *r, struct http_str *ret_name)
-{
-	skip(r);
-	if (!is_letter(*r->p))
-		return unexpected(r, "a name");
-	ret_name->p = r->p;
-	while (is_letter(*r->p) || is_digit(*r->p))
-		r->p++;
-	ret_name->n = (size_t)(r->p - ret_name->p);
-	return 0;
-}
-
-static bool take_dots(struct reading *r)
-{
-	skip(r);
-	if (r->end - r->p < 3 || memcmp(r->p, "...", 3))
-		return false;
-	r->p += 3;
-	return true;
-}
-
-/* ---- texts ------------------------------------------------------------------------------ */
-
-static char *put_utf8(char *out, uint32_t c)
-{
-	if (c < 0x80) {
-		*out++ = (char)c;
-	} else if (c < 0x800) {
-		*out++ = (char)(0xc0 | c >> 6);
-		*out++ = (char)(0x80 | (c & 0x3f));
-	} else if (c < 0x10000) {
-		*out++ = (char)(0xe0 | c >> 12);
-		*out++ = (char)(0x80 | (c >> 6 & 0x3f));
-		*out++ = (char)(0x80 | (c & 0x3f));
-	} else {
-		*out++ = (char)(0xf0 | c >> 18);
-		*out++ = (char)(0x80 | (c >> 12 & 0x3f));
-		*out++ = (char)(0x80 | (c >> 6 & 0x3f));
-		*out++ = (char)(0x80 | (c & 0x3f));
-	}
-	return out;
-}
-
-/* Four hexadecimal digits at @p; -1: there are none. */
-static int32_t four_digits(const char *p)
-{
-	int32_t v = 0;
-
-	for (int i = 0; i < 4; i++) {
-		int d = sl_hex_digit(p[i]);
-
-		if (d < 0)
-			return -1;
-		v = v << 4 | d;
-	}
-	return v;
-}
-
-/* Behind "\u": a character, maybe of two halves. -1: it is none. */
-static int32_t take_unicode(struct reading *r)
-{
-	int32_t c = four_digits(r->p), low;
-
-	if (c < 0 || (c >= 0xdc00 && c < 0xe000))
-		return -1;
-	r->p += 4;
-	if (c < 0xd800 || c >= 0xe000)
-		return c;
-	low = r->p[0] == '\\' && r->p[1] == 'u' ? four_digits(r->p + 2) : -1;
-	if (low < 0xdc00 || low >= 0xe000)
-		return -1;
-	r->p += 6;
-	return 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
-}
-
-/* The character that an escape stands for; r->p is behind the backslash. */
-static int32_t take_escape(struct reading *r)
-{
-	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-	const char *found = *r->p ? strchr(from, *r->p) : NULL;
-
-	if (*r->p == 'u') {
-		r->p++;
-		return take_unicode(r);
-	}
-	if (!found)
-		return -1;
-	r->p++;
-	return to[found - from];
-}
-
-static int text_value(struct reading *r, const char *p, const char *end, struct gql_value *ret)
-{
-	*ret = (struct gql_value){.kind = GQL_STRING, .n = (uint32_t)(end - p), .text = p};
-	return 0;
-}
-
-/* r->p is behind the quote that opens. */
-static int take_string(struct reading *r, struct gql_value *ret)
-{
-	char *out = r->p, *begin = r->p;
-
-	while (*r->p != '"') {
-		char *at = r->p;
-		int32_t c;
-
-		if (r->p >= r->end || *r->p == '\n' || *r->p == '\r')
-			return wrong(r, begin, "A text does not end on its line");
-		if (*r->p != '\\') {
-			*out++ = *r->p++;
-			continue;
-		}
-		r->p++;
-		c = take_escape(r);
-		if (c < 0)
-			return wrong(r, at, "An escape that no text may have");
-		out = put_utf8(out, (uint32_t)c);
-	}
-	r->p++;
-	*out = 0;
-	return text_value(r, begin, out, ret);
-}
-
-/* Spaces and tabs in front of the line at @p. */
-static size_t indent_of(const char *p, const char *end)
-{
-	const char *q = p;
-
-	while (q < end && (*q == ' ' || *q == '\t'))
-		q++;
-	return (size_t)(q - p);
-}
-
-static const char *line_end(const char *p, const char *end)
-{
-	const char *found = memchr(p, '\n', (size_t)(end - p));
-
-	return found ? found : end;
-}
-
-static bool is_blank(const char *p, const char *end)
-{
-	const char *e = line_end(p, end);
-
-	return p + indent_of(p, e) == e || (e > p && p + indent_of(p, e) == e - 1 && e[-1] == '\r');
-}
-
-/* What all lines but the first begin with. */
-static size_t common_indent(const char *p, const char *end)
-{
-	size_t common = SIZE_MAX;
-
-	for (p = line_end(p, end); p < end; p = line_end(p, end)) {
-		p++;
-		if (!is_blank(p, end))
-			common = sl_min(common, indent_of(p, line_end(p, end)));
-	}
-	return common == SIZE_MAX ? 0 : common;
-}
-
-/* Blank lines at both ends and what all lines are indented by are not of the text. */
-static int block_value(struct reading *r, char *p, char *end, struct gql_value *ret)
-{
-	size_t indent = common_indent(p, end);
-	char *out = p, *begin = p, *filled = p;
-	bool first = true, started = false;
-
-	while (p <= end) {
-		char *e = (char *)line_end(p, end);
-		bool blank = is_blank(p, e);
-		size_t cut = first ? 0 : sl_min(indent, indent_of(p, e));
-
-		if (started || !blank) {
-			if (started)
-				*out++ = '\n';
-			memmove(out, p + cut, (size_t)(e - p) - cut);
-			out += (size_t)(e - p) - cut;
-			started = true;
-		}
-		if (!blank)
-			filled = out;
-		first = false;
-		p = e + 1;
-	}
-	*filled = 0;
-	return text_value(r, begin, filled, ret);
-}
-
-/* r->p is behind the three quotes that open. */
-static int take_block(struct reading *r, struct gql_value *ret)
-{
-	char *begin = r->p, *out = r->p;
-
-	while (r->end - r->p < 3 || memcmp(r->p, "\"\"\"", 3)) {
-		if (r->p >= r->end)
-			return wrong(r, begin, "A block of text does not end");
-		if (r->end - r->p >= 4 && !memcmp(r->p, "\\\"\"\"", 4)) {
-			memcpy(out, "\"\"\"", 3);
-			out += 3;
-			r->p += 4;
-			continue;
-		}
-		*out++ = *r->p++;
-	}
-	r->p += 3;
-	return block_value(r, begin, out, ret);
-}
-
-static int take_text(struct reading *r, struct gql_value *ret)
-{
-	if (r->end - r->p >= 3 && !memcmp(r->p, "\"\"\"", 3)) {
-		r->p += 3;
-		return take_block(r, ret);
-	}
-	r->p++;
-	return take_string(r, ret);
-}
-
-/* ---- numbers ---------------------------------------------------------------------------- */
-
-/* They are written as in JSON. One that no double holds is refused there. */
-static int take_number(struct reading *r, struct gql_value *ret)
-{
-	yyjson_val v;
-	yyjson_read_err err;
-	const char *end = yyjson_read_number(r->p, &v, YYJSON_READ_NOFLAG, NULL, &err);
-
-	if (!end || is_letter(*end) || is_digit(*end) || *end == '.')
-		return wrong(r, r->p, "A number that cannot be read");
-	if (yyjson_is_int(&v) && (yyjson_is_sint(&v) || yyjson_get_uint(&v) <= INT64_MAX))
-		*ret = (struct gql_value){.kind = GQL_INTEGER, .integer = yyjson_get_sint(&v)};
-	else
-		*ret = (struct gql_value){.kind = GQL_NUMBER, .number = yyjson_get_num(&v)};
-	r->p += end - r->p;
-	return 0;
 }
 
 /* ---- JSON ------------------------------------------------------------------------------- */
@@ -455,7 +142,7 @@ static int take_list(struct reading *r, uint32_t depth, struct gql_value *ret)
 	struct gql_value *items = NULL;
 	uint32_t n = 0;
 
-	while (!take(r, ']')) {
+	while (!gql_take(&r->t, ']')) {
 		int err;
 
 		items = room_for(r->a, items, n, sizeof(*items));
@@ -475,15 +162,15 @@ static int take_members(struct reading *r, char closing, uint32_t depth, struct 
 	struct gql_member *members = NULL;
 	uint32_t n = 0;
 
-	while (!take(r, closing)) {
+	while (!gql_take(&r->t, closing)) {
 		int err;
 
 		members = room_for(r->a, members, n, sizeof(*members));
 		if (!members)
 			return -ENOMEM;
-		err = take_name(r, &members[n].name);
+		err = gql_take_name(&r->t, &members[n].name);
 		if (!err)
-			err = expect(r, ':');
+			err = gql_expect(&r->t, ':');
 		if (!err)
 			err = take_value(r, depth, &members[n].value);
 		if (err)
@@ -496,9 +183,9 @@ static int take_members(struct reading *r, char closing, uint32_t depth, struct 
 
 static int take_variable(struct reading *r, struct gql_value *ret)
 {
-	const char *at = r->p - 1;
+	const char *at = r->t.p - 1;
 	struct http_str name;
-	int err = take_name(r, &name);
+	int err = gql_take_name(&r->t, &name);
 
 	if (err)
 		return err;
@@ -508,15 +195,15 @@ static int take_variable(struct reading *r, struct gql_value *ret)
 		*ret = r->variables[i].value;
 		return 0;
 	}
-	return wrong(r, at, "Variable \"$%.*s\" is not defined", (int)sl_min(name.n, (size_t)64),
-		     name.p);
+	return gql_wrong(&r->t, at, "Variable \"$%.*s\" is not defined",
+			 (int)sl_min(name.n, (size_t)64), name.p);
 }
 
 static int take_word(struct reading *r, struct gql_value *ret)
 {
 	struct http_str name;
 	char *text;
-	int err = take_name(r, &name);
+	int err = gql_take_name(&r->t, &name);
 
 	if (err)
 		return err;
@@ -535,22 +222,22 @@ static int take_word(struct reading *r, struct gql_value *ret)
 
 static int take_value(struct reading *r, uint32_t depth, struct gql_value *ret)
 {
-	skip(r);
+	gql_skip(&r->t);
 	if (depth >= GQL_DEPTH_MAX)
-		return wrong(r, r->p, "Values are more than %d deep", GQL_DEPTH_MAX);
-	if (*r->p == '-' || is_digit(*r->p))
-		return take_number(r, ret);
-	if (*r->p == '"')
-		return take_text(r, ret);
-	if (take(r, '['))
+		return gql_wrong(&r->t, r->t.p, "Values are more than %d deep", GQL_DEPTH_MAX);
+	if (*r->t.p == '-' || gql_is_digit(*r->t.p))
+		return gql_take_number(&r->t, ret);
+	if (*r->t.p == '"')
+		return gql_take_text(&r->t, ret);
+	if (gql_take(&r->t, '['))
 		return take_list(r, depth + 1, ret);
-	if (take(r, '{'))
+	if (gql_take(&r->t, '{'))
 		return take_members(r, '}', depth + 1, ret);
-	if (take(r, '$'))
+	if (gql_take(&r->t, '$'))
 		return take_variable(r, ret);
-	if (is_letter(*r->p))
+	if (gql_is_letter(*r->t.p))
 		return take_word(r, ret);
-	return unexpected(r, "a value");
+	return gql_unexpected(&r->t, "a value");
 }
 
 /* ---- variables -------------------------------------------------------------------------- */
@@ -562,13 +249,13 @@ static int take_type(struct reading *r, bool *ret_wanted)
 	uint32_t lists = 0;
 	int err;
 
-	while (take(r, '[') && lists < GQL_DEPTH_MAX)
+	while (gql_take(&r->t, '[') && lists < GQL_DEPTH_MAX)
 		lists++;
-	err = take_name(r, &name);
-	*ret_wanted = !err && take(r, '!');
+	err = gql_take_name(&r->t, &name);
+	*ret_wanted = !err && gql_take(&r->t, '!');
 	while (!err && lists--) {
-		err = expect(r, ']');
-		*ret_wanted = !err && take(r, '!');
+		err = gql_expect(&r->t, ']');
+		*ret_wanted = !err && gql_take(&r->t, '!');
 	}
 	return err;
 }
@@ -580,10 +267,11 @@ static int value_of(struct reading *r, const char *at, struct gql_member *m, boo
 	int err = sent ? json_value(r->a, sent, 0, &m->value) : 0;
 
 	if (err == -EMSGSIZE)
-		return wrong(r, at, "A variable's values are more than %d deep", GQL_DEPTH_MAX);
+		return gql_wrong(&r->t, at, "A variable's values are more than %d deep",
+				 GQL_DEPTH_MAX);
 	if (!err && wanted && m->value.kind == GQL_NULL)
-		return wrong(r, at, "Variable \"$%.*s\" is required, and has no value",
-			     (int)sl_min(m->name.n, (size_t)64), m->name.p);
+		return gql_wrong(&r->t, at, "Variable \"$%.*s\" is required, and has no value",
+				 (int)sl_min(m->name.n, (size_t)64), m->name.p);
 	return err;
 }
 
@@ -597,22 +285,22 @@ static int take_variables(struct reading *r, bool meant)
 
 	r->variables = NULL;
 	r->variables_n = 0;
-	if (!take(r, '('))
+	if (!gql_take(&r->t, '('))
 		return 0;
-	while (!err && !take(r, ')')) {
+	while (!err && !gql_take(&r->t, ')')) {
 		struct gql_member *m;
-		const char *at = r->p;
+		const char *at = r->t.p;
 
 		r->variables = room_for(r->a, r->variables, r->variables_n, sizeof(*m));
 		if (!r->variables)
 			return -ENOMEM;
 		m = &r->variables[r->variables_n];
 		*m = (struct gql_member){0};
-		err = expect(r, '$');
-		err = err ? err : take_name(r, &m->name);
-		err = err ? err : expect(r, ':');
+		err = gql_expect(&r->t, '$');
+		err = err ? err : gql_take_name(&r->t, &m->name);
+		err = err ? err : gql_expect(&r->t, ':');
 		err = err ? err : take_type(r, &wanted);
-		if (!err && take(r, '='))
+		if (!err && gql_take(&r->t, '='))
 			err = take_value(r, 0, &m->value);
 		err = err ? err : take_directives(r, &drop);
 		err = err ? err : value_of(r, at, m, wanted && meant);
@@ -626,19 +314,19 @@ static int take_variables(struct reading *r, bool meant)
 static int take_directive(struct reading *r, bool *ret_drop)
 {
 	const struct gql_value *condition;
-	const char *at = r->p;
+	const char *at = r->t.p;
 	struct gql_value args = {.kind = GQL_OBJECT};
 	struct http_str name;
-	int err = take_name(r, &name);
+	int err = gql_take_name(&r->t, &name);
 
-	if (!err && take(r, '('))
+	if (!err && gql_take(&r->t, '('))
 		err = take_members(r, ')', 0, &args);
 	if (err)
 		return err;
 	condition = gql_get(&args, "if");
 	if ((!str_is(name, "skip") && !str_is(name, "include")) || !condition ||
 	    condition->kind != GQL_BOOLEAN)
-		return wrong(r, at, "Directives are @skip(if: ...) and @include(if: ...)");
+		return gql_wrong(&r->t, at, "Directives are @skip(if: ...) and @include(if: ...)");
 	*ret_drop |= condition->boolean == str_is(name, "skip");
 	return 0;
 }
@@ -649,7 +337,7 @@ static int take_directives(struct reading *r, bool *ret_drop)
 	int err = 0;
 
 	*ret_drop = false;
-	while (!err && take(r, '@'))
+	while (!err && gql_take(&r->t, '@'))
 		err = take_directive(r, ret_drop);
 	return err;
 }
@@ -658,16 +346,16 @@ static int take_selections(struct reading *r, uint32_t depth, struct gql_selecti
 
 static int take_field(struct reading *r, uint32_t depth, struct gql_selection *s, bool *ret_drop)
 {
-	int err = take_name(r, &s->name);
+	int err = gql_take_name(&r->t, &s->name);
 
 	s->alias = s->name;
-	if (!err && take(r, ':'))
-		err = take_name(r, &s->name);
-	if (!err && take(r, '('))
+	if (!err && gql_take(&r->t, ':'))
+		err = gql_take_name(&r->t, &s->name);
+	if (!err && gql_take(&r->t, '('))
 		err = take_members(r, ')', 0, &s->args);
 	if (!err)
 		err = take_directives(r, ret_drop);
-	if (!err && take(r, '{'))
+	if (!err && gql_take(&r->t, '{'))
 		err = take_selections(r, depth + 1, (struct gql_selection **)&s->first);
 	return err;
 }
@@ -687,22 +375,22 @@ static int take_spread(struct reading *r, struct gql_selection *s, struct http_s
 /* Behind the dots: "on Type {", "{", or the name of a fragment. */
 static int take_fragment(struct reading *r, uint32_t depth, struct gql_selection *s, bool *ret_drop)
 {
-	const char *at = r->p;
+	const char *at = r->t.p;
 	struct http_str name = {0};
 	int err = 0;
 
 	s->fragment = true;
-	skip(r);
-	if (is_letter(*r->p))
-		err = take_name(r, &name);
+	gql_skip(&r->t);
+	if (gql_is_letter(*r->t.p))
+		err = gql_take_name(&r->t, &name);
 	if (!err && name.n && !str_is(name, "on"))
 		return take_spread(r, s, name, at, ret_drop);
 	if (!err && name.n)
-		err = take_name(r, &s->name);
+		err = gql_take_name(&r->t, &s->name);
 	if (!err)
 		err = take_directives(r, ret_drop);
 	if (!err)
-		err = expect(r, '{');
+		err = gql_expect(&r->t, '{');
 	return err ? err : take_selections(r, depth + 1, (struct gql_selection **)&s->first);
 }
 
@@ -714,7 +402,7 @@ static int take_selections(struct reading *r, uint32_t depth, struct gql_selecti
 	int err;
 
 	if (depth >= GQL_DEPTH_MAX)
-		return wrong(r, r->p, "Selections are more than %d deep", GQL_DEPTH_MAX);
+		return gql_wrong(&r->t, r->t.p, "Selections are more than %d deep", GQL_DEPTH_MAX);
 	*ret_first = NULL;
 	do {
 		struct gql_selection *s = http_arena_new(r->a, struct gql_selection);
@@ -722,15 +410,15 @@ static int take_selections(struct reading *r, uint32_t depth, struct gql_selecti
 		if (!s)
 			return -ENOMEM;
 		s->args.kind = GQL_OBJECT;
-		err = take_dots(r) ? take_fragment(r, depth, s, &drop)
-				   : take_field(r, depth, s, &drop);
+		err = gql_take_dots(&r->t) ? take_fragment(r, depth, s, &drop)
+					   : take_field(r, depth, s, &drop);
 		if (err)
 			return err;
 		if (!drop) {
 			*last = s;
 			last = (struct gql_selection **)&s->next;
 		}
-	} while (!take(r, '}'));
+	} while (!gql_take(&r->t, '}'));
 	return 0;
 }
 
@@ -740,7 +428,7 @@ static int define(struct reading *r, struct definition **list, struct http_str n
 		  struct http_str type)
 {
 	struct definition *d = http_arena_new(r->a, struct definition);
-	int err = d ? expect(r, '{') : -ENOMEM;
+	int err = d ? gql_expect(&r->t, '{') : -ENOMEM;
 
 	if (err)
 		return err;
@@ -755,14 +443,14 @@ static int take_fragment_definition(struct reading *r)
 {
 	struct http_str name, on, type;
 	bool drop;
-	int err = take_name(r, &name);
+	int err = gql_take_name(&r->t, &name);
 
 	if (!err)
-		err = take_name(r, &on);
+		err = gql_take_name(&r->t, &on);
 	if (!err && !str_is(on, "on"))
-		return wrong(r, on.p, "Expected 'on' behind a fragment's name");
+		return gql_wrong(&r->t, on.p, "Expected 'on' behind a fragment's name");
 	if (!err)
-		err = take_name(r, &type);
+		err = gql_take_name(&r->t, &type);
 	if (!err)
 		err = take_directives(r, &drop);
 	if (!err)
@@ -776,9 +464,9 @@ static int take_operation(struct reading *r)
 	bool drop;
 	int err = 0;
 
-	skip(r);
-	if (is_letter(*r->p))
-		err = take_name(r, &name);
+	gql_skip(&r->t);
+	if (gql_is_letter(*r->t.p))
+		err = gql_take_name(&r->t, &name);
 	if (!err)
 		err = take_variables(r, !r->operation.n || str_same(name, r->operation));
 	if (!err)
@@ -791,9 +479,9 @@ static int take_definition(struct reading *r)
 	struct http_str word;
 	int err;
 
-	if (*r->p == '{')
+	if (*r->t.p == '{')
 		return define(r, &r->operations, (struct http_str){0}, (struct http_str){0});
-	err = take_name(r, &word);
+	err = gql_take_name(&r->t, &word);
 	if (err)
 		return err;
 	if (str_is(word, "query"))
@@ -801,21 +489,22 @@ static int take_definition(struct reading *r)
 	if (str_is(word, "fragment"))
 		return take_fragment_definition(r);
 	if (str_is(word, "mutation") || str_is(word, "subscription"))
-		return wrong(r, word.p, "Schema is not configured for %.*ss", (int)word.n, word.p);
-	return wrong(r, word.p, "Expected 'query' or 'fragment', found \"%.*s\"",
-		     (int)sl_min(word.n, (size_t)64), word.p);
+		return gql_wrong(&r->t, word.p, "Schema is not configured for %.*ss", (int)word.n,
+				 word.p);
+	return gql_wrong(&r->t, word.p, "Expected 'query' or 'fragment', found \"%.*s\"",
+			 (int)sl_min(word.n, (size_t)64), word.p);
 }
 
 static int take_document(struct reading *r)
 {
 	int err = 0;
 
-	if (r->end - r->p >= 3 && !memcmp(r->p, "\xef\xbb\xbf", 3))
-		r->p += 3;
-	skip(r);
-	while (!err && r->p < r->end) {
+	if (r->t.end - r->t.p >= 3 && !memcmp(r->t.p, "\xef\xbb\xbf", 3))
+		r->t.p += 3;
+	gql_skip(&r->t);
+	while (!err && r->t.p < r->t.end) {
 		err = take_definition(r);
-		skip(r);
+		gql_skip(&r->t);
 	}
 	return err;
 }
@@ -828,16 +517,16 @@ static int find_operation(struct reading *r, struct http_str wanted, struct defi
 		if (wanted.n && !str_same(d->name, wanted))
 			continue;
 		if (found)
-			return wrong(r, r->begin,
-				     "Must provide operation name if query contains "
-				     "multiple operations");
+			return gql_wrong(&r->t, r->t.begin,
+					 "Must provide operation name if query contains "
+					 "multiple operations");
 		found = d;
 	}
 	if (!found && wanted.n)
-		return wrong(r, r->begin, "Unknown operation named \"%.*s\"",
-			     (int)sl_min(wanted.n, (size_t)64), wanted.p);
+		return gql_wrong(&r->t, r->t.begin, "Unknown operation named \"%.*s\"",
+				 (int)sl_min(wanted.n, (size_t)64), wanted.p);
 	*ret = found;
-	return found ? 0 : wrong(r, r->begin, "Must provide an operation");
+	return found ? 0 : gql_wrong(&r->t, r->t.begin, "Must provide an operation");
 }
 
 /* ---- fragments -------------------------------------------------------------------------- */
@@ -850,8 +539,8 @@ static int find_fragments(struct reading *r)
 		while (d && !str_same(d->name, s->name))
 			d = d->next;
 		if (!d)
-			return wrong(r, s->at, "Unknown fragment \"%.*s\"",
-				     (int)sl_min(s->name.n, (size_t)64), s->name.p);
+			return gql_wrong(&r->t, s->at, "Unknown fragment \"%.*s\"",
+					 (int)sl_min(s->name.n, (size_t)64), s->name.p);
 		s->selection->name = d->type;
 		s->selection->first = d->first;
 	}
@@ -864,13 +553,14 @@ static int walk(struct reading *r, const struct gql_selection *s, uint32_t depth
 	int err = 0;
 
 	if (s && depth >= GQL_DEPTH_MAX)
-		return wrong(r, r->begin,
-			     "Selections are more than %d deep, their fragments "
-			     "included",
-			     GQL_DEPTH_MAX);
+		return gql_wrong(&r->t, r->t.begin,
+				 "Selections are more than %d deep, their fragments "
+				 "included",
+				 GQL_DEPTH_MAX);
 	for (; s && !err; s = s->next) {
 		if (++*n > GQL_SELECTIONS_MAX)
-			return wrong(r, r->begin, "More than %d selections", GQL_SELECTIONS_MAX);
+			return gql_wrong(&r->t, r->t.begin, "More than %d selections",
+					 GQL_SELECTIONS_MAX);
 		err = walk(r, s->first, depth + 1, n);
 	}
 	return err;
@@ -899,12 +589,9 @@ int gql_parse(struct http_arena *a, char *text, size_t n, struct http_str operat
 	      struct gql_error *ret_error)
 {
 	struct reading r = {.a = a,
-			    .begin = text,
-			    .p = text,
-			    .end = text + n,
+			    .t = {.begin = text, .p = text, .end = text + n, .error = ret_error},
 			    .operation = operation,
-			    .values = variables,
-			    .error = ret_error};
+			    .values = variables};
 	struct definition *d = NULL;
 	uint32_t selections = 0;
 	int err;

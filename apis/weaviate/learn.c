@@ -254,13 +254,21 @@ static int store(struct news *w, const char *name)
 
 /* ---- calls ------------------------------------------------------------------------------ */
 
-/* One look at everything. Return: 0: nothing was new; -EAGAIN: look again; 1; -errno. */
-static int look(struct wv_call *c, const char *name, yyjson_val *const *objects, size_t n,
-		const struct wv_class **ret_class)
+/* What objects are of. */
+struct whose {
+	const char *class, *tenant;
+};
+
+/* One look at everything. Return: 0: nothing was new; -EAGAIN: look again; -EINVAL with @why; 1;
+ * -errno. */
+static int look(struct wv_call *c, const struct whose *of, yyjson_val *const *objects, size_t n,
+		const struct wv_class **ret_class, char why[FAULT_BYTES])
 {
 	struct news w = {.c = c};
-	int res = wv_class_find(c, name, &w.k);
+	int res = wv_class_find(c, of->class, &w.k);
 
+	if (!res)
+		res = wv_tenant_admit(c, w.k, of->class, of->tenant, why);
 	if (res)
 		return res;
 	w.changed = !w.k;
@@ -273,20 +281,21 @@ static int look(struct wv_call *c, const char *name, yyjson_val *const *objects,
 			look_at_vectors(&w, objects[i]);
 	}
 	if (!res && w.changed)
-		res = store(&w, name);
+		res = store(&w, of->class);
 	yyjson_mut_doc_free(w.doc);
-	*ret_class = w.k;
-	if (res || !w.changed)
+	if (res)
 		return res;
-	return -EAGAIN;
+	return w.changed ? -EAGAIN : wv_tenant_follow(c, w.k, of->tenant, ret_class);
 }
 
-int wv_class_learn(struct wv_call *c, const char *name, yyjson_val *const *objects, size_t n,
-		   const struct wv_class **ret_class)
+int wv_class_learn(struct wv_call *c, const char *name, const char *tenant,
+		   yyjson_val *const *objects, size_t n, const struct wv_class **ret_class,
+		   char why[FAULT_BYTES])
 {
+	const struct whose of = {name, tenant};
 	int res;
 
-	while ((res = look(c, name, objects, n, ret_class)) == -EAGAIN) {
+	while ((res = look(c, &of, objects, n, ret_class, why)) == -EAGAIN) {
 		res = wv_call_look_again(c);
 		if (res)
 			return res;

@@ -471,6 +471,10 @@ void wv_object_members(struct http_json *j, const struct wv_class *k, const stru
 	http_json_int(j, sl_object_updated_ms(o));
 	http_json_key(j, "properties");
 	print_properties(j, o);
+	if (k->tenant) {
+		http_json_key(j, "tenant");
+		http_json_string(j, k->tenant);
+	}
 	if (with_vectors && k->named) {
 		http_json_key(j, "vectors");
 		print_vectors(j, o);

@@ -39,7 +39,7 @@ static int read_path(struct wv_call *c, const char **ret_class, uint8_t *ret_uui
 	return wv_object_path(c, !c->rq->params[1].n, ret_class, ret_uuid);
 }
 
-/* Looks for the object in all classes. @ret_class: NULL: it is in none. */
+/* Looks for the object in all classes but those with tenants. @ret_class: NULL: it is in none. */
 static int find_anywhere(struct wv_call *c, const uint8_t *uuid, const struct wv_class **ret_class,
 			 struct objects_hit *ret_hit)
 {
@@ -51,7 +51,7 @@ static int find_anywhere(struct wv_call *c, const uint8_t *uuid, const struct wv
 		const struct wv_class *k = NULL;
 
 		res = name ? wv_class_find(c, name, &k) : 0;
-		if (res || !k)
+		if (res || !k || k->tenancy.on)
 			continue;
 		res = wv_find_object(c, k, uuid, ret_hit);
 		if (!res) {
@@ -66,14 +66,17 @@ static int find_anywhere(struct wv_call *c, const uint8_t *uuid, const struct wv
 int wv_object_find(struct wv_call *c, const char *name, const uint8_t *uuid,
 		   const struct wv_class **ret_class, struct objects_hit *ret_hit)
 {
-	int res;
+	const char *tenant;
+	int res = wv_call_query(c, "tenant", &tenant);
 
+	if (res)
+		return res;
 	if (!name) {
 		res = find_anywhere(c, uuid, ret_class, ret_hit);
 		if (!res && !*ret_class)
 			res = -ENOENT;
 	} else {
-		res = wv_class_need(c, name, ret_class);
+		res = wv_class_need_for(c, name, tenant, ret_class);
 		if (!res)
 			res = wv_find_object(c, *ret_class, uuid, ret_hit);
 	}
@@ -226,12 +229,12 @@ static int list_all(struct wv_call *c, struct listing *l, uint64_t *total)
 		uint64_t n = 0;
 
 		res = name ? wv_class_find(c, name, &k) : 0;
-		if (!res && k && l->offset)
+		if (!res && k && !k->tenancy.on && l->offset)
 			res = objects_count(c->objects, k->collection->name, NULL, true, &n,
 					    c->deadline);
 		if (res < 0)
 			return wv_failed(c, res, "");
-		if (res || !k)
+		if (res || !k || k->tenancy.on)
 			continue;
 		res = list_class(c, k, l, total);
 		l->offset -= sl_min(n, l->offset);
@@ -245,12 +248,14 @@ int wv_objects_list(struct wv_call *c)
 	const struct wv_class *k = NULL;
 	uint64_t total = 0;
 	struct listing l;
-	const char *name;
+	const char *name, *tenant;
 	int res = wv_call_query(c, "class", &name);
 
+	if (!res)
+		res = wv_call_query(c, "tenant", &tenant);
 	if (!res && name) {
 		name = wv_class_name(c, name, strlen(name));
-		res = name ? wv_class_need(c, name, &k) : -ENOMEM;
+		res = name ? wv_class_need_for(c, name, tenant, &k) : -ENOMEM;
 	}
 	if (!res)
 		res = read_listing(c, k, &l);
@@ -277,19 +282,25 @@ int wv_objects_list(struct wv_call *c)
 /* The class that the object names. */
 static int body_class(struct wv_call *c, yyjson_val *body, const char **ret_name)
 {
-	yyjson_val *class = yyjson_obj_get(body, "class"), *tenant = yyjson_obj_get(body, "tenant");
+	yyjson_val *class = yyjson_obj_get(body, "class");
 
 	if (!yyjson_is_obj(body))
 		return wv_refuse(c, 422, "invalid object: an object is expected");
 	if (!yyjson_get_len(class))
 		return wv_refuse(c, 422, "invalid object: the given class is empty");
-	if (yyjson_get_len(tenant))
-		return wv_refuse(c, 422,
-				 "class %.100s has multi-tenancy disabled, but request was "
-				 "with tenant",
-				 yyjson_get_str(class));
 	*ret_name = wv_class_name(c, yyjson_get_str(class), yyjson_get_len(class));
 	return *ret_name ? 0 : -ENOMEM;
+}
+
+/* Learns from the body, whose objects are those of the tenant that it names. */
+static int learn(struct wv_call *c, const char *name, yyjson_val *body,
+		 const struct wv_class **ret_class)
+{
+	const char *tenant = yyjson_get_str(yyjson_obj_get(body, "tenant"));
+	char why[FAULT_BYTES];
+	int res = wv_class_learn(c, name, tenant, &body, 1, ret_class, why);
+
+	return res == -EINVAL ? wv_refuse(c, 422, "%s", why) : res;
 }
 
 static int insert(struct wv_call *c, const struct wv_class *k, const struct sl_object *o)
@@ -315,7 +326,7 @@ static int make(struct wv_call *c, bool validate)
 	if (!res)
 		res = body_class(c, body, &name);
 	if (!res)
-		res = wv_class_learn(c, name, &body, 1, &k);
+		res = learn(c, name, body, &k);
 	if (!res)
 		res = wv_object_form_init(c, k, &form);
 	if (!res)
@@ -431,7 +442,7 @@ static int begin_change(struct wv_call *c, struct change *ch, const struct wv_cl
 	if (!res)
 		res = wv_class_need(c, name, ret_class);
 	if (!res)
-		res = wv_class_learn(c, name, &body, 1, ret_class);
+		res = learn(c, name, body, ret_class);
 	if (!res)
 		res = wv_object_form_init(c, *ret_class, &ch->form);
 	if (!res)
@@ -505,11 +516,13 @@ int wv_object_delete(struct wv_call *c)
 	uint8_t uuid[SL_OBJECT_UUID_BYTES];
 	const struct wv_class *k = NULL;
 	struct objects_hit hit;
-	const char *name;
+	const char *name, *tenant;
 	int res = read_path(c, &name, uuid);
 
+	if (!res)
+		res = wv_call_query(c, "tenant", &tenant);
 	if (!res && name)
-		res = wv_class_need(c, name, &k);
+		res = wv_class_need_for(c, name, tenant, &k);
 	else if (!res)
 		res = find_anywhere(c, uuid, &k, &hit);
 	if (res)

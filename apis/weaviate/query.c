@@ -254,6 +254,9 @@ static int read_near_object(struct wv_query *q, struct wv_plan *p, const struct 
 		err = name ? wv_class_find(q->c, name, &k) : -ENOMEM;
 		if (err || !k)
 			return err ? err : plan_wrong(p, "nearObject: there is no such class");
+		err = k->tenancy.on ? wv_tenant_find(q->c, k, q->tenant, &k, p->why) : 0;
+		if (err)
+			return err == -EINVAL ? 0 : err;
 	}
 	return look_up(q, p, k, beacon.uuid);
 }
@@ -303,7 +306,8 @@ static int pass_over(struct wv_query *q, struct wv_plan *p, const struct gql_mem
 	return 0;
 }
 
-/* What aggregate.c reads by itself is passed over here. @get, @aggregate: where it may stand. */
+/* What plan_class() and aggregate.c read by themselves is passed over here. @get, @aggregate: where
+ * it may stand. */
 static const struct {
 	const char *name;
 	int (*read)(struct wv_query *q, struct wv_plan *p, const struct gql_member *m);
@@ -313,6 +317,7 @@ static const struct {
 	{"nearVector", read_near_vector, true, true},
 	{"nearObject", read_near_object, true, true},
 	{"limit", read_limit, true, true},
+	{"tenant", pass_over, true, true},
 	{"offset", read_offset, true, false},
 	{"after", read_after, true, false},
 	{"sort", read_sort, true, false},
@@ -389,6 +394,17 @@ struct part {
 	struct part *next;
 };
 
+/* p->f.k as it is for the "tenant" of the arguments; what it refers to is looked for there, too. */
+static int take_tenant(struct wv_query *q, struct wv_plan *p)
+{
+	const struct gql_value *v = gql_get(&p->selection->args, "tenant");
+	int err;
+
+	q->tenant = v && v->kind == GQL_STRING ? v->text : NULL;
+	err = wv_tenant_find(q->c, p->f.k, q->tenant, &p->f.k, p->why);
+	return err == -EINVAL ? 0 : err;
+}
+
 static int plan_class(struct wv_query *q, const struct operation *op, const struct gql_selection *s,
 		      struct wv_plan **ret_plan)
 {
@@ -402,7 +418,9 @@ static int plan_class(struct wv_query *q, const struct operation *op, const stru
 		return wv_query_wrong(q, "Cannot query field \"%.64s\" on type \"%s\"", name,
 				      op->type);
 	p->selection = s;
-	err = op->plan(q, p);
+	err = take_tenant(q, p);
+	if (!err)
+		err = op->plan(q, p);
 	if (!err)
 		err = read_arguments(q, p, op->get);
 	*ret_plan = p;
@@ -473,8 +491,11 @@ static void put_message(struct http_json *j, const char *text, uint32_t line, ui
 	http_json_key(j, "path");
 }
 
-static void put_refusal(struct http_json *j, const struct gql_error *e)
+static void put_refusal(struct wv_call *c, const struct gql_error *e)
 {
+	struct http_json *j = &c->json;
+
+	c->rs->wrong = true;
 	http_json_open(j, '{');
 	http_json_key(j, "data");
 	http_json_null(j);
@@ -507,8 +528,9 @@ static int put_part(struct wv_query *q, struct part *part)
 	return err;
 }
 
-static void put_errors(struct http_json *j, const struct part *parts)
+static void put_errors(struct wv_call *c, const struct part *parts)
 {
+	struct http_json *j = &c->json;
 	bool any = false;
 
 	for (const struct part *part = parts; part; part = part->next) {
@@ -529,6 +551,7 @@ static void put_errors(struct http_json *j, const struct part *parts)
 			http_json_close(j, '}');
 		}
 	}
+	c->rs->wrong |= any;
 	if (any)
 		http_json_close(j, ']');
 }
@@ -544,7 +567,7 @@ static int put_answer(struct wv_query *q, struct part *parts)
 	for (struct part *part = parts; part && !err; part = part->next)
 		err = put_part(q, part);
 	http_json_close(j, '}');
-	put_errors(j, parts);
+	put_errors(q->c, parts);
 	http_json_close(j, '}');
 	return err;
 }
@@ -571,7 +594,7 @@ static int answer_query(struct wv_call *c, yyjson_val *json)
 	if (!err)
 		err = plan_query(&q, first, &parts);
 	if (err == -EPROTO) {
-		put_refusal(&c->json, &q.error);
+		put_refusal(c, &q.error);
 		return 0;
 	}
 	if (!err)

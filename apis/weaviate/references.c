@@ -213,14 +213,26 @@ struct entry {
 	bool done;
 };
 
-/* Most are of the same class as the one before. */
-static int find_class(struct wv_call *c, const char *name, const struct entry *before,
-		      const struct wv_class **ret_class)
+/* Whether @k is the class @name as it is for @tenant (NULL: none). */
+static bool is_that(const struct wv_class *k, const char *name, const char *tenant)
 {
-	if (!before || !before->k || strcmp(before->k->name, name))
-		return wv_class_find(c, name, ret_class);
-	*ret_class = before->k;
-	return 0;
+	return k && !strcmp(k->name, name) &&
+	       !strcmp(k->tenant ? k->tenant : "", tenant ? tenant : "");
+}
+
+/* Most are of the same class as the one before. -EINVAL with @why: there is no such tenant. */
+static int find_class(struct wv_call *c, const char *name, const char *tenant,
+		      const struct entry *before, const struct wv_class **ret_class,
+		      char why[FAULT_BYTES])
+{
+	int res;
+
+	if (before && is_that(before->k, name, tenant)) {
+		*ret_class = before->k;
+		return 0;
+	}
+	res = wv_class_find(c, name, ret_class);
+	return res || !*ret_class ? res : wv_tenant_find(c, *ret_class, tenant, ret_class, why);
 }
 
 /* @before: the entry before this one, or NULL. */
@@ -228,8 +240,9 @@ static int read_entry(struct wv_call *c, struct entry *e, const struct entry *be
 {
 	yyjson_val *from = yyjson_obj_get(e->json, "from");
 	struct http_str text = {yyjson_get_str(from), yyjson_get_len(from)};
+	const char *tenant = yyjson_get_str(yyjson_obj_get(e->json, "tenant")), *name;
 	const struct wv_property *p;
-	const char *name;
+	char why[FAULT_BYTES];
 	struct wv_beacon b;
 	int err;
 
@@ -238,7 +251,12 @@ static int read_entry(struct wv_call *c, struct entry *e, const struct entry *be
 		return 0;
 	}
 	name = wv_class_name(c, b.class.p, b.class.n);
-	err = name ? find_class(c, name, before, &e->k) : -ENOMEM;
+	err = name ? find_class(c, name, tenant, before, &e->k, why) : -ENOMEM;
+	if (err == -EINVAL) {
+		e->k = NULL;
+		e->why = http_arena_text(&c->arena, why, strlen(why));
+		return e->why ? 0 : -ENOMEM;
+	}
 	if (err)
 		return err;
 	p = e->k ? reference_property(e->k, b.property.p, b.property.n) : NULL;
@@ -272,7 +290,7 @@ static const char *why_not(const struct objects_op *op)
 				     : "the reference could not be stored";
 }
 
-/* All entries from @first on of the same class are written together. */
+/* All entries from @first on of the same class and tenant are written together. */
 static int write_class(struct wv_call *c, struct entry *entries, size_t n, size_t first)
 {
 	const struct wv_class *k = entries[first].k;
@@ -283,7 +301,7 @@ static int write_class(struct wv_call *c, struct entry *entries, size_t n, size_
 	if (!ops)
 		return -ENOMEM;
 	for (size_t i = first; i < n; i++) {
-		if (entries[i].why || entries[i].done || strcmp(entries[i].k->name, k->name))
+		if (entries[i].why || entries[i].done || !is_that(entries[i].k, k->name, k->tenant))
 			continue;
 		ops[ops_n++] = entries[i].op;
 	}
@@ -291,7 +309,7 @@ static int write_class(struct wv_call *c, struct entry *entries, size_t n, size_
 	if (err)
 		return err;
 	for (size_t i = first; i < n; i++) {
-		if (entries[i].why || entries[i].done || strcmp(entries[i].k->name, k->name))
+		if (entries[i].why || entries[i].done || !is_that(entries[i].k, k->name, k->tenant))
 			continue;
 		entries[i].why = why_not(&ops[at++]);
 		entries[i].done = true;

@@ -33,7 +33,11 @@ SERVE(class_put)
 SERVE(class_delete)
 SERVE(properties_post)
 SERVE(shards_get)
-SERVE(tenants_any)
+SERVE(tenants_get)
+SERVE(tenants_post)
+SERVE(tenants_put)
+SERVE(tenants_delete)
+SERVE(tenant_get)
 SERVE(objects_list)
 SERVE(objects_post)
 SERVE(objects_validate)
@@ -64,6 +68,7 @@ enum {
 #define OBJECT "/v1/objects/{}/{}"
 #define OBJECT_ALONE "/v1/objects/{}"
 #define REFERENCES "/references/{}"
+#define TENANTS "/v1/schema/{}/tenants"
 
 const struct http_route weaviate_routes[] = {
 	{HTTP_ON(GET), "/v1", serve_root_get, OPEN},
@@ -80,8 +85,11 @@ const struct http_route weaviate_routes[] = {
 	{HTTP_ON(DELETE), "/v1/schema/{}", serve_class_delete, WRITE},
 	{HTTP_ON(POST), "/v1/schema/{}/properties", serve_properties_post, WRITE},
 	{HTTP_ON(GET), "/v1/schema/{}/shards", serve_shards_get, NOW},
-	{HTTP_ON(GET) | HTTP_ON(POST) | HTTP_ON(PUT) | HTTP_ON(DELETE), "/v1/schema/{}/tenants",
-	 serve_tenants_any, WRITE},
+	{HTTP_ON(GET), TENANTS, serve_tenants_get, NOW},
+	{HTTP_ON(POST), TENANTS, serve_tenants_post, WRITE},
+	{HTTP_ON(PUT), TENANTS, serve_tenants_put, WRITE},
+	{HTTP_ON(DELETE), TENANTS, serve_tenants_delete, WRITE},
+	{HTTP_ON(GET), TENANTS "/{}", serve_tenant_get, NOW},
 	{HTTP_ON(GET), "/v1/objects", serve_objects_list, NOW},
 	{HTTP_ON(POST), "/v1/objects", serve_objects_post, WRITE},
 	{HTTP_ON(POST), "/v1/objects/validate", serve_objects_validate, WRITE},

@@ -25,7 +25,13 @@ int wv_class_put(struct wv_call *c);
 int wv_class_delete(struct wv_call *c);
 int wv_properties_post(struct wv_call *c);
 int wv_shards_get(struct wv_call *c);
-int wv_tenants_any(struct wv_call *c);
+
+/* tenants.c */
+int wv_tenants_get(struct wv_call *c);
+int wv_tenants_post(struct wv_call *c);
+int wv_tenants_put(struct wv_call *c);
+int wv_tenants_delete(struct wv_call *c);
+int wv_tenant_get(struct wv_call *c);
 
 /* objects.c: "/v1/objects", "/v1/objects/{class}/{id}" and "/v1/objects/{id}". */
 int wv_objects_list(struct wv_call *c);

@@ -79,16 +79,20 @@ int wv_class_get(struct wv_call *c)
 /* What is gone is gone, whether or not it was there. */
 int wv_class_delete(struct wv_call *c)
 {
-	const char *name, *collection;
+	const struct wv_class *k;
+	const char *name;
 	int res = wv_call_param(c, 0, &name);
 
 	if (res)
 		return res;
 	name = wv_class_name(c, name, strlen(name));
-	collection = name ? wv_class_collection(c, name) : NULL;
-	if (!collection)
-		return -ENOMEM;
-	res = objects_delete(c->objects, collection, c->deadline);
+	res = name ? wv_class_find(c, name, &k) : -ENOMEM;
+	if (res || !k)
+		return res;
+	/* Tenants first: of what is cut short, the class is left. */
+	res = wv_tenants_drop(c, k);
+	if (!res)
+		res = objects_delete(c->objects, k->stored->name, c->deadline);
 	return res && res != -ENOENT ? wv_failed(c, res, "") : 0;
 }
 
@@ -140,6 +144,9 @@ static int change_class(struct wv_call *c, const struct wv_class *old, yyjson_va
 				"class name is immutable: attempted change from \"%.100s\" to "
 				"\"%.100s\"",
 				old->name, k->name);
+	if (!res && k->tenancy.on != old->tenancy.on)
+		res = wv_refuse(c, 422, "%s multi-tenancy for an existing class is not supported",
+				k->tenancy.on ? "enabling" : "disabling");
 	if (!res)
 		res = same_properties(c, k, old);
 	if (!res)
@@ -229,32 +236,49 @@ uint64_t wv_queue(const struct objects_info *info)
 	return info->indexing ? info->vectors - sl_min(info->indexed, info->vectors) : 0;
 }
 
-/* A class is one shard here. */
-int wv_shards_get(struct wv_call *c)
+static int put_shard(struct wv_call *c, const struct objects_collection *col, const char *name)
 {
 	struct http_json *j = &c->json;
 	struct objects_info info;
-	const struct wv_class *k;
-	int res = path_class(c, &k);
+	int err = objects_info(c->objects, col->name, &info, c->deadline);
 
-	if (!res)
-		res = objects_info(c->objects, k->collection->name, &info, c->deadline);
-	if (res)
-		return res < 0 ? wv_failed(c, res, "") : res;
-	http_json_open(j, '[');
+	if (err)
+		return err;
 	http_json_open(j, '{');
 	http_json_key(j, "name");
-	http_json_string(j, SHARD_NAME);
+	http_json_string(j, name);
 	http_json_key(j, "status");
 	http_json_string(j, info.failed ? "READONLY" : wv_queue(&info) ? "INDEXING" : "READY");
 	http_json_key(j, "vectorQueueSize");
 	http_json_uint(j, wv_queue(&info));
 	http_json_close(j, '}');
-	http_json_close(j, ']');
 	return 0;
 }
 
-int wv_tenants_any(struct wv_call *c)
+static int put_tenants(struct wv_call *c, const struct wv_class *k)
 {
-	return wv_refuse(c, 422, "multi-tenancy is not served: make a class for each tenant");
+	int err = 0;
+
+	for (uint32_t i = 0; i < objects_view_count(c->view) && !err; i++) {
+		const struct objects_collection *col = objects_view_at(c->view, i);
+		const char *name = wv_tenant_name_of(col, k);
+
+		err = name ? put_shard(c, col, name) : 0;
+		err = err == -ENOENT ? 0 : err;
+	}
+	return err;
+}
+
+/* A class is one shard here, or each of its tenants is. */
+int wv_shards_get(struct wv_call *c)
+{
+	const struct wv_class *k;
+	int res = path_class(c, &k);
+
+	if (res)
+		return res;
+	http_json_open(&c->json, '[');
+	res = k->tenancy.on ? put_tenants(c, k) : put_shard(c, k->collection, SHARD_NAME);
+	http_json_close(&c->json, ']');
+	return res < 0 ? wv_failed(c, res, "") : res;
 }

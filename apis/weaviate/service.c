@@ -85,7 +85,8 @@ int wv_openid_get(struct wv_call *c)
 
 /* ---- nodes ------------------------------------------------------------------------------ */
 
-static int put_shard(struct wv_call *c, const struct objects_collection *col, uint64_t *objects)
+static int put_shard(struct wv_call *c, const struct objects_collection *col, const char *class,
+		     const char *name, uint64_t *objects)
 {
 	struct http_json *j = &c->json;
 	struct objects_info info;
@@ -96,9 +97,9 @@ static int put_shard(struct wv_call *c, const struct objects_collection *col, ui
 	*objects += info.objects;
 	http_json_open(j, '{');
 	http_json_key(j, "class");
-	http_json_string(j, wv_class_name_of(col));
+	http_json_string(j, class);
 	http_json_key(j, "name");
-	http_json_string(j, SHARD_NAME);
+	http_json_string(j, name);
 	http_json_key(j, "objectCount");
 	http_json_uint(j, info.objects);
 	http_json_key(j, "vectorIndexingStatus");
@@ -113,20 +114,43 @@ static int put_shard(struct wv_call *c, const struct objects_collection *col, ui
 	return 0;
 }
 
+/* The collection is a class, or a tenant of the class @k that was found before. */
+static int look_at(struct wv_call *c, const struct objects_collection *col,
+		   const struct wv_class **k, const char **ret_shard)
+{
+	const char *name = wv_class_name_of(col);
+	int res = 0;
+
+	*ret_shard = NULL;
+	if (name)
+		res = wv_class_find(c, name, k);
+	if (res || !*k)
+		return res;
+	if ((*k)->tenancy.on)
+		*ret_shard = wv_tenant_name_of(col, *k);
+	else if (name)
+		*ret_shard = SHARD_NAME;
+	return 0;
+}
+
+/* By name, so that tenants come behind their class. */
 static int put_shards(struct wv_call *c, bool verbose, uint64_t *objects, uint64_t *shards)
 {
-	int err = 0;
+	const struct wv_class *k = NULL;
+	int res = 0;
 
-	for (uint32_t i = 0; i < objects_view_count(c->view) && !err; i++) {
+	for (uint32_t i = 0; i < objects_view_count(c->view) && !res; i++) {
 		const struct objects_collection *col = objects_view_at(c->view, i);
+		const char *shard;
 
-		if (!wv_class_name_of(col))
+		res = look_at(c, col, &k, &shard);
+		if (res || !shard)
 			continue;
 		++*shards;
 		if (verbose)
-			err = put_shard(c, col, objects);
+			res = put_shard(c, col, k->name, shard, objects);
 	}
-	return err;
+	return res;
 }
 
 /* Without output=verbose no shard is told of, and nothing is asked of collections. */
@@ -169,5 +193,5 @@ int wv_nodes_get(struct wv_call *c)
 	http_json_close(j, '}');
 	http_json_close(j, ']');
 	http_json_close(j, '}');
-	return res ? wv_failed(c, res, "") : 0;
+	return res < 0 ? wv_failed(c, res, "") : res;
 }

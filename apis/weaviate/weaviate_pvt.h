@@ -5,8 +5,8 @@
  * Handlers and most calls return 0: the answer is in c->json or c->rs; 1: wv_refuse() has made
  * another answer; or -errno, which errmap.c answers.
  *
- * Order of parts: a call; answers; classes; changing classes; objects; filters; finding; objects by
- * their path; queries.
+ * Order of parts: a call; answers; classes; tenants; changing classes; objects; filters; finding;
+ * objects by their path; queries.
  */
 #ifndef APIS_WEAVIATE_WEAVIATE_PVT_H
 #define APIS_WEAVIATE_WEAVIATE_PVT_H
@@ -128,11 +128,16 @@ struct wv_class_vector {
 
 /**
  * struct wv_class - a class as the call's view shows it, or to be stored; in the call's memory.
- * @collection: NULL: it is not stored yet. @text: its JSON. @named: its vectors have names.
+ * @stored: the class's own collection; NULL: it is not stored yet. @collection: where its objects
+ * are: the same, or that of @tenant. @tenancy: objects are each of a tenant, which the first object
+ * makes, or a request makes active again. @text: its JSON. @named: its vectors have names.
  */
 struct wv_class {
-	const char *name;
-	const struct objects_collection *collection;
+	const char *name, *tenant;
+	const struct objects_collection *stored, *collection;
+	struct {
+		bool on, creates, activates;
+	} tenancy;
 	struct http_str text;
 	yyjson_val *json;
 	struct wv_property *properties;
@@ -145,7 +150,11 @@ struct wv_class {
 /* "weaviate:" and the class's name; a name that no other API can give. */
 #define COLLECTION_PREFIX "weaviate:"
 
-/* The class's name of a collection; NULL: it is no class. */
+/* Between that and the name of a tenant. It is before all that names of classes are made of, so
+ * that tenants come behind their class. */
+#define TENANT_SEPARATOR '.'
+
+/* The class's name of a collection; NULL: it is no class, or a tenant's. */
 const char *wv_class_name_of(const struct objects_collection *col);
 
 /* With its first letter in capitals, as classes are called; NULL: out of memory. */
@@ -167,6 +176,9 @@ int wv_class_find(struct wv_call *c, const char *name, const struct wv_class **r
 /* The same; one that is missing is refused by 404. */
 int wv_class_need(struct wv_call *c, const char *name, const struct wv_class **ret_class);
 
+/* Takes the dimensions of vectors that k->collection has. */
+void wv_class_read_dims(struct wv_class *k);
+
 const struct wv_property *wv_class_property(const struct wv_class *k, const char *name, size_t n);
 struct wv_class_vector *wv_class_vector(const struct wv_class *k, const char *name);
 
@@ -175,6 +187,38 @@ const char *wv_class_only_vector(const struct wv_class *k);
 
 /* Vectors that are still to be indexed. */
 uint64_t wv_queue(const struct objects_info *info);
+
+/* ---- tenants ---------------------------------------------------------------------------- */
+
+/* The name of the tenant of @k whose collection @col is, or NULL. */
+const char *wv_tenant_name_of(const struct objects_collection *col, const struct wv_class *k);
+
+/**
+ * wv_tenant_find() - @k as it is for @tenant (NULL or "": none is told), where its objects are.
+ * Return: 0; -EINVAL with @why: it has no such tenant, or no tenants at all, or that one may not be
+ * asked for; -ENOMEM.
+ */
+int wv_tenant_find(struct wv_call *c, const struct wv_class *k, const char *tenant,
+		   const struct wv_class **ret_class, char why[FAULT_BYTES]);
+
+/* wv_class_need(), then that; refused by 422. */
+int wv_class_need_for(struct wv_call *c, const char *name, const char *tenant,
+		      const struct wv_class **ret_class);
+
+/**
+ * wv_tenant_admit() - before an object of @tenant is written to the class @name, which is @k (NULL:
+ * there is none). Makes the tenant, or makes it active, where the class says so.
+ * Return: 0; -EINVAL with @why; -EAGAIN: look again; 1; -errno.
+ */
+int wv_tenant_admit(struct wv_call *c, const struct wv_class *k, const char *name,
+		    const char *tenant, char why[FAULT_BYTES]);
+
+/* Then: *ret_class is @k as it is for it, which has what the class has. -EAGAIN: look again. */
+int wv_tenant_follow(struct wv_call *c, const struct wv_class *k, const char *tenant,
+		     const struct wv_class **ret_class);
+
+/* Deletes all of them. */
+int wv_tenants_drop(struct wv_call *c, const struct wv_class *k);
 
 /* ---- changing classes ------------------------------------------------------------------- */
 
@@ -197,13 +241,19 @@ bool wv_property_name_is_good(const char *name);
 int wv_class_create(struct wv_call *c, const struct wv_class *k);
 int wv_class_replace(struct wv_call *c, const struct wv_class *k, const struct wv_class *old);
 
+/* How the store is to keep it. */
+int wv_class_conf(struct wv_call *c, const struct wv_class *k,
+		  struct objects_collection_conf *ret_conf);
+
 /**
  * wv_class_learn() - make @name, and what the objects @objects of it have that it does not know:
  * properties, by their values, and the dimensions of vectors. Names of properties are put right.
- * @ret_class: as it is then.
+ * @tenant: whose they are; NULL: none is told. @ret_class: as it is then, for the tenant.
+ * Return: 0; -EINVAL with @why: there can be no such objects; 1; -errno.
  */
-int wv_class_learn(struct wv_call *c, const char *name, yyjson_val *const *objects, size_t n,
-		   const struct wv_class **ret_class);
+int wv_class_learn(struct wv_call *c, const char *name, const char *tenant,
+		   yyjson_val *const *objects, size_t n, const struct wv_class **ret_class,
+		   char why[FAULT_BYTES]);
 
 /* ---- objects ---------------------------------------------------------------------------- */
 
@@ -359,10 +409,11 @@ struct wv_plan {
 
 /**
  * struct wv_query - one query of GraphQL.
- * @error: what is wrong with all of it.
+ * @error: what is wrong with all of it. @tenant: of the class that is planned, or NULL.
  */
 struct wv_query {
 	struct wv_call *c;
+	const char *tenant;
 	struct gql_error error;
 };
 

@@ -45,12 +45,14 @@ struct http_route;
 /**
  * struct http_api - a table of routes, and what its handlers work on.
  * @name: for people. @routes, @routes_n: its rows (route.h). @arg: given to them as rq->api_arg.
+ * @number: its position among the values of SL_DIM_HTTP_API.
  */
 struct http_api {
 	const char *name;
 	const struct http_route *routes;
 	size_t routes_n;
 	void *arg;
+	uint32_t number;
 };
 
 /* ---- the server ------------------------------------------------------------------------- */

@@ -98,7 +98,7 @@ struct http_wire;
  * @star: the target is "*", which asks about the server as a whole.
  * @params: what the route's pattern left open. @refusal: why it is not served, if it is not.
  * @key: the name of the key that it was let in with; "": none.
- * @api_arg: of the API whose row is called.
+ * @api: whose row is called, and who is counted; NULL: none. @api_arg: of that API.
  * @cache: how the proxy's cache took part in the answer; NULL: not at all.
  * @began_ns: when its head was there, as sl_now() told. @peer: as sl_conn_peer(), if it is
  * logged.
@@ -122,6 +122,7 @@ struct http_request {
 	enum http_refusal refusal;
 	int64_t began_ns;
 	const char *peer, *cache;
+	const struct http_api *api;
 	void *api_arg;
 	char key[SL_KEY_NAME_BYTES];
 	struct http_body body;

@@ -21,7 +21,7 @@ void http_response_init(struct http_response *rs)
 {
 	rs->status = 200;
 	rs->content_type = NULL;
-	rs->close = rs->forwarded = false;
+	rs->close = rs->forwarded = rs->wrong = false;
 	rs->n = 0;
 	rs->extra_n = rs->small_n = 0;
 	rs->extra_buf = NULL;

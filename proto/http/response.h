@@ -27,11 +27,12 @@
  * @extra_own: further header lines, each with its CRLF; in @extra_buf once they have outgrown it.
  * @forwarded: another server's: Date and Server are among those lines, or left out.
  * @close: the connection ends with this response.
+ * @wrong: it tells of an error, whatever its status.
  */
 struct http_response {
 	int status;
 	const char *content_type;
-	bool close, forwarded;
+	bool close, forwarded, wrong;
 	uint32_t n;
 	struct sl_part parts[HTTP_PARTS_MAX];
 	size_t extra_n, small_n;

@@ -7,6 +7,7 @@
 #define PROTO_HTTP_ROUTE_H
 
 #include "cachecontrol.h"
+#include "form.h"
 #include "head.h"
 #include "json.h"
 #include "lines.h"

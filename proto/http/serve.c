@@ -190,9 +190,11 @@ static const struct http_route *find_route(struct http_request *rq, uint32_t *re
 
 		route = http_route_find(api->routes, api->routes_n, rq->method, path, rq->params,
 					&allowed);
-		rq->api_arg = api->arg;
-		if (route)
+		if (route) {
+			rq->api = api;
+			rq->api_arg = api->arg;
 			return route;
+		}
 		all |= allowed;
 	}
 	*ret_allowed = all;
@@ -206,6 +208,7 @@ static int call_route(struct http_request *rq, struct http_response *rs)
 	int err;
 
 	rq->key[0] = 0;
+	rq->api = NULL;
 	if (rq->star)
 		return no_route(rq, rs, HTTP_ON(GET) | HTTP_ON(HEAD) | HTTP_ON(OPTIONS));
 	route = find_route(rq, &allowed);
@@ -246,11 +249,27 @@ static int respond(struct http_request *rq, struct http_response *rs)
 	return 0;
 }
 
+/* A response that was begun before its handler failed has no better status. */
+static void count(const struct http_request *rq, const struct http_response *rs, int err)
+{
+	struct sl_metrics *m = sl_core_metrics(sl_conn_core(rq->conn));
+	int status = rq->out.begun ? rq->out.status : rs->status;
+
+	if (!rq->api)
+		return;
+	sl_metric_add1(m, SL_M_HTTP_REQUESTS, rq->api->number, 1);
+	if (err || status >= 400 || rs->wrong)
+		sl_metric_add1(m, SL_M_HTTP_ERRORS, rq->api->number, 1);
+	sl_metric_record1(m, SL_M_HTTP_REQUEST_TIME, rq->api->number,
+			  (uint64_t)(sl_clock_ns() - rq->began_ns));
+}
+
 int http_respond(struct http_request *rq, struct http_response *rs)
 {
 	int err = respond(rq, rs);
 	bool bare = err || rq->method == HTTP_M_HEAD || http_status_ends_head(rs->status);
 
+	count(rq, rs, err);
 	if (rq->out.begun)
 		http_log_request(rq, rq->out.status, rq->out.sent);
 	else

@@ -21,7 +21,7 @@ struct http_core {
 
 static void choose_apis(struct http_server *s, const struct http_server_conf *conf)
 {
-	s->own = (struct http_api){"sluice", http_routes, http_routes_n, NULL};
+	s->own = (struct http_api){"sluice", http_routes, http_routes_n, NULL, 0};
 	s->apis = conf->apis ? conf->apis : &s->own;
 	s->apis_n = conf->apis ? conf->apis_n : 1;
 }

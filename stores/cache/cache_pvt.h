@@ -335,13 +335,6 @@ static inline void count_up(uint64_t *slot, uint64_t n)
 	__atomic_store_n(slot, *slot + n, __ATOMIC_RELAXED);
 }
 
-/* In the metrics of this core, if it is one. */
-static inline void cache_count(enum sl_metric_id id, uint64_t n)
-{
-	if (sl_core_self())
-		sl_metric_add(sl_core_metrics(sl_core_self()), id, n);
-}
-
 /**
  * struct shard - a part of the cache; touched by its home alone.
  * @segs: segments by their ids. @regions: oldest first. @active: where objects are appended.

@@ -162,12 +162,12 @@ int direct_parts(struct view *w, uint64_t off, uint64_t len, struct sl_part *ret
 	if (n < 0) {
 		count_up(n == -ENOMEM ? &w->owner->counts.direct_no_memory
 				      : &w->owner->counts.direct_refused, 1);
-		cache_count(SL_M_CACHE_DIRECT_FALLBACKS, 1);
+		sl_count(SL_M_CACHE_DIRECT_FALLBACKS, 1);
 		return 0;
 	}
 	count_up(&w->owner->counts.direct, 1);
 	count_up(&w->owner->counts.direct_bytes, len);
-	cache_count(SL_M_CACHE_DIRECT, 1);
-	cache_count(SL_M_CACHE_DIRECT_BYTES, len);
+	sl_count(SL_M_CACHE_DIRECT, 1);
+	sl_count(SL_M_CACHE_DIRECT_BYTES, len);
 	return n;
 }

@@ -68,7 +68,7 @@ static int quarantine(void *arg, int64_t deadline)
 	journal_sync(&q->s->journal, deadline);
 	forgets_tell(&f, q->s->c);
 	count_up(&q->s->n.quarantined, 1);
-	cache_count(SL_M_CACHE_QUARANTINED, 1);
+	sl_count(SL_M_CACHE_QUARANTINED, 1);
 	shard_event(q->s, CACHE_QUARANTINED, (int64_t)q->version, q->err);
 	return 0;
 }
@@ -183,7 +183,7 @@ static int found(struct views *v, struct view *w, uint32_t flags, struct cache_o
 		return -ENOENT;
 	}
 	count_up(&v->counts.hits, 1);
-	cache_count(SL_M_CACHE_HITS, 1);
+	sl_count(SL_M_CACHE_HITS, 1);
 	*ret_object = &w->o;
 	return 0;
 }
@@ -230,14 +230,14 @@ int cache_lookup(struct cache *c, struct cache_key key, uint32_t flags,
 		sl_buf_retain(&w->buf);
 		hit(c, w);
 		count_up(&v->counts.memory_hits, 1);
-		cache_count(SL_M_CACHE_MEMORY_HITS, 1);
+		sl_count(SL_M_CACHE_MEMORY_HITS, 1);
 		err = found(v, w, flags, ret_object);
 	} else {
 		err = look(v, hash, key, flags, ret_object, deadline);
 	}
 	if (err == -ENOENT) {
 		count_up(&v->counts.misses, 1);
-		cache_count(SL_M_CACHE_MISSES, 1);
+		sl_count(SL_M_CACHE_MISSES, 1);
 	}
 	return err;
 }
@@ -278,8 +278,8 @@ static int part_of_memory(struct view *w, uint64_t off, uint64_t len, struct sl_
 {
 	count_up(&w->owner->counts.slices, 1);
 	count_up(&w->owner->counts.slice_bytes, len);
-	cache_count(SL_M_CACHE_SLICES, 1);
-	cache_count(SL_M_CACHE_SLICE_BYTES, len);
+	sl_count(SL_M_CACHE_SLICES, 1);
+	sl_count(SL_M_CACHE_SLICE_BYTES, len);
 	sl_buf_retain(&w->buf);
 	*ret_part = sl_part_slice((struct sl_slice){&w->buf, w->body + off, len});
 	return 1;
@@ -300,8 +300,8 @@ static int parts_of_file(struct view *w, uint64_t off, uint64_t len, struct sl_p
 	ret_parts[0] = sl_part_extent((struct sl_extent){w->file, w->body_pos + off, len});
 	count_up(&w->owner->counts.extents, 1);
 	count_up(&w->owner->counts.extent_bytes, len);
-	cache_count(SL_M_CACHE_EXTENTS, 1);
-	cache_count(SL_M_CACHE_EXTENT_BYTES, len);
+	sl_count(SL_M_CACHE_EXTENTS, 1);
+	sl_count(SL_M_CACHE_EXTENT_BYTES, len);
 	return 1;
 }
 
@@ -325,8 +325,8 @@ static int parts_of_copies(struct view *w, uint64_t off, uint64_t len, struct sl
 		ret_parts[n++] = sl_part_slice((struct sl_slice){buf, buf->data, step});
 		count_up(&w->owner->counts.copies, 1);
 		count_up(&w->owner->counts.copy_bytes, step);
-		cache_count(SL_M_CACHE_COPIES, 1);
-		cache_count(SL_M_CACHE_COPY_BYTES, step);
+		sl_count(SL_M_CACHE_COPIES, 1);
+		sl_count(SL_M_CACHE_COPY_BYTES, step);
 		off += step;
 		len -= step;
 	}

@@ -160,7 +160,7 @@ static int admit(void *arg, int64_t deadline)
 	    !s3fifo_refuses(&s->fifo, p->head.hash))
 		return 0;
 	count_up(&s->n.refused, 1);
-	cache_count(SL_M_CACHE_REFUSED, 1);
+	sl_count(SL_M_CACHE_REFUSED, 1);
 	return -EAGAIN;
 }
 

@@ -206,9 +206,7 @@ static void drop_rest(struct segment *g, struct outcome *o)
 		s3fifo_removed(&s->fifo, slot);
 		cache_table_del(&s->table, slot);
 		count_up(&s->n.objects, (uint64_t)-1);
-		if (sl_core_self())
-			sl_metric_add(sl_core_metrics(sl_core_self()), SL_M_CACHE_OBJECTS,
-				      (uint64_t)-1);
+		sl_count(SL_M_CACHE_OBJECTS, (uint64_t)-1);
 		o->dropped++;
 		o->forgets.all = true;
 		views_forget_all(views_here(s->c), NULL, NULL);

@@ -457,8 +457,7 @@ void shard_recover(struct shard *s, int64_t deadline)
 			  (uint64_t)VERSIONS_SKIPPED * CACHE_SHARDS_MAX;
 	s->n.objects = cache_table_count(&s->table);
 	s->n.bytes = s->bytes;
-	if (sl_core_self())
-		sl_metric_add(sl_core_metrics(sl_core_self()), SL_M_CACHE_OBJECTS, s->n.objects);
+	sl_count(SL_M_CACHE_OBJECTS, s->n.objects);
 	s->started = !err;
 }
 

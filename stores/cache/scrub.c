@@ -217,9 +217,7 @@ static void scrub_fiber(void *arg)
 
 			if (walk.pace)
 				look_at_shard(&c->shards[i], &walk, SL_NEVER);
-			if (sl_core_self())
-				sl_metric_add(sl_core_metrics(sl_core_self()), SL_M_SCRUB_BYTES,
-					      walk.found.bytes);
+			sl_count(SL_M_SCRUB_BYTES, walk.found.bytes);
 		}
 	}
 	v->scrubbing = false;

@@ -354,7 +354,7 @@ static int enter(struct shard *s, struct segment *g, uint64_t pos, const struct 
 		*ret_old_flags = old.flags;
 	} else {
 		count_up(&s->n.objects, 1);
-		cache_count(SL_M_CACHE_OBJECTS, 1);
+		sl_count(SL_M_CACHE_OBJECTS, 1);
 	}
 	return 0;
 }
@@ -393,8 +393,8 @@ int shard_commit(struct shard *s, struct segment *g, uint64_t pos, const struct 
 		cache_forget(s->c, h->hash, old_flags & SLOT_SHARED);
 	count_up(&s->n.stored, 1);
 	count_up(&s->n.stored_bytes, h->bytes);
-	cache_count(SL_M_CACHE_STORED, 1);
-	cache_count(SL_M_CACHE_STORED_BYTES, h->bytes);
+	sl_count(SL_M_CACHE_STORED, 1);
+	sl_count(SL_M_CACHE_STORED_BYTES, h->bytes);
 	return 0;
 }
 
@@ -473,7 +473,7 @@ static void put_back(struct shard *s, struct cache_slot *slot)
 		return;
 	s3fifo_added(&s->fifo, slot);
 	count_up(&s->n.objects, 1);
-	cache_count(SL_M_CACHE_OBJECTS, 1);
+	sl_count(SL_M_CACHE_OBJECTS, 1);
 }
 
 int shard_take(struct shard *s, const uint64_t hash[2], uint64_t version, enum journal_type type,
@@ -489,7 +489,7 @@ int shard_take(struct shard *s, const uint64_t hash[2], uint64_t version, enum j
 	cache_table_del(&s->table, slot);
 	forgets_add(f, s->c, hash, copy.flags);
 	count_up(&s->n.objects, (uint64_t)-1);
-	cache_count(SL_M_CACHE_OBJECTS, (uint64_t)-1);
+	sl_count(SL_M_CACHE_OBJECTS, (uint64_t)-1);
 	if (type)
 		s3fifo_removed(&s->fifo, &copy);
 	else if (!(copy.flags & SLOT_SHADOWS))

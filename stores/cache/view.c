@@ -69,9 +69,7 @@ static void count(struct views *v, int64_t views, int64_t bytes)
 	v->memory += (uint64_t)bytes;
 	__atomic_store_n(&v->counts.memory_objects, v->n, __ATOMIC_RELAXED);
 	__atomic_store_n(&v->counts.memory_bytes, v->memory, __ATOMIC_RELAXED);
-	if (sl_core_self())
-		sl_metric_add(sl_core_metrics(sl_core_self()), SL_M_CACHE_MEMORY,
-			      (uint64_t)bytes);
+	sl_count(SL_M_CACHE_MEMORY, (uint64_t)bytes);
 }
 
 /* ---- room ------------------------------------------------------------------------------- */

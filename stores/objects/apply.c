@@ -17,8 +17,9 @@ void apply_vectors(struct collection *c, uint32_t row, const struct sl_object *o
 {
 	for (uint32_t i = 0; i < c->vectors_n; i++) {
 		struct vector *v = c->vectors[i];
+		int rc = vector_put(v, row, o);
 
-		if (vector_put(v, row, o) && vector_add(v, row))
+		if (rc < 0 || (rc && vector_add(v, row)))
 			c->stale = true;
 	}
 }
@@ -57,6 +58,7 @@ void apply_put(struct collection *c, const struct objects_key *key, uint64_t off
 	c->rows.at[row].version = version;
 	c->rows.at[row].at = at;
 	c->rows.at[row].bytes = (uint32_t)sl_object_bytes(o);
+	far_forget(c, row);
 	c->live_bytes += sl_object_bytes(o);
 	apply_vectors(c, row, o);
 	if (collection_has_payload(c) && sl_payload_add(c->payload, row, o))
@@ -77,6 +79,7 @@ void apply_move(struct collection *c, uint32_t row, uint64_t offset, uint32_t at
 
 	r->place = row_place(offset, row_kind(r));
 	r->at = at;
+	far_forget(c, row);
 }
 
 /* ---- batches that wait ------------------------------------------------------------------ */
@@ -97,9 +100,8 @@ static void pending_free(struct pending *p)
 
 bool pending_has(const struct collection *c, uint64_t hash)
 {
-	sl_list_each(n, &c->pending)
-		if (batch_has(&sl_list_entry(n, struct pending, node)->batch, hash))
-			return true;
+	sl_list_each(n, &c->pending) if (batch_has(&sl_list_entry(n, struct pending, node)->batch,
+						   hash)) return true;
 	return false;
 }
 
@@ -156,10 +158,22 @@ static void entry_apply(struct collection *c, const struct pending *p, uint32_t 
 		  old);
 }
 
+/* What compaction moved is not written anew. */
+static void pending_count(const struct pending *p)
+{
+	uint32_t written = 0;
+
+	for (uint32_t i = 0; i < p->batch.n; i++)
+		written += !p->batch.entries[i].version;
+	sl_count(SL_M_OBJECTS_WRITTEN, written);
+	sl_count(SL_M_OBJECTS_BATCHES, 1);
+}
+
 static void pending_apply(struct collection *c, struct pending *p)
 {
 	for (uint32_t i = 0; i < p->batch.n; i++)
 		entry_apply(c, p, i);
+	pending_count(p);
 	c->applied = p->base + p->batch.n;
 	c->promised -= p->batch.n;
 	c->changed += p->batch.n;
@@ -195,10 +209,18 @@ void apply_durable(struct collection *c)
 	}
 }
 
+/* Whatever the caller's patience, it is written: see it through. */
+static int durable_wait(struct sl_log *log, bool background, uint64_t end)
+{
+	if (background)
+		return sl_order_wait(sl_log_order(log), end, SL_NEVER);
+	/* The first who comes syncs, also for those who come meanwhile. */
+	return sl_log_durable(log) >= end ? 0 : sl_log_sync(log, SL_NEVER);
+}
+
 int pending_settle(struct collection *c, uint64_t end)
 {
-	/* Whatever the caller's patience, it is written: see it through. */
-	int rc = sl_order_wait(sl_log_order(c->log), end, SL_NEVER);
+	int rc = durable_wait(c->log, c->cs->conf.logs.background, end);
 
 	apply_durable(c);
 	return rc;

@@ -39,7 +39,8 @@ static int table_grow(struct core_store *cs)
 	free(cs->table);
 	cs->table = table;
 	cs->table_n = n;
-	sl_list_each(node, &cs->collections) {
+	sl_list_each(node, &cs->collections)
+	{
 		struct collection *c = sl_list_entry(node, struct collection, node);
 		struct collection **slot = &table[id_hash(c->own->pub.id) & (n - 1)];
 
@@ -111,6 +112,7 @@ static int vectors_make(struct collection *c)
 static void contents_free(struct collection *c)
 {
 	SL_ASSERT(sl_list_empty(&c->pending));
+	far_done(c);
 	vectors_free(c);
 	sl_payload_free(c->payload);
 	sl_scratch_free(c->scratch);
@@ -124,6 +126,17 @@ static void contents_free(struct collection *c)
 	c->dir = -1;
 }
 
+int collection_reset(struct collection *c)
+{
+	far_done(c);
+	vectors_free(c);
+	rows_done(&c->rows);
+	c->live_bytes = c->since = c->changed = c->moved = c->lost = 0;
+	c->retired = 0;
+	c->applied = 0;
+	return collection_payload_new(c) ? -ENOMEM : vectors_make(c);
+}
+
 static void collection_free(struct collection *c)
 {
 	contents_free(c);
@@ -135,14 +148,17 @@ int collection_reserve(struct collection *c, uint64_t rows)
 {
 	int rc = rows_reserve(&c->rows, rows);
 
-	for (uint32_t i = 0; i < c->vectors_n && !rc; i++)
+	for (uint32_t i = 0; i < c->vectors_n && !rc; i++) {
 		rc = vector_reserve(c->vectors[i], rows);
+		if (!rc && c->vectors[i]->rows.partial)
+			rc = far_reserve(c, c->rows.cap);
+	}
 	return rc;
 }
 
 uint64_t collection_bytes(const struct collection *c)
 {
-	uint64_t n = sizeof(*c) + rows_bytes(&c->rows);
+	uint64_t n = sizeof(*c) + rows_bytes(&c->rows) + far_bytes(c);
 
 	for (uint32_t i = 0; i < c->vectors_n; i++)
 		n += vector_bytes(c->vectors[i]);
@@ -240,6 +256,8 @@ static void collection_open(struct collection *c, int64_t deadline)
 	c->state = rc ? COLLECTION_FAILED : COLLECTION_OPEN;
 	c->used_at = sl_now();
 	c->indexing = true;
+	if (!rc)
+		sl_count(SL_M_OBJECTS_OPENED, 1);
 	if (rc && rc != -ENOENT)
 		objects_tell(c->cs, OBJECTS_FAILED, c->own->pub.name, rc);
 	sl_waitq_wake_all(&c->changed_q, 0);
@@ -414,6 +432,9 @@ static void vectors_follow(struct collection *c, const struct described *node)
 		struct vector *v = c->vectors[k];
 
 		v->conf = &node->pub.conf.vectors[k];
+		/* The keeper makes it anew. */
+		if (v->far)
+			continue;
 		if (v->revision != node->revisions[k] && vector_restart(v))
 			c->stale = true;
 		v->revision = node->revisions[k];

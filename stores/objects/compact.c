@@ -2,9 +2,9 @@
 /*
  * compact: gives back what replaced and deleted objects take of a log.
  *
- * Interface: compaction_due(), collection_compact() of objects_pvt.h. What is live is appended once
- * more, at the end, with the version that it had; then, when a checkpoint says where everything
- * lies now, the log is trimmed.
+ * Interface: compaction_due(), collection_compact() of objects_pvt.h. Another segment is begun;
+ * what is live is appended once more, at the end, with the version that it had; then, when a
+ * checkpoint says where everything lies now, the log is trimmed.
  * Invariants: an object is moved only while nothing is pending for its key; nothing is trimmed
  * before what was moved is durable and in a checkpoint, so that a start finds all of it, and its
  * indexes.
@@ -166,18 +166,36 @@ static int log_move(struct moving *m, uint64_t end, int64_t deadline)
 
 /* ---- the whole -------------------------------------------------------------------------- */
 
+/* All that was written so far lies in segments that can go. @ret_end: behind it. */
+static int segment_begin(struct collection *c, uint64_t *ret_end, int64_t deadline)
+{
+	int rc = sl_mutex_lock(&c->writing, deadline);
+
+	if (rc)
+		return rc;
+	rc = pending_drain(c, deadline);
+	if (!rc)
+		rc = sl_log_roll(c->log, deadline);
+	*ret_end = c->applied;
+	sl_mutex_unlock(&c->writing);
+	return rc;
+}
+
 int collection_compact(struct collection *c, int64_t deadline)
 {
 	struct moving m = {.c = c};
-	uint64_t end = c->applied, before = sl_log_bytes(c->log);
-	int rc = log_move(&m, end, deadline);
+	uint64_t end = 0, before = sl_log_bytes(c->log);
+	int rc = segment_begin(c, &end, deadline);
 
+	if (!rc)
+		rc = log_move(&m, end, deadline);
 	batch_done(&m.batch);
 	free(m.buf);
 	if (!rc)
 		rc = checkpoint_save(c, deadline);
 	if (!rc)
 		rc = sl_log_trim(c->log, end, deadline);
+	far_trimmed(c);
 	if (!rc)
 		objects_tell(c->cs, OBJECTS_COMPACTED, c->own->pub.name,
 			     (int64_t)before - (int64_t)sl_log_bytes(c->log));

@@ -123,6 +123,8 @@ static int scan_entry(void *arg, const char *name, int type)
 	struct described *node;
 	int rc;
 
+	if (type == DT_REG && strncmp(name, OBJECTS_UPLOAD, strlen(OBJECTS_UPLOAD)) == 0)
+		return leftover_add(s->o, name);
 	if (type != DT_DIR)
 		return 0;
 	if (strncmp(name, NEW, strlen(NEW)) == 0 || strncmp(name, DELETED, strlen(DELETED)) == 0)
@@ -326,7 +328,8 @@ void folders_sweep(struct objects *o)
 {
 	/* What cannot be removed now is tried again at the next start. */
 	for (uint32_t i = 0; i < o->leftovers_n; i++)
-		sl_remove_tree(o->dir, o->leftovers[i], SL_NEVER);
+		if (sl_unlink(o->dir, o->leftovers[i], 0, SL_NEVER))
+			sl_remove_tree(o->dir, o->leftovers[i], SL_NEVER);
 }
 
 /* ---- aliases ---------------------------------------------------------------------------- */

@@ -11,7 +11,9 @@
 
 static struct sl_core *core_at(uint32_t i)
 {
-	return sl_cores_at(sl_core_cores(sl_core_self()), i);
+	struct sl_core *self = sl_core_self();
+
+	return self ? sl_cores_at(sl_core_cores(self), i) : NULL;
 }
 
 /* Without memory for the hop it is tried again: what is on disk already has to be seen. */
@@ -267,12 +269,14 @@ int objects_delete(struct objects *o, const char *name, int64_t deadline)
 
 /* ---- changing --------------------------------------------------------------------------- */
 
-static bool same_index(const struct sl_index_conf *a, const struct sl_index_conf *b)
+static bool same_index(const struct objects_vector_conf *was, const struct objects_vector_conf *is)
 {
-	return a->kind == b->kind && a->seed == b->seed && a->train_rows == b->train_rows &&
-	       a->lists == b->lists && a->rescore == b->rescore && a->links == b->links &&
-	       a->quantiser == b->quantiser && a->quantiser_bits == b->quantiser_bits &&
-	       a->effort_add == b->effort_add;
+	const struct sl_index_conf a = vector_index_conf(was), b = vector_index_conf(is);
+
+	return a.kind == b.kind && a.seed == b.seed && a.train_rows == b.train_rows &&
+	       a.lists == b.lists && a.rescore == b.rescore && a.links == b.links &&
+	       a.quantiser == b.quantiser && a.quantiser_bits == b.quantiser_bits &&
+	       a.effort_add == b.effort_add;
 }
 
 /* What is new keeps to what is there; @ret_revisions: of the vectors of c->conf. */
@@ -297,7 +301,7 @@ static int change_check(struct change *c, const struct described *old, uint64_t 
 				 a->name);
 			return -EINVAL;
 		}
-		ret_revisions[k] = old->revisions[i] + !same_index(&a->index, &b->index);
+		ret_revisions[k] = old->revisions[i] + !same_index(a, b);
 	}
 	return rc;
 }

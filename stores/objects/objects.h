@@ -8,6 +8,10 @@
  * chooses. The calls below may be made on any core, in a fiber; they go where they have to. A
  * collection is named by its name or by an alias.
  *
+ * Threads that take turns (dataplane/fiber.h) may have a store too, instead of cores: they are to
+ * it what the fibers of one core are. It has no fibers of its own then, and what these do is done
+ * by objects_keep().
+ *
  * A write is told when it is as durable as node.durability says, and nobody sees it before. What a
  * search sees is what was written when it began.
  *
@@ -38,18 +42,19 @@ enum objects_event {
 	OBJECTS_FAILED, /* name: collection that does not open; a: -errno */
 	OBJECTS_LOST, /* name: collection; a: objects that can no longer be read */
 	OBJECTS_REBUILT, /* name: whose checkpoint was of no use; a: -errno */
-	OBJECTS_SNAPSHOT_FAILED, /* name: whose checkpoint could not be written; a: -errno */
+	OBJECTS_CHECKPOINT_FAILED, /* name: whose checkpoint could not be written; a: -errno */
 	OBJECTS_COMPACTED, /* name; a: bytes given back */
 	OBJECTS_EVENT_LAST
 };
 
 /**
  * struct objects_conf - limits and surroundings; zero fields of sizes and times take the defaults.
- * @dir: DATADIR, open as long as the store is. @cores: how many will call objects_start().
+ * @dir: DATADIR, open as long as the store is. @cores: how many will call objects_start(); 1 where
+ *	threads take turns.
  * @epoch: of this start of the node. @log: durability, preallocation and segments of collections'
- *	logs. @logs: scrub and background of the logs, without which nobody commits what is
- *	written; its event gets what collections meet.
- * @snapshot_bytes: written to a collection's log before its indexes are saved again (64 MiB).
+ *	logs. @logs: scrub and background of the logs, without which (where threads take turns)
+ *	those who write commit together; its event gets what collections meet.
+ * @checkpoint_bytes: written to a collection's log before its indexes are saved again (64 MiB).
  * @idle_ns: a collection that nobody asked for so long is put away, out of memory (60 s).
  * @event: may be NULL; must not park; called on any core.
  */
@@ -59,7 +64,7 @@ struct objects_conf {
 	uint32_t epoch;
 	struct sl_log_conf log;
 	struct sl_logs_conf logs;
-	uint64_t snapshot_bytes;
+	uint64_t checkpoint_bytes;
 	int64_t idle_ns;
 	void (*event)(void *arg, enum objects_event event, const char *name, int64_t a);
 	void *arg;
@@ -74,6 +79,13 @@ int objects_open(const struct objects_conf *conf, struct objects **ret_objects);
 /* Makes the calling core serve; once on each core, in a fiber, before anything else here.
  * Collections are opened when first used. */
 int objects_start(struct objects *o, int64_t deadline);
+
+/**
+ * objects_keep() - for threads that take turns: some of what is done in the background on a core,
+ * or, as long as there is nothing to do, waiting for it until @deadline.
+ * Return: 1: there may be more; 0: there was nothing.
+ */
+int objects_keep(struct objects *o, int64_t deadline);
 
 /* Takes new limits (dir, cores and epoch stay); on each core. */
 void objects_configure(struct objects *o, const struct objects_conf *conf);
@@ -103,8 +115,9 @@ void objects_free(struct objects *o);
  * @name: "" is as good a name as any. @component: what it is kept as in memory for searches, from
  *	vectors of f32 in objects; SL_I8 and SL_BITS take objects' vectors of that type as well (f32
  *	is rounded, or is a 1 above 0).
- * @index: how it is found. @automatic: by looking at all while they are few, then as @index says.
- * @on_disk: vectors need not stay in memory.
+ * @index: how it is found. @automatic: by looking at all while they are few, then as @index says,
+ *	but by lists where that is a graph of which nothing more is said, and vectors can be listed.
+ * @on_disk: vectors that are indexed by codes are read where they are needed, not kept in memory.
  */
 struct objects_vector_conf {
 	const char *name;
@@ -210,6 +223,9 @@ struct objects_info {
 
 int objects_info(struct objects *o, const char *name, struct objects_info *ret_info,
 		 int64_t deadline);
+
+/* The values of SL_DIM_SEARCH: how a search is counted. */
+const char *const *objects_search_names(uint32_t *ret_n);
 
 /* ---- aliases ---------------------------------------------------------------------------- */
 
@@ -405,7 +421,8 @@ int objects_facet(struct objects *o, const char *name, const struct sl_filter *f
  * @like: if @vector is NULL, the object whose vector that is; it is not among the hits.
  * @weigh: instead of both: all vectors are given to it, as f32, and what it returns is the score,
  *	larger being nearer. On the collection's core; must not park.
- * @k: how many hits, behind the first @offset. @effort, @exact, @oversampling: as of sl_query.
+ * @k: how many hits, behind the first @offset. @effort: as sl_index_effort() takes it. @exact,
+ *	@oversampling, @estimates: as of sl_query.
  * @bounded: only what has at least the score @bound, or, where smaller is nearer, at most.
  * @with_objects: hits hold their object.
  * @result: 0; -EINVAL: @fault says why; other -errno. @hits, @n: nearest first; to be ended by
@@ -424,7 +441,7 @@ struct objects_query {
 	const struct sl_filter *filter;
 	uint32_t effort;
 	float oversampling;
-	bool exact;
+	bool exact, estimates;
 	bool bounded;
 	float bound;
 	bool with_objects;
@@ -479,5 +496,21 @@ int objects_snapshot_open(struct objects *o, const char *name, const char *snaps
  */
 int objects_snapshot_restore(struct objects *o, const char *name, int dir, const char *path,
 			     char *why, size_t why_len, int64_t deadline);
+
+/* A snapshot file that comes from elsewhere, piece by piece; no kill leaves anything of it. */
+struct objects_upload;
+
+int objects_upload_new(struct objects *o, struct objects_upload **ret_upload, int64_t deadline);
+
+/* The next @n bytes. */
+int objects_upload_write(struct objects_upload *upload, const void *data, size_t n,
+			 int64_t deadline);
+
+/* objects_snapshot_restore() of what came. */
+int objects_upload_restore(struct objects_upload *upload, const char *name, char *why,
+			   size_t why_len, int64_t deadline);
+
+/* On the core that made it, restored or not. Accepts NULL. */
+void objects_upload_free(struct objects_upload *upload);
 
 #endif

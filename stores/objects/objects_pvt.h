@@ -284,19 +284,26 @@ uint64_t rows_bytes(const struct rows *r);
  * struct vector - what is kept of one named vector.
  * @conf: in the collection's own node. @rows: as indexes see them: cosine's rows have length 1 and
  *	are compared by their product. @tail: rows that are looked at one by one; @main: the others;
- *	NULL: none yet; it had @main_most at the most. @revision: of @main. @has, @tail_bits: a bit
- *	for each row that has such a vector, and that is in the tail.
+ *	NULL: none yet; it had @main_most at the most. @revision: of @main. @has, @tail_bits, @here:
+ *	a bit for each row that has such a vector, that is in the tail, that is in memory.
+ * @chunks: of those that lie on disk only @filled of @chunks_n; others are NULL. @far: no row of
+ *	@main need be in memory. @next: is to take its place: it has those rows below @next_row.
  */
 struct vector {
 	const struct objects_vector_conf *conf;
 	uint64_t revision;
 	struct sl_rows rows;
 	uint8_t **chunks;
-	uint32_t chunks_n;
-	uint64_t *has, *tail_bits; /* for all rows of the chunks */
-	struct sl_index *tail, *main;
-	uint32_t main_most;
+	uint32_t chunks_n, filled;
+	uint64_t *has, *tail_bits, *here; /* for all rows of the chunks */
+	struct sl_index *tail, *main, *next;
+	uint32_t main_most, next_row;
+	uint64_t next_revision;
+	bool far, next_far;
 };
+
+/* How the main index is made. */
+struct sl_index_conf vector_index_conf(const struct objects_vector_conf *conf);
 
 int vector_new(const struct objects_vector_conf *conf, uint64_t revision,
 	       struct vector **ret_vector);
@@ -305,19 +312,27 @@ void vector_free(struct vector *v);
 /* Memory for rows below @n. */
 int vector_reserve(struct vector *v, uint64_t n);
 
-/* Takes what the object has into @row; it is found by vector_add() only. False: it has none. */
-bool vector_put(struct vector *v, uint32_t row, const struct sl_object *o);
+/* What the object has, as rows are. Return: 1; 0: it has none; -ENOMEM. */
+int vector_row(const struct vector *v, const struct sl_object *o, void *ret_row);
+
+/* Takes what the object has into @row; it is found by vector_add() only. As vector_row(). */
+int vector_put(struct vector *v, uint32_t row, const struct sl_object *o);
 
 /* Return: 0 or -ENOMEM. */
 int vector_add(struct vector *v, uint32_t row);
 void vector_remove(struct vector *v, uint32_t row);
 bool vector_has(const struct vector *v, uint32_t row);
 
+/* Whether the main index has it; whether it is in memory; what rows of the tail take of that. */
+bool vector_in_main(const struct vector *v, uint32_t row);
+bool vector_is_here(const struct vector *v, uint32_t row);
+uint64_t vector_tail_bytes(const struct vector *v);
+
 /* The query @vector as rows are. @ret_query: room for a row. False: a component is not finite. */
 bool vector_query(const struct vector *v, const float *vector, void *ret_query);
 
-/* The vector of @row as f32. */
-void vector_floats(const struct vector *v, uint32_t row, float *ret_floats);
+/* @row, as rows are, as f32. */
+void vector_floats(const struct vector *v, const void *row, float *ret_floats);
 
 /* What a distance between rows is as a score. */
 float vector_score(const struct vector *v, float distance);
@@ -332,18 +347,81 @@ int vector_step(struct vector *v, int64_t budget_ns, uint64_t *moved);
 /* At the start: @row has the vector, wherever it will be found. */
 void vector_claim(struct vector *v, uint32_t row);
 
+/* At the start: whether the main index that was loaded makes do without rows in memory. */
+bool vector_go_far(struct vector *v);
+
 /**
  * vector_settle() - at the start, once the rows below @rows are there: those in @tail (a bit each,
- * in words of 64; NULL: all) are in the tail, the others in the main index, if it is the one that
- * was saved with them; else all are in the tail. Return: 0 or -ENOMEM.
+ * in words of 64; NULL: all) are in the tail, of far ones already, the others in the main index, if
+ * it is the one that was saved with them; else all are in the tail.
+ * Return: 0; -ENOMEM; -ESTALE: it is not, of far ones.
  */
 int vector_settle(struct vector *v, uint32_t rows, const uint8_t *tail);
 
-/* Gives all rows back to the tail: the main index is to be made anew. Return: 0 or -ENOMEM. */
+/* Gives all rows, which are not far, back to the tail: the main index is to be made anew. Return: 0
+ * or -ENOMEM. */
 int vector_restart(struct vector *v);
+
+/*
+ * Of far ones another index is made from what is read while the main one answers, and the tail
+ * stays: vector_anew() begins it, vector_anew_rows() gives the next rows to be read, each is given
+ * to vector_anew_add() if it is still in the main index, vector_anew_step() is as sl_index_step(),
+ * and in the end one of both goes.
+ */
+bool vector_wants_anew(const struct vector *v, uint64_t revision);
+int vector_anew(struct vector *v, uint64_t revision);
+uint32_t vector_anew_rows(struct vector *v, uint32_t n, struct sl_hit *ret_rows);
+int vector_anew_add(struct vector *v, uint32_t row, const void *p);
+int vector_anew_step(struct vector *v, int64_t budget_ns);
+void vector_anew_end(struct vector *v, bool all);
 
 uint64_t vector_bytes(const struct vector *v);
 uint32_t vector_count(const struct vector *v);
+
+/* ---- vectors that are not in memory (far.c) --------------------------------------------- */
+
+struct collection;
+struct far_segment;
+
+/* @spots: where the object of each row is, of those that were asked for; 0: look it up. */
+struct far {
+	uint64_t *spots;
+	uint32_t spots_n;
+	struct far_segment *segments;
+	uint32_t segments_n;
+};
+
+/* Room for so many rows in all. Return: 0 or -ENOMEM. */
+int far_reserve(struct collection *c, uint32_t rows);
+void far_done(struct collection *c);
+uint64_t far_bytes(const struct collection *c);
+
+/* The object of @row is elsewhere. The log was trimmed. */
+void far_forget(struct collection *c, uint32_t row);
+void far_trimmed(struct collection *c);
+
+/* As sl_index_search(), over the tail and a main index that is far; parks. What was replaced or
+ * deleted meanwhile is not among the hits. */
+int far_search(struct collection *c, struct vector *v, const struct sl_query *query,
+	       struct sl_hit *ret_hits, int64_t deadline);
+
+/* Keeps those of @hits whose object is there, and was so before @since. Return: how many. */
+uint32_t far_clean(const struct collection *c, uint64_t since, struct sl_hit *hits, uint32_t n);
+
+/* The vector of @row, which has one, as rows are. Return: 0; as object_load(). */
+int far_vector(struct collection *c, const struct vector *v, uint32_t row, void *ret_row,
+	       int64_t deadline);
+
+/* Calls @each for those of @rows that can be read and are not replaced meanwhile. */
+int far_each(struct collection *c, struct vector *v, const struct sl_hit *rows, uint32_t n,
+	     void (*each)(void *arg, uint32_t row, const void *vector), void *arg,
+	     int64_t deadline);
+
+/* A step of making the index of vector @i anew. Return: whether there may be more to do. */
+bool far_anew(struct collection *c, uint32_t i, int64_t budget_ns);
+
+/* Indexes until what waits for it takes no more memory than it may. */
+void far_keep_up(struct collection *c, int64_t deadline);
 
 /* ---- collections (collection.c) --------------------------------------------------------- */
 
@@ -370,7 +448,8 @@ struct pending {
  * @own: its description, a copy. @users: calls that are inside. @applied: all operations below this
  * offset are in memory. @pending: struct pending. @promised: rows that these may take.
  * @writing: who appends. @live_bytes: of objects that are there. @since: bytes applied since the
- * checkpoint; @changed: operations since, @moved: rows that a main index got.
+ * checkpoint, which takes @checkpoint_bytes; @changed: operations since, @moved: rows that a main
+ * index got.
  * @retired: rows that payload indexes know of but whose object could not be read.
  * @stale: memory ran out in the middle of a change: to be opened anew. @lost: objects that could
  * not be read. @compact_from: no compaction before @since is so much. @indexing: rows may be moved
@@ -392,6 +471,7 @@ struct collection {
 	struct rows rows;
 	struct vector *vectors[OBJECTS_VECTORS_MAX];
 	uint32_t vectors_n;
+	struct far far;
 	struct sl_payload *payload;
 	struct sl_scratch *scratch;
 	struct sl_object_builder *builder;
@@ -400,7 +480,7 @@ struct collection {
 	struct sl_list pending;
 	struct sl_waitq settled; /* @applied moved, or writes were lost */
 	uint64_t applied, promised;
-	uint64_t live_bytes, since, changed, moved, lost, compact_from;
+	uint64_t live_bytes, since, changed, moved, lost, compact_from, checkpoint_bytes;
 	uint32_t retired;
 	bool stale, indexing;
 	int64_t used_at;
@@ -442,6 +522,9 @@ int collection_reserve(struct collection *c, uint64_t rows);
 
 uint64_t collection_bytes(const struct collection *c);
 
+/* Empties what is in memory of it. Return: 0 or -ENOMEM. */
+int collection_reset(struct collection *c);
+
 /* Makes c->payload anew, empty or of what a checkpoint holds. */
 struct run;
 int collection_payload_new(struct collection *c);
@@ -479,6 +562,9 @@ bool collection_has_payload(const struct collection *c);
  * Return: 0; -ENOENT: it went meanwhile; -EBADMSG: it is damaged; -errno.
  */
 int object_load(struct collection *c, uint32_t row, struct objects_hit *ret_hit, int64_t deadline);
+
+/* The object of @row, which lies at @p. Return: 0 or -EBADMSG. */
+int object_open(const void *p, const struct row *row, const struct sl_object **ret_object);
 
 /* ---- matching (matching.c) -------------------------------------------------------------- */
 
@@ -525,31 +611,34 @@ int payload_complete(struct collection *c, int64_t deadline);
 
 /**
  * struct checkpoint - what a file says of a collection as it was at an offset (checkpoint.c).
- * @places: of each of @rows rows, row.place; @tails: of each vector of the collection the rows of
- *	its tail, or NULL: that vector's index is of no use. @bytes: holds all.
+ * @rows_at, @rows: struct row, as they were. @has, @tails: of each vector of the collection the
+ *	rows that have it, and those in its tail, a bit each; NULL: its index is of no use.
  */
 struct checkpoint {
-	uint8_t *bytes;
-	size_t n;
+	int fd;
+	uint8_t *buf;
 	uint64_t offset;
 	uint32_t rows;
-	const uint8_t *places;
-	const uint8_t *tails[OBJECTS_VECTORS_MAX];
-	const uint8_t *indexes[OBJECTS_VECTORS_MAX];
-	uint64_t index_bytes[OBJECTS_VECTORS_MAX];
-	const uint8_t *payload;
-	uint64_t payload_bytes;
+	uint64_t rows_at;
+	uint8_t *has[OBJECTS_VECTORS_MAX], *tails[OBJECTS_VECTORS_MAX];
+	uint64_t index_at[OBJECTS_VECTORS_MAX], index_bytes[OBJECTS_VECTORS_MAX];
+	uint64_t payload_at, payload_bytes;
 };
 
-/* Return: 0; -ENOENT; -EBADMSG; -EPROTONOSUPPORT; -errno. */
+/* The newest that verifies; that others do not is told as an event. Return: 0; -ENOENT; -ENOMEM;
+ * -EPROTONOSUPPORT; -errno. */
 int checkpoint_load(struct collection *c, struct checkpoint *ret_checkpoint, int64_t deadline);
 void checkpoint_done(struct checkpoint *k);
 
-/* Reads from a run of bytes: the sl_read_fn of what a checkpoint holds. */
+/* Reads from a run of bytes of a checkpoint, one at a time: the sl_read_fn of what it holds. */
 struct run {
+	int fd;
+	uint64_t pos, left;
+	uint8_t *buf;
 	const uint8_t *p;
-	uint64_t n;
+	size_t ready;
 };
+void checkpoint_run(struct checkpoint *k, uint64_t at, uint64_t n, struct run *ret_run);
 int run_read(void *run, void *ret_data, size_t n);
 
 /* Writes one. Return: 0 or -errno, told as an event. */
@@ -593,6 +682,7 @@ struct core_store {
 	struct sl_list collections;
 	struct sl_waitq keeper; /* there is work, or the end */
 	bool work; /* for the keeper */
+	struct sl_mutex keeping; /* who stands in for the keeper */
 	uint32_t fibers; /* of the background, running */
 	struct sl_waitq ended;
 } __attribute__((aligned(64)));
@@ -613,33 +703,55 @@ struct objects {
 	uint32_t leftovers_n;
 };
 
-/* The calling core's state. */
-static inline struct core_store *objects_self(struct objects *o)
+/* The state of @core; that of threads that take turns, who have none (NULL), is the first. */
+static inline struct core_store *objects_at(struct objects *o, const struct sl_core *core)
 {
-	uint32_t id = sl_core_id(sl_core_self());
+	uint32_t id = core ? sl_core_id(core) : 0;
 
 	SL_ASSERT(id < o->cores_n);
 	return &o->cores[id];
 }
 
-static inline struct core_store *objects_at(struct objects *o, const struct sl_core *core)
+/* The calling core's state. */
+static inline struct core_store *objects_self(struct objects *o)
 {
-	SL_ASSERT(sl_core_id(core) < o->cores_n);
-	return &o->cores[sl_core_id(core)];
+	return objects_at(o, sl_core_self());
 }
 
+/* NULL, which is where the caller is, where threads take turns. */
 struct sl_core *collection_home(const struct objects_collection *pub);
 
 /* In what a call runs on another core: that core may not have started yet, or have stopped. */
 int home_ready(struct core_store *cs, int64_t deadline);
 
-/* Starts @fn in a fiber that objects_stop() waits for; it calls store_fiber_end() last. */
+/* Starts @fn in a fiber that objects_stop() waits for; it calls store_fiber_end() last. Where
+ * threads take turns it is done at once. */
 int store_fiber_start(struct core_store *cs, void (*fn)(void *arg), void *arg);
 void store_fiber_end(struct core_store *cs);
 
 void objects_tell(struct core_store *cs, enum objects_event event, const char *name, int64_t a);
 
-/* keeper.c: the fiber that indexes, checkpoints, compacts and puts away. */
+/* ---- figures (info.c) ------------------------------------------------------------------- */
+
+/* How a search was answered, as it is counted. */
+enum search_kind {
+	SEARCH_FLAT,
+	SEARCH_IVF,
+	SEARCH_HNSW,
+	SEARCH_FILTERED, /* in whichever way */
+	SEARCH_WEIGHED,
+	SEARCH_LAST
+};
+
+void search_count(enum search_kind kind, int64_t ns);
+
+/* What is in memory of the core, as gauges. */
+void figures_show(const struct core_store *cs);
+
+/* One more for the events of @event. On a core. */
+void event_count(enum objects_event event, int64_t a);
+
+/* keeper.c: indexes, checkpoints, compacts and puts away. */
 void keeper(void *core_state);
 void keeper_wake(struct core_store *cs);
 
@@ -657,6 +769,9 @@ struct visit {
 int visit(struct objects *o, const char *name,
 	  int (*fn)(struct collection *c, void *visit, int64_t deadline), struct visit *visit,
 	  int64_t deadline);
+
+/* What a file that is uploaded is called for a moment, before its name goes. */
+#define OBJECTS_UPLOAD "upload-"
 
 /* folders.c: the catalogue on disk. */
 int folders_scan(struct objects *o);

@@ -107,7 +107,7 @@ static int place_read(struct collection *c, uint64_t offset, uint32_t at, void *
 	return rc;
 }
 
-static int object_open(const void *p, const struct row *row, const struct sl_object **ret_object)
+int object_open(const void *p, const struct row *row, const struct sl_object **ret_object)
 {
 	int rc = sl_object_open(p, row->bytes, ret_object);
 

@@ -5,10 +5,12 @@
  * Interface: collection_recover(), payload_complete() of objects_pvt.h. The log is read once, in
  * order. Below the offset of the checkpoint, if there is one, an operation is of use only if it
  * put what a row of the checkpoint holds: that row gets its vectors, and the checkpoint's indexes
- * then know it. From there on operations are applied as they were.
+ * then know it. Where no vectors are to be in memory the rows are as the checkpoint has them, and
+ * that part of the log is not read at all. From there on operations are applied as they were.
  * Invariants: the log alone gives the same objects; a checkpoint that is damaged costs time only.
  *
- * Order of parts: rows of a checkpoint; operations; the log; indexes; payloads.
+ * Order of parts: rows of a checkpoint; operations; the log; indexes; without the log; the whole;
+ * payloads.
  */
 #include "objects_pvt.h"
 
@@ -45,20 +47,35 @@ static int by_offset(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* The rows as the checkpoint has them, but for their keys' slots. */
+static int rows_load(struct recovery *r)
+{
+	struct checkpoint *k = &r->checkpoint;
+	struct rows *rows = &r->c->rows;
+	struct run run;
+
+	checkpoint_run(k, k->rows_at, (uint64_t)k->rows * sizeof(*rows->at), &run);
+	rows->n = k->rows;
+	return rows->n ? run_read(&run, rows->at, rows->n * sizeof(*rows->at)) : 0;
+}
+
+/* Puts down what is to be found in the log; the rows are free until it is. */
 static int wanted_make(struct recovery *r)
 {
-	const struct checkpoint *k = &r->checkpoint;
+	struct rows *rows = &r->c->rows;
 
-	r->wanted = calloc((size_t)k->rows + 1, sizeof(*r->wanted));
+	r->wanted = calloc((size_t)rows->n + 1, sizeof(*r->wanted));
 	if (!r->wanted)
 		return -ENOMEM;
-	for (uint32_t row = 0; row < k->rows; row++) {
-		uint64_t place = sl_load_le64(k->places + 8 * (size_t)row);
-
-		if (place)
-			r->wanted[r->wanted_n++] = (struct wanted){place, row};
+	for (uint32_t row = 0; row < rows->n; row++) {
+		if (rows->at[row].place)
+			r->wanted[r->wanted_n++] = (struct wanted){rows->at[row].place, row};
+		else
+			rows->free[rows->free_n++] = row;
 	}
 	qsort(r->wanted, r->wanted_n, sizeof(*r->wanted), by_offset);
+	if (rows->n)
+		memset(rows->at, 0, rows->n * sizeof(*rows->at));
 	return 0;
 }
 
@@ -79,6 +96,33 @@ static uint32_t wanted_row(struct recovery *r, uint64_t offset)
 	return SL_ROW_NONE;
 }
 
+static bool bit_of(const uint8_t *bits, uint32_t row)
+{
+	return bits[row / 8] >> row % 8 & 1;
+}
+
+/* Gives @row its vector, where rows are in memory; of others those that wait to be indexed. */
+static int vector_restore_row(struct recovery *r, uint32_t i, uint32_t row,
+			      const struct sl_object *o)
+{
+	struct vector *v = r->c->vectors[i];
+	bool in_tail = v->far && bit_of(r->checkpoint.tails[i], row);
+	int rc;
+
+	if (v->far && !in_tail) {
+		if (bit_of(r->checkpoint.has[i], row))
+			vector_claim(v, row);
+		return 0;
+	}
+	rc = vector_put(v, row, o);
+	if (rc <= 0)
+		return rc;
+	if (in_tail)
+		return vector_add(v, row);
+	vector_claim(v, row);
+	return 0;
+}
+
 /* Fills the row of the checkpoint that holds @o. */
 static void row_restore(struct recovery *r, uint32_t row, uint64_t offset,
 			const struct batch_entry *e, const struct sl_object *o)
@@ -94,8 +138,8 @@ static void row_restore(struct recovery *r, uint32_t row, uint64_t offset,
 	rows_enter(&c->rows, row);
 	c->live_bytes += e->bytes;
 	for (uint32_t i = 0; i < c->vectors_n; i++)
-		if (vector_put(c->vectors[i], row, o))
-			vector_claim(c->vectors[i], row);
+		if (vector_restore_row(r, i, row, o))
+			c->stale = true;
 	if (!r->payload && collection_has_payload(c) && sl_payload_add(c->payload, row, o))
 		c->stale = true;
 }
@@ -243,6 +287,8 @@ static int log_read(struct recovery *r, uint64_t from, uint64_t to, int64_t dead
 			return rc;
 		if (span.base >= r->checkpoint.offset)
 			c->since += span.extent.len;
+		if (r->replaying)
+			far_keep_up(c, deadline);
 		at = span.next;
 		sl_fiber_yield(deadline);
 	}
@@ -251,69 +297,203 @@ static int log_read(struct recovery *r, uint64_t from, uint64_t to, int64_t dead
 
 /* ---- indexes ---------------------------------------------------------------------------- */
 
-/* Rows that have the vector and are not in @tail are in the index that was saved. */
-static int vector_restore(struct recovery *r, uint32_t i)
+/* Of vectors that may be far before rows are there, of others once they are. */
+static int main_load(struct recovery *r, uint32_t i)
 {
-	const struct checkpoint *k = &r->checkpoint;
+	struct checkpoint *k = &r->checkpoint;
 	struct vector *v = r->c->vectors[i];
-	struct run run = {k->indexes[i], k->index_bytes[i]};
-	int rc = -ENOENT;
+	const struct sl_index_conf conf = vector_index_conf(v->conf);
+	struct run run;
+	int rc;
 
-	if (k->tails[i] && run.n)
-		rc = sl_index_load(&v->conf->index, &v->rows, run_read, &run, &v->main);
-	if (rc && rc != -ENOENT && rc != -EBADMSG)
-		return rc;
-	return vector_settle(v, k->rows, rc ? NULL : k->tails[i]);
+	if (!k->tails[i] || !k->index_bytes[i] || v->main)
+		return 0;
+	checkpoint_run(k, k->index_at[i], k->index_bytes[i], &run);
+	rc = sl_index_load(&conf, &v->rows, run_read, &run, &v->main);
+	return rc == -EBADMSG ? 0 : rc;
 }
 
-static int indexes_restore(struct recovery *r)
+static int far_load(struct recovery *r)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < r->c->vectors_n && !rc; i++) {
+		struct vector *v = r->c->vectors[i];
+
+		if (!v->rows.partial)
+			continue;
+		rc = main_load(r, i);
+		if (!rc && !vector_go_far(v)) {
+			sl_index_free(v->main);
+			v->main = NULL;
+		}
+	}
+	return rc;
+}
+
+/* Rows that have the vector and are not in the tail are in the index that was saved. */
+static int indexes_settle(struct recovery *r)
+{
+	struct checkpoint *k = &r->checkpoint;
+	struct collection *c = r->c;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < c->vectors_n && !rc; i++) {
+		struct vector *v = c->vectors[i];
+
+		rc = main_load(r, i);
+		if (!rc)
+			rc = vector_settle(v, k->rows, v->main ? k->tails[i] : NULL);
+	}
+	return rc;
+}
+
+/* Nothing is in @row of the checkpoint. What payload indexes say of it cannot be taken back. */
+static void row_gone(struct recovery *r, uint32_t row)
+{
+	struct collection *c = r->c;
+
+	c->rows.at[row].place = 0;
+	if (r->payload && collection_has_payload(c))
+		c->retired++;
+	else
+		c->rows.free[c->rows.free_n++] = row;
+}
+
+/* What an older checkpoint says of the part that was trimmed since was moved: it comes later. */
+static bool is_trimmed(const struct collection *c, uint64_t place)
+{
+	return (place & ROW_OFFSET_MASK) < sl_log_start(c->log);
+}
+
+/* All that the checkpoint has, from the log. */
+static int rows_from_log(struct recovery *r, int64_t deadline)
+{
+	struct collection *c = r->c;
+	int rc = wanted_make(r);
+
+	if (!rc)
+		rc = log_read(r, 0, r->checkpoint.offset, deadline);
+	for (uint32_t i = 0; i < r->wanted_n && !rc; i++) {
+		const struct wanted *w = &r->wanted[i];
+
+		if (c->rows.at[w->row].place)
+			continue;
+		c->lost += !is_trimmed(c, w->place);
+		row_gone(r, w->row);
+	}
+	return rc;
+}
+
+/* ---- without the log -------------------------------------------------------------------- */
+
+/* Whether the checkpoint tells all that is to be in memory. */
+static bool is_enough(const struct recovery *r)
+{
+	const struct collection *c = r->c;
+
+	for (uint32_t i = 0; i < c->vectors_n; i++)
+		if (!c->vectors[i]->far)
+			return false;
+	return c->vectors_n && (r->payload || !collection_has_payload(c));
+}
+
+/* Rows of the tail are in memory. */
+static int tail_restore(struct recovery *r, uint32_t row, int64_t deadline)
+{
+	struct collection *c = r->c;
+	struct objects_hit hit = {0};
+	int rc = 0;
+
+	for (uint32_t i = 0; i < c->vectors_n && !rc; i++) {
+		if (!bit_of(r->checkpoint.tails[i], row))
+			continue;
+		if (!hit.object)
+			rc = object_load(c, row, &hit, deadline);
+		if (!rc)
+			rc = vector_put(c->vectors[i], row, hit.object);
+		rc = rc == 1 ? vector_add(c->vectors[i], row) : rc;
+	}
+	objects_release(&hit, 1);
+	if (rc == -EBADMSG)
+		c->lost++;
+	return rc == -EBADMSG ? 0 : rc;
+}
+
+static int rows_from_checkpoint(struct recovery *r, int64_t deadline)
 {
 	struct collection *c = r->c;
 	int rc = 0;
 
-	for (uint32_t i = 0; i < c->vectors_n && !rc; i++)
-		rc = vector_restore(r, i);
-	for (uint32_t row = 0; row < r->checkpoint.rows && !rc; row++) {
-		uint64_t place = sl_load_le64(r->checkpoint.places + 8 * (size_t)row);
+	for (uint32_t row = 0; row < c->rows.n && !rc; row++) {
+		struct row *at = &c->rows.at[row];
 
-		if (c->rows.at[row].place)
+		if (!at->place || is_trimmed(c, at->place)) {
+			if (at->place)
+				row_gone(r, row);
+			else
+				c->rows.free[c->rows.free_n++] = row;
 			continue;
-		if (place)
-			c->lost++;
-		/* What payload indexes say of a row that is lost cannot be taken back. */
-		if (place && r->payload && collection_has_payload(c))
-			c->retired++;
-		else
-			c->rows.free[c->rows.free_n++] = row;
+		}
+		rows_enter(&c->rows, row);
+		c->live_bytes += at->bytes;
+		for (uint32_t i = 0; i < c->vectors_n; i++)
+			if (bit_of(r->checkpoint.has[i], row) &&
+			    !bit_of(r->checkpoint.tails[i], row))
+				vector_claim(c->vectors[i], row);
+		rc = tail_restore(r, row, deadline);
+		if (row % 4096 == 0)
+			sl_fiber_yield(deadline);
 	}
 	return rc;
+}
+
+/* ---- the whole -------------------------------------------------------------------------- */
+
+static int payload_load(struct recovery *r)
+{
+	struct checkpoint *k = &r->checkpoint;
+	struct run run;
+	int rc = -EBADMSG;
+
+	checkpoint_run(k, k->payload_at, k->payload_bytes, &run);
+	if (k->payload_bytes)
+		rc = collection_payload_load(r->c, &run);
+	r->payload = !rc;
+	if (rc != -EBADMSG)
+		return rc;
+	rc = collection_payload_new(r->c);
+	return rc ? rc : payload_declare(r->c);
 }
 
 static int checkpoint_use(struct recovery *r, int64_t deadline)
 {
 	struct collection *c = r->c;
-	const struct checkpoint *k = &r->checkpoint;
-	struct run run = {k->payload, k->payload_bytes};
-	int rc = wanted_make(r);
+	int rc = collection_reserve(c, r->checkpoint.rows);
 
 	if (!rc)
-		rc = collection_reserve(c, k->rows);
-	if (rc)
-		return rc;
-	c->rows.n = k->rows;
-	memset(c->rows.at, 0, k->rows * sizeof(*c->rows.at));
-	if (run.n) {
-		rc = collection_payload_load(c, &run);
-		if (rc == -ENOMEM)
-			return rc;
-		r->payload = !rc;
-		rc = rc ? collection_payload_new(c) : 0;
-	}
-	if (!rc && !r->payload)
-		rc = payload_declare(c);
+		rc = rows_load(r);
 	if (!rc)
-		rc = log_read(r, 0, k->offset, deadline);
-	return rc ? rc : indexes_restore(r);
+		rc = payload_load(r);
+	if (!rc)
+		rc = far_load(r);
+	if (!rc)
+		rc = is_enough(r) ? rows_from_checkpoint(r, deadline) : rows_from_log(r, deadline);
+	return rc ? rc : indexes_settle(r);
+}
+
+static int recover(struct recovery *r, int64_t deadline)
+{
+	struct collection *c = r->c;
+	int rc = r->checkpoint.fd < 0 ? payload_declare(c) : checkpoint_use(r, deadline);
+
+	r->replaying = true;
+	if (!rc)
+		rc = log_read(r, r->checkpoint.offset, UINT64_MAX, deadline);
+	c->applied = sl_log_durable(c->log);
+	free(r->wanted);
+	free(r->buf);
+	return rc;
 }
 
 int collection_recover(struct collection *c, int64_t deadline)
@@ -321,25 +501,20 @@ int collection_recover(struct collection *c, int64_t deadline)
 	struct recovery r = {.c = c};
 	int rc = checkpoint_load(c, &r.checkpoint, deadline);
 
-	/* One that is of later than the log is has nothing to do with it. */
-	if (!rc && r.checkpoint.offset > sl_log_durable(c->log)) {
-		checkpoint_done(&r.checkpoint);
-		rc = -EBADMSG;
-	}
-	if (rc == -EBADMSG)
-		objects_tell(c->cs, OBJECTS_REBUILT, c->own->pub.name, rc);
-	if (rc && rc != -ENOENT && rc != -EBADMSG)
+	if (rc && rc != -ENOENT)
 		return rc;
-	rc = rc ? payload_declare(c) : checkpoint_use(&r, deadline);
-	r.replaying = true;
-	if (!rc)
-		rc = log_read(&r, r.checkpoint.offset, UINT64_MAX, deadline);
-	c->applied = sl_log_durable(c->log);
+	rc = recover(&r, deadline);
+	checkpoint_done(&r.checkpoint);
+	if (rc == -ESTALE) {
+		/* Rows and index are not of each other. */
+		objects_tell(c->cs, OBJECTS_REBUILT, c->own->pub.name, -EBADMSG);
+		r = (struct recovery){.c = c, .checkpoint.fd = -1};
+		rc = collection_reset(c);
+		if (!rc)
+			rc = recover(&r, deadline);
+	}
 	if (!rc && c->lost)
 		objects_tell(c->cs, OBJECTS_LOST, c->own->pub.name, (int64_t)c->lost);
-	checkpoint_done(&r.checkpoint);
-	free(r.wanted);
-	free(r.buf);
 	return rc;
 }
 

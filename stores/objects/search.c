@@ -26,7 +26,8 @@
 /**
  * struct job - a query on its way.
  * @node: among those that wait. @vector: the query as rows are. @hits: room for @k. @skip_row: the
- * object that hits should be like. @applied: of the collection, when @matches were found.
+ * object that hits should be like. @applied: of the collection, when @matches were found. @began: for
+ * the figures. @alone: it was found to need vectors that are not in memory.
  */
 struct job {
 	struct sl_list node;
@@ -38,17 +39,20 @@ struct job {
 	uint32_t k, n;
 	uint32_t skip_row;
 	uint64_t applied;
-	bool waits;
+	int64_t began;
+	bool waits, alone;
 	int err;
 };
 
-static struct sl_query query_of(const struct job *j)
+static struct sl_query query_of(const struct job *j, const struct sl_index *index)
 {
 	return (struct sl_query){
 		.vector = j->vector,
 		.k = j->k,
-		.effort = j->ask->effort,
+		.effort = sl_index_effort(index, j->ask->effort),
+		.oversampling = j->ask->oversampling,
 		.exact = j->ask->exact,
+		.estimates = j->ask->estimates,
 		.allowed = j->matches.words,
 		.allowed_rows = j->matches.rows,
 		.allowed_n = j->matches.count,
@@ -137,7 +141,7 @@ static int ask_index(struct collection *c, struct sl_index *index, struct job *c
 		return 0;
 	}
 	for (uint32_t i = 0; i < n; i++)
-		queries[i] = query_of(jobs[i]);
+		queries[i] = query_of(jobs[i], index);
 	if (n > 1)
 		return sl_index_search_many(index, queries, n, ret_hits, ret_n, c->scratch);
 	found = sl_index_search(index, queries, ret_hits, c->scratch);
@@ -179,6 +183,12 @@ static void answer(struct collection *c, struct job **jobs, uint32_t n)
 	free(main);
 }
 
+/* Whether vectors are to be read for it. */
+static bool is_far(const struct job *j)
+{
+	return j->v->far && j->v->main;
+}
+
 /* Answers the job that waits for longest, and those that go with it. */
 static void answer_some(struct collection *c)
 {
@@ -186,11 +196,18 @@ static void answer_some(struct collection *c)
 	struct job *all[2 * SL_BATCH_MAX], *jobs[SL_BATCH_MAX] = {0};
 	uint32_t which[SL_BATCH_MAX], n = 0, taken;
 
-	sl_list_each(node, &c->waiting) {
+	sl_list_each_safe(node, &c->waiting)
+	{
 		struct job *j = sl_list_entry(node, struct job, node);
 
 		if (n == SL_ARRAY_SIZE(all))
 			break;
+		if (is_far(j)) {
+			sl_list_remove(&j->node);
+			j->waits = false;
+			j->alone = true;
+			continue;
+		}
 		waiting[n] = (struct sl_waiting){
 			.index = j->v->tail,
 			.rows = j->v->main && !j->ask->exact ? 0 : scan_rows(j),
@@ -198,12 +215,30 @@ static void answer_some(struct collection *c)
 		};
 		all[n++] = j;
 	}
+	if (!n)
+		return;
 	taken = sl_batch_take(waiting, n, TOGETHER_NS, which);
 	for (uint32_t i = 0; i < taken; i++) {
 		jobs[i] = all[which[i]];
 		sl_list_remove(&jobs[i]->node);
 	}
 	answer(c, jobs, taken);
+}
+
+/* It may have come back into memory meanwhile. */
+static void answer_alone(struct collection *c, struct job *j, int64_t deadline)
+{
+	struct sl_query query;
+	int n;
+
+	if (!is_far(j)) {
+		answer(c, &j, 1);
+		return;
+	}
+	query = query_of(j, j->v->main);
+	n = far_search(c, j->v, &query, j->hits, deadline);
+	j->n = (uint32_t)sl_max(n, 0);
+	j->err = n < 0 ? n : hits_take(c, j);
 }
 
 /* Answers @n jobs, those without an error. */
@@ -214,6 +249,9 @@ static void jobs_answer(struct collection *c, struct job *jobs, uint32_t n, int6
 	for (uint32_t i = 0; i < n; i++) {
 		if (jobs[i].err || jobs[i].ask->weigh)
 			continue;
+		jobs[i].alone = is_far(&jobs[i]);
+		if (jobs[i].alone)
+			continue;
 		jobs[i].waits = true;
 		sl_list_append(&c->waiting, &jobs[i].node);
 		bytes += scan_rows(&jobs[i]) * (uint64_t)jobs[i].v->rows.stride;
@@ -223,6 +261,9 @@ static void jobs_answer(struct collection *c, struct job *jobs, uint32_t n, int6
 	for (uint32_t i = 0; i < n; i++)
 		while (jobs[i].waits)
 			answer_some(c);
+	for (uint32_t i = 0; i < n; i++)
+		if (jobs[i].alone)
+			answer_alone(c, &jobs[i], deadline);
 }
 
 /* ---- making jobs ------------------------------------------------------------------------ */
@@ -240,10 +281,11 @@ static int refuse(struct objects_query *q, enum objects_fault fault)
 	return -EINVAL;
 }
 
-static int job_vector(struct collection *c, struct job *j)
+static int job_vector(struct collection *c, struct job *j, int64_t deadline)
 {
 	struct objects_query *q = j->ask;
 	struct vector *v = j->v;
+	int rc;
 
 	j->skip_row = SL_ROW_NONE;
 	j->vector = aligned_alloc(SL_ROW_ALIGN, v->rows.stride);
@@ -260,8 +302,8 @@ static int job_vector(struct collection *c, struct job *j)
 	j->skip_row = rows_find(&c->rows, &q->like);
 	if (j->skip_row == SL_ROW_NONE || !vector_has(v, j->skip_row))
 		return refuse(q, OBJECTS_NO_OBJECT);
-	memcpy(j->vector, sl_row(&v->rows, j->skip_row), v->rows.stride);
-	return 0;
+	rc = far_vector(c, v, j->skip_row, j->vector, deadline);
+	return rc == -ENOENT || rc == -EBADMSG ? refuse(q, OBJECTS_NO_OBJECT) : rc;
 }
 
 static int job_make(struct collection *c, struct job *j, int64_t deadline)
@@ -279,7 +321,7 @@ static int job_make(struct collection *c, struct job *j, int64_t deadline)
 	j->applied = c->applied;
 	rc = matches_find(c, q->filter, &j->matches, deadline);
 	if (!rc && !q->weigh)
-		rc = job_vector(c, j);
+		rc = job_vector(c, j, deadline);
 	if (rc)
 		return rc;
 	j->k = (uint32_t)sl_min(k, (uint64_t)vector_count(j->v));
@@ -363,25 +405,46 @@ static int by_distance(const void *a, const void *b)
 	return nearer(*x, *y) ? -1 : nearer(*y, *x);
 }
 
-static int weigh_all(struct collection *c, struct job *j)
+/* What all vectors are given to. */
+struct weighing {
+	struct job *j;
+	float *floats;
+};
+
+static void weigh(void *arg, uint32_t row, const void *vector)
 {
-	struct objects_query *q = j->ask;
-	float *floats = malloc(j->v->rows.dim * sizeof(*floats) + 1);
+	struct weighing *w = arg;
+	struct objects_query *q = w->j->ask;
+	float score;
 
-	if (!floats)
-		return -ENOMEM;
-	for (uint32_t row = 0; row < c->rows.n; row++) {
-		float score;
+	vector_floats(w->j->v, vector, w->floats);
+	score = q->weigh(q->arg, w->floats, w->j->v->rows.dim);
+	weighed_put(w->j, (struct sl_hit){isnan(score) ? INFINITY : -score, row});
+}
 
+static int weigh_all(struct collection *c, struct job *j, int64_t deadline)
+{
+	struct weighing w = {j, malloc(j->v->rows.dim * sizeof(float) + 1)};
+	struct sl_hit *far = malloc((c->rows.live + (size_t)1) * sizeof(*far));
+	uint64_t since = c->applied;
+	uint32_t far_n = 0;
+	int rc = w.floats && far ? 0 : -ENOMEM;
+
+	for (uint32_t row = 0; row < c->rows.n && !rc; row++) {
 		if (!vector_has(j->v, row) || !matches_has(&j->matches, row))
 			continue;
-		vector_floats(j->v, row, floats);
-		score = q->weigh(q->arg, floats, j->v->rows.dim);
-		weighed_put(j, (struct sl_hit){isnan(score) ? INFINITY : -score, row});
+		if (vector_is_here(j->v, row))
+			weigh(&w, row, sl_row(&j->v->rows, row));
+		else
+			far[far_n++] = (struct sl_hit){.row = row};
 	}
-	free(floats);
+	if (!rc && far_n)
+		rc = far_each(c, j->v, far, far_n, weigh, &w, deadline);
+	free(w.floats);
+	free(far);
 	qsort(j->hits, j->n, sizeof(*j->hits), by_distance);
-	return 0;
+	j->n = far_clean(c, since, j->hits, j->n);
+	return rc;
 }
 
 /* ---- calls ------------------------------------------------------------------------------ */
@@ -397,13 +460,29 @@ static int job_finish(struct collection *c, struct job *j, int64_t deadline)
 	int rc = j->err;
 
 	if (!rc && j->ask->weigh) {
-		rc = weigh_all(c, j);
+		rc = weigh_all(c, j, deadline);
 		if (!rc)
 			rc = hits_take(c, j);
 	}
 	if (!rc && (j->ask->with_objects || j->matches.loose))
 		rc = hits_load(c, j, deadline);
 	return rc;
+}
+
+/* As it is counted. */
+static enum search_kind kind_of(const struct job *j)
+{
+	static const enum search_kind kinds[SL_INDEX_LAST] = {
+		[SL_INDEX_FLAT] = SEARCH_FLAT,
+		[SL_INDEX_IVF] = SEARCH_IVF,
+		[SL_INDEX_HNSW] = SEARCH_HNSW,
+	};
+
+	if (j->ask->filter)
+		return SEARCH_FILTERED;
+	if (j->ask->weigh)
+		return SEARCH_WEIGHED;
+	return j->v->main && !j->ask->exact ? kinds[vector_index_conf(j->v->conf).kind] : SEARCH_FLAT;
 }
 
 static int search_here(struct collection *c, void *visit, int64_t deadline)
@@ -419,7 +498,8 @@ static int search_here(struct collection *c, void *visit, int64_t deadline)
 		q->fault = OBJECTS_FINE;
 		q->hits = NULL;
 		q->n = 0;
-		jobs[i] = (struct job){.ask = q, .skip_row = SL_ROW_NONE};
+		jobs[i] = (struct job){
+			.ask = q, .skip_row = SL_ROW_NONE, .began = sl_clock_ns()};
 		sl_list_init(&jobs[i].node);
 		jobs[i].err = job_make(c, &jobs[i], deadline);
 	}
@@ -428,6 +508,8 @@ static int search_here(struct collection *c, void *visit, int64_t deadline)
 		s->queries[i].result = job_finish(c, &jobs[i], deadline);
 		if (s->queries[i].result)
 			objects_queries_done(&s->queries[i], 1);
+		else
+			search_count(kind_of(&jobs[i]), sl_clock_ns() - jobs[i].began);
 		job_done(&jobs[i]);
 	}
 	free(jobs);

@@ -7,7 +7,7 @@
  * Invariants: a file has its name only when it is whole and durable; nobody writes to the
  * collection while one is made; one is looked at as a whole before anything is restored from it.
  *
- * Order of parts: names; writing; making one; those there are; reading; restoring.
+ * Order of parts: names; writing; making one; those there are; reading; restoring; uploads.
  */
 #include <dirent.h>
 #include <xxhash.h>
@@ -511,22 +511,99 @@ static int restore(struct restoring *r, char *why, size_t why_len, int64_t deadl
 	return rc ? rc : get_all(r, deadline);
 }
 
-int objects_snapshot_restore(struct objects *o, const char *name, int dir, const char *path,
-			     char *why, size_t why_len, int64_t deadline)
+/* Of the file @fd. */
+static int restore_file(struct objects *o, const char *name, int fd, char *why, size_t why_len,
+			int64_t deadline)
 {
-	struct restoring r = {.o = o, .name = name};
+	struct restoring r = {.o = o, .name = name, .fd = fd};
 	int rc;
 
 	if (why_len)
 		why[0] = 0;
-	r.fd = sl_open(dir, path, O_RDONLY, 0, deadline);
-	if (r.fd < 0)
-		return r.fd;
 	r.ops = calloc(BATCH_OPS_MAX, sizeof(*r.ops));
 	rc = r.ops ? restore(&r, why, why_len, deadline) : -ENOMEM;
-	sl_close(r.fd);
 	free(r.described);
 	free(r.buf);
 	free(r.ops);
 	return rc;
+}
+
+int objects_snapshot_restore(struct objects *o, const char *name, int dir, const char *path,
+			     char *why, size_t why_len, int64_t deadline)
+{
+	int rc, fd = sl_open(dir, path, O_RDONLY, 0, deadline);
+
+	if (fd < 0)
+		return fd;
+	rc = restore_file(o, name, fd, why, why_len, deadline);
+	sl_close(fd);
+	return rc;
+}
+
+/* ---- uploads ---------------------------------------------------------------------------- */
+
+struct objects_upload {
+	struct objects *o;
+	int fd;
+	uint64_t bytes;
+};
+
+/* Opens a file without a name. */
+static int upload_open(struct objects *o, int64_t deadline)
+{
+	uint8_t random[SL_OBJECT_UUID_BYTES];
+	char name[sizeof(OBJECTS_UPLOAD) + ID_TEXT_BYTES] = OBJECTS_UPLOAD;
+	int fd, rc;
+
+	sl_random(random, sizeof(random));
+	id_print(random, name + strlen(name));
+	fd = sl_open(o->dir, name, O_RDWR | O_CREAT | O_EXCL, 0600, deadline);
+	if (fd < 0)
+		return fd;
+	rc = sl_unlink(o->dir, name, 0, deadline);
+	if (!rc)
+		return fd;
+	sl_close(fd);
+	return rc;
+}
+
+int objects_upload_new(struct objects *o, struct objects_upload **ret_upload, int64_t deadline)
+{
+	struct objects_upload *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return -ENOMEM;
+	u->o = o;
+	u->fd = upload_open(o, deadline);
+	if (u->fd < 0) {
+		int rc = u->fd;
+
+		free(u);
+		return rc;
+	}
+	*ret_upload = u;
+	return 0;
+}
+
+int objects_upload_write(struct objects_upload *u, const void *data, size_t n, int64_t deadline)
+{
+	int rc = sl_write_all(u->fd, data, n, u->bytes, deadline);
+
+	if (!rc)
+		u->bytes += n;
+	return rc;
+}
+
+int objects_upload_restore(struct objects_upload *u, const char *name, char *why, size_t why_len,
+			   int64_t deadline)
+{
+	return restore_file(u->o, name, u->fd, why, why_len, deadline);
+}
+
+void objects_upload_free(struct objects_upload *u)
+{
+	if (!u)
+		return;
+	sl_close_large(u->fd, u->bytes, SL_NEVER);
+	free(u);
 }

@@ -19,8 +19,8 @@
 static void conf_take(struct objects_conf *dst, const struct objects_conf *src)
 {
 	*dst = *src;
-	if (!dst->snapshot_bytes)
-		dst->snapshot_bytes = 64 * SL_MIB;
+	if (!dst->checkpoint_bytes)
+		dst->checkpoint_bytes = 64 * SL_MIB;
 	if (!dst->idle_ns)
 		dst->idle_ns = 60 * SL_SEC;
 	if (!dst->log.segment_bytes)
@@ -60,6 +60,7 @@ static void core_init(struct objects *o, struct core_store *cs)
 	sl_list_init(&cs->collections);
 	sl_waitq_init(&cs->keeper);
 	sl_waitq_init(&cs->ended);
+	sl_mutex_init(&cs->keeping);
 }
 
 int objects_open(const struct objects_conf *conf, struct objects **ret_objects)
@@ -119,6 +120,7 @@ void objects_free(struct objects *o)
 
 void objects_tell(struct core_store *cs, enum objects_event event, const char *name, int64_t a)
 {
+	event_count(event, a);
 	if (cs->conf.event)
 		cs->conf.event(cs->conf.arg, event, name, a);
 }
@@ -127,7 +129,11 @@ void objects_tell(struct core_store *cs, enum objects_event event, const char *n
 
 struct sl_core *collection_home(const struct objects_collection *pub)
 {
-	return sl_core_home(sl_core_cores(sl_core_self()), XXH3_64bits(pub->id, sizeof(pub->id)));
+	struct sl_core *self = sl_core_self();
+
+	if (!self)
+		return NULL;
+	return sl_core_home(sl_core_cores(self), XXH3_64bits(pub->id, sizeof(pub->id)));
 }
 
 int home_ready(struct core_store *cs, int64_t deadline)
@@ -145,6 +151,10 @@ int store_fiber_start(struct core_store *cs, void (*fn)(void *arg), void *arg)
 	int rc;
 
 	cs->fibers++;
+	if (!sl_core_self()) {
+		fn(arg);
+		return 0;
+	}
 	rc = sl_fiber_start(SL_STACK_SMALL, fn, arg);
 	if (rc)
 		cs->fibers--;
@@ -214,7 +224,8 @@ int objects_start(struct objects *o, int64_t deadline)
 	rc = sl_logs_new(&cs->conf.logs, &cs->logs);
 	if (rc)
 		return rc;
-	rc = store_fiber_start(cs, keeper, cs);
+	if (sl_core_self())
+		rc = store_fiber_start(cs, keeper, cs);
 	if (!rc && cs == &o->cores[0])
 		rc = store_fiber_start(cs, sweeper, cs);
 	/* Also on failure: what did start is then ended by the stop. */

@@ -4,10 +4,12 @@
  *
  * Interface: "vectors" of objects_pvt.h. A row that is written goes to the tail, which is looked at
  * as a whole; in the background rows move on to the main index, while there is one.
+ * Of vectors that lie on disk those in the tail are in memory, and those of a main index that has
+ * no codes of them yet; the others are read where they are needed (far.c).
  * Invariants: a row is in one of the two or in none; its vector stays as it is meanwhile.
  *
- * Order of parts: components; making; rows; moving back; at the start; queries and scores; moving
- * on.
+ * Order of parts: components; making; memory; rows; moving back; at the start; queries and scores;
+ * making anew; moving on.
  */
 #include <math.h>
 
@@ -78,6 +80,38 @@ static bool is_cosine(const struct vector *v)
 
 /* ---- making ----------------------------------------------------------------------------- */
 
+/* Lists are trained again, for which they want all rows in memory. */
+static bool can_be_listed(const struct objects_vector_conf *conf)
+{
+	return !conf->on_disk && (conf->component == SL_F32 || conf->component == SL_F16) &&
+	       (conf->metric == SL_METRIC_L2 || conf->metric == SL_METRIC_DOT ||
+		conf->metric == SL_METRIC_COSINE);
+}
+
+/* Lists cost less than a graph, to be made and to be searched (docs/benchmarks.md). */
+struct sl_index_conf vector_index_conf(const struct objects_vector_conf *conf)
+{
+	struct sl_index_conf index = conf->index;
+
+	if (!conf->automatic || index.kind != SL_INDEX_HNSW || index.links || index.effort_add ||
+	    !can_be_listed(conf))
+		return index;
+	index.kind = SL_INDEX_IVF;
+	index.train_rows = MAIN_FROM_ROWS;
+	return index;
+}
+
+/* Whether rows can leave memory: what is left is codes. */
+static bool may_be_far(const struct objects_vector_conf *conf)
+{
+	enum sl_quantiser q = conf->index.quantiser;
+
+	if (!conf->on_disk || conf->index.kind == SL_INDEX_FLAT || q == SL_QUANTISER_NONE)
+		return false;
+	return sl_quantiser_can(q == SL_QUANTISER_DEFAULT ? SL_QUANTISER_SQ8 : q, conf->component,
+				conf->metric);
+}
+
 int vector_new(const struct objects_vector_conf *conf, uint64_t revision,
 	       struct vector **ret_vector)
 {
@@ -91,6 +125,7 @@ int vector_new(const struct objects_vector_conf *conf, uint64_t revision,
 	v->revision = revision;
 	v->rows = (struct sl_rows){
 		.stride = sl_round_up(sl_vector_bytes(conf->component, conf->dim), SL_ROW_ALIGN),
+		.partial = may_be_far(conf),
 		.dim = conf->dim,
 		.component = conf->component,
 		.metric = is_cosine(v) ? SL_METRIC_DOT : conf->metric,
@@ -108,6 +143,7 @@ void vector_free(struct vector *v)
 {
 	if (!v)
 		return;
+	sl_index_free(v->next);
 	sl_index_free(v->main);
 	sl_index_free(v->tail);
 	for (uint32_t i = 0; i < v->chunks_n; i++)
@@ -115,16 +151,43 @@ void vector_free(struct vector *v)
 	free(v->chunks);
 	free(v->tail_bits);
 	free(v->has);
+	free(v->here);
 	free(v);
 }
+
+/* ---- memory ----------------------------------------------------------------------------- */
 
 /* Of one bit for each row. */
 #define CHUNK_BYTES (SL_ROWS_A_CHUNK / 8)
 
+/* More bits in *@p, of @chunks, which are 0. */
+static int bits_grow(struct vector *v, uint64_t **p, uint32_t chunks)
+{
+	uint64_t *bits = realloc(*p, (size_t)chunks * CHUNK_BYTES);
+
+	if (!bits)
+		return -ENOMEM;
+	memset((uint8_t *)bits + (size_t)v->chunks_n * CHUNK_BYTES, 0,
+	       (size_t)(chunks - v->chunks_n) * CHUNK_BYTES);
+	*p = bits;
+	return 0;
+}
+
+/* Not touched before its rows are. */
+static int chunk_fill(struct vector *v, uint32_t chunk)
+{
+	if (v->chunks[chunk])
+		return 0;
+	v->chunks[chunk] = aligned_alloc(SL_ROW_ALIGN, SL_ROWS_A_CHUNK * v->rows.stride);
+	if (!v->chunks[chunk])
+		return -ENOMEM;
+	v->filled++;
+	return 0;
+}
+
 int vector_reserve(struct vector *v, uint64_t n)
 {
 	uint32_t chunks = (uint32_t)((n + SL_ROWS_A_CHUNK - 1) / SL_ROWS_A_CHUNK);
-	uint64_t *bits;
 	uint8_t **at;
 
 	if (chunks <= v->chunks_n)
@@ -134,80 +197,15 @@ int vector_reserve(struct vector *v, uint64_t n)
 		return -ENOMEM;
 	v->chunks = at;
 	v->rows.chunks = (const uint8_t *const *)at;
-	bits = realloc(v->tail_bits, (size_t)chunks * CHUNK_BYTES);
-	if (!bits)
+	memset(at + v->chunks_n, 0, (chunks - v->chunks_n) * sizeof(*at));
+	if (bits_grow(v, &v->tail_bits, chunks) || bits_grow(v, &v->has, chunks) ||
+	    bits_grow(v, &v->here, chunks))
 		return -ENOMEM;
-	v->tail_bits = bits;
-	bits = realloc(v->has, (size_t)chunks * CHUNK_BYTES);
-	if (!bits)
-		return -ENOMEM;
-	v->has = bits;
-	while (v->chunks_n < chunks) {
-		/* Not touched before its rows are. */
-		at[v->chunks_n] = aligned_alloc(SL_ROW_ALIGN, SL_ROWS_A_CHUNK * v->rows.stride);
-		if (!at[v->chunks_n])
+	v->rows.here = v->here;
+	for (; v->chunks_n < chunks; v->chunks_n++)
+		if (!v->rows.partial && chunk_fill(v, v->chunks_n))
 			return -ENOMEM;
-		memset((uint8_t *)v->has + v->chunks_n * CHUNK_BYTES, 0, CHUNK_BYTES);
-		memset((uint8_t *)v->tail_bits + v->chunks_n * CHUNK_BYTES, 0, CHUNK_BYTES);
-		v->chunks_n++;
-	}
 	return 0;
-}
-
-uint64_t vector_bytes(const struct vector *v)
-{
-	return v->chunks_n * (uint64_t)SL_ROWS_A_CHUNK * v->rows.stride + sl_index_bytes(v->tail) +
-	       (v->main ? sl_index_bytes(v->main) : 0);
-}
-
-uint32_t vector_count(const struct vector *v)
-{
-	return sl_index_count(v->tail) + (v->main ? sl_index_count(v->main) : 0);
-}
-
-/* ---- rows ------------------------------------------------------------------------------- */
-
-static void *row_at(struct vector *v, uint32_t row)
-{
-	return v->chunks[row / SL_ROWS_A_CHUNK] + row % SL_ROWS_A_CHUNK * v->rows.stride;
-}
-
-/* Padding is read by nobody, and zero. */
-static void row_put(struct vector *v, uint32_t row, const void *p)
-{
-	size_t n = sl_vector_bytes(v->rows.component, v->rows.dim);
-	uint8_t *to = row_at(v, row);
-
-	memcpy(to, p, n);
-	memset(to + n, 0, v->rows.stride - n);
-}
-
-bool vector_put(struct vector *v, uint32_t row, const struct sl_object *o)
-{
-	enum sl_vector_type type;
-	uint32_t dim;
-	const void *p = sl_object_vector(o, v->conf->name, &type, &dim);
-	bool same = (enum sl_component)type == v->rows.component;
-	float *floats;
-
-	if (!p || dim != v->rows.dim || (!same && type != SL_VECTOR_F32))
-		return false;
-	if (same)
-		row_put(v, row, p);
-	if (same && !is_cosine(v))
-		return true;
-	floats = same ? row_at(v, row) : malloc(dim * sizeof(*floats));
-	if (!floats)
-		return false;
-	memcpy(floats, p, dim * sizeof(*floats));
-	if (is_cosine(v))
-		vector_normalise(floats, dim);
-	if (same)
-		return true;
-	memset(row_at(v, row), 0, v->rows.stride);
-	convert(floats, dim, v->rows.component, row_at(v, row));
-	free(floats);
-	return true;
 }
 
 static void bit_set(uint64_t *bits, uint32_t row, bool on)
@@ -226,6 +224,144 @@ static bool bit_get(const struct vector *v, const uint64_t *bits, uint32_t row)
 bool vector_has(const struct vector *v, uint32_t row)
 {
 	return bit_get(v, v->has, row);
+}
+
+bool vector_in_main(const struct vector *v, uint32_t row)
+{
+	return vector_has(v, row) && !bit_get(v, v->tail_bits, row);
+}
+
+bool vector_is_here(const struct vector *v, uint32_t row)
+{
+	return bit_get(v, v->here, row);
+}
+
+/* Room for @row, or NULL. */
+static void *row_room(struct vector *v, uint32_t row)
+{
+	if (chunk_fill(v, row / SL_ROWS_A_CHUNK))
+		return NULL;
+	bit_set(v->here, row, true);
+	return v->chunks[row / SL_ROWS_A_CHUNK] + row % SL_ROWS_A_CHUNK * v->rows.stride;
+}
+
+/* @row need not be in memory any more. */
+static void row_leave(struct vector *v, uint32_t row)
+{
+	uint32_t chunk = row / SL_ROWS_A_CHUNK, words = SL_ROWS_A_CHUNK / 64;
+	const uint64_t *here = v->here + (size_t)chunk * words;
+
+	bit_set(v->here, row, false);
+	if (!v->rows.partial || !v->chunks[chunk])
+		return;
+	for (uint32_t i = 0; i < words; i++)
+		if (here[i])
+			return;
+	free(v->chunks[chunk]);
+	v->chunks[chunk] = NULL;
+	v->filled--;
+}
+
+/* By so many rows codes have learnt what vectors are like. */
+#define FAR_FROM_ROWS 4096u
+
+/* Whether @index makes do without rows. */
+static bool has_learnt(const struct sl_index *index)
+{
+	return index && !sl_index_needs_rows(index) && sl_index_count(index) > FAR_FROM_ROWS;
+}
+
+static void main_leave(struct vector *v)
+{
+	for (uint32_t row = 0; row < v->chunks_n * SL_ROWS_A_CHUNK; row++)
+		if (vector_in_main(v, row) && vector_is_here(v, row))
+			row_leave(v, row);
+}
+
+/* Lets rows of the main index go, from the moment on when codes will do. */
+static void rows_leave(struct vector *v)
+{
+	if (v->far || !v->rows.partial || !has_learnt(v->main))
+		return;
+	v->far = true;
+	main_leave(v);
+}
+
+uint64_t vector_tail_bytes(const struct vector *v)
+{
+	return sl_index_count(v->tail) * (uint64_t)v->rows.stride;
+}
+
+uint64_t vector_bytes(const struct vector *v)
+{
+	return v->filled * (uint64_t)SL_ROWS_A_CHUNK * v->rows.stride +
+	       3 * (uint64_t)v->chunks_n * CHUNK_BYTES + sl_index_bytes(v->tail) +
+	       (v->main ? sl_index_bytes(v->main) : 0) + (v->next ? sl_index_bytes(v->next) : 0);
+}
+
+uint32_t vector_count(const struct vector *v)
+{
+	return sl_index_count(v->tail) + (v->main ? sl_index_count(v->main) : 0);
+}
+
+/* ---- rows ------------------------------------------------------------------------------- */
+
+/* Whether @o has such a vector, @p of *@ret_dim components. */
+static const void *vector_in(const struct vector *v, const struct sl_object *o, bool *ret_same)
+{
+	enum sl_vector_type type;
+	uint32_t dim;
+	const void *p = sl_object_vector(o, v->conf->name, &type, &dim);
+
+	if (!p || dim != v->rows.dim)
+		return NULL;
+	*ret_same = (enum sl_component)type == v->rows.component;
+	return *ret_same || type == SL_VECTOR_F32 ? p : NULL;
+}
+
+int vector_row(const struct vector *v, const struct sl_object *o, void *ret_row)
+{
+	size_t n = sl_vector_bytes(v->rows.component, v->rows.dim);
+	bool same;
+	const void *p = vector_in(v, o, &same);
+	float *floats = ret_row;
+
+	if (!p)
+		return 0;
+	/* Padding is read by nobody, and zero. */
+	memset((uint8_t *)ret_row + n, 0, v->rows.stride - n);
+	if (same)
+		memcpy(ret_row, p, n);
+	if (same && !is_cosine(v))
+		return 1;
+	if (!same) {
+		floats = malloc(v->rows.dim * sizeof(*floats));
+		if (!floats)
+			return -ENOMEM;
+		memcpy(floats, p, v->rows.dim * sizeof(*floats));
+	}
+	if (is_cosine(v))
+		vector_normalise(floats, v->rows.dim);
+	if (!same) {
+		convert(floats, v->rows.dim, v->rows.component, ret_row);
+		free(floats);
+	}
+	return 1;
+}
+
+int vector_put(struct vector *v, uint32_t row, const struct sl_object *o)
+{
+	void *room;
+	bool same;
+	int rc;
+
+	if (!vector_in(v, o, &same))
+		return 0;
+	room = row_room(v, row);
+	rc = room ? vector_row(v, o, room) : -ENOMEM;
+	if (rc < 0)
+		row_leave(v, row);
+	return rc;
 }
 
 int vector_add(struct vector *v, uint32_t row)
@@ -249,22 +385,27 @@ void vector_remove(struct vector *v, uint32_t row)
 {
 	if (!vector_has(v, row))
 		return;
-	if (bit_get(v, v->tail_bits, row))
+	if (bit_get(v, v->tail_bits, row)) {
 		tail_remove(v, row);
-	else
+	} else {
 		sl_index_remove(v->main, row);
+		if (v->next)
+			sl_index_remove(v->next, row);
+	}
 	bit_set(v->has, row, false);
+	row_leave(v, row);
 }
 
-void vector_floats(const struct vector *v, uint32_t row, float *ret_floats)
+void vector_floats(const struct vector *v, const void *row, float *ret_floats)
 {
-	floats_of(sl_row(&v->rows, row), v->rows.dim, v->rows.component, ret_floats);
+	floats_of(row, v->rows.dim, v->rows.component, ret_floats);
 }
 
 /* ---- moving back ------------------------------------------------------------------------ */
 
 int vector_restart(struct vector *v)
 {
+	SL_ASSERT(!v->far);
 	sl_index_free(v->main);
 	v->main = NULL;
 	v->main_most = 0;
@@ -286,25 +427,38 @@ static bool in_tail(const uint8_t *tail, uint32_t row)
 	return !tail || sl_load_le64(tail + row / 64 * 8) >> row % 64 & 1;
 }
 
-int vector_settle(struct vector *v, uint32_t rows, const uint8_t *tail)
+bool vector_go_far(struct vector *v)
+{
+	rows_leave(v);
+	return v->far;
+}
+
+/* What @row was of is lost. */
+static uint32_t main_clean(struct vector *v, uint32_t rows, const uint8_t *tail)
 {
 	uint32_t in_main = 0;
 
 	for (uint32_t row = 0; row < rows; row++) {
-		if (!vector_has(v, row)) {
-			/* What it was of is lost. */
-			if (v->main)
-				sl_index_remove(v->main, row);
-		} else if (!in_tail(tail, row)) {
-			in_main++;
-		} else if (vector_add(v, row)) {
-			return -ENOMEM;
-		}
+		if (vector_has(v, row))
+			in_main += !in_tail(tail, row);
+		else if (v->main)
+			sl_index_remove(v->main, row);
 	}
 	v->main_most = in_main;
-	if (in_main == (v->main ? sl_index_count(v->main) : 0))
-		return 0;
-	return vector_restart(v);
+	return in_main;
+}
+
+int vector_settle(struct vector *v, uint32_t rows, const uint8_t *tail)
+{
+	uint32_t in_main = main_clean(v, rows, tail);
+	bool same = in_main == (v->main ? sl_index_count(v->main) : 0);
+
+	if (v->far)
+		return same ? 0 : -ESTALE;
+	for (uint32_t row = 0; row < rows; row++)
+		if (vector_has(v, row) && in_tail(tail, row) && vector_add(v, row))
+			return -ENOMEM;
+	return same ? 0 : vector_restart(v);
 }
 
 /* ---- queries and scores ----------------------------------------------------------------- */
@@ -350,6 +504,80 @@ float vector_score(const struct vector *v, float distance)
 	}
 }
 
+/* ---- making anew ------------------------------------------------------------------------ */
+
+/* Of a graph that most rows have left little is worth being repaired. */
+static bool is_left(const struct vector *v)
+{
+	return v->main && vector_index_conf(v->conf).kind == SL_INDEX_HNSW &&
+	       sl_index_count(v->main) < v->main_most / 2;
+}
+
+bool vector_wants_anew(const struct vector *v, uint64_t revision)
+{
+	return v->far && !v->next && (v->revision != revision || is_left(v));
+}
+
+int vector_anew(struct vector *v, uint64_t revision)
+{
+	const struct sl_index_conf conf = vector_index_conf(v->conf);
+
+	v->next_row = 0;
+	v->next_revision = revision;
+	v->next_far = false;
+	return sl_index_new(&conf, &v->rows, &v->next);
+}
+
+uint32_t vector_anew_rows(struct vector *v, uint32_t n, struct sl_hit *ret_rows)
+{
+	uint32_t got = 0;
+
+	for (; v->next_row < v->chunks_n * SL_ROWS_A_CHUNK && got < n; v->next_row++)
+		if (vector_in_main(v, v->next_row))
+			ret_rows[got++] = (struct sl_hit){.row = v->next_row};
+	return got;
+}
+
+int vector_anew_add(struct vector *v, uint32_t row, const void *p)
+{
+	void *room = row_room(v, row);
+	int rc = room ? 0 : -ENOMEM;
+
+	if (!rc) {
+		memcpy(room, p, v->rows.stride);
+		rc = sl_index_add(v->next, row);
+	}
+	if (rc || v->next_far)
+		row_leave(v, row);
+	return rc;
+}
+
+int vector_anew_step(struct vector *v, int64_t budget_ns)
+{
+	int more = sl_index_step(v->next, budget_ns);
+
+	if (!v->next_far && has_learnt(v->next)) {
+		v->next_far = true;
+		main_leave(v);
+	}
+	return more;
+}
+
+void vector_anew_end(struct vector *v, bool all)
+{
+	if (all) {
+		sl_index_free(v->main);
+		v->main = v->next;
+		v->main_most = sl_index_count(v->main);
+		v->revision = v->next_revision;
+		v->far = v->next_far;
+	} else {
+		sl_index_free(v->next);
+		main_leave(v);
+	}
+	v->next = NULL;
+}
+
 /* ---- moving on -------------------------------------------------------------------------- */
 
 static bool wants_main(const struct vector *v)
@@ -375,13 +603,16 @@ static uint32_t tail_next(const struct vector *v, uint32_t row)
 
 int vector_step(struct vector *v, int64_t budget_ns, uint64_t *moved)
 {
+	const struct sl_index_conf conf = vector_index_conf(v->conf);
 	const int64_t until = sl_clock_ns() + budget_ns;
 	uint32_t row = 0;
+	int more;
 
-	/* Of a graph that most rows have left little is worth being repaired. */
-	if (v->main && sl_index_count(v->main) < v->main_most / 2 && vector_restart(v))
+	if (v->next)
 		return 0;
-	if (!v->main && (!wants_main(v) || sl_index_new(&v->conf->index, &v->rows, &v->main)))
+	if (is_left(v) && !v->far && vector_restart(v))
+		return 0;
+	if (!v->main && (!wants_main(v) || sl_index_new(&conf, &v->rows, &v->main)))
 		return 0;
 	while (sl_index_count(v->tail)) {
 		row = tail_next(v, row);
@@ -389,10 +620,14 @@ int vector_step(struct vector *v, int64_t budget_ns, uint64_t *moved)
 		if (sl_index_add(v->main, row))
 			return 0;
 		tail_remove(v, row);
+		if (v->far)
+			row_leave(v, row);
 		v->main_most = sl_max(v->main_most, sl_index_count(v->main));
 		++*moved;
 		if (sl_clock_ns() >= until)
 			return 1;
 	}
-	return sl_index_step(v->main, budget_ns) == 1;
+	more = sl_index_step(v->main, budget_ns);
+	rows_leave(v);
+	return more == 1;
 }

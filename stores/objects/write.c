@@ -400,6 +400,7 @@ static int write_here(struct collection *c, void *visit, int64_t deadline)
 		return -ENOMEM;
 	rc = sl_mutex_lock(&c->writing, deadline);
 	if (!rc) {
+		far_keep_up(c, deadline);
 		rc = ops_plan(c, w, deadline);
 		sl_mutex_unlock(&c->writing);
 	}

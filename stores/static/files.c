@@ -8,7 +8,7 @@
  * cannot be said of asking for a path's status. The list is in the order of coming; what was asked
  * for since it was last passed over stays once more when room is needed ("second chance"), so that
  * a hit moves nothing. Where the process or the system runs out of descriptors, some of those that
- * are kept make room for the file that is asked for.
+ * are kept make room for the file that is asked for, or for a connection.
  *
  * Invariants: a path has at most one file in a core's table; the table holds one reference to each,
  * and the file is closed with the last of all. What is found must be found again after parking.
@@ -90,6 +90,7 @@ struct table {
 	uint32_t n;
 	bool stopped;
 	struct sl_timer sweep;
+	struct sl_shedder shedder;
 };
 
 struct sl_static {
@@ -182,6 +183,11 @@ static bool shed(struct table *t)
 	return shed_n;
 }
 
+static bool shed_for_others(struct sl_shedder *shedder)
+{
+	return shed(sl_container_of(shedder, struct table, shedder));
+}
+
 /* ---- time ------------------------------------------------------------------------------- */
 
 static int set_sweep(struct table *t)
@@ -214,6 +220,8 @@ static int add(struct table *t, struct entry *e)
 		return -ECANCELED;
 	if (!t->sweep.slot && set_sweep(t))
 		return -ENOMEM;
+	if (sl_list_empty(&t->shedder.node))
+		sl_shedder_add(&t->shedder);
 	make_room(t);
 	e->next = *bucket;
 	*bucket = e;
@@ -246,15 +254,10 @@ static int open_regular(const struct sl_static *st, const char *path, struct sta
 	return fd;
 }
 
-static bool no_descriptor(int err)
-{
-	return err == -EMFILE || err == -ENFILE;
-}
-
 /* What says nothing about the path. */
 static bool is_shortage(int err)
 {
-	return no_descriptor(err) || err == -ENOMEM || err == -ETIME;
+	return sl_no_descriptor(err) || err == -ENOMEM || err == -ETIME;
 }
 
 /* The same, at the cost of files that are kept, unless the path's own file is among them. */
@@ -263,7 +266,7 @@ static int open_at_any_rate(struct table *t, const char *path, uint64_t hash,
 {
 	int fd = open_regular(t->st, path, ret_stx, deadline);
 
-	while (no_descriptor(fd) && !find(t, path, hash) && shed(t))
+	while (sl_no_descriptor(fd) && !find(t, path, hash) && shed(t))
 		fd = open_regular(t->st, path, ret_stx, deadline);
 	return fd;
 }
@@ -350,6 +353,8 @@ static int table_init(struct table *t, struct sl_static *st)
 	t->buckets = calloc(st->mask + 1, sizeof(struct entry *));
 	sl_list_init(&t->files);
 	sl_timer_init(&t->sweep, sweep);
+	sl_list_init(&t->shedder.node);
+	t->shedder.shed = shed_for_others;
 	return t->buckets ? 0 : -ENOMEM;
 }
 
@@ -382,6 +387,7 @@ void sl_static_stop(struct sl_static *st)
 
 	t->stopped = true;
 	sl_timer_clear(&t->sweep);
+	sl_list_remove(&t->shedder.node);
 	while (t->n)
 		drop(t, sl_list_first(&t->files, struct entry, node));
 }

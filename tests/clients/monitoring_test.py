@@ -71,6 +71,7 @@ def names_are_exported(daemon):
     sluice = os.path.join(sluiced.BUILD, "sluice")
     subprocess.run([sluice, "produce", "t", "--bootstrap", daemon.broker], input="x\n", text=True,
                    check=True, timeout=60, stdout=subprocess.DEVNULL)
+    sluiced.search(daemon)
     metrics, seen = exported(daemon), 0
     for where, expr in expressions():
         for name, inner in METRIC.findall(expr):

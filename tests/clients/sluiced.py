@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import traceback
+import urllib.request
 
 BUILD = os.path.abspath(os.environ.get("SLUICE_BUILD", "build"))
 LIMIT_S = 240
@@ -105,6 +106,18 @@ class Sluiced:
             self.process.kill()
             self.process.wait()
         shutil.rmtree(self.work, ignore_errors=True)
+
+
+def search(daemon):
+    """Three requests of Qdrant's API: a collection, a point in it, and a search that finds it."""
+    at = f"http://{daemon.address()}/collections/searched"
+    for method, path, body in (
+            ("PUT", "", '{"vectors": {"size": 2, "distance": "Euclid"}}'),
+            ("PUT", "/points", '{"points": [{"id": 1, "vector": [1, 2]}]}'),
+            ("POST", "/points/query", '{"query": [1, 2]}')):
+        request = urllib.request.Request(at + path, body.encode(), method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert answer.status == 200
 
 
 def run(tests, *settings):

@@ -59,7 +59,7 @@ def shows_what_metrics_say(daemon):
     for api, row in kafka.items():
         assert float(row["Total"]) == said[f'sluice_kafka_requests_total{{api="{api}"}}'], row
         assert float(row["Requests"]) == 0 and float(row["Errors"]) == 0, row
-    assert not [api for api in re.findall(r'requests_total{api="(\w+)"}', "\n".join(said))
+    assert not [api for api in re.findall(r'kafka_requests_total{api="(\w+)"}', "\n".join(said))
                 if said[f'sluice_kafka_requests_total{{api="{api}"}}'] and api not in kafka]
     stored = b.run("""document.querySelector(
         '[data-key="value of Appended since the start"]').dataset.value""")
@@ -71,6 +71,19 @@ def shows_what_metrics_say(daemon):
 
 def daemon_port(daemon):
     return base(daemon).rsplit(":", 1)[1]
+
+
+def shows_objects_and_searches(daemon):
+    sluiced.search(daemon)
+    said = metrics(daemon)
+    opened(b, daemon)
+    http, searches = cells(b, "http"), cells(b, "searches")
+    asked = said['sluice_http_requests_total{api="qdrant"}']
+    assert 3 <= asked <= float(http["qdrant"]["Total"]), (http, asked)  # the page asks itself
+    assert float(http["qdrant"]["Errors"]) == 0 and "weaviate" not in http, http
+    assert list(searches) == ["flat"] and float(searches["flat"]["Total"]) == 1, searches
+    b.wait("""Number(document.querySelector('#objects [data-key="value of Objects in these"]')
+        .dataset.value) === 1""")
 
 
 def numbers_are_live(daemon):
@@ -161,6 +174,7 @@ if not browser.find():
     sluiced.skip_all("chromium is not installed")
 b = browser.Browser()
 sluiced.ENDS.append(b.end)
-sluiced.run([shows_what_metrics_say, numbers_are_live, asks_nobody_else_and_complains_of_nothing,
-             has_pictures_in_light_and_dark, fits_a_phone, pauses_when_told, pauses_when_hidden,
-             outlives_the_daemon], "http.listen=127.0.0.1:0")
+sluiced.run([shows_what_metrics_say, shows_objects_and_searches, numbers_are_live,
+             asks_nobody_else_and_complains_of_nothing, has_pictures_in_light_and_dark,
+             fits_a_phone, pauses_when_told, pauses_when_hidden, outlives_the_daemon],
+            "http.listen=127.0.0.1:0")

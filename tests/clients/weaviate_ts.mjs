@@ -35,6 +35,45 @@ const tests = {
 				     /422.*already exists/s);
 	},
 
+	async keep_tenants_apart() {
+		const name = 'Apart', tenants = [{name: 'ann'}, {name: 'bob'}];
+		const put = (tenant, n) => c.data.creator().withClassName(name).withId(uuid(1))
+			.withTenant(tenant).withProperties({n}).withVector([n, 0]).do();
+		const at = (getter, tenant) => getter.withClassName(name).withId(uuid(1))
+			.withTenant(tenant);
+		await c.schema.classCreator().withClass({
+			class: name, vectorizer: 'none', multiTenancyConfig: {enabled: true},
+			properties: [{name: 'n', dataType: ['int']}],
+		}).do();
+		await c.schema.tenantsCreator(name, tenants).do();
+		assert.deepEqual((await c.schema.tenantsGetter(name).do()).map((t) => t.name).sort(),
+				 ['ann', 'bob']);
+		assert.equal(await c.schema.tenantsExists(name, 'ann').do(), true);
+		assert.equal(await c.schema.tenantsExists(name, 'carl').do(), false);
+		await put('ann', 1);
+		assert.equal((await put('bob', 2)).tenant, 'bob');
+		assert.equal((await at(c.data.getterById(), 'bob').do()).properties.n, 2);
+		await at(c.data.merger(), 'ann').withProperties({n: 3}).do();
+		const batch = await c.batch.objectsBatcher().withObjects(
+			{class: name, tenant: 'ann', id: uuid(2), properties: {n: 4}, vector: [4, 0]},
+			{class: name, tenant: 'carl', properties: {n: 5}}).do();
+		assert.deepEqual(batch.map((o) => o.result.status), ['SUCCESS', 'FAILED']);
+		const got = await c.graphql.get().withClassName(name).withTenant('ann').withFields('n')
+			.withNearVector({vector: [4, 0]}).do();
+		assert.deepEqual(got.data.Get[name].map((o) => o.n).sort(), [3, 4]);
+		const all = await c.graphql.aggregate().withClassName(name).withTenant('bob')
+			.withFields('meta { count }').do();
+		assert.equal(all.data.Aggregate[name][0].meta.count, 1);
+		await assert.rejects(put('carl', 1), /422.*tenant not found/s);
+		await c.schema.tenantsUpdater(name, [{name: 'bob', activityStatus: 'COLD'}]).do();
+		await assert.rejects(at(c.data.getterById(), 'bob').do(), /422.*not active/s);
+		await at(c.data.deleter(), 'ann').do();
+		assert.equal(await at(c.data.checker(), 'ann').do(), false);
+		await c.schema.tenantsDeleter(name, ['ann', 'bob']).do();
+		assert.deepEqual(await c.schema.tenantsGetter(name).do(), []);
+		await c.schema.classDeleter().withClassName(name).do();
+	},
+
 	async change_objects() {
 		const at = (getter) => getter.withClassName('Thing').withId(uuid(1));
 		await at(c.data.creator()).withProperties({name: 'one', n: 1}).withVector([1, 0]).do();

@@ -58,7 +58,7 @@ def all_is_there_after_a_restart(daemon):
 
 
 FILE = client()
-sluiced.run([test(which) for which in ("know_the_server", "make_classes", "change_objects",
-                                       "follow_references", "search_a_batch", "filter_and_sort",
-                                       "aggregate", "delete_a_batch")]
+sluiced.run([test(which) for which in ("know_the_server", "make_classes", "keep_tenants_apart",
+                                       "change_objects", "follow_references", "search_a_batch",
+                                       "filter_and_sort", "aggregate", "delete_a_batch")]
             + [all_is_there_after_a_restart], "http.listen=127.0.0.1:0")

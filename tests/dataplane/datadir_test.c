@@ -25,7 +25,8 @@ FIXTURE_SETUP(datadir)
 {
 	snprintf(self->path, sizeof(self->path), "%s/data", harness_tmpdir());
 	self->conf =
-		(struct sl_datadir_conf){.path = self->path, .uid = (uid_t)-1, .gid = (gid_t)-1};
+		(struct sl_datadir_conf){.path = self->path, .option = "-D", .uid = (uid_t)-1,
+					 .gid = (gid_t)-1};
 }
 FIXTURE_TEARDOWN(datadir)
 {

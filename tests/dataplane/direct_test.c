@@ -838,6 +838,42 @@ static void take_one(struct sl_direct_reader *r)
 	sl_slice_release(&s);
 }
 
+/* Two of them read before either is asked for anything. */
+static void begins(FIXTURE_DATA(direct) * self)
+{
+	struct sl_direct *f = file_of(self);
+	struct sl_direct_reader *r[2];
+	struct sl_slice s;
+
+	self->hold.open = false;
+	for (int i = 0; i < 2; i++) {
+		const struct sl_direct_reader_conf conf = {
+			.off = 5000 * (uint64_t)i, .end = 5000 * (uint64_t)i + 3, .ops_max = 1};
+
+		ASSERT_EQ(0, sl_direct_reader_new(f, &conf, &r[i]));
+		sl_direct_reader_begin(r[i]);
+		sl_direct_reader_begin(r[i]);
+	}
+	EXPECT_EQ(2, metric(SL_M_DIRECT_IN_FLIGHT));
+	EXPECT_EQ(2, self->hold.n);
+	hold_let_all(&self->hold);
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(1, sl_direct_reader_next(r[i], &s, SL_NEVER));
+		EXPECT_EQ(3, s.len);
+		EXPECT_EQ(0, memcmp(self->bytes + 5000 * i, s.data, 3));
+		sl_slice_release(&s);
+		EXPECT_EQ(0, sl_direct_reader_next(r[i], &s, SL_NEVER));
+		sl_direct_reader_free(r[i]);
+	}
+	sl_direct_close(f);
+	expect_rest();
+}
+
+TEST_F(direct, readers_read_at_once_if_they_are_begun)
+{
+	over(self, plain, begins);
+}
+
 static void ahead(FIXTURE_DATA(direct) * self)
 {
 	const struct sl_direct_reader_conf conf = {.ahead_bytes_max = SL_MIB, .ops_max = 9};

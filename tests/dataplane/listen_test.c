@@ -275,6 +275,81 @@ TEST(a_process_out_of_descriptors_goes_on)
 	peer_run(&(struct peer){.start = few_descriptors, .client = no_descriptors});
 }
 
+/* Who keeps descriptors on the core; closes one each time. */
+struct keeper {
+	struct sl_shedder shedder;
+	int fds[64];
+	uint32_t n, calls;
+};
+
+static bool shed_one(struct sl_shedder *shedder)
+{
+	struct keeper *k = sl_container_of(shedder, struct keeper, shedder);
+
+	k->calls++;
+	if (!k->n)
+		return false;
+	close(k->fds[--k->n]);
+	return true;
+}
+
+static void keep_descriptors(struct peer *x)
+{
+	struct keeper *k = x->arg;
+
+	few_descriptors(x);
+	k->shedder.shed = shed_one;
+	sl_shedder_add(&k->shedder);
+}
+
+static void stop_keeping(struct peer *x)
+{
+	sl_list_remove(&((struct keeper *)x->arg)->shedder.node);
+}
+
+/* All that are left but one, which is the client's. */
+static void take_descriptors(struct peer *x, void *arg)
+{
+	struct keeper *k = x->arg;
+
+	(void)arg;
+	while (k->n < SL_ARRAY_SIZE(k->fds) && (k->fds[k->n] = dup(0)) >= 0)
+		k->n++;
+	EXPECT_EQ(EMFILE, errno);
+	close(k->fds[--k->n]);
+}
+
+static void look_at_keeper(struct peer *x, void *ret_keeper)
+{
+	*(struct keeper *)ret_keeper = *(struct keeper *)x->arg;
+}
+
+static void room_is_made(struct peer *x)
+{
+	struct keeper before, after;
+	int fd;
+
+	peer_do(x, take_descriptors, NULL);
+	peer_do(x, look_at_keeper, &before);
+	fd = peer_connect(x);
+	peer_ping(fd, "one");
+	peer_do(x, look_at_keeper, &after);
+	/* A multishot accept wants another one for the connection that may come next. */
+	EXPECT_LE(1, after.calls);
+	EXPECT_GE(2, after.calls);
+	EXPECT_EQ(before.n - after.calls, after.n);
+	EXPECT_EQ(1, peer_metric(x, SL_M_CONNECTIONS_TOTAL, 0));
+	close(fd);
+}
+
+TEST(what_is_kept_makes_room_for_a_connection)
+{
+	struct keeper k = {.n = 0};
+
+	peer_run(&(struct peer){.start = keep_descriptors, .client = room_is_made,
+				.end = stop_keeping, .arg = &k});
+}
+
 /* ---- draining --------------------------------------------------------------------------- */
 
 /* The accept has failed, and its failure is not told yet, when the listener drains. */

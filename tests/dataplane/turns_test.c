@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Threads that take turns: one at a time, parking, wait queues, mutexes, operations that block. */
+/* Threads that take turns: one at a time, parking, wait queues, mutexes, yielding, operations that
+ * block. */
 #include <errno.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -164,6 +165,37 @@ TEST_F(turns, a_mutex_goes_to_the_first_who_waits)
 		pthread_join(threads[i], NULL);
 	EXPECT_EQ(3, self->order);
 	EXPECT_FALSE(self->mutex.held);
+}
+
+/* ---- yielding --------------------------------------------------------------------------- */
+
+static void *come_in(void *arg)
+{
+	FIXTURE_DATA(turns) *self = arg;
+
+	sl_turns_enter(self->turns);
+	self->count++;
+	sl_turns_leave(self->turns);
+	return NULL;
+}
+
+/* Whoever unlocks and locks a mutex at once keeps the others out for as long as it likes. */
+TEST_F(turns, who_yields_lets_in_who_waits)
+{
+	pthread_t threads[3];
+
+	EXPECT_FALSE(sl_may_park());
+	sl_turns_enter(self->turns);
+	EXPECT_TRUE(sl_may_park());
+	sl_fiber_yield(SL_NEVER); /* nobody waits */
+	for (int i = 0; i < 3; i++)
+		threads[i] = begin(come_in, self);
+	while (self->count < 3)
+		sl_fiber_yield(SL_NEVER);
+	EXPECT_EQ(3, self->count);
+	sl_turns_leave(self->turns);
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
 }
 
 /* ---- operations ------------------------------------------------------------------------- */

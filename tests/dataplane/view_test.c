@@ -13,7 +13,7 @@ struct shown {
 
 static void gone(struct sl_view *view)
 {
-	EXPECT_EQ(0, sl_core_id(sl_core_self()));
+	EXPECT_TRUE(!sl_core_self() || sl_core_id(sl_core_self()) == 0);
 	sl_container_of(view, struct shown, view)->gone++;
 }
 
@@ -125,6 +125,21 @@ static void use_on_all(void *arg)
 TEST(cores_hold_it_on_their_own)
 {
 	run(use_on_all);
+}
+
+/* ---- without cores ---------------------------------------------------------------------- */
+
+TEST(threads_that_take_turns_hold_it_as_one_core)
+{
+	struct shown s = {.gone = 0};
+
+	ASSERT_EQ(0, sl_view_init(&s.view, 1, 1, gone));
+	sl_view_retain(&s.view);
+	sl_view_release(&s.view);
+	EXPECT_EQ(0, s.gone);
+	sl_view_release(&s.view);
+	EXPECT_EQ(1, s.gone);
+	sl_view_done(&s.view);
 }
 
 TEST(nothing_held_is_nothing_to_free)

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * HTTP clients of a whole daemon that mean ill or do not go on: the corpus of unsound requests at
- * each of its listeners, and peers who are slow with a head, a body, or with taking an answer.
+ * each of its listeners, peers who are slow with a head, a body, or with taking an answer, and more
+ * of them than it has descriptors beside the files that it keeps open.
  *
- * Order of parts: the daemon; unsound requests; slow peers.
+ * Order of parts: the daemon; unsound requests; slow peers; out of descriptors.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -202,6 +204,62 @@ TEST_F(http, an_answer_that_nobody_takes_ends_the_connection)
 	}
 	close(fd);
 	free(body);
+}
+
+/* ---- out of descriptors --------------------------------------------------------------------- */
+
+/* A daemon keeps half of its descriptors for files. */
+enum { DESCRIPTORS = 160, FILES = DESCRIPTORS / 2 };
+
+static void get_file(int fd, int i)
+{
+	struct web_answer a;
+	char text[64];
+
+	snprintf(text, sizeof(text), "GET /f%d HTTP/1.1\r\nHost: h\r\n\r\n", i);
+	serving_send(fd, text, strlen(text));
+	ASSERT_TRUE(web_read(fd, false, &a));
+	EXPECT_EQ(200, a.status);
+	web_answer_done(&a);
+}
+
+static void put_files(void)
+{
+	char path[300];
+
+	for (int i = 0; i < FILES; i++) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "%s/f%d", harness_tmpdir(), i);
+		f = fopen(path, "w");
+		ASSERT_NOT_NULL(f);
+		fclose(f);
+	}
+}
+
+TEST_F(http, files_that_are_kept_open_make_room_for_connections)
+{
+	struct rlimit few = {DESCRIPTORS, DESCRIPTORS};
+	int fd, fds[DESCRIPTORS], n;
+
+	put_files();
+	daemon_set(&self->d, "node.cores=1");
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &few));
+	daemon_must_start(&self->d);
+	fd = serving_connect(self->d.static_port);
+	for (int i = 0; i < FILES; i++)
+		get_file(fd, i);
+	n = DESCRIPTORS - (int)daemon_descriptors(&self->d);
+	ASSERT_GT(FILES, n);
+	n += FILES / 2;
+	for (int i = 0; i < n; i++) {
+		fds[i] = serving_connect(self->d.static_port);
+		get_file(fds[i], i % 4);
+	}
+	EXPECT_EQ(0, daemon_log_count(&self->d, "accept.failed"));
+	while (n)
+		close(fds[--n]);
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

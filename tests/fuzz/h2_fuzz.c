@@ -89,7 +89,7 @@ static const struct http_route fuzz_routes[] = {
 	{HTTP_ON(GET), "/index.html", get_pieces, 0},
 };
 
-static const struct http_api fuzz_api = {"test", fuzz_routes, SL_ARRAY_SIZE(fuzz_routes), NULL};
+static const struct http_api fuzz_api = {"test", fuzz_routes, SL_ARRAY_SIZE(fuzz_routes), NULL, 0};
 
 static int listen_for_ever(void *arg)
 {

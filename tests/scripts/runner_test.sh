@@ -57,6 +57,9 @@ X
 program empty <<'X'
 echo '1..0 # SKIP it cannot be had'
 X
+program told <<'X'
+echo 1..1; [ "$SLUICE_TIME_SCALE/$SLUICE_WORK_PART" = 3/8 ] || printf 'not '; echo ok 1 a
+X
 program late <<'X'
 echo ok 1 a; echo 1..1
 X
@@ -72,6 +75,8 @@ expect 'death by a signal is a failure' '1 passed, 1 failed, 0 skipped' 1 "$fold
 expect 'a bad status is a failure' '1 passed, 1 failed, 0 skipped' 1 "$folder/status"
 expect 'a missing program is a failure' '0 passed, 1 failed, 0 skipped' 1 "$folder/none"
 expect 'the plan may come last' '1 passed, 0 failed, 0 skipped' 0 "$folder/late"
+expect 'programs are told what to multiply and what to leave out' '1 passed, 0 failed, 0 skipped' 0 \
+	-x 3 -w 8 "$folder/told"
 expect 'several programs add up' '4 passed, 1 failed, 2 skipped' 1 -j 3 \
 	"$folder/good" "$folder/good" "$folder/silent"
 expect 'a canary that fails is well' '3 passed, 0 failed, 1 skipped' 0 -c "$folder/yellow" \
@@ -90,6 +95,15 @@ echo 1..1; : >"$(dirname "$0")/met"; echo ok 1 b
 X
 expect 'programs that wait let others begin' '3 passed, 0 failed, 0 skipped' 0 -j 2 \
 	"$folder/waits" "$folder/waits" "$folder/meets"
+
+count=$((count + 1))
+if "$runner" -w 8 "$folder/good" | grep -q '^NOTE .* one in 8 of their cases$' &&
+	! "$runner" "$folder/good" | grep -q '^NOTE'; then
+	echo "ok $count - a run of a part says so"
+else
+	echo "not ok $count - a run of a part says so"
+	failed=1
+fi
 
 count=$((count + 1))
 if SLUICE_TIMES=1 "$runner" "$folder/good" "$folder/late" | awk '

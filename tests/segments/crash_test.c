@@ -11,6 +11,7 @@
  */
 #include <stdio.h>
 
+#include "uring/cuts.h"
 #include "world.h"
 
 /* ---- cuts --------------------------------------------------------------------------------- */
@@ -36,91 +37,49 @@ static void check_second_cut(struct sl_sim *sim, struct verdict *v, uint64_t n,
 	world_check(sim, v, true);
 }
 
-struct how {
-	bool late;	     /* operations overtake each other */
-	bool none;	     /* nothing is acknowledged as durable at first */
-	enum sl_fault skip;
-};
-
-static void begin(struct world *w, uint64_t seed, const struct how *how)
+static struct sl_sim *begin(void *world, uint64_t seed, const void *how)
 {
+	const enum sl_durability *durability = how;
+	struct world *w = world;
+
 	world_init(w, seed);
-	if (how->late)
-		sl_sim_delay(w->k.sim, 3);
-	if (how->none)
-		w->k.conf.durability = SL_DURABILITY_NONE;
-	if (how->skip)
-		sl_sim_skip_sync(w->k.sim, how->skip);
+	w->k.conf.durability = durability ? *durability : w->k.conf.durability;
+	return w->k.sim;
 }
 
-enum { OUTCOMES = 5 };
-
-/* Every outcome of the cut that @w ended in. Return: outcomes in which something is wrong. */
-static int try_outcomes(struct world *w, uint64_t seed, char *ret_wrong, size_t len)
+static void work(void *world)
 {
-	static const enum sl_sim_policy policies[OUTCOMES] = {
-		SL_SIM_LOSE_ALL, SL_SIM_KEEP_ALL, SL_SIM_RANDOM, SL_SIM_RANDOM, SL_SIM_RANDOM};
-	int wrong = 0;
+	struct world *w = world;
 
-	for (int i = 0; i < OUTCOMES; i++) {
-		struct verdict v = {.m = &w->m}, v2 = {.m = &w->m};
-		struct sl_sim *disk = sl_sim_clone(w->k.sim), *again;
-
-		sl_sim_seed(disk, seed + (uint64_t)i);
-		sl_sim_reboot(disk, policies[i]);
-		again = sl_sim_clone(disk);
-		world_check(disk, &v, true);
-		if (!v.wrong[0])
-			check_second_cut(again, &v2, (seed + (uint64_t)i) % 4, policies[i]);
-		if (v.wrong[0] || v2.wrong[0]) {
-			if (!wrong++)
-				snprintf(ret_wrong, len, "outcome %d: %s%s", i, v.wrong, v2.wrong);
-		}
-		sl_sim_free(again);
-		sl_sim_free(disk);
-	}
-	return wrong;
+	kit_run(&w->k, world_work);
 }
 
-static uint64_t count_ops(uint64_t seed, struct how how)
+static void check(void *world, struct sl_sim *disk, uint64_t seed, enum sl_sim_policy policy,
+		  char *ret_wrong, size_t len)
 {
-	struct world w;
-	uint64_t n;
+	const struct world *w = world;
+	struct verdict v = {.m = &w->m}, v2 = {.m = &w->m};
+	struct sl_sim *again = sl_sim_clone(disk);
 
-	how.skip = SL_FAULT(NONE);
-	begin(&w, seed, &how);
-	ASSERT_EQ(0, kit_run(&w.k, world_work));
-	n = sl_sim_ops(w.k.sim);
-	sl_sim_free(w.k.sim);
-	return n;
+	world_check(disk, &v, true);
+	if (!v.wrong[0])
+		check_second_cut(again, &v2, seed % 4, policy);
+	snprintf(ret_wrong, len, "%s%s", v.wrong, v2.wrong);
+	sl_sim_free(again);
+	sl_sim_free(disk);
 }
 
-/* Cuts at every operation. Return: cuts with an outcome in which something is wrong. */
-static int try_cuts(uint64_t seed, struct how how, bool tell)
-{
-	uint64_t n = count_ops(seed, how);
-	int wrong = 0;
+static const enum sl_sim_policy policies[] = {SL_SIM_LOSE_ALL, SL_SIM_KEEP_ALL, SL_SIM_RANDOM,
+					      SL_SIM_RANDOM, SL_SIM_RANDOM};
 
-	for (uint64_t cut = 0; cut <= n; cut++) {
-		struct world w;
-		char why[400];
-
-		begin(&w, seed, &how);
-		sl_sim_cut_after(w.k.sim, cut);
-		kit_run(&w.k, world_work);
-		if (!sl_sim_is_cut(w.k.sim))
-			sl_sim_cut(w.k.sim);
-		if (try_outcomes(&w, seed + cut * 16, why, sizeof(why))) {
-			wrong++;
-			if (tell)
-				TH_LOG("seed %llu, cut at %llu of %llu: %s",
-				       (unsigned long long)seed, (unsigned long long)cut,
-				       (unsigned long long)n, why);
-		}
-		sl_sim_free(w.k.sim);
-	}
-	return wrong;
-}
+static const struct cuts suite = {
+	.world_bytes = sizeof(struct world),
+	.begin = begin,
+	.work = work,
+	.check = check,
+	.policies = policies,
+	.policies_n = SL_ARRAY_SIZE(policies),
+};
 
 /* ---- tests -------------------------------------------------------------------------------- */
 
@@ -136,9 +95,7 @@ TEST(workload_reaches_every_sync)
 
 	world_init(&w, 1);
 	ASSERT_EQ(0, kit_run(&w.k, world_work));
-	for (size_t i = 0; i < SL_ARRAY_SIZE(points); i++)
-		if (!EXPECT_LT(0, sl_sim_syncs(w.k.sim, points[i])))
-			TH_LOG("sync point %d", points[i]);
+	cuts_expect_syncs(w.k.sim, points, SL_ARRAY_SIZE(points));
 	sl_sim_free(w.k.sim);
 }
 
@@ -149,13 +106,14 @@ FIXTURE(cuts)
 FIXTURE_VARIANT(cuts)
 {
 	uint64_t seed; /* 0: the run's */
-	struct how how;
+	uint32_t delay;
+	bool not_durable; /* nothing is acknowledged as durable at first */
 };
-FIXTURE_VARIANT_ADD(cuts, fixed){4711, {.late = false}};
-FIXTURE_VARIANT_ADD(cuts, fixed_late){4711, {.late = true}};
-FIXTURE_VARIANT_ADD(cuts, random){0, {.late = false}};
-FIXTURE_VARIANT_ADD(cuts, random_late){0, {.late = true}};
-FIXTURE_VARIANT_ADD(cuts, not_durable){0, {.none = true}};
+FIXTURE_VARIANT_ADD(cuts, fixed){4711, 0, false};
+FIXTURE_VARIANT_ADD(cuts, fixed_late){4711, 3, false};
+FIXTURE_VARIANT_ADD(cuts, random){0, 0, false};
+FIXTURE_VARIANT_ADD(cuts, random_late){0, 3, false};
+FIXTURE_VARIANT_ADD(cuts, not_durable){0, 0, true};
 FIXTURE_SETUP(cuts)
 {
 }
@@ -165,9 +123,13 @@ FIXTURE_TEARDOWN(cuts)
 
 TEST_F(cuts, nothing_acknowledged_is_lost)
 {
+	static const enum sl_durability none = SL_DURABILITY_NONE;
 	uint64_t seed = variant->seed ? variant->seed : harness_random() % 1000000;
+	struct cuts c = suite;
 
-	EXPECT_EQ(0, try_cuts(seed, variant->how, true));
+	c.delay = variant->delay;
+	c.how = variant->not_durable ? &none : NULL;
+	EXPECT_EQ(0, cuts_try(&c, seed));
 }
 
 FIXTURE(left_out)
@@ -196,7 +158,10 @@ FIXTURE_TEARDOWN(left_out)
 /* The test of the tests. */
 TEST_F(left_out, sync_is_missed)
 {
-	EXPECT_LT(0, try_cuts(99, (struct how){.skip = variant->point}, false));
+	struct cuts c = suite;
+
+	c.skip = variant->point;
+	EXPECT_LT(0, cuts_try(&c, 99));
 }
 
 TEST_HARNESS_MAIN

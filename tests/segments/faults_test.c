@@ -83,13 +83,13 @@ FIXTURE_TEARDOWN(faults)
 
 TEST_F(faults, acknowledged_stays_whatever_fails)
 {
-	uint64_t n, ops;
+	uint64_t step = (uint64_t)harness_work_part(), n, ops;
 	int wrong = 0;
 
 	ASSERT_EQ(0, work_with_fault(&self->f, 0, 0, false, &n));
 	sl_sim_free(self->f.w.k.sim);
 	ASSERT_LT(100, n);
-	for (uint64_t nth = 1; nth <= n; nth++) {
+	for (uint64_t nth = 1 + harness_random() % step; nth <= n; nth += step) {
 		int res = work_with_fault(&self->f, nth, variant->err, variant->sticky, &ops);
 
 		if (variant->harmless && !EXPECT_EQ(0, res))
@@ -103,9 +103,10 @@ TEST_F(faults, acknowledged_stays_whatever_fails)
 /* As Linux has it: after a failed sync the next one succeeds, without what the first one lost. */
 TEST(failed_sync_is_never_taken_for_a_late_success)
 {
+	uint64_t step = (uint64_t)harness_work_part();
 	int wrong = 0;
 
-	for (uint64_t nth = 1; nth < 60; nth++) {
+	for (uint64_t nth = 1 + harness_random() % step; nth < 60; nth += step) {
 		struct faulty f;
 
 		world_init(&f.w, 42);

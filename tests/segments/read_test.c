@@ -89,6 +89,38 @@ TEST_F(read, spans_do_not_cross_segments)
 	ASSERT_EQ(0, kit_run(&self->k, one_span_a_segment));
 }
 
+/* What a span says lies at the same place of the file that is opened for direct reads. */
+static int direct_files(struct kit *k)
+{
+	struct sl_direct *file;
+	struct sl_span spans[4];
+
+	make(k);
+	ASSERT_EQ(3, sl_log_read(k->log, 0, 1 << 20, NULL, spans, 4, SL_NEVER));
+	for (int i = 0; i < 3; i++) {
+		const struct sl_extent *x = &spans[i].extent;
+		struct sl_slice slices[2];
+		uint8_t bytes[20 * BYTES];
+
+		EXPECT_EQ(20 * RECORDS * i, spans[i].segment);
+		ASSERT_EQ(0, sl_log_open_direct(k->log, spans[i].segment, &file, SL_NEVER));
+		ASSERT_EQ(1, sl_direct_read(file, x->off, x->len, slices, 2, SL_NEVER));
+		ASSERT_EQ(x->len, slices[0].len);
+		ASSERT_EQ(0, sl_read_all(x->file->fd, bytes, x->len, x->off, SL_NEVER));
+		EXPECT_EQ(0, memcmp(bytes, slices[0].data, x->len));
+		sl_slice_release(&slices[0]);
+		sl_direct_close(file);
+		sl_file_release(x->file);
+	}
+	EXPECT_EQ(-ENOENT, sl_log_open_direct(k->log, 1, &file, SL_NEVER));
+	return kit_close(k);
+}
+
+TEST_F(read, segments_are_opened_for_direct_reads)
+{
+	ASSERT_EQ(0, kit_run(&self->k, direct_files));
+}
+
 static int only_durable(struct kit *k)
 {
 	struct kit_batch b = {77, 1, 100, 1};

@@ -51,6 +51,33 @@ TEST_F(seal, segment_that_is_full_is_sealed_and_followed)
 	ASSERT_EQ(0, kit_run(&self->k, by_size));
 }
 
+static int when_asked(struct kit *k)
+{
+	uint64_t before;
+
+	ASSERT_EQ(0, kit_create(k));
+	EXPECT_EQ(0, sl_log_roll(k->log, SL_NEVER));
+	ASSERT_EQ(0, kit_fill(k, 0, 10, 300));
+	ASSERT_EQ(0, sl_log_sync(k->log, SL_NEVER));
+	before = sl_log_bytes(k->log);
+	ASSERT_EQ(0, sl_log_trim(k->log, 10, SL_NEVER));
+	EXPECT_EQ(before, sl_log_bytes(k->log));
+	EXPECT_EQ(0, sl_log_roll(k->log, SL_NEVER));
+	EXPECT_EQ(0, sl_log_roll(k->log, SL_NEVER));
+	ASSERT_EQ(0, kit_fill(k, 10, 1, 300));
+	ASSERT_EQ(0, sl_log_sync(k->log, SL_NEVER));
+	ASSERT_EQ(0, sl_log_trim(k->log, 10, SL_NEVER));
+	EXPECT_LT(sl_log_bytes(k->log), before);
+	EXPECT_EQ(10, sl_log_start(k->log));
+	EXPECT_EQ(11, sl_log_end(k->log));
+	return kit_close(k);
+}
+
+TEST_F(seal, segment_that_is_to_go_is_followed_when_asked)
+{
+	ASSERT_EQ(0, kit_run(&self->k, when_asked));
+}
+
 static int by_age(struct kit *k)
 {
 	uint32_t n;

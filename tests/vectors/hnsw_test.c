@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drawn.h"
 #include "harness.h"
 #include "vectors/hnsw_pvt.h"
 #include "vectors/vectors.h"
@@ -48,24 +49,14 @@ FIXTURE_VARIANT_ADD(hnsw, l2){.metric = SL_METRIC_L2};
 FIXTURE_VARIANT_ADD(hnsw, cosine){.metric = SL_METRIC_COSINE};
 FIXTURE_VARIANT_ADD(hnsw, manhattan){.metric = SL_METRIC_MANHATTAN};
 
-/* About normal: the sum of four that are even. */
-static float normal(void)
-{
-	float sum = 0;
-
-	for (int i = 0; i < 4; i++)
-		sum += (float)(harness_random() % 65536) / 65536 - 0.5f;
-	return sum;
-}
-
 static void draw(FIXTURE_DATA(hnsw) * self, float *ret_vector)
 {
 	float latent[LATENT];
 
 	for (uint32_t l = 0; l < LATENT; l++)
-		latent[l] = normal();
+		latent[l] = drawn_normal();
 	for (uint32_t i = 0; i < DIM; i++) {
-		ret_vector[i] = normal() / 20;
+		ret_vector[i] = drawn_normal() / 20;
 		for (uint32_t l = 0; l < LATENT; l++)
 			ret_vector[i] += latent[l] * self->mix[l][i];
 	}
@@ -87,7 +78,7 @@ FIXTURE_SETUP(hnsw)
 	}
 	for (uint32_t l = 0; l < LATENT; l++)
 		for (uint32_t i = 0; i < DIM; i++)
-			self->mix[l][i] = normal();
+			self->mix[l][i] = drawn_normal();
 	for (uint32_t row = 0; row < ROWS; row++)
 		draw(self, vector_of(self, row));
 	for (uint32_t q = 0; q < QUERIES; q++)
@@ -175,13 +166,6 @@ static float along(FIXTURE_DATA(hnsw) * self, const float *vector)
 	return sum;
 }
 
-static int by_size(const void *a, const void *b)
-{
-	const float *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 /* Allows the one in @one_in that is farthest along; queries are against it then. */
 static uint32_t allow_far(FIXTURE_DATA(hnsw) * self, uint32_t one_in)
 {
@@ -191,7 +175,7 @@ static uint32_t allow_far(FIXTURE_DATA(hnsw) * self, uint32_t one_in)
 
 	for (uint32_t row = 0; row < ROWS; row++)
 		sorted[row] = along(self, vector_of(self, row));
-	qsort(sorted, ROWS, sizeof(sorted[0]), by_size);
+	qsort(sorted, ROWS, sizeof(sorted[0]), drawn_order);
 	cut = sorted[ROWS - ROWS / one_in];
 	memset(self->allowed, 0, sizeof(self->allowed));
 	for (uint32_t row = 0; row < ROWS; row++) {

@@ -338,6 +338,22 @@ static void rows_leave(FIXTURE_DATA(index) * self, bool leave)
 	self->rows.chunks = leave ? none : (const uint8_t *const *)self->chunks;
 }
 
+TEST(row_is_here_by_its_bit_or_its_chunk)
+{
+	static const uint8_t chunk[64];
+	const uint8_t *chunks[] = {chunk, NULL};
+	const uint64_t bits[2 * SL_ROWS_A_CHUNK / 64] = {4};
+	struct sl_rows rows = {.chunks = chunks, .here = bits};
+
+	EXPECT_TRUE(sl_row_is_here(&rows, 1));
+	rows.partial = true;
+	EXPECT_FALSE(sl_row_is_here(&rows, 1));
+	EXPECT_TRUE(sl_row_is_here(&rows, 2));
+	rows.here = NULL;
+	EXPECT_TRUE(sl_row_is_here(&rows, 1));
+	EXPECT_FALSE(sl_row_is_here(&rows, SL_ROWS_A_CHUNK));
+}
+
 /* Searches in two steps, of rows that only the test still has. */
 static bool two_steps_are_right(FIXTURE_DATA(index) * self, double recall)
 {

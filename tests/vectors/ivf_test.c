@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drawn.h"
 #include "harness.h"
 #include "saved.h"
 #include "vectors/half.h"
@@ -202,6 +203,51 @@ TEST_F(ivf, recall_stays_when_all_rows_are_replaced)
 	EXPECT_TRUE(recall(self, (struct sl_query){.effort = 64}) > 0.9);
 }
 
+/* Rows of quite another kind: the axes and lists of those before are of no use to them. */
+TEST_F(ivf, rows_that_differ_from_all_before_train_it_again)
+{
+	struct sl_query few = {.effort = 8};
+	double before;
+
+	add(self, 0, ROWS / 2);
+	work(self);
+	before = recall(self, few);
+	for (int l = 0; l < LATENT; l++)
+		for (int i = 0; i < DIM; i++)
+			self->turn[l][i] = (float)normal();
+	for (uint32_t row = ROWS / 2; row < ROWS; row++)
+		make_vector(self, row_of(self, row));
+	for (int q = 0; q < QUERIES; q++)
+		make_vector(self, self->queries[q]);
+	for (uint32_t row = 0; row < ROWS / 2; row++) {
+		ASSERT_EQ(0, sl_index_add(self->index, row + ROWS / 2));
+		ASSERT_EQ(0, sl_index_remove(self->index, row));
+	}
+	work(self);
+	if (!EXPECT_TRUE(recall(self, few) > before - 0.05))
+		TH_LOG("%f, before: %f", recall(self, few), before);
+}
+
+TEST_F(ivf, more_effort_finds_more)
+{
+	static const uint32_t nearest[] = {8, 64, 1000};
+	double seen[SL_ARRAY_SIZE(nearest)];
+
+	EXPECT_EQ(0, sl_index_effort(self->index, 64));
+	add(self, 0, ROWS);
+	work(self);
+	EXPECT_EQ(0, sl_index_effort(self->index, 0));
+	EXPECT_TRUE(sl_index_effort(self->index, 1) > 0);
+	for (size_t i = 0; i < SL_ARRAY_SIZE(nearest); i++) {
+		uint32_t effort = sl_index_effort(self->index, nearest[i]);
+
+		seen[i] = recall(self, (struct sl_query){.effort = effort});
+	}
+	EXPECT_TRUE(seen[0] < seen[2]);
+	EXPECT_TRUE(seen[1] >= seen[0] && seen[1] <= seen[2]);
+	EXPECT_TRUE(seen[1] == recall(self, (struct sl_query){0}));
+}
+
 TEST_F(ivf, recall_stays_under_filters)
 {
 	static const uint32_t one_of[] = {1, 2, 10, 100, 1000};
@@ -230,13 +276,6 @@ static float along(FIXTURE_DATA(ivf) * self, const void *vector)
 	return sum;
 }
 
-static int by_size(const void *a, const void *b)
-{
-	const float *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 /* What is allowed is all on one side, and queries are on the other. */
 TEST_F(ivf, recall_stays_where_all_allowed_are_far)
 {
@@ -248,7 +287,7 @@ TEST_F(ivf, recall_stays_where_all_allowed_are_far)
 	work(self);
 	for (uint32_t row = 0; row < ROWS; row++)
 		sorted[row] = along(self, row_of(self, row));
-	qsort(sorted, ROWS, sizeof(sorted[0]), by_size);
+	qsort(sorted, ROWS, sizeof(sorted[0]), drawn_order);
 	for (int q = 0; q < QUERIES; q++)
 		while (along(self, self->queries[q]) > sorted[ROWS / 2])
 			make_vector(self, self->queries[q]);

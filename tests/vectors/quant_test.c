@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drawn.h"
 #include "harness.h"
 #include "vectors/quant.h"
 #include "vectors/vectors.h"
@@ -67,25 +68,15 @@ FIXTURE_VARIANT_ADD(quant, rabitq_2_l2){SL_QUANTISER_RABITQ, 2, SL_METRIC_L2, 0.
 FIXTURE_VARIANT_ADD(quant, rabitq_4_l2){SL_QUANTISER_RABITQ, 4, SL_METRIC_L2, 0.02};
 FIXTURE_VARIANT_ADD(quant, rabitq_8_cosine){SL_QUANTISER_RABITQ, 8, SL_METRIC_COSINE, 0.02};
 
-/* About normal. */
-static float normal(void)
-{
-	float sum = 0;
-
-	for (int i = 0; i < 4; i++)
-		sum += (float)(harness_random() % 65536) / 65536 - 0.5f;
-	return sum;
-}
-
 static void draw(FIXTURE_DATA(quant) * self, float *ret_vector)
 {
 	const float *centre = self->centres[harness_random() % CLUSTERS];
 	float at[LATENT];
 
 	for (uint32_t l = 0; l < LATENT; l++)
-		at[l] = normal();
+		at[l] = drawn_normal();
 	for (uint32_t i = 0; i < DIM; i++) {
-		ret_vector[i] = centre[i] + normal() / 10;
+		ret_vector[i] = centre[i] + drawn_normal() / 10;
 		for (uint32_t l = 0; l < LATENT; l++)
 			ret_vector[i] += at[l] * self->mix[l][i];
 	}
@@ -107,10 +98,10 @@ FIXTURE_SETUP(quant)
 	}
 	for (uint32_t c = 0; c < CLUSTERS; c++)
 		for (uint32_t i = 0; i < DIM; i++)
-			self->centres[c][i] = normal();
+			self->centres[c][i] = drawn_normal();
 	for (uint32_t l = 0; l < LATENT; l++)
 		for (uint32_t i = 0; i < DIM; i++)
-			self->mix[l][i] = normal();
+			self->mix[l][i] = drawn_normal();
 	self->rows = (struct sl_rows){
 		.chunks = (const uint8_t *const *)self->chunks,
 		.stride = STRIDE,

@@ -210,4 +210,20 @@ TEST_F(scan, the_first_of_the_lowest)
 	}
 }
 
+TEST_F(scan, numbers_below_a_limit_are_counted)
+{
+	float x[SCAN_PANEL * 2];
+
+	for (int round = 0; round < 1000; round++) {
+		uint32_t n = 16 * (uint32_t)(harness_random() % 9), want = 0;
+		float limit = (float)(harness_random() % 20);
+
+		for (uint32_t i = 0; i < n; i++) {
+			x[i] = i % 7 ? (float)(harness_random() % 20) : i % 2 ? NAN : INFINITY;
+			want += x[i] < limit;
+		}
+		ASSERT_EQ(want, self->set->count(x, n, limit));
+	}
+}
+
 TEST_HARNESS_MAIN

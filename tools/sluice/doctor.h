@@ -74,6 +74,7 @@ bool doctor_read_number(const struct doctor *d, const char *path, int64_t *ret_v
 bool doctor_read_line(const struct doctor *d, const char *path, char *ret_line, size_t len);
 
 /* Checks of doctor_memory.c. */
+void doctor_check_memory(struct doctor *d, const char *name);
 void doctor_check_hugepages(struct doctor *d, const char *name);
 void doctor_check_thp(struct doctor *d, const char *name);
 void doctor_check_numa(struct doctor *d, const char *name);

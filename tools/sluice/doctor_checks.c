@@ -7,7 +7,7 @@
  * keeps the daemon from starting; what costs speed or safety is a warning.
  *
  * Order of parts: helpers; kernel and io_uring; kernel programs; steering; limits; sysctls; the
- * folder; listeners; the table.
+ * processor; the folder; listeners; the table.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +26,7 @@
 #include "bpf/bpf.h"
 #include "doctor.h"
 #include "uring/uring.h"
+#include "vectors/vectors.h"
 
 /* ---- helpers ---------------------------------------------------------------------------- */
 
@@ -438,6 +439,26 @@ static void check_tls(struct doctor *d, const char *name)
 	doctor_value(d, "%s", has ? "tls" : "");
 }
 
+/* ---- the processor ---------------------------------------------------------------------- */
+
+/* Searches by vectors compute distances, and little else. */
+static void check_vector_instructions(struct doctor *d, const char *name)
+{
+	enum sl_distance_set set = SL_DISTANCE_AVX512;
+
+	while (!sl_distance_of(set, SL_METRIC_L2, SL_F32))
+		set++;
+	doctor_add(d, set == SL_DISTANCE_SCALAR ? DOCTOR_WARN : DOCTOR_OK, name,
+		   "use a processor with AVX2 (x86-64-v3), and a virtual machine that shows it "
+		   "(on QEMU: -cpu host)",
+		   set == SL_DISTANCE_SCALAR ? "none: distances of vectors are computed one number "
+					       "at a time, several times slower"
+		   : set == SL_DISTANCE_AVX2 ? "AVX2; with AVX-512 and its VNNI distances of "
+					       "vectors would be faster still"
+		   : set == SL_DISTANCE_NEON ? "NEON" : "AVX-512 with VNNI");
+	doctor_value(d, "%s", sl_distance_set_name(set));
+}
+
 /* ---- the folder ------------------------------------------------------------------------- */
 
 #define VOLUME "put node.datadir on a volume with ext4 or xfs"
@@ -591,6 +612,8 @@ const struct doctor_check doctor_checks[] = {
 	{"max_map_count", check_map_count},
 	{"nr_open", check_nr_open},
 	{"tcp_wmem", check_tcp_wmem},
+	{"vector_instructions", check_vector_instructions},
+	{"memory", doctor_check_memory},
 	{"hugepages", doctor_check_hugepages},
 	{"transparent_hugepages", doctor_check_thp},
 	{"numa", doctor_check_numa},

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The checks of `sluice doctor` that look at the machine's memory: huge pages and memory nodes.
+ * The checks of `sluice doctor` that look at the machine's memory: how much there is, huge pages
+ * and memory nodes.
  *
  * Interface: the doctor_check_...() of doctor.h that doctor_checks.c has in its table.
- * Order of parts: huge pages; memory nodes.
+ * Order of parts: /proc; how much there is; huge pages; memory nodes.
  */
 #include <inttypes.h>
 #include <sched.h>
@@ -13,7 +14,7 @@
 
 #include "doctor.h"
 
-/* ---- huge pages ------------------------------------------------------------------------- */
+/* ---- /proc ------------------------------------------------------------------------------ */
 
 /* A line of /proc/meminfo, in bytes. Return: whether there is one. */
 static bool read_meminfo(const struct doctor *d, const char *key, uint64_t *ret_bytes)
@@ -35,6 +36,52 @@ static bool read_meminfo(const struct doctor *d, const char *key, uint64_t *ret_
 		*ret_bytes = kib * SL_KIB;
 	return got;
 }
+
+/* ---- how much there is ------------------------------------------------------------------ */
+
+/* What the control group (of version 2) that the daemon would be started in allows. */
+static bool read_group_limit(const struct doctor *d, uint64_t *ret_bytes)
+{
+	static const char here[] = "0::";
+	char line[256], path[400];
+	int64_t n;
+
+	if (!doctor_read_line(d, "/proc/self/cgroup", line, sizeof(line)) ||
+	    strncmp(line, here, strlen(here)))
+		return false;
+	snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.max", line + strlen(here));
+	if (!doctor_read_number(d, path, &n) || n < 0)
+		return false;
+	*ret_bytes = (uint64_t)n;
+	return true;
+}
+
+/* Collections keep their vectors and indexes in memory beside what the settings bound. */
+void doctor_check_memory(struct doctor *d, const char *name)
+{
+	const struct sl_conf *conf = d->conf;
+	uint64_t bound = conf->node.memory_max_bytes, all, group;
+	bool good;
+
+	if (!read_meminfo(d, "MemTotal", &all)) {
+		doctor_add(d, DOCTOR_OK, name, "", "/proc/meminfo is not there to be read");
+		return;
+	}
+	if (read_group_limit(d, &group))
+		all = sl_min(all, group);
+	bound += conf->cache.path[0] ? conf->cache.memory_max_bytes : 0;
+	good = bound <= all / 4 * 3;
+	doctor_add(d, good ? DOCTOR_OK : DOCTOR_WARN, name,
+		   "lower node.memory_max_bytes and cache.memory_max_bytes, or allow more memory",
+		   "%" PRIu64 " MiB, of which buffers and the cache may take %" PRIu64 " MiB%s",
+		   all / SL_MIB, bound / SL_MIB,
+		   good ? "; the rest is for vectors of collections, and for the page cache"
+			: ": too little is left for vectors of collections, and for the page "
+			  "cache");
+	doctor_value(d, "%" PRIu64, all);
+}
+
+/* ---- huge pages ------------------------------------------------------------------------- */
 
 /* Some are fine, for other programs; an eighth of the memory is missed. */
 void doctor_check_hugepages(struct doctor *d, const char *name)

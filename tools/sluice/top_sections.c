@@ -71,6 +71,30 @@ static const struct top_column kafka[] = {
 	QUANTILES("sluice_kafka_request_seconds"),
 };
 
+static const struct top_column http[] = {
+	{"requests_per_s", "req/s", "sluice_http_requests_total", TOP_RATE, TOP_ONE, 0},
+	{"errors_per_s", "errors/s", "sluice_http_errors_total", TOP_RATE, TOP_ONE, 0, 0, ANY},
+	QUANTILES("sluice_http_request_seconds"),
+};
+
+static const struct top_column objects[] = {
+	{"collections", "colls", "sluice_objects_collections", TOP_LEVEL, TOP_ONE, 1},
+	{"collections_open", "open", "sluice_objects_collections_open", TOP_LEVEL, TOP_ONE, 2},
+	{"objects", "objects", "sluice_objects", TOP_LEVEL, TOP_ONE, 0},
+	{"written_per_s", "written/s", "sluice_objects_written_total", TOP_RATE, TOP_ONE, 0},
+	{"vectors", "vectors", "sluice_objects_vectors", TOP_LEVEL, TOP_ONE, 1},
+	{"vectors_indexed", "indexed", "sluice_objects_vectors_indexed", TOP_LEVEL, TOP_ONE, 0},
+	{"indexing", "indexing", "sluice_objects_indexing", TOP_LEVEL, TOP_ONE, 3},
+	{"memory_bytes", "memory", "sluice_objects_memory_bytes", TOP_LEVEL, TOP_BYTES, 0},
+	{"log_bytes", "disk", "sluice_objects_log_bytes", TOP_LEVEL, TOP_BYTES, 2},
+	{"lost", "lost", "sluice_objects_lost_total", TOP_LEVEL, TOP_ONE, 0, 0, ANY},
+};
+
+static const struct top_column searches[] = {
+	{"searches_per_s", "searches/s", "sluice_objects_searches_total", TOP_RATE, TOP_ONE, 0},
+	QUANTILES("sluice_objects_search_seconds"),
+};
+
 static const struct top_column storage[] = {
 	{"append_bytes_per_s", "append/s", "sluice_log_append_bytes_total", TOP_RATE, TOP_BYTES, 0},
 	{"append_batches_per_s", "batches/s", "sluice_log_append_batches_total", TOP_RATE, TOP_ONE,
@@ -139,6 +163,15 @@ const struct top_section top_sections[TOP_SECTION_LAST] = {
 		"kafka", "KAFKA", {"api"}, COLUMNS(kafka),
 		.busiest = "requests_per_s", .slowest = "p99_seconds",
 		.hides_idle = true, .right = true},
+	[TOP_HTTP] = {
+		"http", "HTTP", {"api"}, COLUMNS(http),
+		.busiest = "requests_per_s", .slowest = "p99_seconds",
+		.hides_idle = true, .right = true},
+	[TOP_OBJECTS] = {
+		"objects", "OBJECTS", COLUMNS(objects)},
+	[TOP_SEARCHES] = {
+		"searches", "SEARCHES", {"kind"}, COLUMNS(searches),
+		.busiest = "searches_per_s", .slowest = "p99_seconds", .hides_idle = true},
 	[TOP_STORAGE] = {
 		"storage", "STORAGE", COLUMNS(storage), .right = true},
 	[TOP_RING] = {

@@ -64,20 +64,33 @@ static void *proxy_arg(struct daemon *d)
 
 /* ---- the table -------------------------------------------------------------------------- */
 
+enum { ROW_CACHE, ROW_QDRANT, ROW_WEAVIATE, ROW_SLUICE, ROW_STATIC, ROW_PROXY, ROW_LAST };
+
+/* Their names, which metrics have too. */
+static const char *const names[ROW_LAST] = {
+	[ROW_CACHE] = "cache",	 [ROW_QDRANT] = "qdrant", [ROW_WEAVIATE] = "weaviate",
+	[ROW_SLUICE] = "sluice", [ROW_STATIC] = "static", [ROW_PROXY] = "proxy",
+};
+
 static const struct {
 	enum listener listener;
-	const char *name;
 	const struct http_route *routes;
 	const size_t *routes_n;
 	void *(*arg)(struct daemon *d);
-} rows[] = {
-	{LISTENER_HTTP, "cache", http_cache_routes, &http_cache_routes_n, cache_arg},
-	{LISTENER_HTTP, "qdrant", qdrant_routes, &qdrant_routes_n, objects_arg},
-	{LISTENER_HTTP, "weaviate", weaviate_routes, &weaviate_routes_n, objects_arg},
-	{LISTENER_HTTP, "sluice", http_routes, &http_routes_n, own_arg},
-	{LISTENER_STATIC, "static", http_static_routes, &http_static_routes_n, static_arg},
-	{LISTENER_PROXY, "proxy", http_proxy_routes, &http_proxy_routes_n, proxy_arg},
+} rows[ROW_LAST] = {
+	[ROW_CACHE] = {LISTENER_HTTP, http_cache_routes, &http_cache_routes_n, cache_arg},
+	[ROW_QDRANT] = {LISTENER_HTTP, qdrant_routes, &qdrant_routes_n, objects_arg},
+	[ROW_WEAVIATE] = {LISTENER_HTTP, weaviate_routes, &weaviate_routes_n, objects_arg},
+	[ROW_SLUICE] = {LISTENER_HTTP, http_routes, &http_routes_n, own_arg},
+	[ROW_STATIC] = {LISTENER_STATIC, http_static_routes, &http_static_routes_n, static_arg},
+	[ROW_PROXY] = {LISTENER_PROXY, http_proxy_routes, &http_proxy_routes_n, proxy_arg},
 };
+
+const char *const *apis_names(uint32_t *ret_n)
+{
+	*ret_n = ROW_LAST;
+	return names;
+}
 
 /* ---- servers ---------------------------------------------------------------------------- */
 
@@ -91,10 +104,11 @@ int apis_serve(struct daemon *d, enum listener which, uint32_t cores, struct htt
 			continue;
 		SL_ASSERT(n < APIS_MAX);
 		apis[n++] = (struct http_api){
-			.name = rows[i].name,
+			.name = names[i],
 			.routes = rows[i].routes,
 			.routes_n = *rows[i].routes_n,
 			.arg = rows[i].arg(d),
+			.number = (uint32_t)i,
 		};
 	}
 	return http_server_init(ret_s, &(struct http_server_conf){

@@ -275,7 +275,7 @@ static int start_core(struct sl_core *core, void *arg)
 
 static int make_registry(struct daemon *d, uint32_t cores)
 {
-	const char *const *apis;
+	const char *const *apis, *const *searches, *const *http_apis;
 	uint32_t n;
 	int err = sl_registry_new(cores, &d->registry);
 
@@ -295,6 +295,10 @@ static int make_registry(struct daemon *d, uint32_t cores)
 	sl_registry_dim(d->registry, SL_DIM_CLOSE, d->closes, SL_CLOSE_LAST);
 	sl_registry_dim(d->registry, SL_DIM_FALLBACK, d->fallbacks, SL_FALLBACK_LAST);
 	sl_registry_dim(d->registry, SL_DIM_API, apis, n);
+	searches = objects_search_names(&n);
+	sl_registry_dim(d->registry, SL_DIM_SEARCH, searches, n);
+	http_apis = apis_names(&n);
+	sl_registry_dim(d->registry, SL_DIM_HTTP_API, http_apis, n);
 	sl_registry_dim(d->registry, SL_DIM_DIRECT_FALLBACK, d->direct_fallbacks,
 			SL_DIRECT_FALLBACK_LAST);
 	sl_telemetry_init(&d->telemetry, d->registry, d->bpf);

@@ -97,6 +97,9 @@ struct kafka_config {
 /* Makes the server of @which, with the APIs of its rows. Return: 0 or -ENOMEM. */
 int apis_serve(struct daemon *d, enum listener which, uint32_t cores, struct http_server *ret_s);
 
+/* The values of SL_DIM_HTTP_API: their names. */
+const char *const *apis_names(uint32_t *ret_n);
+
 /* ---- listeners.c ------------------------------------------------------------------------ */
 
 /* The names of enum listener. */

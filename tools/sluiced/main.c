@@ -110,6 +110,7 @@ static int open_datadir(struct daemon *d, char *why, size_t why_len)
 	const struct sl_conf *c = &d->conf;
 	struct sl_datadir_conf conf = {
 		.path = c->node.datadir,
+		.option = "-D",
 		.cluster_id = c->kafka.cluster_id,
 		.uid = (uid_t)-1,
 		.gid = (gid_t)-1,

@@ -16,7 +16,7 @@ static const char *const events[OBJECTS_EVENT_LAST] = {
 	[OBJECTS_FAILED] = "objects.collection-failed",
 	[OBJECTS_LOST] = "objects.lost",
 	[OBJECTS_REBUILT] = "objects.indexes-rebuilt",
-	[OBJECTS_SNAPSHOT_FAILED] = "objects.checkpoint-failed",
+	[OBJECTS_CHECKPOINT_FAILED] = "objects.checkpoint-failed",
 	[OBJECTS_COMPACTED] = "objects.compacted",
 };
 
@@ -52,7 +52,7 @@ static struct objects_conf conf_of(struct daemon *d)
 				.preallocate_bytes = topics.log.preallocate_bytes,
 			},
 		.logs = topics.logs,
-		.snapshot_bytes = c->objects.checkpoint_bytes,
+		.checkpoint_bytes = c->objects.checkpoint_bytes,
 		.idle_ns = c->objects.idle_timeout_ns,
 		.event = on_event,
 	};

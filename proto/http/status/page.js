@@ -456,16 +456,40 @@ const kafkaColumns = [
 	...quantileColumns("sluice_kafka_request_seconds", "api"),
 ];
 
+const httpColumns = [
+	column("Requests", "rate", "sluice_http_requests_total", "api", "perSecond"),
+	column("Total", "level", "sluice_http_requests_total", "api", "count"),
+	{...column("Errors", "level", "sluice_http_errors_total", "api", "count"),
+		alarms: (api) => c.rate("sluice_http_errors_total", {api}) > 0},
+	...quantileColumns("sluice_http_request_seconds", "api"),
+];
+
+const searchColumns = [
+	column("Searches", "rate", "sluice_objects_searches_total", "kind", "perSecond"),
+	column("Total", "level", "sluice_objects_searches_total", "kind", "count"),
+	...quantileColumns("sluice_objects_search_seconds", "kind"),
+];
+
+// The values of a label of which something was counted since the start.
+function used(name, label) {
+	return c.values(name, label).filter((value) => c.level(name, {[label]: value}));
+}
+
 function showTables() {
-	const used = c.values("sluice_kafka_requests_total", "api").filter((api) =>
-		c.level("sluice_kafka_requests_total", {api}));
+	const apis = used("sluice_kafka_requests_total", "api");
+	const kinds = used("sluice_objects_searches_total", "kind");
 
 	fillTable("listeners", "Listener", listenerColumns,
 		c.values("sluice_connections", "listener"));
-	byId("kafka").hidden = !used.length;
-	byId("kafka-empty").hidden = Boolean(used.length);
-	if (used.length)
-		fillTable("kafka", "API", kafkaColumns, used);
+	byId("kafka").hidden = !apis.length;
+	byId("kafka-empty").hidden = Boolean(apis.length);
+	if (apis.length)
+		fillTable("kafka", "API", kafkaColumns, apis);
+	fillTable("http", "API", httpColumns, used("sluice_http_requests_total", "api"));
+	byId("searches").hidden = !kinds.length;
+	byId("searches-empty").hidden = Boolean(kinds.length);
+	if (kinds.length)
+		fillTable("searches", "Kind", searchColumns, kinds);
 }
 
 function makeCore(core) {
@@ -508,6 +532,28 @@ function showTerms() {
 			alarming: true},
 		{term: "Damaged batches", value: c.level("sluice_log_quarantined_total"),
 			format: "count", alarming: true},
+	]);
+	fillTerms("objects", [
+		{term: "Collections", value: c.level("sluice_objects_collections"),
+			format: "count"},
+		{term: "Of these in memory", value: c.level("sluice_objects_collections_open"),
+			format: "count"},
+		{term: "Objects in these", value: c.level("sluice_objects"), format: "count"},
+		{term: "Vectors", value: c.level("sluice_objects_vectors"), format: "count"},
+		{term: "Of these in indexes", value: c.level("sluice_objects_vectors_indexed"),
+			format: "count"},
+		{term: "Collections being indexed", value: c.level("sluice_objects_indexing"),
+			format: "count"},
+		{term: "Memory of keys and vectors", value: c.level("sluice_objects_memory_bytes"),
+			format: "bytes"},
+		{term: "On disk", value: c.level("sluice_objects_log_bytes"), format: "bytes"},
+		{term: "Written", value: c.rate("sluice_objects_written_total"),
+			format: "perSecond"},
+		{term: "Collections that did not open",
+			value: c.level("sluice_objects_failures_total"), format: "count",
+			alarming: true},
+		{term: "Objects lost", value: c.level("sluice_objects_lost_total"), format: "count",
+			alarming: true},
 	]);
 	fillTerms("runtime", [
 		{term: "Fibers in use", value: c.level("sluice_fibers"), format: "count"},

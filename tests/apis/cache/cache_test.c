@@ -72,8 +72,8 @@ static void run_with(void (*client)(struct web *w), bool failing)
 	};
 	struct http_cache api = {0};
 	const struct http_api apis[] = {
-		{"cache", http_cache_routes, http_cache_routes_n, &api},
-		{"faults", failing_routes, SL_ARRAY_SIZE(failing_routes), NULL},
+		{"cache", http_cache_routes, http_cache_routes_n, &api, 0},
+		{"faults", failing_routes, SL_ARRAY_SIZE(failing_routes), NULL, 0},
 	};
 	struct web w = {.client = client, .begin = begin, .end = end,
 			.conf = {.body_bytes_max = BODY_MAX, .apis = apis,
@@ -666,7 +666,7 @@ static void ask_without_a_cache(struct web *w)
 TEST(without_a_cache_the_setting_is_named)
 {
 	struct http_cache none = {0};
-	const struct http_api api = {"cache", http_cache_routes, http_cache_routes_n, &none};
+	const struct http_api api = {"cache", http_cache_routes, http_cache_routes_n, &none, 0};
 	struct web w = {.client = ask_without_a_cache, .conf = {.apis = &api, .apis_n = 1}};
 
 	web_run(&w);

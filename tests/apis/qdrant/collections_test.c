@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Collections, how they are kept, aliases, indexes.
- * Order of parts: collections; configurations; aliases; indexes.
+ * Collections, how they are kept, aliases, indexes; vectors that come later; what there is none of.
+ * Order of parts: collections; configurations; aliases; indexes; vectors that come later; what
+ * there is none of.
  */
 #include <string.h>
 
@@ -197,6 +198,73 @@ static void see_indexes_again(struct web *w)
 TEST(indexes_change_nothing_but_speed)
 {
 	qdrant_kit_run(use_indexes, see_indexes_again);
+}
+
+/* ---- vectors that come later -------------------------------------------------------------- */
+
+#define V "/collections/v/vectors/"
+#define DENSE "{\"dense\":{\"size\":2,\"distance\":\"Euclid\"}}"
+
+static void add_vectors(struct web *w)
+{
+	qdrant_kit_expect(w, "PUT", "/collections/v",
+			  "{\"vectors\":{\"a\":{\"size\":2,\"distance\":\"Dot\"}}}", "true");
+	qdrant_kit_expect_part(w, "PUT", "/collections/v/points",
+			       "{\"points\":[{\"id\":1,\"vector\":{\"a\":[1,2]}}]}",
+			       "acknowledged");
+	qdrant_kit_expect_part(w, "PUT", V "b", DENSE, "acknowledged");
+	qdrant_kit_expect_part(w, "GET", "/collections/v", "",
+			       "\"b\":{\"size\":2,\"distance\":\"Euclid\"}");
+	qdrant_kit_expect_part(w, "PUT", "/collections/v/points/vectors",
+			       "{\"points\":[{\"id\":1,\"vector\":{\"b\":[3,4]}}]}",
+			       "acknowledged");
+	qdrant_kit_expect_part(w, "POST", "/collections/v/points/query",
+			       "{\"query\":[0,0],\"using\":\"b\"}", "\"score\":5.0");
+	qdrant_kit_refused(w, "PUT", V "b", DENSE, 409, "`b` already exists");
+	qdrant_kit_refused(w, "PUT", V "c", "{\"sparse\":{}}", 400, "sparse");
+	qdrant_kit_refused(w, "PUT", V "c", "{}", 400, "`dense`");
+	qdrant_kit_refused(w, "PUT", V "c", "{\"dense\":{\"size\":0}}", 422, "size");
+	qdrant_kit_refused(w, "DELETE", V "b", "", 400, "cannot be taken");
+	qdrant_kit_refused(w, "DELETE", V "c", "", 400, "Not existing vector name");
+	qdrant_kit_create(w, "bare");
+	qdrant_kit_refused(w, "PUT", "/collections/bare/vectors/b", DENSE, 400, "has no name");
+}
+
+TEST(vectors_are_added_to_a_collection)
+{
+	qdrant_kit_run(add_vectors, NULL);
+}
+
+/* ---- what there is none of ---------------------------------------------------------------- */
+
+static void ask_for_what_is_not(struct web *w)
+{
+	static const struct {
+		const char *method, *path, *part;
+	} rows[] = {
+		{"POST", "/collections/c/cluster", "Distributed mode disabled"},
+		{"PUT", "/collections/c/shards", "Distributed mode disabled"},
+		{"POST", "/collections/c/shards/delete", "Distributed mode disabled"},
+		{"GET", "/collections/c/shards/0/snapshots", "Distributed mode disabled"},
+		{"DELETE", "/cluster/peer/1", "Distributed mode disabled"},
+		{"POST", "/cluster/recover", "Distributed mode disabled"},
+		{"GET", "/snapshots", "snapshots of the whole storage"},
+		{"POST", "/snapshots", "snapshots of the whole storage"},
+		{"DELETE", "/snapshots/x", "snapshots of the whole storage"},
+		{"GET", "/quotas", "quotas"},
+		{"GET", "/locks", "locks"},
+	};
+
+	qdrant_kit_create(w, "c");
+	for (size_t i = 0; i < SL_ARRAY_SIZE(rows); i++)
+		qdrant_kit_refused(w, rows[i].method, rows[i].path, "", 400, rows[i].part);
+	qdrant_kit_expect(w, "GET", "/collections/c/shards", "", "{\"shard_keys\":[]}");
+	qdrant_kit_expect(w, "DELETE", "/issues", "", "true");
+}
+
+TEST(what_clients_ask_for_and_is_not_served_says_so)
+{
+	qdrant_kit_run(ask_for_what_is_not, NULL);
 }
 
 TEST_HARNESS_MAIN

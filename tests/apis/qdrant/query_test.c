@@ -5,6 +5,7 @@
  * mistakes.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "harness.h"
@@ -42,6 +43,10 @@ static void fill(struct web *w)
 
 static void ask_nearest(struct web *w)
 {
+	static const char *const codes[] = {"", "\"ignore\":true", "\"rescore\":false",
+					    "\"rescore\":true,\"oversampling\":2.5"};
+	char body[200];
+
 	fill(w);
 	qdrant_kit_expect_part(w, "POST", QUERY,
 			       "{\"query\":[3.25,0],\"limit\":2,\"with_payload\":[\"n\"],"
@@ -54,6 +59,12 @@ static void ask_nearest(struct web *w)
 	expect_ids(w, QUERY, "{\"query\":3,\"limit\":3,\"params\":{\"exact\":true}}", "2 4 1");
 	expect_ids(w, QUERY, "{\"query\":{\"nearest\":[0,0]},\"limit\":1}", "0");
 	expect_ids(w, QUERY, "{\"query\":[0,0],\"limit\":1,\"params\":{\"hnsw_ef\":1000000}}", "0");
+	for (size_t i = 0; i < SL_ARRAY_SIZE(codes); i++) {
+		snprintf(body, sizeof(body),
+			 "{\"query\":[3.1,0],\"limit\":2,\"params\":{\"quantization\":{%s}}}",
+			 codes[i]);
+		expect_ids(w, QUERY, body, "3 4");
+	}
 	expect_ids(w, QUERY, "{\"limit\":3}", "0 1 2");
 	expect_ids(w, QUERY, "{\"limit\":2,\"offset\":1," EVEN "}", "2 4");
 	qdrant_kit_create(w, "d");
@@ -192,7 +203,7 @@ static void ask_for_order_and_chance(struct web *w)
 		   "{\"query\":{\"order_by\":{\"key\":\"n\",\"direction\":\"desc\"}},\"limit\":2}",
 		   "19 18");
 	EXPECT_EQ(200, objects_web_ask(w, "POST", QUERY,
-				      "{\"query\":{\"sample\":\"random\"},\"limit\":30}", &a));
+				       "{\"query\":{\"sample\":\"random\"},\"limit\":30}", &a));
 	for (int i = 0; i < 20; i++) {
 		char id[20];
 
@@ -217,6 +228,33 @@ static void ask_for_order_and_chance(struct web *w)
 TEST(orders_samples_and_variety)
 {
 	qdrant_kit_run(ask_for_order_and_chance, NULL);
+}
+
+/* Each is held against all the others: that takes far longer than is waited for. */
+static void ask_for_too_much_variety(struct web *w)
+{
+	enum { MANY = 30000, ROOM = 50 };
+	char *body = calloc(MANY, ROOM);
+	size_t n;
+
+	ASSERT_NOT_NULL(body);
+	qdrant_kit_create(w, "c");
+	n = (size_t)snprintf(body, ROOM, "{\"points\":[");
+	for (int i = 0; i < MANY; i++)
+		n += (size_t)snprintf(body + n, ROOM, "%s{\"id\":%d,\"vector\":[%d,1]}",
+				      i ? "," : "", i, i);
+	snprintf(body + n, ROOM, "]}");
+	qdrant_kit_expect_part(w, "PUT", C "/points?wait=true", body, "completed");
+	free(body);
+	qdrant_kit_refused(w, "POST", QUERY "?timeout=1",
+			   "{\"query\":{\"nearest\":[0,0],\"mmr\":{\"diversity\":0.5}},"
+			   "\"limit\":30000,\"params\":{\"exact\":true}}",
+			   408, "Timeout");
+}
+
+TEST_TIMEOUT(variety_ends_when_nobody_waits_for_it, 120)
+{
+	qdrant_kit_run(ask_for_too_much_variety, NULL);
 }
 
 /* ---- batches ---------------------------------------------------------------------------- */
@@ -260,6 +298,9 @@ static void ask_wrongly(struct web *w)
 		{"{\"query\":[1]}", 400, "expected dim: 2, got 1"},
 		{"{\"query\":[1,1e60]}", 400, "too large"},
 		{"{\"query\":[1,null]}", 400, "no number"},
+		{"{\"query\":[1,\"NaN\"]}", 400, "no number"},
+		{"{\"query\":[1,1e999]}", 400, "infinity"},
+		{"{\"query\":[1,NaN]}", 400, "at byte"},
 		{"{\"query\":99}", 404, "Not found"},
 		{"{\"query\":\"x\"}", 400, "valid point ID"},
 		{"{\"query\":{}}", 400, "query: expected"},
@@ -271,6 +312,8 @@ static void ask_wrongly(struct web *w)
 		{"{\"query\":[1,2],\"limit\":0}", 422, "limit"},
 		{"{\"query\":[1,2],\"limit\":100001}", 422, "limit"},
 		{"{\"query\":[1,2],\"offset\":1000001}", 422, "offset"},
+		{"{\"query\":[1,2],\"limit\":18446744073709551616}", 400, "limit"},
+		{"{\"query\":[1,2],\"limit\":-1}", 400, "limit"},
 		{"{\"query\":[1,2],\"limit\":\"9\"}", 400, "limit"},
 		{"{\"query\":[1,2],\"params\":{\"exact\":1}}", 400, "exact"},
 		{"{\"query\":1,\"lookup_from\":{\"collection\":\"none\"}}", 404, "`none`"},

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness.h"
 #include "qdrant_kit.h"
@@ -72,6 +73,79 @@ static void use_snapshots(struct web *w)
 TEST(snapshots_are_made_downloaded_and_recovered)
 {
 	qdrant_kit_run(use_snapshots, NULL);
+}
+
+/* Sends @form, @n bytes, as a body of the Content-Type that uploads have. Return: the status. */
+static int upload(struct web *w, const char *type, const char *form, size_t n, struct web_answer *a)
+{
+	char head[300];
+	int fd = web_connect(w);
+
+	snprintf(head, sizeof(head),
+		 "POST /collections/u/snapshots/upload?priority=snapshot HTTP/1.1\r\nHost: h\r\n"
+		 "Content-Type: %s\r\nContent-Length: %zu\r\n\r\n", type, n);
+	web_send_text(fd, head);
+	serving_send(fd, form, n);
+	ASSERT_TRUE(web_read(fd, false, a));
+	close(fd);
+	return a->status;
+}
+
+#define FORM "multipart/form-data; boundary=XX"
+#define PART(name) "--XX\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n"
+
+/* @less: bytes are missing at the snapshot's end. */
+static int upload_snapshot(struct web *w, const struct web_answer *snapshot, size_t less,
+			   struct web_answer *a)
+{
+	static const char before[] = PART("other") "x\r\n" PART("snapshot");
+	static const char behind[] = "\r\n--XX--\r\n";
+	size_t n = sizeof(before) - 1, bytes = snapshot->n - less;
+	char *form = calloc(1, bytes + 400);
+	int status;
+
+	ASSERT_NOT_NULL(form);
+	memcpy(form, before, n);
+	memcpy(form + n, snapshot->body, bytes);
+	memcpy(form + n + bytes, behind, sizeof(behind) - 1);
+	status = upload(w, FORM, form, n + bytes + sizeof(behind) - 1, a);
+	free(form);
+	return status;
+}
+
+static void upload_snapshots(struct web *w)
+{
+	static const char other[] = PART("other") "x\r\n--XX--";
+	char name[300], path[400];
+	struct web_answer a, snapshot;
+
+	qdrant_kit_create(w, "c");
+	qdrant_kit_fill(w, "c", 100);
+	ASSERT_EQ(200, objects_web_ask(w, "POST", S, "", &a));
+	name_of(a.body, name, sizeof(name));
+	web_answer_done(&a);
+	snprintf(path, sizeof(path), S "/%s", name);
+	ASSERT_EQ(200, objects_web_ask(w, "GET", path, "", &snapshot));
+	EXPECT_EQ(400, upload_snapshot(w, &snapshot, 1, &a));
+	EXPECT_NOT_NULL(strstr(a.body, "no snapshot"));
+	web_answer_done(&a);
+	qdrant_kit_expect(w, "GET", "/collections/u/exists", "", "{\"exists\":false}");
+	EXPECT_EQ(200, upload_snapshot(w, &snapshot, 0, &a));
+	web_answer_done(&a);
+	qdrant_kit_expect(w, "POST", "/collections/u/points/count", "{}", "{\"count\":100}");
+	EXPECT_EQ(400, upload(w, "application/json", "{}", 2, &a));
+	EXPECT_NOT_NULL(strstr(a.body, "multipart/form-data"));
+	web_answer_done(&a);
+	EXPECT_EQ(400, upload(w, FORM, other, sizeof(other) - 1, &a));
+	EXPECT_NOT_NULL(strstr(a.body, "`snapshot`"));
+	web_answer_done(&a);
+	qdrant_kit_expect(w, "POST", "/collections/u/points/count", "{}", "{\"count\":100}");
+	web_answer_done(&snapshot);
+}
+
+TEST(snapshots_are_uploaded)
+{
+	qdrant_kit_run(upload_snapshots, NULL);
 }
 
 TEST_HARNESS_MAIN

@@ -69,7 +69,7 @@ static void stop(struct web *w)
 static void serve(void (*client)(struct web *w), uint64_t max_age_s)
 {
 	struct http_static s;
-	const struct http_api api = {"static", http_static_routes, http_static_routes_n, &s};
+	const struct http_api api = {"static", http_static_routes, http_static_routes_n, &s, 0};
 	struct web w = {.client = client, .end = stop, .conf = {.apis = &api, .apis_n = 1}};
 	struct sl_static *opened;
 

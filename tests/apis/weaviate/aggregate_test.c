@@ -2,6 +2,8 @@
 /*
  * GraphQL's Aggregate: figures of all objects, of those that are meant, and of groups.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "harness.h"
@@ -113,6 +115,59 @@ static void refuse(struct web *w)
 TEST(figures_that_cannot_be_are_refused)
 {
 	weaviate_kit_run(refuse, NULL);
+}
+
+/* ---- many objects ------------------------------------------------------------------------- */
+
+enum { MANY = 50000, TAGS = 5000 };
+
+/* Object i has n = i, and one of TAGS tags. */
+static void put_many(struct web *w)
+{
+	size_t room = (size_t)MANY * 140 + 100, at = 0;
+	char *body = calloc(1, room);
+	struct web_answer a;
+
+	ASSERT_NOT_NULL(body);
+	at += (size_t)snprintf(body, room, "{\"objects\":[");
+	for (int i = 0; i < MANY; i++)
+		at += (size_t)snprintf(body + at, room - at,
+				       "%s{\"class\":\"Thing\",\"id\":"
+				       "\"00000000-0000-0000-0000-%012d\""
+				       ",\"properties\":{\"n\":%d,\"tag\":\"t%d\"}}",
+				       i ? "," : "", i, i, i % TAGS);
+	at += (size_t)snprintf(body + at, room - at, "]}");
+	ASSERT_LT(at, room);
+	ASSERT_EQ(200, objects_web_ask(w, "POST", "/v1/batch/objects", body, &a));
+	EXPECT_NULL(strstr(a.body, "FAILED"));
+	web_answer_done(&a);
+	free(body);
+}
+
+static void count_many(struct web *w)
+{
+	weaviate_kit_expect(w, "POST", "/v1/schema",
+			    "{\"class\":\"Thing\",\"properties\":["
+			    "{\"name\":\"n\",\"dataType\":[\"int\"]},"
+			    "{\"name\":\"tag\",\"dataType\":[\"text\"],"
+			    "\"tokenization\":\"field\"}]}",
+			    200, NULL);
+	put_many(w);
+	expect(w, "{Aggregate{Thing{n{count minimum maximum mean median sum}}}}",
+	       "[{\"n\":{\"count\":50000,\"minimum\":0.0,\"maximum\":49999.0,\"mean\":24999.5,"
+	       "\"median\":24999.5,\"sum\":1249975000.0}}]");
+	expect(w, "{Aggregate{Thing{tag{count topOccurrences(limit:2){value occurs}}}}}",
+	       "[{\"tag\":{\"count\":50000,\"topOccurrences\":[{\"value\":\"t0\",\"occurs\":10},"
+	       "{\"value\":\"t1\",\"occurs\":10}]}}]");
+	expect(w, "{Aggregate{Thing(groupBy:[\"tag\"] limit:1){meta{count}n{count}}}}",
+	       "[{\"meta\":{\"count\":10},\"n\":{\"count\":10}}]");
+	weaviate_kit_wrong(w, "{Aggregate{Thing(groupBy:[\"n\"]){meta{count}}}}",
+			   "more than 10000 different values");
+}
+
+TEST(figures_of_many_objects)
+{
+	weaviate_kit_run(count_many, NULL);
 }
 
 TEST_HARNESS_MAIN

@@ -53,6 +53,58 @@ TEST(one_that_fails_keeps_no_other_from_being_stored)
 	weaviate_kit_run(store_some, NULL);
 }
 
+/* Of equal ids the last counts. */
+static void store_twice(struct web *w)
+{
+	weaviate_kit_fill(w);
+	weaviate_kit_expect(w, "POST", BATCH,
+			    "{\"objects\":[{\"class\":\"Thing\",\"id\":\"" ID("20")
+			    "\",\"properties\":{\"n\":20},\"vector\":[1,1]},{\"class\":\"Thing\","
+			    "\"id\":\"" ID("20") "\",\"properties\":{\"n\":21}}]}",
+			    200, "\"n\":21");
+	weaviate_kit_expect(w, "GET", "/v1/objects/Thing/" ID("20"), "", 200, "\"n\":21");
+	weaviate_kit_query(w, "{Aggregate{Thing{meta{count}}}}",
+			   "{\"Aggregate\":{\"Thing\":[{\"meta\":{\"count\":6}}]}}");
+}
+
+TEST(of_equal_ids_in_a_batch_the_last_counts)
+{
+	weaviate_kit_run(store_twice, NULL);
+}
+
+/* Numbers that are none, each beside one that is stored. */
+static void store_beside(struct web *w)
+{
+	static const struct {
+		const char *vector, *part;
+	} rows[] = {
+		{"[1,1e300]", "too large"},
+		{"[1,\"NaN\"]", "item 1 is not a number"},
+		{"[1,null]", "item 1 is not a number"},
+		{"[1]", "length 1"},
+		{"[1,2,3]", "length 3"},
+	};
+	char body[600], count[100];
+
+	weaviate_kit_fill(w);
+	for (size_t i = 0; i < SL_ARRAY_SIZE(rows); i++) {
+		snprintf(body, sizeof(body),
+			 "{\"objects\":[{\"class\":\"Thing\",\"vector\":%s},"
+			 "{\"class\":\"Thing\",\"vector\":[1,2]}]}", rows[i].vector);
+		weaviate_kit_expect(w, "POST", BATCH, body, 200, rows[i].part);
+		snprintf(count, sizeof(count),
+			 "{\"Aggregate\":{\"Thing\":[{\"meta\":{\"count\":%zu}}]}}", 6 + i);
+		weaviate_kit_query(w, "{Aggregate{Thing{meta{count}}}}", count);
+	}
+	weaviate_kit_refused(w, "POST", BATCH, "{\"objects\":[{\"class\":\"Thing\",\"vector\":"
+			     "[1,NaN]}]}", 400, "no JSON");
+}
+
+TEST(numbers_that_are_none_are_refused_by_themselves)
+{
+	weaviate_kit_run(store_beside, NULL);
+}
+
 enum { MANY = 2000 };
 
 static void store_many(struct web *w)

@@ -87,8 +87,6 @@ static void make_wrong(struct web *w)
 		 "unrecognized distance metric \\\"far\\\""},
 		{"{\"class\":\"A\",\"vectorIndexConfig\":{\"multivector\":{\"enabled\":true}}}",
 		 "several vectors under one name"},
-		{"{\"class\":\"A\",\"multiTenancyConfig\":{\"enabled\":true}}",
-		 "multi-tenancy is not served"},
 		{"{\"class\":\"A\",\"properties\":{}}", "properties: a list is expected"},
 		{"{\"class\":\"A\",\"properties\":[{\"name\":\"id\",\"dataType\":[\"int\"]}]}",
 		 "'id' is not a valid property name"},
@@ -144,7 +142,7 @@ static void change_class(struct web *w)
 	weaviate_kit_refused(w, "POST", "/v1/schema/A/properties", "[]", 422,
 			     "a property is expected");
 	weaviate_kit_refused(w, "POST", "/v1/schema/A/tenants", "[{\"name\":\"t\"}]", 422,
-			     "multi-tenancy is not served");
+			     "multi-tenancy is not enabled");
 	weaviate_kit_expect(w, "GET", "/v1/schema/A", "", 200, "\"tokenization\":\"field\"");
 }
 

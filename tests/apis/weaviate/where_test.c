@@ -166,4 +166,25 @@ TEST(filters_that_cannot_be_are_refused)
 	weaviate_kit_run(refuse, NULL);
 }
 
+/* ---- without an index --------------------------------------------------------------------- */
+
+static void filter_without_index(struct web *w)
+{
+	weaviate_kit_expect(w, "POST", "/v1/schema",
+			    "{\"class\":\"Bare\",\"properties\":[{\"name\":\"n\","
+			    "\"dataType\":[\"int\"],"
+			    "\"indexFilterable\":false}]}", 200, "\"indexFilterable\":false");
+	weaviate_kit_expect(w, "POST", "/v1/batch/objects",
+			    "{\"objects\":[{\"class\":\"Bare\",\"properties\":{\"n\":1}},"
+			    "{\"class\":\"Bare\",\"properties\":{\"n\":2}}]}", 200, "SUCCESS");
+	weaviate_kit_query(w, "{Get{Bare(where:{path:[\"n\"],operator:GreaterThan,"
+			      "valueInt:1}){n}}}",
+			   "{\"Get\":{\"Bare\":[{\"n\":2}]}}");
+}
+
+TEST(a_filter_needs_no_index)
+{
+	weaviate_kit_run(filter_without_index, NULL);
+}
+
 TEST_HARNESS_MAIN

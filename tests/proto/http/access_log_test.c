@@ -51,7 +51,7 @@ static const struct http_route routes[] = {
 	{HTTP_ON(GET), "/reopen", get_reopen, 0},
 };
 
-static const struct http_api api = {"test", routes, SL_ARRAY_SIZE(routes), NULL};
+static const struct http_api api = {"test", routes, SL_ARRAY_SIZE(routes), NULL, 0};
 
 /* After the last request: what waits is written. */
 static void stop(struct web *w)

@@ -122,7 +122,7 @@ static const struct http_route routes[] = {
 	{HTTP_ON(GET), "/hints", get_hints, 0},
 };
 
-static const struct http_api api = {"test", routes, SL_ARRAY_SIZE(routes), NULL};
+static const struct http_api api = {"test", routes, SL_ARRAY_SIZE(routes), NULL, 0};
 
 static void run(void (*client)(struct web *w))
 {

@@ -241,7 +241,7 @@ static const struct http_route routes[] = {
 	{HTTP_ON(ANY), "/tell", any_tell, 0},
 };
 
-static const struct http_api api = {"test", routes, SL_ARRAY_SIZE(routes), NULL};
+static const struct http_api api = {"test", routes, SL_ARRAY_SIZE(routes), NULL, 0};
 
 /* ---- the server ------------------------------------------------------------------------- */
 

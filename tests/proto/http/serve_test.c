@@ -2,7 +2,7 @@
 /*
  * HTTP over sockets.
  * Order of parts: the routes of these tests; requests; bodies; connections; several
- * APIs; keys; unsound input.
+ * APIs; figures; keys; unsound input.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -88,7 +88,7 @@ static const struct http_route routes[] = {
 	{HTTP_ON(POST), "/ignore", post_ignore, 0},
 };
 
-static const struct http_api api = {"test", routes, SL_ARRAY_SIZE(routes), NULL};
+static const struct http_api api = {"test", routes, SL_ARRAY_SIZE(routes), NULL, 0};
 
 static void run(void (*client)(struct web *w))
 {
@@ -596,10 +596,70 @@ static void ask_several(struct web *w)
 TEST(of_several_apis_the_first_that_has_a_row_answers_with_its_own_arg)
 {
 	const struct http_api two[] = {
-		{"upper", upper_routes, SL_ARRAY_SIZE(upper_routes), "upper"},
-		{"lower", lower_routes, SL_ARRAY_SIZE(lower_routes), "lower"},
+		{"upper", upper_routes, SL_ARRAY_SIZE(upper_routes), "upper", 0},
+		{"lower", lower_routes, SL_ARRAY_SIZE(lower_routes), "lower", 0},
 	};
 	struct web w = {.client = ask_several, .conf = {.apis = two, .apis_n = 2}};
+
+	web_run(&w);
+}
+
+/* ---- figures ---------------------------------------------------------------------------- */
+
+struct counts {
+	uint64_t requests, errors, times;
+};
+
+static int add_count(void *arg, const struct sl_metric_sample *s)
+{
+	struct counts *c = arg;
+
+	if (s->id == SL_M_HTTP_REQUESTS)
+		c->requests += s->value;
+	if (s->id == SL_M_HTTP_ERRORS)
+		c->errors += s->value;
+	if (s->id == SL_M_HTTP_REQUEST_TIME)
+		c->times += sl_hist_count(s->hist);
+	return 0;
+}
+
+static int say_wrong(struct http_request *rq, struct http_response *rs, int64_t deadline)
+{
+	rs->wrong = true;
+	return http_response_body(rs, "text/plain", "errors", 6);
+}
+
+static const struct http_route counted_routes[] = {
+	{HTTP_ON(GET), "/say/{}", get_say, 0},
+	{HTTP_ON(GET), "/fail/{}", get_fail, 0},
+	{HTTP_ON(GET), "/wrong", say_wrong, 0},
+};
+
+static void ask_for_counts(struct web *w)
+{
+	struct counts c = {0};
+	struct web_answer a;
+
+	EXPECT_EQ(200, web_ask(w, GET("/say/a"), &a));
+	web_answer_done(&a);
+	EXPECT_EQ(500, web_ask(w, GET("/fail/5"), &a)); /* EIO */
+	web_answer_done(&a);
+	EXPECT_EQ(200, web_ask(w, GET("/wrong"), &a));
+	web_answer_done(&a);
+	EXPECT_EQ(404, web_ask(w, GET("/nobodys"), &a));
+	web_answer_done(&a);
+	ASSERT_EQ(0, sl_metrics_each(w->registry, add_count, &c));
+	EXPECT_EQ(3, c.requests);
+	EXPECT_EQ(2, c.errors);
+	EXPECT_EQ(3, c.times);
+}
+
+TEST(requests_and_errors_are_counted_for_the_api_that_answers)
+{
+	const struct http_api counted = {.name = "test",
+					 .routes = counted_routes,
+					 .routes_n = SL_ARRAY_SIZE(counted_routes)};
+	struct web w = {.client = ask_for_counts, .conf = {.apis = &counted, .apis_n = 1}};
 
 	web_run(&w);
 }
@@ -619,7 +679,7 @@ static const struct http_route kept_routes[] = {
 	{HTTP_ON(POST), "/hidden", get_hidden, HTTP_ROUTE_WRITE},
 };
 
-static const struct http_api kept_api = {"test", kept_routes, SL_ARRAY_SIZE(kept_routes), NULL};
+static const struct http_api kept_api = {"test", kept_routes, SL_ARRAY_SIZE(kept_routes), NULL, 0};
 
 static void show_keys(struct web *w)
 {

@@ -33,7 +33,7 @@ TEST(server_begins_not_ready_with_the_daemons_routes)
 TEST(a_server_serves_the_apis_that_it_is_told)
 {
 	static const struct http_route row[1];
-	static const struct http_api two[] = {{"a", row, 1, NULL}, {"b", row, 1, NULL}};
+	static const struct http_api two[] = {{"a", row, 1, NULL, 0}, {"b", row, 1, NULL, 0}};
 	struct http_server_conf conf = {.cores = 1, .apis = two, .apis_n = 2};
 	struct http_server s;
 

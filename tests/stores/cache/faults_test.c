@@ -170,11 +170,12 @@ TEST_F_TIMEOUT(nth, operation_that_fails_makes_nothing_wrong, 120)
 {
 	char why[160];
 	uint64_t n = fail_nth(variant, 0, why, sizeof(why));
+	uint64_t step = variant->step * (uint64_t)harness_work_part();
 	int wrong = 0;
 
 	EXPECT_STREQ("", why);
 	EXPECT_LT(50, n);
-	for (uint64_t i = 1 + harness_random() % variant->step; i <= n; i += variant->step) {
+	for (uint64_t i = 1 + harness_random() % step; i <= n; i += step) {
 		fail_nth(variant, i, why, sizeof(why));
 		if (why[0] && wrong++ < 5)
 			TH_LOG("operation %llu of %llu: %s", (unsigned long long)i,

@@ -168,6 +168,74 @@ TEST_TIMEOUT(a_flipped_bit_costs_one_object_at_the_most, 120)
 	RUN(&k, damaged);
 }
 
+/* Damages the checkpoint of "c" before it is opened. */
+static void damage(struct ok *k)
+{
+	char folder[64], path[160];
+
+	folder_of(k, folder);
+	snprintf(path, sizeof(path), "%s/checkpoint", folder);
+	ASSERT_TRUE(flip(k->conf.dir, path, 500));
+}
+
+static int again(struct ok *k)
+{
+	ASSERT_EQ(0, ok_open(k));
+	ASSERT_EQ(0, ok_put(k, "c", 7, 1, 1000));
+	return ok_close(k);
+}
+
+static int older(struct ok *k)
+{
+	struct objects_info info;
+
+	ASSERT_EQ(0, ok_open(k));
+	damage(k);
+	/* What it tells is of before anybody indexes anything. */
+	ASSERT_EQ(0, objects_info(k->o, "c", &info, SL_NEVER));
+	EXPECT_LE(ROWS - 2, info.indexed);
+	EXPECT_EQ(1, k->events[OBJECTS_REBUILT]);
+	EXPECT_EQ(0, k->events[OBJECTS_LOST]);
+	check(k, 0);
+	return ok_close(k);
+}
+
+TEST(damaged_checkpoint_is_stood_in_for_by_the_one_before)
+{
+	struct ok k;
+
+	ok_init(&k, NULL);
+	RUN(&k, fill);
+	RUN(&k, again);
+	RUN(&k, older);
+}
+
+/* A kill between the two renames: the newest is not there. */
+static int renamed(struct ok *k)
+{
+	char folder[64], path[160], old[160];
+	struct objects_info info;
+
+	ASSERT_EQ(0, ok_open(k));
+	folder_of(k, folder);
+	snprintf(path, sizeof(path), "%s/checkpoint", folder);
+	snprintf(old, sizeof(old), "%s/checkpoint.old", folder);
+	ASSERT_EQ(0, sl_rename(k->conf.dir, path, k->conf.dir, old, SL_NEVER));
+	ASSERT_EQ(0, objects_info(k->o, "c", &info, SL_NEVER));
+	EXPECT_EQ(ROWS - 1, info.indexed);
+	EXPECT_EQ(0, k->events[OBJECTS_REBUILT]);
+	return ok_close(k);
+}
+
+TEST(checkpoint_without_its_name_is_found)
+{
+	struct ok k;
+
+	ok_init(&k, NULL);
+	RUN(&k, fill);
+	RUN(&k, renamed);
+}
+
 /* ---- compaction --------------------------------------------------------------------------- */
 
 static int overwrite(struct ok *k)
@@ -230,6 +298,30 @@ TEST_TIMEOUT(space_of_what_was_replaced_comes_back, 120)
 	ok_init(&k, NULL);
 	RUN(&k, compacts);
 	RUN(&k, compacted);
+}
+
+/* The one before names places that are no longer in the log. */
+static int from_before(struct ok *k)
+{
+	ASSERT_EQ(0, ok_open(k));
+	damage(k);
+	EXPECT_EQ(264, ok_count(k, "c"));
+	for (uint64_t key = 100; key < 300; key++) {
+		EXPECT_EQ((int64_t)key, ok_number(k, "c", key));
+		EXPECT_EQ((int64_t)key, ok_nearest(k, "c", (int64_t)key, false));
+	}
+	EXPECT_EQ(0, k->events[OBJECTS_LOST]);
+	EXPECT_EQ(1, k->events[OBJECTS_REBUILT]);
+	return ok_close(k);
+}
+
+TEST_TIMEOUT(checkpoint_of_before_a_compaction_loses_nothing, 120)
+{
+	struct ok k;
+
+	ok_init(&k, NULL);
+	RUN(&k, compacts);
+	RUN(&k, from_before);
 }
 
 /* ---- putting away ------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include <sluice/util.h>
 
 #include "objects_world.h"
+#include "uring/cuts.h"
 
 /* ---- cuts --------------------------------------------------------------------------------- */
 
@@ -35,56 +36,42 @@ static void cut_again(struct sl_sim *sim, uint64_t n, enum sl_sim_policy policy)
 	sl_sim_reboot(sim, policy);
 }
 
-/* Every outcome of the cut that @w ended in. Return: outcomes in which something is wrong. */
-static int try_outcomes(struct world *w, uint64_t seed, char *ret_wrong, size_t len)
+static struct sl_sim *begin(void *world, uint64_t seed, const void *how)
 {
-	static const enum sl_sim_policy policies[] = {SL_SIM_LOSE_ALL, SL_SIM_KEEP_ALL,
-						      SL_SIM_RANDOM};
-	int wrong = 0;
+	struct world *w = world;
 
-	for (uint64_t i = 0; i < SL_ARRAY_SIZE(policies); i++) {
-		struct sl_sim *disk = sl_sim_clone(w->k.sim);
-
-		sl_sim_seed(disk, seed + i);
-		sl_sim_reboot(disk, policies[i]);
-		/* Each fourth time it goes again during the next start. */
-		if ((seed + i) % 4 == 0)
-			cut_again(disk, seed % 13, policies[i]);
-		wrong += !objects_world_check(&w->m, disk, ret_wrong, len);
-	}
-	return wrong;
+	objects_world_init(w, seed);
+	return w->k.sim;
 }
 
-/* Cuts at every operation. Return: cuts with an outcome in which something is wrong. */
-static int try_cuts(uint64_t seed, enum sl_fault skip, uint32_t delay, bool tell)
+static void work(void *world)
 {
-	int wrong = 0;
-	bool ended = false;
+	struct world *w = world;
 
-	for (uint64_t cut = 0; !ended; cut++) {
-		struct world w;
-		char why[256] = "";
-
-		objects_world_init(&w, seed);
-		if (skip)
-			sl_sim_skip_sync(w.k.sim, skip);
-		sl_sim_delay(w.k.sim, delay);
-		sl_sim_cut_after(w.k.sim, cut);
-		ok_run(&w.k, objects_world_work);
-		ended = !sl_sim_is_cut(w.k.sim);
-		if (ended)
-			sl_sim_cut(w.k.sim);
-		if (try_outcomes(&w, seed + cut * 16, why, sizeof(why))) {
-			wrong++;
-			if (tell)
-				TH_LOG("seed %llu, cut at %llu: %s", (unsigned long long)seed,
-				       (unsigned long long)cut, why);
-		}
-		sl_sim_free(w.k.sim);
-		ended |= !tell && wrong;
-	}
-	return wrong;
+	ok_run(&w->k, objects_world_work);
 }
+
+static void check(void *world, struct sl_sim *disk, uint64_t seed, enum sl_sim_policy policy,
+		  char *ret_wrong, size_t len)
+{
+	const struct world *w = world;
+
+	/* Each fourth time it goes again during the next start. */
+	if (seed % 4 == 0)
+		cut_again(disk, seed / 4 % 13, policy);
+	objects_world_check(&w->m, disk, ret_wrong, len);
+}
+
+static const enum sl_sim_policy policies[] = {SL_SIM_LOSE_ALL, SL_SIM_KEEP_ALL, SL_SIM_RANDOM};
+
+static const struct cuts suite = {
+	.world_bytes = sizeof(struct world),
+	.begin = begin,
+	.work = work,
+	.check = check,
+	.policies = policies,
+	.policies_n = SL_ARRAY_SIZE(policies),
+};
 
 /* ---- tests -------------------------------------------------------------------------------- */
 
@@ -103,9 +90,7 @@ TEST(workload_reaches_every_sync)
 
 	objects_world_init(&w, 1);
 	ASSERT_EQ(0, ok_run(&w.k, objects_world_work));
-	for (size_t i = 0; i < SL_ARRAY_SIZE(points); i++)
-		if (!EXPECT_LT(0, sl_sim_syncs(w.k.sim, points[i])))
-			TH_LOG("sync point %d", points[i]);
+	cuts_expect_syncs(w.k.sim, points, SL_ARRAY_SIZE(points));
 	EXPECT_STREQ("", w.wrong);
 	sl_sim_free(w.k.sim);
 }
@@ -131,8 +116,10 @@ FIXTURE_TEARDOWN(cuts)
 TEST_F_TIMEOUT(cuts, nothing_promised_is_lost, 240)
 {
 	uint64_t seed = variant->seed ? variant->seed : harness_random() % 1000000;
+	struct cuts c = suite;
 
-	EXPECT_EQ(0, try_cuts(seed, SL_FAULT(NONE), variant->delay, true));
+	c.delay = variant->delay;
+	EXPECT_EQ(0, cuts_try(&c, seed));
 }
 
 FIXTURE(left_out)
@@ -157,7 +144,10 @@ FIXTURE_TEARDOWN(left_out)
 /* The test of the tests. */
 TEST_F_TIMEOUT(left_out, sync_is_missed, 240)
 {
-	EXPECT_LT(0, try_cuts(99, variant->point, 0, false));
+	struct cuts c = suite;
+
+	c.skip = variant->point;
+	EXPECT_LT(0, cuts_try(&c, 99));
 }
 
 TEST_HARNESS_MAIN

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lists by key and by value, page by page; counts; frequent values; snapshots that are taken and
- * restored.
+ * Lists by key and by value, page by page; counts; frequent values.
  *
- * Order of parts: by key; by value; frequent values; snapshots.
+ * Order of parts: by key; by value; frequent values.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -196,78 +195,6 @@ TEST(frequent_values_come_first)
 
 	ok_init(&k, NULL);
 	RUN(&k, facets_of);
-}
-
-/* ---- snapshots ---------------------------------------------------------------------------- */
-
-static int snapshots(struct ok *k)
-{
-	struct objects_snapshot one, *list;
-	struct sl_extent extent;
-	char why[200], path[500];
-	uint8_t byte;
-	uint32_t n;
-	int dir;
-
-	ASSERT_EQ(0, ok_open(k));
-	ASSERT_EQ(0, ok_create(k, "c", SL_INDEX_FLAT));
-	ASSERT_EQ(0, ok_put(k, "c", 0, 500, 3));
-	ASSERT_EQ(0, objects_snapshot_create(k->o, "c", &one, SL_NEVER));
-	ASSERT_EQ(0, objects_snapshot_list(k->o, "c", &list, &n, SL_NEVER));
-	ASSERT_EQ(1, n);
-	EXPECT_STREQ(one.name, list[0].name);
-	EXPECT_EQ(one.bytes, list[0].bytes);
-	free(list);
-	ASSERT_EQ(0, objects_snapshot_open(k->o, "c", one.name, &extent, SL_NEVER));
-	EXPECT_EQ(one.bytes, extent.len);
-	sl_file_release(extent.file);
-	EXPECT_EQ(-ENOENT, objects_snapshot_open(k->o, "c", "../collection", &extent, SL_NEVER));
-
-	dir = sl_open(k->conf.dir, "objects", O_RDONLY | O_DIRECTORY, 0, SL_NEVER);
-	ASSERT_LE(0, dir);
-	{
-		struct objects_view *view = objects_view(k->o);
-		const uint8_t *id = objects_view_find(view, "c")->id;
-		int at = 0;
-
-		for (int i = 0; i < SL_OBJECT_UUID_BYTES; i++)
-			at += snprintf(path + at, sizeof(path) - (size_t)at, "%02x", id[i]);
-		snprintf(path + at, sizeof(path) - (size_t)at, "/snapshots/%s", one.name);
-		objects_view_release(view);
-	}
-	ASSERT_EQ(0, objects_snapshot_restore(k->o, "d", dir, path, why, sizeof(why), SL_NEVER));
-	EXPECT_EQ(500, ok_count(k, "d"));
-	EXPECT_EQ(10, ok_number(k, "d", 7));
-	EXPECT_EQ(7, ok_nearest(k, "d", 10, true));
-
-	/* Any byte that is wrong is noticed before anything is replaced. */
-	for (uint64_t pos = 0; pos < one.bytes; pos += one.bytes / 50) {
-		int fd = sl_open(dir, path, O_RDWR, 0, SL_NEVER), rc;
-
-		ASSERT_LE(0, fd);
-		ASSERT_EQ(0, sl_read_all(fd, &byte, 1, pos, SL_NEVER));
-		byte ^= 4;
-		ASSERT_EQ(0, sl_write_all(fd, &byte, 1, pos, SL_NEVER));
-		rc = objects_snapshot_restore(k->o, "d", dir, path, why, sizeof(why), SL_NEVER);
-		if (!EXPECT_EQ(-EBADMSG, rc))
-			TH_LOG("at %llu", (unsigned long long)pos);
-		byte ^= 4;
-		ASSERT_EQ(0, sl_write_all(fd, &byte, 1, pos, SL_NEVER));
-		sl_close(fd);
-	}
-	EXPECT_EQ(500, ok_count(k, "d"));
-	EXPECT_EQ(0, objects_snapshot_delete(k->o, "c", one.name, SL_NEVER));
-	EXPECT_EQ(-ENOENT, objects_snapshot_delete(k->o, "c", one.name, SL_NEVER));
-	sl_close(dir);
-	return ok_close(k);
-}
-
-TEST(snapshot_gives_back_what_it_was_made_of)
-{
-	struct ok k;
-
-	ok_init(&k, NULL);
-	RUN(&k, snapshots);
 }
 
 TEST_HARNESS_MAIN

@@ -3,7 +3,7 @@
  * Searches: scores of each metric, what they should be like, bounds, filters with and without
  * indexes, many at once, and the recall of a graph that is made behind.
  *
- * Order of parts: collections; scores; what is asked; filters; recall.
+ * Order of parts: collections; scores; what is asked; filters; codes; which index; recall.
  */
 #include <errno.h>
 #include <math.h>
@@ -12,6 +12,7 @@
 #include <sluice/util.h>
 
 #include "objects_kit.h"
+#include "stores/objects/objects_pvt.h"
 
 #define RUN(k, body) ASSERT_EQ(0, ok_run(k, body))
 
@@ -311,6 +312,97 @@ TEST(filters_hold_with_and_without_indexes)
 	RUN(&k, filters_again);
 	RUN(&k, filters_change);
 	RUN(&k, filters_again);
+}
+
+/* ---- codes -------------------------------------------------------------------------------- */
+
+enum { CODED = 1000, TRIES = 50 };
+
+static int create_coded(struct ok *k, enum sl_quantiser quantiser)
+{
+	const struct objects_vector_conf vector = {
+		.name = "",
+		.dim = OK_DIM,
+		.metric = SL_METRIC_L2,
+		.component = SL_F32,
+		.index = {.kind = SL_INDEX_HNSW, .quantiser = quantiser},
+	};
+	const struct objects_collection_conf conf = {.vectors = &vector, .vectors_n = 1};
+	char why[200];
+
+	return objects_create(k->o, "c", &conf, why, sizeof(why), SL_NEVER);
+}
+
+/* How many of the nearest are found, and how many have the score that their vectors give. */
+static void ask_coded(struct ok *k, struct objects_query q, uint32_t *ret_found, uint32_t *ret_true)
+{
+	float vector[OK_DIM], there[OK_DIM];
+
+	*ret_found = *ret_true = 0;
+	q.vector_name = "";
+	q.vector = vector;
+	q.dim = OK_DIM;
+	q.k = 1;
+	for (int64_t i = 0; i < TRIES; i++) {
+		ok_vector(100000 + i, vector);
+		ASSERT_EQ(0, objects_search(k->o, "c", &q, 1, SL_NEVER));
+		ASSERT_EQ(1, q.n);
+		ok_vector((int64_t)key_of(&q.hits[0]), there);
+		*ret_true += fabs(q.hits[0].score - by_hand(SL_METRIC_L2, vector, there)) < 1e-4;
+		*ret_found += (int64_t)key_of(&q.hits[0]) == ok_nearest(k, "c", 100000 + i, true);
+		objects_queries_done(&q, 1);
+	}
+}
+
+static int coded(struct ok *k)
+{
+	uint32_t found, more, real;
+
+	ASSERT_EQ(0, ok_open(k));
+	ASSERT_EQ(0, create_coded(k, SL_QUANTISER_BINARY));
+	ASSERT_EQ(0, ok_put(k, "c", 0, CODED, 0));
+	ASSERT_EQ(0, ok_indexed(k, "c"));
+	ask_coded(k, (struct objects_query){.oversampling = 1}, &found, &real);
+	EXPECT_EQ(TRIES, real);
+	ask_coded(k, (struct objects_query){.oversampling = 300}, &more, &real);
+	EXPECT_EQ(TRIES, real);
+	EXPECT_TRUE(more > found);
+	ask_coded(k, (struct objects_query){.estimates = true}, &found, &real);
+	EXPECT_TRUE(real < TRIES);
+	return ok_close(k);
+}
+
+TEST(codes_alone_are_rough_and_more_candidates_make_good_for_that)
+{
+	struct ok k;
+
+	ok_init(&k, NULL);
+	RUN(&k, coded);
+}
+
+/* ---- which index -------------------------------------------------------------------------- */
+
+static enum sl_index_kind kind_of(struct objects_vector_conf conf)
+{
+	return vector_index_conf(&conf).kind;
+}
+
+#define OF(...) kind_of((struct objects_vector_conf){.index = {.kind = SL_INDEX_HNSW}, __VA_ARGS__})
+
+TEST(lists_stand_for_a_graph_of_which_nothing_is_said)
+{
+	EXPECT_EQ(SL_INDEX_IVF, OF(.automatic = true));
+	EXPECT_EQ(SL_INDEX_IVF, OF(.automatic = true, .component = SL_F16));
+	EXPECT_EQ(SL_INDEX_IVF, OF(.automatic = true, .metric = SL_METRIC_DOT));
+	EXPECT_EQ(SL_INDEX_IVF, OF(.automatic = true, .metric = SL_METRIC_COSINE));
+	EXPECT_EQ(SL_INDEX_HNSW, OF(.automatic = false));
+	EXPECT_EQ(SL_INDEX_HNSW, OF(.automatic = true, .metric = SL_METRIC_MANHATTAN));
+	EXPECT_EQ(SL_INDEX_HNSW, OF(.automatic = true, .component = SL_I8));
+	EXPECT_EQ(SL_INDEX_HNSW, OF(.automatic = true, .component = SL_BITS));
+	EXPECT_EQ(SL_INDEX_HNSW, OF(.automatic = true, .index.links = 32));
+	EXPECT_EQ(SL_INDEX_HNSW, OF(.automatic = true, .index.effort_add = 200));
+	EXPECT_EQ(SL_INDEX_FLAT, kind_of((struct objects_vector_conf){
+					 .automatic = true, .index = {.kind = SL_INDEX_FLAT}}));
 }
 
 /* ---- recall ------------------------------------------------------------------------------- */

@@ -464,6 +464,32 @@ TEST_F(files, those_that_are_being_sent_make_no_room)
 	run(self, find_beside_sent);
 }
 
+/* Who accepts connections, of all others, asks for room. */
+static void find_and_shed(FIXTURE_DATA(files) * self)
+{
+	struct sl_static_file sent;
+
+	EXPECT_FALSE(sl_descriptors_shed());
+	put(self, "a", "a");
+	put(self, "b", "b");
+	ASSERT_EQ(0, sl_static_find(self->st, "a", &sent, SL_NEVER));
+	EXPECT_EQ(0, find(self, "b", "b"));
+	EXPECT_TRUE(sl_descriptors_shed());
+	EXPECT_TRUE(is_open("a"));
+	EXPECT_FALSE(is_open("b"));
+	EXPECT_EQ(1, counted(SL_M_STATIC_SHED));
+	EXPECT_FALSE(sl_descriptors_shed());
+	sl_file_release(sent.file);
+	EXPECT_TRUE(sl_descriptors_shed());
+	EXPECT_FALSE(is_open("a"));
+	EXPECT_FALSE(sl_descriptors_shed());
+}
+
+TEST_F(files, make_room_for_others_that_need_a_descriptor)
+{
+	run(self, find_and_shed);
+}
+
 /* ---- many at once ----------------------------------------------------------------------- */
 
 enum { ASKERS = 20 };

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "topic_kit.h"
+#include "uring/cuts.h"
 
 /* ---- the model ---------------------------------------------------------------------------- */
 
@@ -183,7 +184,7 @@ static int work_steps(struct world *w)
 	return rc ? rc : append(w, 3, 0, 2);
 }
 
-static int work(struct tk *k)
+static int work_all(struct tk *k)
 {
 	struct world *w = (struct world *)k;
 	int rc = tk_open(k);
@@ -277,7 +278,7 @@ static void check_commit(struct world *w, int i)
 	sl_offset_list_done(&list);
 }
 
-static int check(struct tk *k)
+static int check_all(struct tk *k)
 {
 	struct world *w = (struct world *)k;
 	int rc = tk_open(k);
@@ -309,7 +310,7 @@ static bool disk_is_well(const struct model *m, struct sl_sim *sim, char *ret_wr
 
 	tk_init(&c.k, sim);
 	c.k.conf.epoch = 2;
-	tk_run(&c.k, check);
+	tk_run(&c.k, check_all);
 	if (c.wrong[0])
 		snprintf(ret_wrong, len, "%s", c.wrong);
 	sl_sim_free(sim);
@@ -328,7 +329,7 @@ static int open_close(struct tk *k)
 }
 
 /* The power goes again after @n operations of the next start. */
-static struct sl_sim *cut_again(struct sl_sim *sim, uint64_t n, enum sl_sim_policy policy)
+static void cut_again(struct sl_sim *sim, uint64_t n, enum sl_sim_policy policy)
 {
 	struct tk k;
 
@@ -336,61 +337,46 @@ static struct sl_sim *cut_again(struct sl_sim *sim, uint64_t n, enum sl_sim_poli
 	sl_sim_cut_after(sim, n);
 	tk_run(&k, open_close);
 	sl_sim_reboot(sim, policy);
-	return sim;
 }
 
-/* Every outcome of the cut that @w ended in. Return: outcomes in which something is wrong. */
-static int try_outcomes(struct world *w, uint64_t seed, char *ret_wrong, size_t len)
+static struct sl_sim *begin(void *world, uint64_t seed, const void *how)
 {
-	static const enum sl_sim_policy policies[] = {SL_SIM_LOSE_ALL, SL_SIM_KEEP_ALL,
-						      SL_SIM_RANDOM, SL_SIM_RANDOM};
-	int wrong = 0;
+	struct world *w = world;
 
-	for (uint64_t i = 0; i < SL_ARRAY_SIZE(policies); i++) {
-		struct sl_sim *disk = sl_sim_clone(w->k.sim);
-
-		sl_sim_seed(disk, seed + i);
-		sl_sim_reboot(disk, policies[i]);
-		/* Each fourth time it goes again during the next start. */
-		if ((seed + i) % 4 == 0)
-			cut_again(disk, seed % 13, policies[i]);
-		wrong += !disk_is_well(&w->m, disk, ret_wrong, len);
-	}
-	return wrong;
+	world_init(w, seed);
+	return w->k.sim;
 }
 
-/* Cuts at every operation. Return: cuts with an outcome in which something is wrong. */
-static int try_cuts(uint64_t seed, enum sl_fault skip, uint32_t delay, bool tell)
+static void work(void *world)
 {
-	int wrong = 0;
-	bool ended = false;
+	struct world *w = world;
 
-	for (uint64_t cut = 0; !ended; cut++) {
-		struct world w;
-		char why[256] = "";
-
-		world_init(&w, seed);
-		if (skip)
-			sl_sim_skip_sync(w.k.sim, skip);
-		sl_sim_delay(w.k.sim, delay);
-		sl_sim_cut_after(w.k.sim, cut);
-		tk_run(&w.k, work);
-		ended = !sl_sim_is_cut(w.k.sim);
-		if (ended)
-			sl_sim_cut(w.k.sim);
-		if (w.wrong[0])
-			snprintf(why, sizeof(why), "%s", w.wrong);
-		if (w.wrong[0] || try_outcomes(&w, seed + cut * 16, why, sizeof(why))) {
-			wrong++;
-			if (tell)
-				TH_LOG("seed %llu, cut at %llu: %s", (unsigned long long)seed,
-				       (unsigned long long)cut, why);
-		}
-		sl_sim_free(w.k.sim);
-		ended |= !tell && wrong;
-	}
-	return wrong;
+	tk_run(&w->k, work_all);
 }
+
+static void check(void *world, struct sl_sim *disk, uint64_t seed, enum sl_sim_policy policy,
+		  char *ret_wrong, size_t len)
+{
+	const struct world *w = world;
+
+	/* Each fourth time it goes again during the next start. */
+	if (seed % 4 == 0)
+		cut_again(disk, seed / 4 % 13, policy);
+	if (disk_is_well(&w->m, disk, ret_wrong, len) && w->wrong[0])
+		snprintf(ret_wrong, len, "%s", w->wrong);
+}
+
+static const enum sl_sim_policy policies[] = {SL_SIM_LOSE_ALL, SL_SIM_KEEP_ALL, SL_SIM_RANDOM,
+					      SL_SIM_RANDOM};
+
+static const struct cuts suite = {
+	.world_bytes = sizeof(struct world),
+	.begin = begin,
+	.work = work,
+	.check = check,
+	.policies = policies,
+	.policies_n = SL_ARRAY_SIZE(policies),
+};
 
 /* ---- tests -------------------------------------------------------------------------------- */
 
@@ -405,10 +391,8 @@ TEST(workload_reaches_every_sync)
 	struct world w;
 
 	world_init(&w, 1);
-	ASSERT_EQ(0, tk_run(&w.k, work));
-	for (size_t i = 0; i < SL_ARRAY_SIZE(points); i++)
-		if (!EXPECT_LT(0, sl_sim_syncs(w.k.sim, points[i])))
-			TH_LOG("sync point %d", points[i]);
+	ASSERT_EQ(0, tk_run(&w.k, work_all));
+	cuts_expect_syncs(w.k.sim, points, SL_ARRAY_SIZE(points));
 	EXPECT_STREQ("", w.wrong);
 	sl_sim_free(w.k.sim);
 }
@@ -435,8 +419,10 @@ FIXTURE_TEARDOWN(cuts)
 TEST_F_TIMEOUT(cuts, nothing_promised_is_lost, 120)
 {
 	uint64_t seed = variant->seed ? variant->seed : harness_random() % 1000000;
+	struct cuts c = suite;
 
-	EXPECT_EQ(0, try_cuts(seed, SL_FAULT(NONE), variant->delay, true));
+	c.delay = variant->delay;
+	EXPECT_EQ(0, cuts_try(&c, seed));
 }
 
 FIXTURE(left_out)
@@ -464,7 +450,10 @@ FIXTURE_TEARDOWN(left_out)
 /* The test of the tests. */
 TEST_F_TIMEOUT(left_out, sync_is_missed, 120)
 {
-	EXPECT_LT(0, try_cuts(99, variant->point, 0, false));
+	struct cuts c = suite;
+
+	c.skip = variant->point;
+	EXPECT_LT(0, cuts_try(&c, 99));
 }
 
 TEST_HARNESS_MAIN

@@ -13,6 +13,7 @@
 #include "doctor_kit.h"
 #include "harness.h"
 #include "uring/uring.h"
+#include "vectors/vectors.h"
 
 FIXTURE(doctor)
 {
@@ -110,6 +111,19 @@ TEST_F(doctor, a_kernel_without_tls_matters_to_who_uses_tls)
 	doctor_kit_file("/proc/sys/net/ipv4/tcp_available_ulp", "espintcp mptcp tls\n");
 	EXPECT_EQ(DOCTOR_OK, run(self, "kernel_tls")->level);
 	EXPECT_STREQ("tls", run(self, "kernel_tls")->value);
+}
+
+TEST_F(doctor, vector_instructions_are_told_by_the_name_of_their_set)
+{
+	const struct doctor_finding *f = run(self, "vector_instructions");
+	enum sl_distance_set set;
+
+	for (set = SL_DISTANCE_AVX512; set < SL_DISTANCE_SET_LAST; set++)
+		if (!strcmp(sl_distance_set_name(set), f->value))
+			break;
+	ASSERT_LT(set, SL_DISTANCE_SET_LAST);
+	EXPECT_EQ(sl_distance_of(set, SL_METRIC_L2, SL_F32), sl_distance(SL_METRIC_L2, SL_F32));
+	EXPECT_EQ(set == SL_DISTANCE_SCALAR, f->level == DOCTOR_WARN);
 }
 
 TEST_F(doctor, what_was_found_is_a_value_of_its_own)

@@ -45,6 +45,42 @@ TEST_F(memory, a_machine_that_tells_nothing_is_well)
 	EXPECT_STREQ("1", run(self, doctor_check_numa)->value);
 }
 
+TEST_F(memory, what_settings_may_take_leaves_some_to_vectors)
+{
+	const struct doctor_finding *f;
+
+	EXPECT_EQ(DOCTOR_OK, run(self, doctor_check_memory)->level);
+	doctor_kit_file("/proc/meminfo", "MemTotal:       16777216 kB\n");
+	f = run(self, doctor_check_memory);
+	EXPECT_EQ(DOCTOR_OK, f->level);
+	EXPECT_STREQ("17179869184", f->value);
+	self->k.conf.node.memory_max_bytes = 12 * SL_GIB;
+	EXPECT_EQ(DOCTOR_OK, run(self, doctor_check_memory)->level);
+	self->k.conf.node.memory_max_bytes++;
+	EXPECT_EQ(DOCTOR_WARN, run(self, doctor_check_memory)->level);
+	self->k.conf.node.memory_max_bytes = 11 * SL_GIB;
+	self->k.conf.cache.memory_max_bytes = 2 * SL_GIB;
+	EXPECT_EQ(DOCTOR_OK, run(self, doctor_check_memory)->level);
+	ASSERT_EQ(0, sl_conf_set(&self->k.conf, "cache.path=/cache",
+				 &(struct sl_conf_report){0}));
+	f = run(self, doctor_check_memory);
+	EXPECT_EQ(DOCTOR_WARN, f->level);
+	EXPECT_NOT_NULL(strstr(f->text, "16384 MiB, of which buffers and the cache may take "
+					"13312 "));
+}
+
+TEST_F(memory, a_control_group_bounds_it)
+{
+	doctor_kit_file("/proc/meminfo", "MemTotal:       16777216 kB\n");
+	doctor_kit_file("/proc/self/cgroup", "0::/system.slice/sluiced.service\n");
+	EXPECT_STREQ("17179869184", run(self, doctor_check_memory)->value);
+	doctor_kit_file("/sys/fs/cgroup/system.slice/sluiced.service/memory.max", "max\n");
+	EXPECT_STREQ("17179869184", run(self, doctor_check_memory)->value);
+	doctor_kit_file("/sys/fs/cgroup/system.slice/sluiced.service/memory.max", "1073741824\n");
+	EXPECT_STREQ("1073741824", run(self, doctor_check_memory)->value);
+	EXPECT_EQ(DOCTOR_WARN, run(self, doctor_check_memory)->level);
+}
+
 TEST_F(memory, many_huge_pages_are_memory_lost)
 {
 	const struct doctor_finding *f;

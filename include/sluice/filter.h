@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Filters: which objects are meant.
+ * filter: which objects are meant. libsluice(3).
  *
  * A filter is a tree of plain structs in the caller's memory, which nothing here keeps or frees: a
- * request builds it in its own. sl_filter_matches() looks at one object where it lies; the indexes
- * of payload.h find all that match.
+ * request builds it in its own. sl_filter_matches() looks at one object where it lies;
+ * the collections of objects.h find all that match.
  *
  * Values: a condition on a path looks at each value that sl_value_visit() finds there. If that is a
  * list, its items stand for it (those lists that are in it do not). One value that does is enough;
  * where there is none the condition does not hold, if nothing else is said.
  *
- * Order of parts: operands; tokens; places; filters; calls.
+ * Order of parts: operands; tokens; places; filters; calls; indexes of properties.
  */
-#ifndef VECTORS_FILTER_H
-#define VECTORS_FILTER_H
+#ifndef SLUICE_FILTER_H
+#define SLUICE_FILTER_H
 
-#include "object.h"
+#include <sluice/object.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* ---- operands --------------------------------------------------------------------------- */
 
@@ -173,5 +177,30 @@ int sl_filter_check(const struct sl_filter *f, char *why, size_t why_len);
 
 /* Whether @o is meant; @f passed sl_filter_check(). */
 bool sl_filter_matches(const struct sl_filter *f, const struct sl_object *o);
+
+/* ---- indexes of properties -------------------------------------------------------------- */
+
+enum sl_payload_type {
+	SL_PAYLOAD_KEYWORD, /* texts: match, except; all other conditions by a look at each one */
+	SL_PAYLOAD_INTEGER, /* match, range */
+	SL_PAYLOAD_NUMBER, /* integers too: match, range */
+	SL_PAYLOAD_BOOLEAN,
+	SL_PAYLOAD_DATE, /* texts that are dates too: match, range */
+	SL_PAYLOAD_UUID, /* texts that are UUIDs too: match, except */
+	SL_PAYLOAD_GEO, /* radius, box, polygon */
+	SL_PAYLOAD_TEXT, /* tokens of texts: words, phrases, like */
+	SL_PAYLOAD_LAST
+};
+
+/* @tokeniser: of SL_PAYLOAD_TEXT; conditions with another one are not answered by it. */
+struct sl_payload_conf {
+	const char *path;
+	enum sl_payload_type type;
+	struct sl_tokeniser tokeniser;
+};
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

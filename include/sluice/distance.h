@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Distances between vectors: five metrics over four kinds of components.
+ * distance: how far vectors are from each other, by five metrics over four kinds of components.
+ * libsluice(3).
  *
  * Each is computed by the widest instructions that this processor has. All sets of instructions
  * agree with the scalar one: exactly for int8 and bits where the metric is a sum of integers,
@@ -9,12 +10,16 @@
  *
  * Order of parts: what is compared; the calls.
  */
-#ifndef VECTORS_DISTANCE_H
-#define VECTORS_DISTANCE_H
+#ifndef SLUICE_DISTANCE_H
+#define SLUICE_DISTANCE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* ---- what is compared ------------------------------------------------------------------- */
 
@@ -36,7 +41,7 @@ enum sl_component {
 	SL_COMPONENT_LAST
 };
 
-/* "l2", "f32", as settings and metrics name them. */
+/* "l2", "f32". */
 const char *sl_metric_name(enum sl_metric metric);
 const char *sl_component_name(enum sl_component component);
 
@@ -84,5 +89,9 @@ sl_distance_fn sl_distance(enum sl_metric metric, enum sl_component component);
 /* That of one set, to compare them; NULL: this processor, or this build, does not have it. */
 sl_distance_fn sl_distance_of(enum sl_distance_set set, enum sl_metric metric,
 			      enum sl_component component);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
