@@ -584,6 +584,9 @@ void view_look(struct view *w, uint64_t first, uint64_t end);
 /* The sum of mapped memory; -EIO: some of it cannot be read. */
 int map_sum(const uint8_t *p, size_t n, uint64_t *ret_sum);
 
+/* An object of this segment is complete: delivery may take extents of it from mapped memory. */
+void map_allow(struct sl_file *file);
+
 /* Lets go of a mapped segment's pages, so that they can leave the page cache. */
 void map_drop(struct segment *g);
 
