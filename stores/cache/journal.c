@@ -13,12 +13,7 @@
  *
  * Order of parts: in memory; reading; the file; adding; trimming.
  */
-#include <fcntl.h>
-
 #include "cache_pvt.h"
-
-#define NAME "journal"
-#define TMP_NAME "journal.tmp"
 
 enum { RECORDS_AT = 2 * JOURNAL_HEADER_BYTES };
 
@@ -26,7 +21,7 @@ enum { RECORDS_AT = 2 * JOURNAL_HEADER_BYTES };
 
 void journal_init(struct journal *j, struct shard *s)
 {
-	*j = (struct journal){.shard = s, .fd = -1};
+	*j = (struct journal){.shard = s, .seat.fd = -1};
 	sl_list_init(&j->live);
 	sl_mutex_init(&j->lock);
 }
@@ -50,8 +45,9 @@ void journal_clear(struct journal *j)
 void journal_done(struct journal *j)
 {
 	journal_clear(j);
-	sl_close(j->fd);
-	j->fd = -1;
+	if (j->seat.fd >= 0)
+		j->seat.leave(&j->seat, 0);
+	j->seat.fd = -1;
 }
 
 static int keep(struct journal *j, const struct journal_record *r, const uint8_t *text)
@@ -163,23 +159,18 @@ static int parse(struct journal *j, const uint8_t *data, uint64_t size)
 
 int journal_load(struct journal *j, int64_t deadline)
 {
-	struct statx stx;
 	uint8_t *data;
 	ssize_t n;
-	int err;
+	int err = j->shard->c->medium->journal_open(j);
 
-	j->fd = sl_open_now(j->shard->dir, NAME, O_RDWR, 0);
-	if (j->fd == -ENOENT)
+	if (err == -ENOENT)
 		return make_buckets(j);
-	if (j->fd < 0)
-		return j->fd;
-	err = sl_stat_now(j->fd, "", &stx);
 	if (err)
 		return err;
-	data = malloc(stx.stx_size + 1);
+	data = malloc(j->seat.bytes + 1);
 	if (!data)
 		return -ENOMEM;
-	n = sl_read_some(j->fd, data, stx.stx_size, 0, deadline);
+	n = sl_read_some(j->seat.fd, data, j->seat.bytes, j->seat.base, deadline);
 	err = n < 0 ? (int)n : parse(j, data, (uint64_t)n);
 	free(data);
 	return err ? err : make_buckets(j);
@@ -207,45 +198,22 @@ static void fill(struct journal *j, uint8_t *out, uint64_t salt)
 	}
 }
 
-static int write_new(struct journal *j, const uint8_t *data, size_t n, int64_t deadline)
-{
-	int dir = j->shard->dir;
-	int fd = sl_open(dir, TMP_NAME, O_RDWR | O_CREAT | O_TRUNC, 0600, deadline);
-	int err;
-
-	if (fd < 0)
-		return fd;
-	err = sl_write_all(fd, data, n, 0, deadline);
-	if (!err)
-		err = sl_fsync(fd, false, SL_FAULT(SYNC_CACHE_JOURNAL_NEW), SL_NEVER);
-	if (!err)
-		err = sl_rename(dir, TMP_NAME, dir, NAME, SL_NEVER);
-	if (!err)
-		err = sl_fsync(dir, false, SL_FAULT(SYNC_CACHE_JOURNAL_FOLDER), SL_NEVER);
-	if (!err)
-		return fd;
-	sl_close(fd);
-	return err;
-}
-
-/* Writes what still matters into a file that takes the old one's place. Under the lock. */
+/* Writes what still matters into a journal that takes the old one's place. Under the lock. */
 static int rewrite(struct journal *j, int64_t deadline)
 {
 	uint64_t bytes = RECORDS_AT + j->live_bytes, salt;
 	uint8_t *data = malloc(bytes);
-	int fd;
+	int err;
 
 	if (!data)
 		return -ENOMEM;
 	sl_random(&salt, sizeof(salt));
 	fill(j, data, salt);
 	j->broken = true; /* the numbers in memory are the new file's */
-	fd = write_new(j, data, bytes, deadline);
+	err = j->shard->c->medium->journal_replace(j, data, bytes, deadline);
 	free(data);
-	if (fd < 0)
-		return fd;
-	sl_close(j->fd);
-	j->fd = fd;
+	if (err)
+		return err;
 	j->salt = salt;
 	j->end = bytes;
 	j->next = j->durable = j->live_n;
@@ -268,7 +236,7 @@ static int append(struct journal *j, struct journal_record *r, const uint8_t *te
 	r->durable = j->durable;
 	journal_record_encode(r, j->salt, text, out);
 	memcpy(out + n, out, n);
-	err = sl_write_all(j->fd, out, 2 * n, j->end, SL_NEVER);
+	err = sl_write_all(j->seat.fd, out, 2 * n, j->seat.base + j->end, SL_NEVER);
 	free(out);
 	j->broken = err;
 	j->end += 2 * n;
@@ -292,7 +260,7 @@ int journal_add(struct journal *j, enum journal_type type, const uint64_t hash[2
 	if (hash)
 		memcpy(r.hash, hash, sizeof(r.hash));
 	err = keep(j, &r, text);
-	if (!err && (j->fd < 0 || j->broken))
+	if (!err && (j->seat.fd < 0 || j->broken))
 		j->broken = true; /* the next sync writes all of it */
 	else if (!err && append(j, &r, text))
 		j->broken = true;
@@ -313,7 +281,7 @@ int journal_sync(struct journal *j, int64_t deadline)
 	} else if (j->durable < mine && CONF(j->shard->c, durability) != SL_DURABILITY_NONE) {
 		uint64_t target = j->next;
 
-		err = sl_fsync(j->fd, true, SL_FAULT(SYNC_CACHE_JOURNAL), SL_NEVER);
+		err = sl_fsync(j->seat.fd, true, SL_FAULT(SYNC_CACHE_JOURNAL), SL_NEVER);
 		if (err)
 			j->broken = true;
 		else
@@ -339,7 +307,7 @@ void journal_trim(struct journal *j, uint32_t seq, int64_t deadline)
 			forget(j, g);
 	}
 	/* If that fails the old file is as true as before. */
-	if (j->fd >= 0 && !j->broken && j->end > REWRITE_BYTES && j->end > 4 * j->live_bytes)
+	if (j->seat.fd >= 0 && !j->broken && j->end > REWRITE_BYTES && j->end > 4 * j->live_bytes)
 		rewrite(j, deadline);
 	sl_mutex_unlock(&j->lock);
 }

@@ -78,7 +78,7 @@ static int look_at(struct segment *g, const struct record *r, struct walk *walk,
 	struct place at = {
 		.file = &g->file,
 		.salt = g->salt,
-		.pos = (uint64_t)r->block * s->c->super.block_size,
+		.pos = cseg_block_at(g, r->block),
 		.version = r->version,
 		.blocks = r->blocks,
 	};

@@ -9,9 +9,6 @@
  *
  * Order of parts: a shard; its space; reserving; adding; bans; forgetting; taking; finding.
  */
-#include <fcntl.h>
-#include <stdio.h>
-
 #include "cache_pvt.h"
 
 /* ---- a shard ---------------------------------------------------------------------------- */
@@ -54,8 +51,7 @@ void shard_stop(struct shard *s)
 		if (s->segs[i])
 			cseg_close(s->segs[i]);
 	journal_done(&s->journal);
-	sl_close(s->dir);
-	s->dir = -1;
+	s->c->medium->shard_close(s);
 }
 
 void shard_done(struct shard *s)
@@ -314,7 +310,7 @@ int shard_write_head(struct segment *g, uint64_t pos, uint32_t at, const struct 
 	int err;
 
 	head_encode(h, g->salt, text, head);
-	err = sl_writev_all(g->file.fd, iov, 2, pos + at, SL_NEVER);
+	err = sl_writev_all(g->file.fd, iov, 2, cseg_at(g, pos + at), SL_NEVER);
 	return err ? err : cseg_record(g, &r);
 }
 
@@ -521,7 +517,7 @@ int shard_find(struct shard *s, const uint64_t hash[2], int64_t now_ms, struct s
 	*ret_place = (struct place){
 		.file = &g->file,
 		.salt = g->salt,
-		.pos = (uint64_t)slot->block * s->c->super.block_size,
+		.pos = cseg_block_at(g, slot->block),
 		.version = slot->version,
 		.blocks = slot->blocks,
 		.banned_maybe = purge_may_hit(&s->bans, PURGE_PREFIX, slot->version) ||
