@@ -7,6 +7,7 @@
  * Order of parts: keys and calls; opening; starting and stopping; removing; figures.
  */
 #include <stdio.h>
+#include <sys/stat.h>
 #include <xxhash.h>
 
 #include "cache_pvt.h"
@@ -93,14 +94,57 @@ static void set_defaults(struct cache_conf *conf)
 		conf->mmap_threshold = 64 * SL_KIB;
 	if (!conf->memory_bytes)
 		conf->memory_bytes = 128 * SL_MIB;
-	conf->max_bytes = sl_max(conf->max_bytes, CACHE_BYTES_MIN);
+}
+
+/* A device ends somewhere. */
+static uint64_t max_bytes(const struct cache *c, uint64_t wanted)
+{
+	uint64_t end = c->device ? device_bytes(c->device) : UINT64_MAX;
+
+	if (!wanted)
+		wanted = c->medium == &medium_device ? end : CACHE_BYTES_DEFAULT;
+	return sl_min(sl_max(wanted, CACHE_BYTES_MIN), end);
+}
+
+static int choose_medium(struct cache *c, int64_t deadline)
+{
+	struct statx stx;
+	int err = sl_stat(c->conf.dir, c->path, &stx, deadline);
+
+	c->medium = !err && !S_ISDIR(stx.stx_mode) ? &medium_device : &medium_folder;
+	c->conf.max_bytes = max_bytes(c, c->conf.max_bytes);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* Of a device. */
+static const char *device_cure(int err)
+{
+	switch (err) {
+	case -EBUSY:
+		return "it is in use: mounted, or of another process";
+	case -EMEDIUMTYPE:
+		return "there is no cache on it yet; sluice cache format prepares it";
+	case -ERANGE:
+		return "it is smaller than it was; sluice cache format --force makes it anew";
+	case -ENOTBLK:
+		return "neither a folder nor a block device nor a plain file";
+	case -EPROTONOSUPPORT:
+		return "made by a newer sluice; use that one, or sluice cache format --force";
+	case -EACCES:
+	case -EPERM:
+		return "this user may not write to it; give it to node.user (docs/cache.md)";
+	default:
+		return strerror(-err);
+	}
 }
 
 static void explain(const struct cache *c, int err, char *why, size_t why_len)
 {
 	const char *cure = strerror(-err);
 
-	if (err == -EBUSY)
+	if (c->medium == &medium_device)
+		cure = device_cure(err);
+	else if (err == -EBUSY)
 		cure = "another process uses it; give each its own folder";
 	else if (err == -EPROTONOSUPPORT)
 		cure = "made by a newer sluice; use that one, or remove the folder";
@@ -141,7 +185,10 @@ int cache_open(uint32_t cores, const struct cache_conf *conf, struct cache **ret
 	c->dir = c->lock_fd = -1;
 	c->path = strdup(conf->path);
 	c->medium = &medium_folder;
-	err = c->path ? c->medium->open(c, deadline) : -ENOMEM;
+	err = c->path ? choose_medium(c, deadline) : -ENOMEM;
+	if (!err)
+		err = c->medium->open(c, deadline);
+	c->conf.max_bytes = max_bytes(c, c->conf.max_bytes);
 	if (!err)
 		err = make_parts(c);
 	if (err) {
@@ -200,6 +247,7 @@ void cache_configure(struct cache *c, const struct cache_conf *conf)
 	struct cache_conf new = *conf;
 
 	set_defaults(&new);
+	new.max_bytes = max_bytes(c, new.max_bytes);
 	TAKE(c, &new, max_bytes);
 	TAKE(c, &new, object_max_bytes);
 	TAKE(c, &new, admission);

@@ -21,7 +21,7 @@ enum { RECORDS_AT = 2 * JOURNAL_HEADER_BYTES };
 
 void journal_init(struct journal *j, struct shard *s)
 {
-	*j = (struct journal){.shard = s, .seat.fd = -1};
+	*j = (struct journal){.shard = s, .seat.fd = -1, .room = UINT64_MAX};
 	sl_list_init(&j->live);
 	sl_mutex_init(&j->lock);
 }
@@ -157,22 +157,46 @@ static int parse(struct journal *j, const uint8_t *data, uint64_t size)
 	return take_records(j, data, size);
 }
 
+/* What of @bytes of a journal is read at first, and is enough where so much is of no use. */
+#define LOOK_BYTES SL_MIB
+#define QUIET_BYTES (256 * SL_KIB)
+
+/* The first @n bytes. */
+static int read_part(struct journal *j, uint64_t n, int64_t deadline)
+{
+	uint8_t *data = malloc(n + 1);
+	ssize_t got;
+	int err;
+
+	if (!data)
+		return -ENOMEM;
+	while (!sl_list_empty(&j->live))
+		forget(j, sl_list_first(&j->live, struct gone, node));
+	got = sl_read_some(j->seat.fd, data, n, j->seat.base, deadline);
+	err = got < 0 ? (int)got : parse(j, data, (uint64_t)got);
+	free(data);
+	return err;
+}
+
+/*
+ * A file is read as a whole. An area is longer than what is in it; records follow one another, and
+ * of those that are on disk no more than one may be damaged, so that much without any is the end.
+ */
 int journal_load(struct journal *j, int64_t deadline)
 {
-	uint8_t *data;
-	ssize_t n;
 	int err = j->shard->c->medium->journal_open(j);
+	uint64_t n;
 
 	if (err == -ENOENT)
 		return make_buckets(j);
 	if (err)
 		return err;
-	data = malloc(j->seat.bytes + 1);
-	if (!data)
-		return -ENOMEM;
-	n = sl_read_some(j->seat.fd, data, j->seat.bytes, j->seat.base, deadline);
-	err = n < 0 ? (int)n : parse(j, data, (uint64_t)n);
-	free(data);
+	n = j->room == UINT64_MAX ? j->seat.bytes : sl_min(j->seat.bytes, LOOK_BYTES);
+	err = read_part(j, n, deadline);
+	while (!err && n < j->seat.bytes && j->end + QUIET_BYTES > n) {
+		n = sl_min(2 * n, j->seat.bytes);
+		err = read_part(j, n, deadline);
+	}
 	return err ? err : make_buckets(j);
 }
 
@@ -198,12 +222,37 @@ static void fill(struct journal *j, uint8_t *out, uint64_t salt)
 	}
 }
 
+/*
+ * More is gone than there is room to say: then everything is, in one record, which holds for all
+ * that the others were about.
+ */
+static int give_up_all(struct journal *j)
+{
+	struct shard *s = j->shard;
+	struct journal_record r = {
+		.version = s->last_version + 1,
+		.seq = s->last_seq,
+		.type = JOURNAL_PREFIX,
+	};
+	int err = purge_add(&s->bans, PURGE_PREFIX, "", 0, r.version);
+
+	if (!err)
+		err = keep(j, &r, NULL);
+	if (err)
+		return err;
+	while (j->live_n > 1)
+		forget(j, sl_list_first(&j->live, struct gone, node));
+	shard_event(s, CACHE_DROPPED, (int64_t)s->n.segments, -ENOSPC);
+	shard_forget_all(s);
+	return 0;
+}
+
 /* Writes what still matters into a journal that takes the old one's place. Under the lock. */
 static int rewrite(struct journal *j, int64_t deadline)
 {
+	int err = RECORDS_AT + j->live_bytes > j->room ? give_up_all(j) : 0;
 	uint64_t bytes = RECORDS_AT + j->live_bytes, salt;
-	uint8_t *data = malloc(bytes);
-	int err;
+	uint8_t *data = err ? NULL : malloc(bytes);
 
 	if (!data)
 		return -ENOMEM;
@@ -227,9 +276,12 @@ static int rewrite(struct journal *j, int64_t deadline)
 static int append(struct journal *j, struct journal_record *r, const uint8_t *text)
 {
 	uint64_t n = journal_record_bytes(r->n);
-	uint8_t *out = malloc(2 * n);
+	uint8_t *out;
 	int err;
 
+	if (j->end + 2 * n > j->room)
+		return -ENOSPC;
+	out = malloc(2 * n);
 	if (!out)
 		return -ENOMEM;
 	r->number = j->next;

@@ -298,7 +298,7 @@ int shard_reclaim(struct shard *s, uint64_t bytes, int64_t deadline)
 
 	SL_ASSERT(s->making.held);
 	s3fifo_resize(&s->fifo, shard_max_bytes(s) / s->c->super.block_size);
-	while (!err && s->bytes && shard_committed(s) + bytes > shard_limit(s)) {
+	while (!err && s->bytes && !shard_has_room(s, bytes)) {
 		enum cache_region region = s3fifo_next(&s->fifo);
 		struct segment *g = oldest(s, region);
 

@@ -130,14 +130,20 @@ static void enter(struct segment *g)
 
 /* ---- making ----------------------------------------------------------------------------- */
 
-/* Of an object that is alone, whose meta may be changed so often; as many as a block holds. */
-enum { SOLO_RECORDS = 4096 / RECORD_BYTES };
-
 void cseg_first_block(const struct seg_header *h, uint8_t out[SEG_HEADER_BYTES])
 {
 	memset(out, 0, SEG_HEADER_BYTES);
 	cseg_header_encode(h, out);
 	cseg_header_encode(h, out + SEG_HEADER_BYTES - SEG_SECTOR_BYTES);
+}
+
+int cseg_first_decode(const uint8_t in[SEG_HEADER_BYTES], struct seg_header *ret_header)
+{
+	int err = cseg_header_decode(in, ret_header);
+
+	if (err == -EBADMSG)
+		err = cseg_header_decode(in + SEG_HEADER_BYTES - SEG_SECTOR_BYTES, ret_header);
+	return err;
 }
 
 int cseg_create(struct shard *s, enum cache_region region, uint64_t bytes,
@@ -181,9 +187,7 @@ static int read_header(const struct seat *seat, struct seg_header *ret_header,
 
 	if (err)
 		return err;
-	err = cseg_header_decode(block, ret_header);
-	if (err == -EBADMSG)
-		err = cseg_header_decode(block + SEG_HEADER_BYTES - SEG_SECTOR_BYTES, ret_header);
+	err = cseg_first_decode(block, ret_header);
 	if (!err && cseg_seal_decode(block + SEG_SECTOR_BYTES, ret_header->salt, ret_seal))
 		*ret_seal = (struct seg_seal){0};
 	return err;
@@ -212,6 +216,9 @@ int cseg_load(struct shard *s, uint32_t seq, struct segment **ret_segment)
 	g->solo = h.solo;
 	g->sealed = true;
 	g->records = sl_min(seal.records, h.index_max);
+	/* A slot is longer than what is in it. */
+	if (s->c->device && seal.bytes)
+		seat.bytes = sl_min(seat.bytes, seal.bytes);
 	g->pos = sl_max(g->pos, sl_round_up(seat.bytes, s->c->super.block_size));
 	g->room = g->pos;
 	s->bytes += g->pos;
