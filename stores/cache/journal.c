@@ -138,6 +138,8 @@ static int take_records(struct journal *j, const uint8_t *data, uint64_t size)
 		if (keep(j, &r, data + at - n + JOURNAL_TEXT_AT))
 			return -ENOMEM;
 	}
+	/* What was not durable may be missing; once more is, that would look like damage. */
+	j->broken = gap != UINT64_MAX;
 	return gap < j->durable ? -EBADMSG : 0;
 }
 
