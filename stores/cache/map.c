@@ -57,7 +57,7 @@ static int map_file(struct segment *g, const uint8_t **ret_map)
 	size_t bytes = g->solo ? g->pos : g->room;
 
 	if (!map) {
-		map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, g->file.fd, 0);
+		map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, g->file.fd, (off_t)g->seat.base);
 		if (map == MAP_FAILED)
 			return -errno;
 		__atomic_store_n(&g->map_bytes, bytes, __ATOMIC_RELAXED); /* the same for all */
@@ -182,12 +182,13 @@ static int map_large(struct view *w, uint64_t off, uint64_t len, uint32_t flags,
 		     const uint8_t **ret_body, int64_t deadline)
 {
 	uint64_t first = off / BODY_BLOCK_BYTES, end = body_blocks(off + len);
+	struct segment *g = sl_container_of(w->file, struct segment, file);
 	const uint8_t *map = NULL;
-	int err = map_file(sl_container_of(w->file, struct segment, file), &map);
+	int err = map_file(g, &map);
 
 	if (err)
 		return err;
-	*ret_body = map + w->body_pos;
+	*ret_body = map + (w->body_pos - g->seat.base);
 	if (!sl_core_self()) {
 		view_look(w, first, end);
 		return verify(w, *ret_body, first, end, flags);
