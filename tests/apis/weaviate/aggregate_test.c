@@ -178,7 +178,7 @@ static void count_many(struct web *w)
 			   "more than 10000 different values");
 }
 
-TEST(figures_of_many_objects)
+TEST_TIMEOUT(figures_of_many_objects, 120)
 {
 	weaviate_kit_run(count_many, NULL);
 }
