@@ -42,31 +42,36 @@ static int open_folder(const struct cache_kit *k)
 		       SL_NEVER);
 }
 
-void cache_kit_make_device(struct cache_kit *k, uint32_t slots)
+uint32_t cache_kit_make_device_of(struct cache_kit *k, uint64_t bytes,
+				  struct cache_format_conf conf)
 {
 	struct sl_backend *before = k->sim ? sl_backend_use(sl_sim_backend(k->sim)) : NULL;
-	const struct cache_format_conf conf = {
-		.slot_bytes = 256 * SL_KIB,
-		.journal_bytes = 16 * SL_KIB,
-		.exclusive = k->sim,
-	};
 	struct cache_format made;
 	char why[200] = "";
 	int dir = open_folder(k);
 	int fd = sl_open(dir, "cache", O_RDWR | O_CREAT | O_EXCL, 0600, SL_NEVER);
 
+	conf.exclusive = k->sim;
 	ASSERT_LE(0, fd);
-	/* In front the description, behind the journal and the other description. */
-	ASSERT_EQ(0, sl_ftruncate(fd, (slots + 2) * conf.slot_bytes + 4096, SL_NEVER));
+	ASSERT_EQ(0, sl_ftruncate(fd, bytes, SL_NEVER));
 	ASSERT_EQ(0, sl_fsync(fd, false, SL_FAULT(NONE), SL_NEVER));
 	ASSERT_EQ(0, sl_fsync(dir, false, SL_FAULT(NONE), SL_NEVER));
 	sl_close(fd);
 	ASSERT_EQ(0, cache_format(dir, "cache", &conf, &made, why, sizeof(why), SL_NEVER));
-	ASSERT_EQ(slots, made.slots);
 	sl_close(dir);
 	k->conf.max_bytes = 0;
 	if (k->sim)
 		sl_backend_use(before);
+	return made.slots;
+}
+
+void cache_kit_make_device(struct cache_kit *k, uint32_t slots)
+{
+	const struct cache_format_conf conf = {.slot_bytes = 256 * SL_KIB,
+					       .journal_bytes = 16 * SL_KIB};
+
+	/* In front the description, behind the journal and the other description. */
+	ASSERT_EQ(slots, cache_kit_make_device_of(k, (slots + 2) * conf.slot_bytes + 4096, conf));
 }
 
 static int start_core(void *arg, int64_t deadline)

@@ -38,6 +38,10 @@ void cache_kit_init(struct cache_kit *k, struct sl_sim *sim);
  */
 void cache_kit_make_device(struct cache_kit *k, uint32_t slots);
 
+/* The same of any size, divided as @conf says. Return: slots of a shard. */
+uint32_t cache_kit_make_device_of(struct cache_kit *k, uint64_t bytes,
+				  struct cache_format_conf conf);
+
 /* Runs @body(@k) in a fiber of core 0 on the kit's disk. Return: its value. */
 int cache_kit_run(struct cache_kit *k, int (*body)(struct cache_kit *k));
 

@@ -189,8 +189,8 @@ FIXTURE_VARIANT_ADD(cuts, evicted){{.evicts = true}, 3};
 FIXTURE_VARIANT_ADD(cuts, device){{.device = true}, 1};
 FIXTURE_VARIANT_ADD(cuts, device_late){{.device = true, .late = true}, 2};
 FIXTURE_VARIANT_ADD(cuts, device_not_durable){{.device = true, .none = true}, 1};
-FIXTURE_VARIANT_ADD(cuts, device_evicted){{.device = true, .evicts = true}, 3};
-FIXTURE_VARIANT_ADD(cuts, device_forgot){{.device = true, .forgets = true}, 3};
+FIXTURE_VARIANT_ADD(cuts, device_evicted){{.device = true, .evicts = true}, 11};
+FIXTURE_VARIANT_ADD(cuts, device_forgot){{.device = true, .forgets = true}, 41};
 FIXTURE_SETUP(cuts)
 {
 }

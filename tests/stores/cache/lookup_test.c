@@ -14,12 +14,13 @@ FIXTURE_VARIANT(lookup)
 {
 	bool sim;
 	uint32_t cores;
-	bool copies;
+	bool copies, device;
 };
 FIXTURE_VARIANT_ADD(lookup, real){.cores = 1};
 FIXTURE_VARIANT_ADD(lookup, sim){.sim = true, .cores = 1};
 FIXTURE_VARIANT_ADD(lookup, two_cores){.cores = 2};
 FIXTURE_VARIANT_ADD(lookup, copies){.cores = 1, .copies = true};
+FIXTURE_VARIANT_ADD(lookup, device){.cores = 2, .device = true};
 
 FIXTURE_SETUP(lookup)
 {
@@ -29,6 +30,8 @@ FIXTURE_SETUP(lookup)
 	/* Two shards, so that the second core has one. */
 	if (variant->cores > 1)
 		self->k.conf.max_bytes = 256 * SL_MIB;
+	if (variant->device)
+		cache_kit_make_device_of(&self->k, SL_GIB, (struct cache_format_conf){0});
 }
 
 FIXTURE_TEARDOWN(lookup)
