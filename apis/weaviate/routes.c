@@ -54,6 +54,10 @@ SERVE(batch_objects_delete)
 SERVE(batch_references_post)
 SERVE(graphql_post)
 SERVE(graphql_batch_post)
+SERVE(no_shard_status)
+SERVE(no_backups)
+SERVE(no_classifications)
+SERVE(no_users)
 
 /* ---- the table -------------------------------------------------------------------------- */
 
@@ -114,5 +118,12 @@ const struct http_route weaviate_routes[] = {
 	{HTTP_ON(POST), "/v1/batch/references", serve_batch_references_post, WRITE},
 	{HTTP_ON(POST), "/v1/graphql", serve_graphql_post, READ},
 	{HTTP_ON(POST), "/v1/graphql/batch", serve_graphql_batch_post, READ},
+	/* what there is none of here: refused by a sentence */
+	{HTTP_ON(PUT), "/v1/schema/{}/shards/{}", serve_no_shard_status, WRITE},
+	{HTTP_ON(ANY), "/v1/backups/{*}", serve_no_backups, WRITE},
+	{HTTP_ON(ANY), "/v1/classifications", serve_no_classifications, WRITE},
+	{HTTP_ON(ANY), "/v1/classifications/{*}", serve_no_classifications, WRITE},
+	{HTTP_ON(ANY), "/v1/users/{*}", serve_no_users, WRITE},
+	{HTTP_ON(ANY), "/v1/authz/{*}", serve_no_users, WRITE},
 };
 const size_t weaviate_routes_n = SL_ARRAY_SIZE(weaviate_routes);

@@ -16,6 +16,10 @@ int wv_ready_get(struct wv_call *c);
 int wv_live_get(struct wv_call *c);
 int wv_openid_get(struct wv_call *c);
 int wv_nodes_get(struct wv_call *c);
+int wv_no_shard_status(struct wv_call *c);
+int wv_no_backups(struct wv_call *c);
+int wv_no_classifications(struct wv_call *c);
+int wv_no_users(struct wv_call *c);
 
 /* schema.c; two of these are named after the class, not after what they look at. */
 int wv_schema_get(struct wv_call *c);

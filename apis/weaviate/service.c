@@ -4,7 +4,7 @@
  *
  * Interface: handlers of "/v1", "/v1/meta", "/v1/.well-known/…" and "/v1/nodes" in routes.h.
  *
- * Order of parts: the server; nodes.
+ * Order of parts: the server; nodes; what there is not.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -194,4 +194,32 @@ int wv_nodes_get(struct wv_call *c)
 	http_json_close(j, ']');
 	http_json_close(j, '}');
 	return res < 0 ? wv_failed(c, res, "") : res;
+}
+
+/* ---- what there is not ------------------------------------------------------------------ */
+
+int wv_no_shard_status(struct wv_call *c)
+{
+	return wv_refuse(c, 422,
+			 "the status of a shard cannot be set: it is READONLY while its disk takes "
+			 "no writes, and not otherwise");
+}
+
+int wv_no_backups(struct wv_call *c)
+{
+	return wv_refuse(c, 422,
+			 "backups are not served: copy the data folder while the daemon is stopped, "
+			 "or take snapshots by POST /collections/weaviate:CLASS/snapshots");
+}
+
+int wv_no_classifications(struct wv_call *c)
+{
+	return wv_refuse(c, 422, "classifications are not served: they need modules");
+}
+
+int wv_no_users(struct wv_call *c)
+{
+	return wv_refuse(c, 422,
+			 "users and roles are not served: the setting http.keys names a file of "
+			 "keys, and what each is good for");
 }

@@ -298,13 +298,15 @@ uint64_t rows_bytes(const struct rows *r);
  *	are compared by their product. @tail: rows that are looked at one by one; @main: the others;
  *	NULL: none yet; it had @main_most at the most. @revision: of @main. @has, @tail_bits, @here:
  *	a bit for each row that has such a vector, that is in the tail, that is in memory.
- * @chunks: of those that lie on disk only @filled of @chunks_n; others are NULL. @far: no row of
- *	@main need be in memory. @next: is to take its place: it has those rows below @next_row.
+ * @slabs: that the chunks are from. @chunks: of those that lie on disk only @filled of @chunks_n;
+ *	others are NULL. @far: no row of @main need be in memory. @next: is to take its place: it
+ *	has those rows below @next_row.
  */
 struct vector {
 	const struct objects_vector_conf *conf;
 	uint64_t revision;
 	struct sl_rows rows;
+	struct sl_slabs slabs;
 	uint8_t **chunks;
 	uint32_t chunks_n, filled;
 	uint64_t *has, *tail_bits, *here; /* for all rows of the chunks */

@@ -55,4 +55,27 @@ TEST(requests_that_are_none_are_refused)
 	weaviate_kit_run(refuse, NULL);
 }
 
+static void ask_for_what_is_not(struct web *w)
+{
+	static const struct {
+		const char *method, *path, *part;
+	} rows[] = {
+		{"PUT", "/v1/schema/A/shards/s", "status of a shard"},
+		{"POST", "/v1/backups/filesystem", "backups are not served"},
+		{"GET", "/v1/backups/filesystem/b/restore", "backups are not served"},
+		{"POST", "/v1/classifications", "classifications are not served"},
+		{"GET", "/v1/classifications/c", "classifications are not served"},
+		{"GET", "/v1/users/own-info", "http.keys"},
+		{"GET", "/v1/authz/roles", "http.keys"},
+	};
+
+	for (size_t i = 0; i < SL_ARRAY_SIZE(rows); i++)
+		weaviate_kit_refused(w, rows[i].method, rows[i].path, "", 422, rows[i].part);
+}
+
+TEST(what_clients_ask_for_and_is_not_served_says_so)
+{
+	weaviate_kit_run(ask_for_what_is_not, NULL);
+}
+
 TEST_HARNESS_MAIN
