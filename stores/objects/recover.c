@@ -101,12 +101,21 @@ static bool bit_of(const uint8_t *bits, uint32_t row)
 	return bits[row / 8] >> row % 8 & 1;
 }
 
+/* Vectors that may be far, of which there is no index: rows are indexed as they come, so that they
+ * need never be in memory all at once. */
+static bool is_made_anew(const struct recovery *r, uint32_t i)
+{
+	const struct vector *v = r->c->vectors[i];
+
+	return v->rows.partial && !v->far && !r->checkpoint.index_bytes[i];
+}
+
 /* Gives @row its vector, where rows are in memory; of others those that wait to be indexed. */
 static int vector_restore_row(struct recovery *r, uint32_t i, uint32_t row,
 			      const struct sl_object *o)
 {
 	struct vector *v = r->c->vectors[i];
-	bool in_tail = v->far && bit_of(r->checkpoint.tails[i], row);
+	bool in_tail = is_made_anew(r, i) || (v->far && bit_of(r->checkpoint.tails[i], row));
 	int rc;
 
 	if (v->far && !in_tail) {
@@ -287,8 +296,7 @@ static int log_read(struct recovery *r, uint64_t from, uint64_t to, int64_t dead
 			return rc;
 		if (span.base >= r->checkpoint.offset)
 			c->since += span.extent.len;
-		if (r->replaying)
-			far_keep_up(c, deadline);
+		far_keep_up(c, deadline);
 		at = span.next;
 		sl_fiber_yield(deadline);
 	}
@@ -341,6 +349,8 @@ static int indexes_settle(struct recovery *r)
 	for (uint32_t i = 0; i < c->vectors_n && !rc; i++) {
 		struct vector *v = c->vectors[i];
 
+		if (is_made_anew(r, i))
+			continue;
 		rc = main_load(r, i);
 		if (!rc)
 			rc = vector_settle(v, k->rows, v->main ? k->tails[i] : NULL);

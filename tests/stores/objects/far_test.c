@@ -21,7 +21,7 @@
 /* ---- collections -------------------------------------------------------------------------- */
 
 /* More than it takes until vectors leave memory. */
-enum { ROWS = 6000, K = 10, QUERIES = 50 };
+enum { ROWS = 4500, K = 10, QUERIES = 50 };
 
 static struct objects_collection_conf conf_of(struct objects_vector_conf *v, bool on_disk,
 					      uint32_t links)
@@ -285,6 +285,7 @@ static void search_on(void *arg)
 		int64_t key = (int64_t)(s->searches++ % 100);
 
 		EXPECT_EQ(key, ok_nearest(s->k, "far", key, false));
+		sl_sleep(sl_now() + SL_MSEC);
 	}
 	s->ended = true;
 }
@@ -326,11 +327,11 @@ static int moved(struct ok *k)
 	ASSERT_EQ(0, ok_open(k));
 	fill(k, "far", true);
 	searcher_start(&s, k);
-	/* Until all is moved to the end of the log, twice. */
-	for (uint32_t i = 0; k->events[OBJECTS_COMPACTED] < 2 && i < 5000; i++)
+	/* Until all is moved to the end of the log. */
+	for (uint32_t i = 0; !k->events[OBJECTS_COMPACTED] && i < 5000; i++)
 		put_long(k, 1000 + i % 10 * 64, 10000 * (1 + i / 10));
 	searcher_stop(&s);
-	EXPECT_EQ(2, k->events[OBJECTS_COMPACTED]);
+	EXPECT_LT(0, k->events[OBJECTS_COMPACTED]);
 	EXPECT_EQ(ROWS, ok_count(k, "far"));
 	return ok_close(k);
 }
@@ -358,12 +359,12 @@ static int other_links(struct ok *k)
 	before = memory_of(k, "far");
 	searcher_start(&s, k);
 	ASSERT_EQ(0, objects_change(k->o, "far", 0, &conf, why, sizeof(why), SL_NEVER));
-	ASSERT_EQ(0, ok_put(k, "far", 5000, 100, 90000));
+	ASSERT_EQ(0, ok_put(k, "far", 4300, 100, 90000));
 	ASSERT_EQ(0, ok_indexed(k, "far"));
 	searcher_stop(&s);
 	/* Of half as many links, beside others' figures. */
 	EXPECT_LT(memory_of(k, "far") + ROWS * 48, before);
-	for (int64_t key = 5000; key < 5100; key++)
+	for (int64_t key = 4300; key < 4400; key++)
 		EXPECT_EQ(key, ok_nearest(k, "far", key + 90000, false));
 	return ok_close(k);
 }
@@ -372,9 +373,47 @@ static int stays(struct ok *k)
 {
 	ASSERT_EQ(0, ok_open(k));
 	EXPECT_EQ(ROWS, ok_count(k, "far"));
-	EXPECT_EQ(5050, ok_nearest(k, "far", 95050, false));
+	EXPECT_EQ(4350, ok_nearest(k, "far", 94350, false));
 	EXPECT_EQ(0, k->events[OBJECTS_REBUILT]);
 	return ok_close(k);
+}
+
+/* The end comes before the other index is there: it is made at the start, a few rows at a time. */
+static int cut_short(struct ok *k)
+{
+	struct objects_vector_conf v;
+	const struct objects_collection_conf conf = conf_of(&v, true, 8);
+	char why[200];
+
+	ASSERT_EQ(0, ok_open(k));
+	fill(k, "far", true);
+	ASSERT_EQ(0, ok_close(k));
+	ASSERT_EQ(0, ok_open(k));
+	ASSERT_EQ(0, objects_change(k->o, "far", 0, &conf, why, sizeof(why), SL_NEVER));
+	return ok_close(k);
+}
+
+static int is_made(struct ok *k)
+{
+	ASSERT_EQ(0, ok_open(k));
+	EXPECT_EQ(ROWS, ok_count(k, "far"));
+	for (int64_t key = 0; key < 300; key++)
+		EXPECT_EQ(key, ok_nearest(k, "far", key, false));
+	ASSERT_EQ(0, ok_indexed(k, "far"));
+	for (int64_t key = 0; key < 300; key++)
+		EXPECT_EQ(key, ok_nearest(k, "far", key, false));
+	EXPECT_LT(memory_of(k, "far"), ROWS * (64 + 250));
+	EXPECT_EQ(0, k->events[OBJECTS_REBUILT]);
+	return ok_close(k);
+}
+
+TEST_TIMEOUT(an_index_that_was_not_made_is_made_at_the_start, 120)
+{
+	struct ok k;
+
+	ok_init(&k, NULL);
+	RUN(&k, cut_short);
+	RUN(&k, is_made);
 }
 
 TEST_TIMEOUT(another_index_is_made_while_the_old_one_answers, 120)
