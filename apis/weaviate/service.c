@@ -208,8 +208,9 @@ int wv_no_shard_status(struct wv_call *c)
 int wv_no_backups(struct wv_call *c)
 {
 	return wv_refuse(c, 422,
-			 "backups are not served: copy the data folder while the daemon is stopped, "
-			 "or take snapshots by POST /collections/weaviate:CLASS/snapshots");
+			 "backups are not served: copy the data folder while the daemon is "
+			 "stopped, or take snapshots by POST "
+			 "/collections/weaviate:CLASS/snapshots");
 }
 
 int wv_no_classifications(struct wv_call *c)
