@@ -391,6 +391,10 @@ bench-vectors: all
 bench-objects: all
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench-objects --mnist '$(MNIST)'
 
+## bench-objects-memory: the same of more than fits into its memory (root); MNIST=FOLDER
+bench-objects-memory: all
+	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench-objects-memory --mnist '$(MNIST)'
+
 ## soak: run the long tests (an hour unless SOAK_SECONDS says otherwise)
 soak: all tests
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/soak
@@ -458,4 +462,4 @@ help:
 
 .PHONY: all programs tests check check-built check-units check-kernels check-power fuzz \
 	fuzz-build fuzz-bins fuzz-short bench bench-delivery bench-cache bench-cache-lookups \
-	bench-vectors bench-objects soak man doc install format clean help
+	bench-vectors bench-objects bench-objects-memory soak man doc install format clean help

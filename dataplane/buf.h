@@ -91,12 +91,16 @@ struct sl_file_refs;
  * struct sl_file - an open file whose extents may be on their way to sockets of any core.
  * @fd: its descriptor, closed by the owner in @gone.
  * @home: the core that owns it, where @gone is called once nothing holds it any more.
+ * @map: gives out bytes [off, off + len) in memory, where the owner promises that what is held is
+ *	never written again; 0 or -errno, from any core that holds the file. NULL: it does not, or
+ *	not yet; set as an atomic.
  * @resident: bytes found in the page cache by home's connections, not long after @since.
  */
 struct sl_file {
 	int fd;
 	struct sl_core *home;
 	void (*gone)(struct sl_file *file);
+	int (*map)(struct sl_file *file, uint64_t off, uint64_t len, const uint8_t **ret_data);
 	uint64_t granted; /* references held by other cores, as home knows */
 	uint32_t refs;	  /* held on the home core */
 	struct {

@@ -376,6 +376,15 @@ void transfer_drop(struct sl_conn *c);
  */
 bool residency_probe(struct sl_conn *c, const struct sl_extent *e, size_t *bytes_max);
 
+/* Whether bytes [@off, @off + @len) of @e are, or were a moment ago. */
+bool residency_has(const struct sl_conn *c, const struct sl_extent *e, uint64_t off, size_t len);
+
+/* ---- mapped.c --------------------------------------------------------------------------- */
+
+/* Bytes [@off, @off + @len) of @e in memory, if they are there by themselves; NULL: read them. */
+const uint8_t *mapped_bytes(const struct sl_conn *c, const struct sl_extent *e, uint64_t off,
+			    size_t len);
+
 /* ---- send_queue.c ----------------------------------------------------------------------- */
 
 /* Before a part of which @left bytes are to be sent: bounds what the socket holds queued. */

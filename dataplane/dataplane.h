@@ -23,6 +23,7 @@
 #include "file.h"
 #include "keys.h"
 #include "log.h"
+#include "mapped.h"
 #include "metric.h"
 #include "notify.h"
 #include "privileges.h"

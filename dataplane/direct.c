@@ -77,7 +77,8 @@ static int open_as(struct sl_direct *f, int dir, const char *path, int flags, in
 	err = sl_await(&io, deadline);
 	if (err)
 		return err;
-	f->size = stx.stx_size;
+	/* A block device does not tell, and ends behind what is asked for. */
+	f->size = S_ISBLK(stx.stx_mode) ? INT64_MAX : stx.stx_size;
 	f->align = flags & O_DIRECT ? align_of(&stx) : 1;
 	return f->align ? 0 : -EINVAL;
 }

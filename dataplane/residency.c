@@ -2,14 +2,14 @@
 /*
  * Whether bytes of a file are in the page cache.
  *
- * Interface: residency_probe(), sl_resident(). The answer is a good guess: pages may leave the
- * cache between the look and the send, which then waits for the disk on the core. So a look covers
- * WINDOW_BYTES at most, or WINDOW_BYTES_LONG of what is long, since that is sent in larger pieces,
- * and is believed for BELIEVED_NS. One cachestat() takes 0.14 us for 64 KiB and 0.2 us for 256 KiB
- * of small pages (Linux 6.18), 2 % of what sending them takes. What is asked for again and again is
- * looked for once in that time: a file keeps the range that was found last, for its home core. A
- * map of the cache kept by a kernel program would be paid for by every page that comes and goes
- * (docs/design.md).
+ * Interface: residency_probe(), residency_has(), sl_resident(). The answer is a good guess: pages
+ * may leave the cache between the look and the send, which then waits for the disk on the core. So
+ * a look covers WINDOW_BYTES at most, or WINDOW_BYTES_LONG of what is long, since that is sent in
+ * larger pieces, and is believed for BELIEVED_NS. One cachestat() takes 0.14 us for 64 KiB and 0.2
+ * us for 256 KiB of small pages (Linux 6.18), 2 % of what sending them takes. What is asked for
+ * again and again is looked for once in that time: a file keeps the range that was found last, for
+ * its home core. A map of the cache kept by a kernel program would be paid for by every page that
+ * comes and goes (docs/design.md).
  *
  * Before Linux 6.5 mincore() tells the same of a mapping.
  */
@@ -79,13 +79,10 @@ static void note(struct sl_file *f, uint64_t from, uint64_t to, int64_t now)
 	f->resident.to = to;
 }
 
-/* Whether the cursor's byte was found lately, by whichever connection. */
-static bool is_noted(const struct sl_conn *c, const struct sl_extent *e)
+/* Whether [@from, @to) of @f was found lately, by whichever connection. */
+static bool is_noted(const struct sl_conn *c, const struct sl_file *f, uint64_t from, uint64_t to)
 {
-	const struct sl_file *f = e->file;
-	uint64_t pos = e->off + c->cursor.off;
-
-	return f->home == c->l->core && pos >= f->resident.from && pos < f->resident.to &&
+	return f->home == c->l->core && from >= f->resident.from && to <= f->resident.to &&
 	       c->l->core->now - f->resident.since <= BELIEVED_NS;
 }
 
@@ -111,7 +108,7 @@ static void look(struct sl_conn *c, const struct sl_extent *e)
 {
 	struct cursor *at = &c->cursor;
 
-	if (is_noted(c, e)) {
+	if (is_noted(c, e->file, e->off + at->off, e->off + at->off + 1)) {
 		at->resident = sl_min(e->len, e->file->resident.to - e->off);
 		at->probed_at = e->file->resident.since;
 		return;
@@ -132,5 +129,21 @@ bool residency_probe(struct sl_conn *c, const struct sl_extent *e, size_t *bytes
 		return false;
 	*bytes_max = sl_min(*bytes_max,
 			    (size_t)sl_min(at->resident - at->off, window(c, e)));
+	return true;
+}
+
+bool residency_has(const struct sl_conn *c, const struct sl_extent *e, uint64_t off, size_t len)
+{
+	uint64_t from = (e->off + off) & ~(uint64_t)(PAGE_BYTES - 1);
+	uint64_t to = sl_round_up(e->off + off + len, (uint64_t)PAGE_BYTES);
+
+	SL_ASSERT(len && len <= WINDOW_BYTES);
+	if (is_noted(c, e->file, from, to))
+		return true;
+	/* 1: there are errors, which are no answer. */
+	if (cached(e->file->fd, from, to - from) != 1)
+		return false;
+	if (e->file->home == c->l->core)
+		note(e->file, from, to, c->l->core->now);
 	return true;
 }

@@ -4,7 +4,8 @@
  * own, in one sendmsg().
  *
  * A small extent is read into a buf that takes its place in the reply, if that does not wait for
- * the disk; else it is read_fixed's.
+ * the disk; else it is read_fixed's. Where this side encrypts, what is in the page cache and mapped
+ * is encrypted from there.
  */
 #include <errno.h>
 
@@ -14,6 +15,7 @@ enum {
 	IOV_MAX_PARTS = 32,
 	STEP_BYTES = 64 << 10,
 	BRING_IN_BYTES_MAX = 256 << 10,
+	MAPPED_BYTES_MIN = 4 << 10, /* less is read as fast */
 };
 
 static bool can(const struct sl_conn *c, const struct sl_part *p)
@@ -102,7 +104,25 @@ struct gather {
 	int n;
 	bool chosen; /* this rung was chosen for the next part */
 	size_t bytes, bytes_max;
+	size_t mapped; /* of @bytes */
 };
+
+/* Adds the next @len bytes of an extent as they lie in memory. Return: whether they do. */
+static bool gather_mapped(struct gather *g, const struct sl_extent *e, uint64_t off, size_t len)
+{
+	const uint8_t *data;
+
+	if (!conn_encrypts(g->c) || e->len < MAPPED_BYTES_MIN)
+		return false;
+	data = mapped_bytes(g->c, e, off, len);
+	if (!data)
+		return false;
+	g->iov[g->n++] = (struct iovec){(void *)data, len};
+	g->bytes += len;
+	g->mapped += len;
+	g->chosen = false;
+	return true;
+}
 
 /* Adds @r's parts from @part at @off on. Return: 1: all of them, 0: not all, -errno. */
 static int gather_reply(struct gather *g, struct sl_reply *r, uint32_t part, uint64_t off)
@@ -115,6 +135,12 @@ static int gather_reply(struct gather *g, struct sl_reply *r, uint32_t part, uin
 			continue;
 		if (g->n == IOV_MAX_PARTS || g->bytes == g->bytes_max)
 			return 0;
+		len = sl_min(sl_part_len(p) - off, (uint64_t)(g->bytes_max - g->bytes));
+		if (p->kind == SL_PART_EXTENT && gather_mapped(g, &p->extent, off, len)) {
+			if (off + len < p->extent.len)
+				return 0;
+			continue;
+		}
 		if (p->kind == SL_PART_EXTENT) {
 			int err;
 
@@ -128,7 +154,6 @@ static int gather_reply(struct gather *g, struct sl_reply *r, uint32_t part, uin
 			return 0;
 		}
 		g->chosen = false;
-		len = sl_min(p->slice.len - off, g->bytes_max - g->bytes);
 		g->iov[g->n++] = (struct iovec){(void *)(p->slice.data + off), len};
 		g->bytes += len;
 		if (off + len < p->slice.len)
@@ -137,14 +162,20 @@ static int gather_reply(struct gather *g, struct sl_reply *r, uint32_t part, uin
 	return 1;
 }
 
+static void count_mapped(const struct sl_conn *c, size_t bytes)
+{
+	sl_metric_add1(c->l->core->metrics, SL_M_DELIVER_MAPPED, c->l->dim, bytes);
+	sl_metric_add1(c->l->core->metrics, SL_M_DELIVER_MAPS, c->l->dim, 1);
+}
+
 static ssize_t send_parts(struct sl_conn *c, struct sl_reply *r, size_t bytes_max)
 {
-	const struct sl_part *first = &r->parts[c->cursor.part];
 	struct gather g = {.c = c, .chosen = true, .bytes_max = bytes_max};
+	ssize_t n;
 	int all;
 
-	if (first->kind == SL_PART_EXTENT && first->extent.len > BRING_IN_BYTES_MAX)
-		return send_large(c, r, bytes_max);
+	if (conn_encrypts(c))
+		g.bytes_max = sl_min(bytes_max, (size_t)TLS_WRITE_BYTES);
 	all = gather_reply(&g, r, c->cursor.part, c->cursor.off);
 	while (all > 0 && !r->close && r->node.next != &c->replies) {
 		r = sl_list_entry(r->node.next, struct sl_reply, node);
@@ -155,7 +186,12 @@ static ssize_t send_parts(struct sl_conn *c, struct sl_reply *r, size_t bytes_ma
 	}
 	if (all < 0 && !g.n)
 		return cold(c, all);
-	return conn_sendv(c, g.iov, g.n, !all);
+	if (!g.n) /* an extent that is too large to be read at once */
+		return send_large(c, r, bytes_max);
+	n = conn_sendv(c, g.iov, g.n, !all);
+	if (n > 0 && g.mapped)
+		count_mapped(c, sl_min(g.mapped, (size_t)n));
+	return n;
 }
 
 const struct rung rung_copy = {

@@ -45,15 +45,27 @@ static int64_t attempt_until(uint32_t left, int64_t deadline)
 	return sl_min(deadline, now + sl_max((deadline - now) / left, ATTEMPT_NS_MIN));
 }
 
+/* Return: a socket, or -errno. */
+static int open_socket(sa_family_t family)
+{
+	for (;;) {
+		int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		int err = fd < 0 ? -errno : 0;
+
+		if (!sl_no_descriptor(err) || !sl_descriptors_shed())
+			return err ? err : fd;
+	}
+}
+
 /* Return: a connected socket, or -errno. */
 static int connect_to(const struct sl_conf_addr *addr, int64_t deadline)
 {
-	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = open_socket(addr->sa.sa_family);
 	struct sl_io io;
 	int one = 1, err;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	sl_io_connect(&io, fd, &addr->sa, addr->sa_bytes);
 	err = sl_await(&io, deadline);

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "mapped.h"
 #include "tls_pvt.h"
 
 enum {
@@ -306,7 +307,7 @@ static const uint8_t *piece(struct source *s, uint8_t *room, size_t len)
 }
 
 /* Encrypts what @s has, as full records. Return: 0 or -errno. */
-static int encrypt(struct tls *t, struct source *s, uint8_t *room, size_t bytes)
+static int encrypt_records(struct tls *t, struct source *s, uint8_t *room, size_t bytes)
 {
 	while (bytes) {
 		size_t len = sl_min(bytes, (size_t)TLS_RECORD_BYTES), n;
@@ -323,6 +324,31 @@ static int encrypt(struct tls *t, struct source *s, uint8_t *room, size_t bytes)
 		bytes -= len;
 	}
 	return 0;
+}
+
+struct encrypting {
+	struct tls *t;
+	struct source *s;
+	uint8_t *room;
+	size_t bytes;
+	int err;
+};
+
+static void encrypt_all(void *arg)
+{
+	struct encrypting *e = arg;
+
+	e->err = encrypt_records(e->t, e->s, e->room, e->bytes);
+}
+
+/* The same; what it reads may be mapped. Of a record that is left in the middle nothing is sent. */
+static int encrypt(struct tls *t, struct source *s, uint8_t *room, size_t bytes)
+{
+	struct encrypting e = {t, s, room, bytes, 0};
+	int err = sl_mapped_try(encrypt_all, &e);
+
+	t->failed |= err;
+	return err ? err : e.err;
 }
 
 ssize_t tls_write(struct tls *t, const struct iovec *iov, int n)

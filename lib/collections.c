@@ -23,7 +23,7 @@ static_assert(SL_OBJECTS_META_BYTES_MAX == OBJECTS_META_MAX, "as the header says
 static int conf_in(const struct sl_objects_conf *conf, struct objects_collection_conf *ret_conf,
 		   struct objects_vector_conf **ret_vectors)
 {
-	struct objects_vector_conf *vectors = calloc(conf->vectors_n + 1, sizeof(*vectors));
+	struct objects_vector_conf *vectors = calloc((size_t)conf->vectors_n + 1, sizeof(*vectors));
 
 	if (!vectors)
 		return -ENOMEM;

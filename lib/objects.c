@@ -88,8 +88,10 @@ static int begin(struct sl_objects *o, const char *path, struct objects_conf *co
 	if (!err)
 		err = objects_start(o->objects, SL_NEVER);
 	sl_turns_leave(o->turns);
-	if (err == -EPROTONOSUPPORT)
-		say(why, why_len, "the collections were written by a newer sluice; use that one");
+	if (err && why)
+		snprintf(why, why_len, "%s: the collections cannot be read: %s", path,
+			 err == -EPROTONOSUPPORT ? "written by a newer sluice; use that one"
+						 : strerror(-err));
 	return err;
 }
 

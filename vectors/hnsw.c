@@ -26,20 +26,21 @@ static void chunk_free(struct hnsw_chunk *chunk)
 		return;
 	for (uint32_t i = 0; i < HNSW_NODES_A_CHUNK; i++)
 		free(chunk->upper[i]);
-	free(chunk->codes);
-	free(chunk->links);
 	free(chunk);
 }
 
-static struct hnsw_chunk *chunk_new(const struct hnsw *h)
+static struct hnsw_chunk *chunk_new(struct hnsw *h)
 {
 	struct hnsw_chunk *chunk = calloc(1, sizeof(*chunk));
 
 	if (!chunk)
 		return NULL;
-	chunk->codes = aligned_alloc(SL_ROW_ALIGN, HNSW_NODES_A_CHUNK * h->stride);
-	chunk->links =
-		aligned_alloc(SL_ROW_ALIGN, HNSW_NODES_A_CHUNK * 2 * h->m * sizeof(*chunk->links));
+	if (!h->chunks_n) {
+		sl_slabs_init(&h->codes, HNSW_NODES_A_CHUNK * h->stride);
+		sl_slabs_init(&h->links, HNSW_NODES_A_CHUNK * 2 * h->m * sizeof(*chunk->links));
+	}
+	chunk->codes = sl_slabs_take(&h->codes);
+	chunk->links = sl_slabs_take(&h->links);
 	if (!chunk->codes || !chunk->links) {
 		chunk_free(chunk);
 		return NULL;
@@ -121,6 +122,8 @@ static void done(struct sl_index *index)
 
 	for (uint32_t i = 0; i < h->chunks_n; i++)
 		chunk_free(h->chunks[i]);
+	sl_slabs_done(&h->codes);
+	sl_slabs_done(&h->links);
 	free(h->chunks);
 	free(h->visited);
 	free(h->spare);

@@ -12,6 +12,7 @@
 #define VECTORS_HNSW_PVT_H
 
 #include "quant.h"
+#include "slabs.h"
 
 /* ---- nodes ------------------------------------------------------------------------------ */
 
@@ -57,14 +58,16 @@ struct hnsw_repair {
 };
 
 /**
- * struct hnsw - @nodes: numbers in use are below that. @node_of: of each row below @rows_room.
- * @spare: free numbers below @nodes, @spare_n. @added: since the beginning, and @added_before: when
- * the last pass began. @visited: the epoch in which a walk came by, of each node.
+ * struct hnsw - @codes, @links: of all chunks. @nodes: numbers in use are below that. @node_of: of
+ * each row below @rows_room. @spare: free numbers below @nodes, @spare_n. @added: since the
+ * beginning, and @added_before: when the last pass began. @visited: the epoch in which a walk came
+ * by, of each node.
  * @stride: of codes. @asked: room for a node as a query, @points: for what two codes stand for.
  */
 struct hnsw {
 	struct sl_index index;
 	struct hnsw_chunk **chunks;
+	struct sl_slabs codes, links;
 	uint32_t chunks_n, nodes;
 	uint32_t *node_of;
 	uint32_t rows_room;

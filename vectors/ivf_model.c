@@ -53,8 +53,7 @@ void ivf_model_free(struct ivf_model *m)
 		free(m->lists[i].more);
 		free(m->lists[i].codes);
 	}
-	for (uint32_t i = 0; i < m->chunks; i++)
-		free(m->codes[i]);
+	sl_slabs_done(&m->slabs);
 	free(m->codes);
 	quantiser_free(m->q);
 	free(m->lists);
@@ -73,6 +72,7 @@ void ivf_set_quantiser(struct ivf_model *m, struct quantiser *q)
 	quantiser_free(m->q);
 	m->q = q;
 	m->stride = quantiser_stride(q);
+	sl_slabs_init(&m->slabs, SL_ROWS_A_CHUNK * m->stride);
 }
 
 uint64_t ivf_model_memory(const struct ivf_model *m)
@@ -224,7 +224,7 @@ int ivf_row_reserve(struct ivf_model *m, uint32_t row)
 		m->chunks = chunk + 1;
 	}
 	if (!m->codes[chunk])
-		m->codes[chunk] = aligned_alloc(SL_ROW_ALIGN, SL_ROWS_A_CHUNK * m->stride);
+		m->codes[chunk] = sl_slabs_take(&m->slabs);
 	return m->codes[chunk] ? 0 : -ENOMEM;
 }
 

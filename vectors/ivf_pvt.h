@@ -20,6 +20,7 @@
 
 #include "kmeans.h"
 #include "quant.h"
+#include "slabs.h"
 
 /* ---- the model -------------------------------------------------------------------------- */
 
@@ -49,7 +50,7 @@ struct ivf_place {
  * the axes. @c: the lists' centroids.
  * @books: of each place its codes' two components, [place][component][code].
  * @q, @codes: a quantiser and its code of each row, in chunks as the rows are, of @stride bytes
- * each; none where it would copy vectors.
+ * each, from @slabs; none where it would copy vectors.
  * @trained: rows that there were then.
  */
 struct ivf_model {
@@ -64,6 +65,7 @@ struct ivf_model {
 	uint32_t lists_room;
 	struct ivf_place *places;
 	uint32_t places_n;
+	struct sl_slabs slabs;
 	uint8_t **codes;
 	size_t stride;
 	uint32_t chunks;

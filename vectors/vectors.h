@@ -11,5 +11,6 @@
 #include "index.h"
 #include "object.h"
 #include "payload.h"
+#include "slabs.h"
 
 #endif

@@ -2,8 +2,9 @@
 /*
  * The origin.
  *
- * Interface: origin.h. Each core keeps connections of its own, the one used last first. Invariant:
- * a connection is kept only if its last response was read to its end and nothing came behind it.
+ * Interface: origin.h. Each core keeps connections of its own, the one used last first; where
+ * descriptors run out, the oldest of them makes room for what needs one. Invariant: a connection is
+ * kept only if its last response was read to its end and nothing came behind it.
  *
  * Order of parts: the origin; connections that are kept; exchanges.
  */
@@ -18,11 +19,15 @@
 
 /* ---- the origin ------------------------------------------------------------------------- */
 
-/* @kept: its connections, the one used last at the front. @timer: for those that nobody uses. */
+/*
+ * @kept: its connections, the one used last at the front. @timer: for those that nobody uses.
+ * @shedder: for those that others need more.
+ */
 struct origin_core {
 	_Alignas(64) struct sl_list kept;
 	uint32_t kept_n;
 	struct sl_timer timer;
+	struct sl_shedder shedder;
 	struct origin *origin;
 };
 
@@ -48,6 +53,7 @@ struct origin_exchange {
 };
 
 static void sweep(struct sl_timer *timer);
+static bool shed(struct sl_shedder *shedder);
 
 int origin_new(const struct origin_conf *conf, uint32_t cores, struct origin **ret_origin)
 {
@@ -63,8 +69,9 @@ int origin_new(const struct origin_conf *conf, uint32_t cores, struct origin **r
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < cores; i++) {
-		o->cores[i] = (struct origin_core){.origin = o};
+		o->cores[i] = (struct origin_core){.origin = o, .shedder.shed = shed};
 		sl_list_init(&o->cores[i].kept);
+		sl_list_init(&o->cores[i].shedder.node);
 		sl_timer_init(&o->cores[i].timer, sweep);
 	}
 	*ret_origin = o;
@@ -131,6 +138,16 @@ static void sweep(struct sl_timer *timer)
 	sweep_later(c);
 }
 
+static bool shed(struct sl_shedder *shedder)
+{
+	struct origin_core *c = sl_container_of(shedder, struct origin_core, shedder);
+
+	if (!c->kept_n)
+		return false;
+	close_oldest(c);
+	return true;
+}
+
 static struct origin_exchange *take_kept(struct origin_core *c)
 {
 	while (c->kept_n) {
@@ -151,6 +168,7 @@ void origin_stop(struct origin *o)
 	struct origin_core *c = core_of(o);
 
 	sl_timer_clear(&c->timer);
+	sl_list_remove(&c->shedder.node);
 	while (c->kept_n)
 		close_oldest(c);
 }
@@ -168,6 +186,8 @@ void origin_end(struct origin_exchange *x)
 	}
 	if (c->kept_n == c->origin->conf.idle_max)
 		close_oldest(c);
+	if (sl_list_empty(&c->shedder.node))
+		sl_shedder_add(&c->shedder);
 	x->since = sl_now();
 	sl_list_push(&c->kept, &x->node);
 	c->kept_n++;

@@ -34,7 +34,8 @@ struct sl_cache_object;
 /* ---- the cache -------------------------------------------------------------------------- */
 
 /**
- * sl_cache_open() - take the cache in the folder @path, which is made if it is missing.
+ * sl_cache_open() - take the cache in the folder @path, which is made if it is missing, or on the
+ *	device @path, which `sluice cache format` prepared.
  * @settings: those of the section [cache] of sluice.conf(5), but path, as "max_bytes=4G ttl=1h";
  *	separated by spaces, commas or lines, without spaces within. NULL or "": the defaults.
  * @why, @why_len: on failure one line that says what is wrong and what to do; NULL: not wanted.

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The cache as a whole: its folder, its cores, and what concerns all of its shards.
+ * The cache as a whole: its cores, and what concerns all of its shards.
  *
- * Interface: cache_open() to cache_free(), removing and watching of cache.h. The folder's
- * description says how many shards there are and seeds the hashes; it is kept twice, and never
- * changes. A cache whose description is lost is emptied: nothing in it could be found.
+ * Interface: cache_open() to cache_free(), removing and watching of cache.h.
  *
- * Order of parts: keys and calls; the description; opening; starting and stopping; removing;
- * verifying; figures.
+ * Order of parts: keys and calls; opening; starting and stopping; removing; figures.
  */
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
+#include <sys/stat.h>
 #include <xxhash.h>
 
 #include "cache_pvt.h"
@@ -71,11 +67,7 @@ void cache_forget(struct cache *c, const uint64_t hash[2], bool shared)
 	forgets_tell(&f, c);
 }
 
-/* ---- the description -------------------------------------------------------------------- */
-
-#define SUPER_NAME "CACHE"
-#define SUPER_COPY_NAME "CACHE.copy"
-#define LOCK_NAME "LOCK"
+/* ---- opening ---------------------------------------------------------------------------- */
 
 /*
  * More shards spread over more cores, fewer take larger objects (shard_object_max()): with two an
@@ -85,7 +77,7 @@ void cache_forget(struct cache *c, const uint64_t hash[2], bool shared)
 #define SHARD_BYTES_MIN (128 * SL_MIB)
 #define SHARD_BYTES_AMPLE (64 * SL_GIB)
 
-static uint32_t shards_for(uint64_t max_bytes)
+uint32_t cache_shards_for(uint64_t max_bytes)
 {
 	uint32_t n = max_bytes / 2 >= SHARD_BYTES_MIN ? 2 : 1;
 
@@ -93,66 +85,6 @@ static uint32_t shards_for(uint64_t max_bytes)
 		n *= 2;
 	return n;
 }
-
-static int read_super(int dir, const char *name, struct super *ret_super, int64_t deadline)
-{
-	uint8_t raw[SUPER_BYTES];
-	ssize_t n = sl_read_file(dir, name, raw, sizeof(raw), deadline);
-
-	if (n < 0)
-		return n == -E2BIG ? -EBADMSG : (int)n;
-	return n == (ssize_t)sizeof(raw) ? super_decode(raw, ret_super) : -EBADMSG;
-}
-
-static int write_super(struct cache *c, const char *name, int64_t deadline)
-{
-	uint8_t raw[SUPER_BYTES];
-
-	super_encode(&c->super, raw);
-	return sl_write_file(c->dir, name, raw, sizeof(raw), SL_FAULT(SYNC_CACHE_SUPER),
-			     SL_FAULT(SYNC_CACHE_FOLDER), deadline);
-}
-
-static int remove_shard(void *arg, const char *name, int type)
-{
-	struct cache *c = arg;
-	char *end;
-
-	(void)type;
-	if (strtoul(name, &end, 10) >= CACHE_SHARDS_MAX || end != name + 2 || *end)
-		return 0;
-	return sl_remove_tree(c->dir, name, SL_NEVER);
-}
-
-static int make_super(struct cache *c, int64_t deadline)
-{
-	int err = sl_list_folder(c->dir, remove_shard, c);
-
-	sl_random(&c->super.seed, sizeof(c->super.seed));
-	c->super.shards = shards_for(c->conf.max_bytes);
-	c->super.block_size = c->conf.block_size;
-	if (!err)
-		err = write_super(c, SUPER_NAME, deadline);
-	return err ? err : write_super(c, SUPER_COPY_NAME, deadline);
-}
-
-static int load_super(struct cache *c, int64_t deadline)
-{
-	int err = read_super(c->dir, SUPER_NAME, &c->super, deadline), err2;
-
-	if (!err || err == -EPROTONOSUPPORT)
-		return err;
-	err2 = read_super(c->dir, SUPER_COPY_NAME, &c->super, deadline);
-	if (!err2)
-		return write_super(c, SUPER_NAME, deadline);
-	if (err2 == -EPROTONOSUPPORT)
-		return err2;
-	if ((err != -ENOENT || err2 != -ENOENT) && c->conf.event)
-		c->conf.event(c->conf.arg, CACHE_DROPPED, CACHE_SHARDS_MAX, err);
-	return make_super(c, deadline);
-}
-
-/* ---- opening ---------------------------------------------------------------------------- */
 
 static void set_defaults(struct cache_conf *conf)
 {
@@ -162,51 +94,57 @@ static void set_defaults(struct cache_conf *conf)
 		conf->mmap_threshold = 64 * SL_KIB;
 	if (!conf->memory_bytes)
 		conf->memory_bytes = 128 * SL_MIB;
-	conf->max_bytes = sl_max(conf->max_bytes, CACHE_BYTES_MIN);
 }
 
-int cache_make(int dir, const char *path, int64_t deadline)
+/* A device ends somewhere. */
+static uint64_t max_bytes(const struct cache *c, uint64_t wanted)
 {
-	const char *slash = strrchr(path, '/');
-	char *parent;
-	int fd, err = sl_mkdir(dir, path, 0700, deadline);
+	uint64_t end = c->device ? device_bytes(c->device) : UINT64_MAX;
 
-	if (err)
-		return err;
-	parent = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-	if (!parent)
-		return -ENOMEM;
-	fd = sl_open(dir, parent, O_RDONLY | O_DIRECTORY, 0, deadline);
-	free(parent);
-	if (fd < 0)
-		return fd;
-	err = sl_fsync(fd, false, SL_FAULT(SYNC_CACHE_PARENT), deadline);
-	sl_close(fd);
-	return err;
+	if (!wanted)
+		wanted = c->medium == &medium_device ? end : CACHE_BYTES_DEFAULT;
+	return sl_min(sl_max(wanted, CACHE_BYTES_MIN), end);
 }
 
-static int open_folder(struct cache *c, int64_t deadline)
+static int choose_medium(struct cache *c, int64_t deadline)
 {
-	int err = cache_make(c->conf.dir, c->path, deadline);
+	struct statx stx;
+	int err = sl_stat(c->conf.dir, c->path, &stx, deadline);
 
-	if (err && err != -EEXIST)
-		return err;
-	c->dir = sl_open(c->conf.dir, c->path, O_RDONLY | O_DIRECTORY, 0, deadline);
-	if (c->dir < 0)
-		return c->dir;
-	c->lock_fd = sl_open(c->dir, LOCK_NAME, O_RDWR | O_CREAT, 0600, deadline);
-	if (c->lock_fd < 0)
-		return c->lock_fd;
-	if (!c->conf.exclusive && flock(c->lock_fd, LOCK_EX | LOCK_NB))
-		return errno == EWOULDBLOCK ? -EBUSY : -errno;
-	return 0;
+	c->medium = !err && !S_ISDIR(stx.stx_mode) ? &medium_device : &medium_folder;
+	c->conf.max_bytes = max_bytes(c, c->conf.max_bytes);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* Of a device. */
+static const char *device_cure(int err)
+{
+	switch (err) {
+	case -EBUSY:
+		return "it is in use: mounted, or of another process";
+	case -EMEDIUMTYPE:
+		return "there is no cache on it yet; sluice cache format prepares it";
+	case -ERANGE:
+		return "it is smaller than it was; sluice cache format --force makes it anew";
+	case -ENOTBLK:
+		return "neither a folder nor a block device nor a plain file";
+	case -EPROTONOSUPPORT:
+		return "made by a newer sluice; use that one, or sluice cache format --force";
+	case -EACCES:
+	case -EPERM:
+		return "this user may not write to it; give it to node.user (docs/cache.md)";
+	default:
+		return strerror(-err);
+	}
 }
 
 static void explain(const struct cache *c, int err, char *why, size_t why_len)
 {
 	const char *cure = strerror(-err);
 
-	if (err == -EBUSY)
+	if (c->medium == &medium_device)
+		cure = device_cure(err);
+	else if (err == -EBUSY)
 		cure = "another process uses it; give each its own folder";
 	else if (err == -EPROTONOSUPPORT)
 		cure = "made by a newer sluice; use that one, or remove the folder";
@@ -246,9 +184,11 @@ int cache_open(uint32_t cores, const struct cache_conf *conf, struct cache **ret
 	c->cores_n = sl_max(cores, 1u);
 	c->dir = c->lock_fd = -1;
 	c->path = strdup(conf->path);
-	err = c->path ? open_folder(c, deadline) : -ENOMEM;
+	c->medium = &medium_folder;
+	err = c->path ? choose_medium(c, deadline) : -ENOMEM;
 	if (!err)
-		err = load_super(c, deadline);
+		err = c->medium->open(c, deadline);
+	c->conf.max_bytes = max_bytes(c, c->conf.max_bytes);
 	if (!err)
 		err = make_parts(c);
 	if (err) {
@@ -270,8 +210,7 @@ void cache_free(struct cache *c)
 		views_done(&c->views[i]);
 	free(c->shards);
 	free(c->views);
-	sl_close(c->lock_fd);
-	sl_close(c->dir);
+	c->medium->close(c);
 	free(c->path);
 	free(c);
 }
@@ -308,6 +247,7 @@ void cache_configure(struct cache *c, const struct cache_conf *conf)
 	struct cache_conf new = *conf;
 
 	set_defaults(&new);
+	new.max_bytes = max_bytes(c, new.max_bytes);
 	TAKE(c, &new, max_bytes);
 	TAKE(c, &new, object_max_bytes);
 	TAKE(c, &new, admission);

@@ -26,6 +26,7 @@
 #define CACHE_TAGS_MAX 64
 #define CACHE_TAG_BYTES_MAX 1024
 #define CACHE_BYTES_MIN SL_MIB
+#define CACHE_BYTES_DEFAULT SL_GIB
 
 struct cache;
 
@@ -53,10 +54,12 @@ enum cache_admission {
 
 /**
  * struct cache_conf - how a cache is kept; zero fields take the defaults.
- * @dir, @path: where: a folder, made if it is missing (but for its parents).
- * @max_bytes: that its files take, at least CACHE_BYTES_MIN.
+ * @dir, @path: where: a folder, made if it is missing (but for its parents), or a device that
+ *	cache_format() prepared.
+ * @max_bytes: that its files take, at least CACHE_BYTES_MIN (0: CACHE_BYTES_DEFAULT), or of a
+ *	device (0: all of it).
  * @block_size: what objects' places are rounded to (4096), a power of two up to 64 KiB; taken when
- *	the cache is made.
+ *	the cache is made; of a device, when it is prepared.
  * @object_max_bytes: the longest body that is stored (0: as long as the cache can).
  * @admission: what is done with optional ones.
  * @ttl_ns: how long an object lives whose storer does not say (0: for ever).
@@ -68,7 +71,7 @@ enum cache_admission {
  * @memory_bytes: for small objects and the heads of large ones, on all cores together (128 MiB).
  * @scrub_bytes_per_s, @scrub_rest_ns: the background check (0: none; an hour).
  * @event: may be NULL. Called on a core of the cache, must not park.
- * @exclusive: nobody else can reach the folder, so that it need not be locked.
+ * @exclusive: nobody else can reach it, so that it need not be locked.
  */
 struct cache_conf {
 	int dir;
@@ -94,10 +97,39 @@ struct cache_conf {
 int cache_make(int dir, const char *path, int64_t deadline);
 
 /**
- * cache_open() - take the folder; nothing of it is read but its description.
+ * struct cache_format_conf - how a device is prepared; zero fields take the defaults.
+ * @block_size: as of struct cache_conf. @force: also if there is a cache on it, which is emptied.
+ * @slot_bytes, @journal_bytes: of a segment's place, and of a journal's; for tests, which need many
+ * on little space. @exclusive: as of struct cache_conf.
+ */
+struct cache_format_conf {
+	uint32_t block_size;
+	bool force, exclusive;
+	uint64_t slot_bytes, journal_bytes;
+};
+
+/* What came of it. @bytes: that objects may take, by slots. */
+struct cache_format {
+	uint64_t bytes, slot_bytes;
+	uint32_t shards, slots; /* slots of each */
+};
+
+/**
+ * cache_format() - make a cache of the block device or plain file @path of @dir.
+ * @why: on failure the cause and its cure in one line.
+ * Return: 0; -EBUSY: it is in use; -EEXIST: there is a cache on it; -ENOTEMPTY: something else may
+ * be; -ENOSPC: it is too small; -EISDIR, -ENOTBLK: it is no such thing; -errno.
+ */
+int cache_format(int dir, const char *path, const struct cache_format_conf *conf,
+		 struct cache_format *ret_format, char *why, size_t why_len, int64_t deadline);
+
+/**
+ * cache_open() - take it for this process; nothing of it is read but its description.
  * @cores: how many there will be; 0: the caller's thread alone.
  * @why: on failure the cause and its cure in one line.
- * Return: 0; -EBUSY: another process has it; -EPROTONOSUPPORT: made by a newer sluice; -errno.
+ * Return: 0; -EBUSY: another process has it; -EPROTONOSUPPORT: made by a newer sluice;
+ * -EMEDIUMTYPE: a device that cache_format() did not prepare; -ERANGE: one that became smaller;
+ * -errno.
  * Damage is no failure: what cannot be read is dropped.
  */
 int cache_open(uint32_t cores, const struct cache_conf *conf, struct cache **ret_cache, char *why,

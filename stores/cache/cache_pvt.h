@@ -49,6 +49,23 @@ struct super {
 void super_encode(const struct super *s, uint8_t out[SUPER_BYTES]);
 int super_decode(const uint8_t in[SUPER_BYTES], struct super *ret_super);
 
+/**
+ * struct device_layout - how a device is divided (device.c); written once.
+ * @bytes: of it that are used. @first: where the first shard's part begins. @shard_bytes: of a
+ * part: @slots slots of @slot_bytes, then two areas of @journal_bytes.
+ */
+struct device_layout {
+	struct super super;
+	uint64_t bytes, first, shard_bytes, slot_bytes, journal_bytes;
+	uint32_t slots;
+};
+
+#define DEVICE_SLOT_BYTES_MIN (256 * SL_KIB)
+#define DEVICE_JOURNAL_BYTES_MIN (16 * SL_KIB)
+
+void device_layout_encode(const struct device_layout *l, uint8_t out[SUPER_BYTES]);
+int device_layout_decode(const uint8_t in[SUPER_BYTES], struct device_layout *ret_layout);
+
 /* @index_max: records that there is room for; objects begin behind it. */
 struct seg_header {
 	uint64_t salt;
@@ -156,6 +173,7 @@ struct journal_record {
 struct journal_header {
 	uint64_t salt;
 	uint64_t first; /* number of the first record */
+	uint64_t generation; /* of two journals the one with the larger counts; 0: there is one */
 };
 
 void journal_header_encode(const struct journal_header *h, uint8_t out[JOURNAL_HEADER_BYTES]);
@@ -172,15 +190,75 @@ int journal_record_decode(const uint8_t *in, uint64_t in_n, uint64_t salt,
 /* Where an encoded record's text begins. */
 enum { JOURNAL_TEXT_AT = 72, JOURNAL_ALIGN = 128 };
 
-/* ---- segments (segment.c) --------------------------------------------------------------- */
+/* ---- where it lies (folder.c, device.c) ------------------------------------------------- */
 
+struct cache;
+struct device;
+struct journal;
+struct segment;
 struct shard;
+
+/**
+ * struct seat - where a segment, or a journal, is: from @base of @fd on.
+ * @bytes: how long it was when it was found (0: it is new). @leave: nobody needs it any more; of
+ * what was removed @bytes may be freed in steps, which parks. @device: the rest says which slot of
+ * it this is.
+ */
+struct seat {
+	int fd;
+	uint64_t base, bytes;
+	void (*leave)(struct seat *seat, uint64_t bytes);
+	struct device *device;
+	uint32_t shard, slot;
+};
+
+/** struct medium - what keeps a cache. */
+struct medium {
+	/* Takes it for this process, and reads the description into cache->super. */
+	int (*open)(struct cache *c, int64_t deadline);
+	/* Whether or not it could be opened. */
+	void (*close)(struct cache *c);
+
+	int (*shard_open)(struct shard *s);
+	void (*shard_close)(struct shard *s);
+	/* The numbers of its segments, in any order. */
+	int (*list)(struct shard *s, int (*each)(void *arg, uint32_t seq), void *arg);
+	/* Nothing is found any more by a start, nor known of by the journal. */
+	int (*empty)(struct shard *s);
+
+	/* Makes the segment of @h: durable, and without objects. */
+	int (*make)(struct shard *s, const struct seg_header *h, struct seat *ret_seat,
+		    int64_t deadline);
+	int (*find)(struct shard *s, uint32_t seq, struct seat *ret_seat);
+	/* A start does not find it any more; who holds it still can read it. */
+	int (*remove)(struct shard *s, const struct segment *g, int64_t deadline);
+	/* Opens it once more, for direct reads of this core; -ENOENT: it was removed meanwhile. */
+	int (*open_direct)(const struct segment *g, struct sl_direct **ret_file, int64_t deadline);
+
+	/* Finds the journal's seat. -ENOENT: there is none yet. */
+	int (*journal_open)(struct journal *j);
+	/* @data takes its place, at once, and durably. */
+	int (*journal_replace)(struct journal *j, const uint8_t *data, size_t n, int64_t deadline);
+};
+
+extern const struct medium medium_folder, medium_device;
+
+/* Room for objects on it, of a slot, and for those that share a slot. */
+uint64_t device_bytes(const struct device *d);
+uint64_t device_slot_bytes(const struct device *d);
+uint64_t device_segment_bytes(const struct device *d);
+
+/* Whether @slots more may be taken; none: whether no more are taken than may be. */
+bool device_has_room(const struct shard *s, uint32_t slots);
+
+/* ---- segments (segment.c) --------------------------------------------------------------- */
 
 /**
  * struct segment - a file of objects.
  * @node: of its region's row. @id: its number in the table of objects, used again when it is gone.
- * @seq: its name. @pos: where the next object goes. @records: written. @written, @synced: objects
- * whose bytes and record were written, and of these the durable. @puts: who still writes into it.
+ * @seq: its name. @pos: where the next object goes, from @seat's beginning. @records: written.
+ * @written, @synced: objects whose bytes and record were written, and of these the durable. @puts:
+ * who still writes into it.
  * @solo: it has one object, and grows with it. @leaving: it is being reclaimed.
  * @unsealed: what was sealed was added to. @err: what a write or sync said; nothing is added.
  * @map: of the whole file, once somebody asked for it; any core may be the first.
@@ -189,6 +267,7 @@ struct shard;
 struct segment {
 	struct sl_list node;
 	struct sl_file file;
+	struct seat seat;
 	struct shard *shard;
 	uint64_t salt;
 	uint64_t pos, room;
@@ -209,6 +288,22 @@ static inline uint64_t cseg_data_at(uint32_t index_max, uint32_t block_size)
 	return sl_round_up(SEG_HEADER_BYTES + (uint64_t)index_max * RECORD_BYTES,
 			   sl_max(block_size, 4096u));
 }
+
+/* Where byte @pos of it is in its file. */
+static inline uint64_t cseg_at(const struct segment *g, uint64_t pos)
+{
+	return g->seat.base + pos;
+}
+
+/* The same of block @block. */
+uint64_t cseg_block_at(const struct segment *g, uint64_t block);
+
+/* What a new one begins with. */
+void cseg_first_block(const struct seg_header *h, uint8_t out[SEG_HEADER_BYTES]);
+int cseg_first_decode(const uint8_t in[SEG_HEADER_BYTES], struct seg_header *ret_header);
+
+/* Of an object that is alone, whose meta may be changed so often; as many as a block holds. */
+enum { SOLO_RECORDS = 4096 / RECORD_BYTES };
 
 /* Makes the next segment of @region. @bytes: for objects; 0: solo. */
 int cseg_create(struct shard *s, enum cache_region region, uint64_t bytes,
@@ -245,9 +340,6 @@ static inline int cseg_record_at(const struct segment *g, const struct index *in
 	return record_decode(index->p + (size_t)i * RECORD_BYTES, g->salt, i, ret_record);
 }
 
-/* Opens its file once more, for direct reads of this core; -ENOENT: it was removed meanwhile. */
-int cseg_open_direct(const struct segment *g, struct sl_direct **ret_file, int64_t deadline);
-
 /* Whether @index is what the seal tells of; a segment that was not sealed has no seal. */
 bool cseg_is_sealed_as(struct segment *g, const uint8_t *index, uint32_t *ret_durable);
 
@@ -269,15 +361,15 @@ struct gone {
 
 /**
  * struct journal - a shard's list of what is gone though it may lie in a segment.
- * @fd: -1: there is no file yet. @end: where the next record goes. @next: its number. @durable:
- * records before this one are on disk. @live: what still matters, @live_n records and @live_bytes
- * of the file. @buckets: of hashes, while the shard is recovered. @broken: the file cannot be
- * trusted, and is made anew before it is used again.
+ * @seat: with an fd of -1: there is none yet. @end: where the next record goes. @next: its number.
+ * @durable: records before this one are on disk. @live: what still matters, @live_n records and
+ * @live_bytes of the file, which may have @room. @buckets: of hashes, while the shard is recovered.
+ * @broken: the file cannot be trusted, and is made anew before it is used again.
  */
 struct journal {
 	struct shard *shard;
-	int fd;
-	uint64_t salt, end, next, durable, live_bytes;
+	struct seat seat;
+	uint64_t salt, end, next, durable, live_bytes, room;
 	struct sl_list live;
 	struct gone **buckets;
 	uint32_t buckets_n, live_n;
@@ -391,7 +483,8 @@ uint64_t shard_segment_bytes(const struct shard *s);
 void shard_note_full(struct shard *s);
 uint64_t shard_limit(const struct shard *s);
 
-/* Whether another segment can be made without freeing one. */
+/* Whether there is room for @bytes more (0: whether too much is taken); for another segment. */
+bool shard_has_room(const struct shard *s, uint64_t bytes);
 bool shard_has_space(const struct shard *s);
 
 /* The largest object that shares a segment; and that is kept at all. */
@@ -453,6 +546,9 @@ void forgets_tell(struct forgets *f, struct cache *c);
  */
 int shard_take(struct shard *s, const uint64_t hash[2], uint64_t version, enum journal_type type,
 	       struct forgets *f);
+
+/* Takes everything out of the table; the journal says so in one record. Parks. */
+void shard_forget_all(struct shard *s);
 
 /* Copies the object of @slot from @from to the end of main; -EBADMSG and the like: it is bad. */
 int shard_carry(struct shard *s, struct segment *from, const uint64_t hash[2],
@@ -584,6 +680,9 @@ void view_look(struct view *w, uint64_t first, uint64_t end);
 /* The sum of mapped memory; -EIO: some of it cannot be read. */
 int map_sum(const uint8_t *p, size_t n, uint64_t *ret_sum);
 
+/* An object of this segment is complete: delivery may take extents of it from mapped memory. */
+void map_allow(struct sl_file *file);
+
 /* Lets go of a mapped segment's pages, so that they can leave the page cache. */
 void map_drop(struct segment *g);
 
@@ -618,7 +717,9 @@ void scrub_stop(struct views *v);
 struct cache {
 	struct cache_conf conf; /* fields that change are read and written as atomics */
 	struct super super;
-	int dir, lock_fd;
+	const struct medium *medium;
+	int dir, lock_fd; /* of a folder */
+	struct device *device; /* or NULL */
 	uint32_t cores_n;
 	char *path;
 	struct views *views; /* per core */
@@ -626,6 +727,9 @@ struct cache {
 };
 
 #define CONF(c, field) __atomic_load_n(&(c)->conf.field, __ATOMIC_RELAXED)
+
+/* How many shards a new cache has. */
+uint32_t cache_shards_for(uint64_t max_bytes);
 
 struct shard *cache_shard(struct cache *c, const uint64_t hash[2]);
 void cache_hash(const struct cache *c, struct cache_key key, uint64_t ret_hash[2]);

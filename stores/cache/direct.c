@@ -41,7 +41,7 @@ static int open_file(struct view *w, int64_t deadline)
 
 	if (w->direct)
 		return 0;
-	err = cseg_open_direct(g, &file, deadline);
+	err = g->shard->c->medium->open_direct(g, &file, deadline);
 	if (!err && !w->direct)
 		w->direct = file;
 	else if (!err)

@@ -17,6 +17,7 @@
 #define FORMAT_VERSION 1
 
 #define MAGIC_SUPER UINT64_C(0x3148434143554c53)   /* "SLUCACH1" */
+#define MAGIC_DEVICE UINT64_C(0x3156454443554c53)  /* "SLUCDEV1" */
 #define MAGIC_SEGMENT UINT64_C(0x31534343454c5553) /* "SULECCS1" */
 #define MAGIC_SEAL UINT64_C(0x31464343454c5553)	   /* "SULECCF1" */
 #define MAGIC_HEAD UINT64_C(0x314f4343454c5553)	   /* "SULECCO1" */
@@ -78,6 +79,12 @@ void super_encode(const struct super *s, uint8_t out[SUPER_BYTES])
 	memcpy(out, &d, sizeof(d));
 }
 
+static bool is_sane(uint32_t shards, uint32_t block_size)
+{
+	return is_power_of_two(shards) && shards <= CACHE_SHARDS_MAX &&
+	       is_power_of_two(block_size) && block_size >= 4096 && block_size <= 65536;
+}
+
 int super_decode(const uint8_t in[SUPER_BYTES], struct super *ret_super)
 {
 	struct disk_super d;
@@ -87,10 +94,80 @@ int super_decode(const uint8_t in[SUPER_BYTES], struct super *ret_super)
 	err = check(&d.prefix, MAGIC_SUPER, d.sum, sum_of(&d, sizeof(d), 0));
 	if (err)
 		return err;
-	if (!is_power_of_two(d.shards) || d.shards > CACHE_SHARDS_MAX ||
-	    !is_power_of_two(d.block_size) || d.block_size < 4096 || d.block_size > 65536)
+	if (!is_sane(d.shards, d.block_size))
 		return -EBADMSG;
 	*ret_super = (struct super){d.seed, d.shards, d.block_size};
+	return 0;
+}
+
+struct disk_device {
+	struct prefix prefix;
+	uint64_t seed;
+	uint32_t shards, block_size;
+	uint64_t bytes, first, shard_bytes, slot_bytes, journal_bytes;
+	uint32_t slots;
+	uint8_t reserved[428];
+	uint64_t sum;
+};
+
+static_assert(sizeof(struct disk_device) == SUPER_BYTES, "format");
+static_assert(offsetof(struct disk_device, slots) == 72, "format");
+
+void device_layout_encode(const struct device_layout *l, uint8_t out[SUPER_BYTES])
+{
+	struct disk_device d = {
+		.prefix = prefix_of(MAGIC_DEVICE),
+		.seed = l->super.seed,
+		.shards = l->super.shards,
+		.block_size = l->super.block_size,
+		.bytes = l->bytes,
+		.first = l->first,
+		.shard_bytes = l->shard_bytes,
+		.slot_bytes = l->slot_bytes,
+		.journal_bytes = l->journal_bytes,
+		.slots = l->slots,
+	};
+
+	d.sum = sum_of(&d, sizeof(d), 0);
+	memcpy(out, &d, sizeof(d));
+}
+
+/* Parts that do not overlap, each of which has a use. */
+static bool layout_fits(const struct disk_device *d)
+{
+	const uint64_t max = UINT64_C(1) << 56;
+
+	if (d->bytes > max || d->first > max || d->shard_bytes > max || d->slot_bytes > SL_GIB ||
+	    d->journal_bytes > max || !d->slots || d->first < SEG_HEADER_BYTES)
+		return false;
+	return d->slot_bytes >= DEVICE_SLOT_BYTES_MIN &&
+	       d->journal_bytes >= DEVICE_JOURNAL_BYTES_MIN &&
+	       !(d->first % 4096 || d->shard_bytes % 4096 || d->slot_bytes % 65536 ||
+		 d->journal_bytes % 4096) &&
+	       d->slots * d->slot_bytes + 2 * d->journal_bytes <= d->shard_bytes &&
+	       d->first + d->shards * d->shard_bytes + SEG_HEADER_BYTES <= d->bytes;
+}
+
+int device_layout_decode(const uint8_t in[SUPER_BYTES], struct device_layout *ret_layout)
+{
+	struct disk_device d;
+	int err;
+
+	memcpy(&d, in, sizeof(d));
+	err = check(&d.prefix, MAGIC_DEVICE, d.sum, sum_of(&d, sizeof(d), 0));
+	if (err)
+		return err;
+	if (!is_sane(d.shards, d.block_size) || !layout_fits(&d))
+		return -EBADMSG;
+	*ret_layout = (struct device_layout){
+		.super = {d.seed, d.shards, d.block_size},
+		.bytes = d.bytes,
+		.first = d.first,
+		.shard_bytes = d.shard_bytes,
+		.slot_bytes = d.slot_bytes,
+		.journal_bytes = d.journal_bytes,
+		.slots = d.slots,
+	};
 	return 0;
 }
 
@@ -353,8 +430,8 @@ int head_text_check(const uint8_t in[HEAD_BYTES], uint64_t salt, const uint8_t *
 
 struct disk_journal {
 	struct prefix prefix;
-	uint64_t salt, first;
-	uint8_t reserved[472];
+	uint64_t salt, first, generation;
+	uint8_t reserved[464];
 	uint64_t sum;
 };
 
@@ -366,6 +443,7 @@ void journal_header_encode(const struct journal_header *h, uint8_t out[JOURNAL_H
 		.prefix = prefix_of(MAGIC_JOURNAL),
 		.salt = h->salt,
 		.first = h->first,
+		.generation = h->generation,
 	};
 
 	d.sum = sum_of(&d, sizeof(d), 0);
@@ -381,7 +459,7 @@ int journal_header_decode(const uint8_t in[JOURNAL_HEADER_BYTES],
 	memcpy(&d, in, sizeof(d));
 	err = check(&d.prefix, MAGIC_JOURNAL, d.sum, sum_of(&d, sizeof(d), 0));
 	if (!err)
-		*ret_header = (struct journal_header){d.salt, d.first};
+		*ret_header = (struct journal_header){d.salt, d.first, d.generation};
 	return err;
 }
 

@@ -13,12 +13,7 @@
  *
  * Order of parts: in memory; reading; the file; adding; trimming.
  */
-#include <fcntl.h>
-
 #include "cache_pvt.h"
-
-#define NAME "journal"
-#define TMP_NAME "journal.tmp"
 
 enum { RECORDS_AT = 2 * JOURNAL_HEADER_BYTES };
 
@@ -26,7 +21,7 @@ enum { RECORDS_AT = 2 * JOURNAL_HEADER_BYTES };
 
 void journal_init(struct journal *j, struct shard *s)
 {
-	*j = (struct journal){.shard = s, .fd = -1};
+	*j = (struct journal){.shard = s, .seat.fd = -1, .room = UINT64_MAX};
 	sl_list_init(&j->live);
 	sl_mutex_init(&j->lock);
 }
@@ -50,8 +45,9 @@ void journal_clear(struct journal *j)
 void journal_done(struct journal *j)
 {
 	journal_clear(j);
-	sl_close(j->fd);
-	j->fd = -1;
+	if (j->seat.fd >= 0)
+		j->seat.leave(&j->seat, 0);
+	j->seat.fd = -1;
 }
 
 static int keep(struct journal *j, const struct journal_record *r, const uint8_t *text)
@@ -142,6 +138,8 @@ static int take_records(struct journal *j, const uint8_t *data, uint64_t size)
 		if (keep(j, &r, data + at - n + JOURNAL_TEXT_AT))
 			return -ENOMEM;
 	}
+	/* What was not durable may be missing; once more is, that would look like damage. */
+	j->broken = gap != UINT64_MAX;
 	return gap < j->durable ? -EBADMSG : 0;
 }
 
@@ -161,27 +159,46 @@ static int parse(struct journal *j, const uint8_t *data, uint64_t size)
 	return take_records(j, data, size);
 }
 
-int journal_load(struct journal *j, int64_t deadline)
+/* What of @bytes of a journal is read at first, and is enough where so much is of no use. */
+#define LOOK_BYTES SL_MIB
+#define QUIET_BYTES (256 * SL_KIB)
+
+/* The first @n bytes. */
+static int read_part(struct journal *j, uint64_t n, int64_t deadline)
 {
-	struct statx stx;
-	uint8_t *data;
-	ssize_t n;
+	uint8_t *data = malloc(n + 1);
+	ssize_t got;
 	int err;
 
-	j->fd = sl_open_now(j->shard->dir, NAME, O_RDWR, 0);
-	if (j->fd == -ENOENT)
-		return make_buckets(j);
-	if (j->fd < 0)
-		return j->fd;
-	err = sl_stat_now(j->fd, "", &stx);
-	if (err)
-		return err;
-	data = malloc(stx.stx_size + 1);
 	if (!data)
 		return -ENOMEM;
-	n = sl_read_some(j->fd, data, stx.stx_size, 0, deadline);
-	err = n < 0 ? (int)n : parse(j, data, (uint64_t)n);
+	while (!sl_list_empty(&j->live))
+		forget(j, sl_list_first(&j->live, struct gone, node));
+	got = sl_read_some(j->seat.fd, data, n, j->seat.base, deadline);
+	err = got < 0 ? (int)got : parse(j, data, (uint64_t)got);
 	free(data);
+	return err;
+}
+
+/*
+ * A file is read as a whole. An area is longer than what is in it; records follow one another, and
+ * of those that are on disk no more than one may be damaged, so that much without any is the end.
+ */
+int journal_load(struct journal *j, int64_t deadline)
+{
+	int err = j->shard->c->medium->journal_open(j);
+	uint64_t n;
+
+	if (err == -ENOENT)
+		return make_buckets(j);
+	if (err)
+		return err;
+	n = j->room == UINT64_MAX ? j->seat.bytes : sl_min(j->seat.bytes, LOOK_BYTES);
+	err = read_part(j, n, deadline);
+	while (!err && n < j->seat.bytes && j->end + QUIET_BYTES > n) {
+		n = sl_min(2 * n, j->seat.bytes);
+		err = read_part(j, n, deadline);
+	}
 	return err ? err : make_buckets(j);
 }
 
@@ -207,45 +224,47 @@ static void fill(struct journal *j, uint8_t *out, uint64_t salt)
 	}
 }
 
-static int write_new(struct journal *j, const uint8_t *data, size_t n, int64_t deadline)
+/*
+ * More is gone than there is room to say: then everything is, in one record, which holds for all
+ * that the others were about.
+ */
+static int give_up_all(struct journal *j)
 {
-	int dir = j->shard->dir;
-	int fd = sl_open(dir, TMP_NAME, O_RDWR | O_CREAT | O_TRUNC, 0600, deadline);
-	int err;
+	struct shard *s = j->shard;
+	struct journal_record r = {
+		.version = s->last_version + 1,
+		.seq = s->last_seq,
+		.type = JOURNAL_PREFIX,
+	};
+	int err = purge_add(&s->bans, PURGE_PREFIX, "", 0, r.version);
 
-	if (fd < 0)
-		return fd;
-	err = sl_write_all(fd, data, n, 0, deadline);
 	if (!err)
-		err = sl_fsync(fd, false, SL_FAULT(SYNC_CACHE_JOURNAL_NEW), SL_NEVER);
-	if (!err)
-		err = sl_rename(dir, TMP_NAME, dir, NAME, SL_NEVER);
-	if (!err)
-		err = sl_fsync(dir, false, SL_FAULT(SYNC_CACHE_JOURNAL_FOLDER), SL_NEVER);
-	if (!err)
-		return fd;
-	sl_close(fd);
-	return err;
+		err = keep(j, &r, NULL);
+	if (err)
+		return err;
+	while (j->live_n > 1)
+		forget(j, sl_list_first(&j->live, struct gone, node));
+	shard_event(s, CACHE_DROPPED, (int64_t)s->n.segments, -ENOSPC);
+	shard_forget_all(s);
+	return 0;
 }
 
-/* Writes what still matters into a file that takes the old one's place. Under the lock. */
+/* Writes what still matters into a journal that takes the old one's place. Under the lock. */
 static int rewrite(struct journal *j, int64_t deadline)
 {
+	int err = RECORDS_AT + j->live_bytes > j->room ? give_up_all(j) : 0;
 	uint64_t bytes = RECORDS_AT + j->live_bytes, salt;
-	uint8_t *data = malloc(bytes);
-	int fd;
+	uint8_t *data = err ? NULL : malloc(bytes);
 
 	if (!data)
 		return -ENOMEM;
 	sl_random(&salt, sizeof(salt));
 	fill(j, data, salt);
 	j->broken = true; /* the numbers in memory are the new file's */
-	fd = write_new(j, data, bytes, deadline);
+	err = j->shard->c->medium->journal_replace(j, data, bytes, deadline);
 	free(data);
-	if (fd < 0)
-		return fd;
-	sl_close(j->fd);
-	j->fd = fd;
+	if (err)
+		return err;
 	j->salt = salt;
 	j->end = bytes;
 	j->next = j->durable = j->live_n;
@@ -259,16 +278,19 @@ static int rewrite(struct journal *j, int64_t deadline)
 static int append(struct journal *j, struct journal_record *r, const uint8_t *text)
 {
 	uint64_t n = journal_record_bytes(r->n);
-	uint8_t *out = malloc(2 * n);
+	uint8_t *out;
 	int err;
 
+	if (j->end + 2 * n > j->room)
+		return -ENOSPC;
+	out = malloc(2 * n);
 	if (!out)
 		return -ENOMEM;
 	r->number = j->next;
 	r->durable = j->durable;
 	journal_record_encode(r, j->salt, text, out);
 	memcpy(out + n, out, n);
-	err = sl_write_all(j->fd, out, 2 * n, j->end, SL_NEVER);
+	err = sl_write_all(j->seat.fd, out, 2 * n, j->seat.base + j->end, SL_NEVER);
 	free(out);
 	j->broken = err;
 	j->end += 2 * n;
@@ -292,7 +314,7 @@ int journal_add(struct journal *j, enum journal_type type, const uint64_t hash[2
 	if (hash)
 		memcpy(r.hash, hash, sizeof(r.hash));
 	err = keep(j, &r, text);
-	if (!err && (j->fd < 0 || j->broken))
+	if (!err && (j->seat.fd < 0 || j->broken))
 		j->broken = true; /* the next sync writes all of it */
 	else if (!err && append(j, &r, text))
 		j->broken = true;
@@ -313,7 +335,7 @@ int journal_sync(struct journal *j, int64_t deadline)
 	} else if (j->durable < mine && CONF(j->shard->c, durability) != SL_DURABILITY_NONE) {
 		uint64_t target = j->next;
 
-		err = sl_fsync(j->fd, true, SL_FAULT(SYNC_CACHE_JOURNAL), SL_NEVER);
+		err = sl_fsync(j->seat.fd, true, SL_FAULT(SYNC_CACHE_JOURNAL), SL_NEVER);
 		if (err)
 			j->broken = true;
 		else
@@ -339,7 +361,7 @@ void journal_trim(struct journal *j, uint32_t seq, int64_t deadline)
 			forget(j, g);
 	}
 	/* If that fails the old file is as true as before. */
-	if (j->fd >= 0 && !j->broken && j->end > REWRITE_BYTES && j->end > 4 * j->live_bytes)
+	if (j->seat.fd >= 0 && !j->broken && j->end > REWRITE_BYTES && j->end > 4 * j->live_bytes)
 		rewrite(j, deadline);
 	sl_mutex_unlock(&j->lock);
 }

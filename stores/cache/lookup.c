@@ -296,6 +296,7 @@ static int parts_of_file(struct view *w, uint64_t off, uint64_t len, struct sl_p
 	if (err)
 		return err;
 	sl_file_retain(w->file);
+	map_allow(w->file);
 	ret_parts[0] = sl_part_extent((struct sl_extent){w->file, w->body_pos + off, len});
 	count_up(&w->owner->counts.extents, 1);
 	count_up(&w->owner->counts.extent_bytes, len);

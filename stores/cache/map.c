@@ -2,20 +2,17 @@
 /*
  * Bytes of held objects in memory of the caller's process, without a copy.
  *
- * Interface: cache_map(). A segment's file is mapped as a whole, once, and unmapped when nobody
- * holds it any more; what was given out of it is never written again, and the file keeps its length
- * while it is held. Pages are populated before they are looked at, which tells of a disk's trouble
- * by an error. What goes wrong between that and the look is a SIGBUS, which a handler turns into an
- * error while a sum is made; any other SIGBUS goes to whoever had it before.
+ * Interface: cache_map(), map_allow(). A segment's file is mapped as a whole, once, and unmapped
+ * when nobody holds it any more; what was given out of it is never written again, and the file
+ * keeps its length while it is held. Pages are populated before they are looked at, which tells of
+ * a disk's trouble by an error. What goes wrong between that and the look is an error of
+ * sl_mapped_try() while a sum is made.
  *
  * On a plain thread blocks are verified in place. A core's pages come by its ring instead, which
  * does not keep it waiting.
  *
- * Order of parts: SIGBUS; the file; verifying; the call.
+ * Order of parts: sums; the file; verifying; the call.
  */
-#include <pthread.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <sys/mman.h>
 
 #include "cache_pvt.h"
@@ -25,46 +22,29 @@
 #define MADV_POPULATE_READ 22 /* Linux 5.14 */
 #endif
 
-/* ---- SIGBUS ----------------------------------------------------------------------------- */
+/* ---- sums ------------------------------------------------------------------------------- */
 
-static __thread sigjmp_buf *volatile guarded;
-static struct sigaction before;
-static pthread_once_t installed = PTHREAD_ONCE_INIT;
+struct summing {
+	const uint8_t *p;
+	size_t n;
+	uint64_t sum;
+};
 
-static void on_sigbus(int sig, siginfo_t *info, void *context)
+static void sum_up(void *arg)
 {
-	if (guarded)
-		siglongjmp(*guarded, 1);
-	if (before.sa_flags & SA_SIGINFO)
-		before.sa_sigaction(sig, info, context);
-	else if (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN)
-		signal(sig, SIG_DFL); /* what brought us here comes again, and ends the process */
-	else
-		before.sa_handler(sig);
-}
+	struct summing *s = arg;
 
-static void install(void)
-{
-	/* Not blocked while it runs, for it is left by a jump. */
-	struct sigaction sa = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER};
-
-	sigemptyset(&sa.sa_mask);
-	sigaction(SIGBUS, &sa, &before);
+	s->sum = XXH3_64bits(s->p, s->n);
 }
 
 int map_sum(const uint8_t *p, size_t n, uint64_t *ret_sum)
 {
-	sigjmp_buf here;
+	struct summing s = {.p = p, .n = n};
+	int err = sl_mapped_try(sum_up, &s);
 
-	pthread_once(&installed, install);
-	if (sigsetjmp(here, 0)) {
-		guarded = NULL;
-		return -EIO;
-	}
-	guarded = &here;
-	*ret_sum = XXH3_64bits(p, n);
-	guarded = NULL;
-	return 0;
+	if (!err)
+		*ret_sum = s.sum;
+	return err;
 }
 
 /* ---- the file --------------------------------------------------------------------------- */
@@ -77,7 +57,7 @@ static int map_file(struct segment *g, const uint8_t **ret_map)
 	size_t bytes = g->solo ? g->pos : g->room;
 
 	if (!map) {
-		map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, g->file.fd, 0);
+		map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, g->file.fd, (off_t)g->seat.base);
 		if (map == MAP_FAILED)
 			return -errno;
 		__atomic_store_n(&g->map_bytes, bytes, __ATOMIC_RELAXED); /* the same for all */
@@ -89,6 +69,25 @@ static int map_file(struct segment *g, const uint8_t **ret_map)
 	}
 	*ret_map = map;
 	return 0;
+}
+
+static int map_extent(struct sl_file *file, uint64_t off, uint64_t len, const uint8_t **ret_data)
+{
+	struct segment *g = sl_container_of(file, struct segment, file);
+	const uint8_t *map = NULL;
+	int err = map_file(g, &map);
+
+	if (!err && off + len > __atomic_load_n(&g->map_bytes, __ATOMIC_RELAXED))
+		err = -ERANGE;
+	if (!err)
+		*ret_data = map + off;
+	return err;
+}
+
+void map_allow(struct sl_file *file)
+{
+	if (!__atomic_load_n(&file->map, __ATOMIC_RELAXED))
+		__atomic_store_n(&file->map, map_extent, __ATOMIC_RELEASE);
 }
 
 void map_drop(struct segment *g)
@@ -183,12 +182,13 @@ static int map_large(struct view *w, uint64_t off, uint64_t len, uint32_t flags,
 		     const uint8_t **ret_body, int64_t deadline)
 {
 	uint64_t first = off / BODY_BLOCK_BYTES, end = body_blocks(off + len);
+	struct segment *g = sl_container_of(w->file, struct segment, file);
 	const uint8_t *map = NULL;
-	int err = map_file(sl_container_of(w->file, struct segment, file), &map);
+	int err = map_file(g, &map);
 
 	if (err)
 		return err;
-	*ret_body = map + w->body_pos;
+	*ret_body = map + (w->body_pos - g->seat.base);
 	if (!sl_core_self()) {
 		view_look(w, first, end);
 		return verify(w, *ret_body, first, end, flags);

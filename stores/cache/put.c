@@ -276,7 +276,7 @@ static int write_bufs(struct cache_put *p, int64_t deadline)
 		size_t n = i + 1 < p->bufs_n ? p->bufs[i]->bytes : p->used;
 
 		err = sl_write_all(p->g->file.fd, p->bufs[i]->data, n,
-				   p->pos + p->head.body_at + at, deadline);
+				   cseg_at(p->g, p->pos + p->head.body_at + at), deadline);
 		at += n;
 	}
 	if (err == -ENOSPC)
@@ -440,7 +440,7 @@ int cache_put_parts(struct cache_put *p, uint64_t off, uint64_t len, struct sl_p
 
 		sl_file_retain(&p->g->file);
 		ret_parts[got++] = sl_part_extent((struct sl_extent){
-			&p->g->file, p->pos + p->head.body_at + off, part});
+			&p->g->file, cseg_at(p->g, p->pos + p->head.body_at + off), part});
 		off += part;
 	}
 	for (uint32_t i = 0; i < p->bufs_n && off < end; i++) {
@@ -479,12 +479,12 @@ static int write_gathered(struct cache_put *p)
 	for (uint32_t i = 0; i < p->bufs_n; i++)
 		iov[i] = (struct iovec){p->bufs[i]->data,
 					i + 1 < p->bufs_n ? p->bufs[i]->bytes : p->used};
-	err = sl_writev_all(p->g->file.fd, iov, (int)p->bufs_n, p->pos + p->head.body_at,
-			    SL_NEVER);
+	err = sl_writev_all(p->g->file.fd, iov, (int)p->bufs_n,
+			    cseg_at(p->g, p->pos + p->head.body_at), SL_NEVER);
 	if (err || !p->head.sums_at)
 		return err;
 	return sl_write_all(p->g->file.fd, p->sums, p->sums_n * sizeof(uint64_t),
-			    p->pos + p->head.sums_at, SL_NEVER);
+			    cseg_at(p->g, p->pos + p->head.sums_at), SL_NEVER);
 }
 
 /* From its version on until it is in the table: what bans there are must stay known. */
@@ -542,7 +542,7 @@ static int finish_file(struct cache_put *p, int64_t deadline)
 	if (err || !p->head.sums_at)
 		return err;
 	return sl_write_all(p->g->file.fd, p->sums, p->sums_n * sizeof(uint64_t),
-			    p->pos + p->head.sums_at, deadline);
+			    cseg_at(p->g, p->pos + p->head.sums_at), deadline);
 }
 
 static int finish(struct cache_put *p, int64_t deadline)
@@ -637,16 +637,16 @@ struct update {
 static bool is_in_place(const struct update *u, const struct segment *g,
 			const struct cache_slot *slot)
 {
-	uint64_t pos = u->w->body_pos - u->w->head.body_at;
+	uint64_t at = u->w->body_pos - u->w->head.body_at;
 
-	return slot->segment == g->id && (uint64_t)slot->block * u->s->c->super.block_size == pos &&
-	       !g->leaving && !g->unlinked && !g->err && g->records + g->puts < g->index_max;
+	return slot->segment == g->id && cseg_block_at(g, slot->block) == at && !g->leaving &&
+	       !g->unlinked && !g->err && g->records + g->puts < g->index_max;
 }
 
 static int write_update(struct update *u, struct segment *g)
 {
 	const struct view *w = u->w;
-	uint64_t pos = w->body_pos - w->head.body_at;
+	uint64_t pos = w->body_pos - w->head.body_at - g->seat.base;
 	uint32_t half = u->s->c->super.block_size / 2;
 	int err;
 

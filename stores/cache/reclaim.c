@@ -30,7 +30,7 @@ static int copy_body(const struct view *w, struct segment *to, uint64_t pos, int
 		if (!err && XXH3_64bits(buf, n) != w->sums[at / BODY_BLOCK_BYTES])
 			err = -EBADMSG;
 		if (!err)
-			err = sl_write_all(to->file.fd, buf, n, pos + at, deadline);
+			err = sl_write_all(to->file.fd, buf, n, cseg_at(to, pos + at), deadline);
 		if (sl_fiber_self())
 			sl_fiber_yield(deadline);
 	}
@@ -44,12 +44,13 @@ static int write_copy(const struct view *w, struct segment *to, uint64_t pos, in
 	int err;
 
 	if (w->body)
-		err = sl_write_all(to->file.fd, w->body, w->o.bytes, pos + w->head.body_at,
-				   deadline);
+		err = sl_write_all(to->file.fd, w->body, w->o.bytes,
+				   cseg_at(to, pos + w->head.body_at), deadline);
 	else
 		err = copy_body(w, to, pos + w->head.body_at, deadline);
 	if (!err && w->head.sums_at)
-		err = sl_write_all(to->file.fd, w->sums, n, pos + w->head.sums_at, deadline);
+		err = sl_write_all(to->file.fd, w->sums, n, cseg_at(to, pos + w->head.sums_at),
+				   deadline);
 	return err ? err : shard_write_head(to, pos, 0, &w->head, w->text);
 }
 
@@ -72,7 +73,7 @@ int shard_carry(struct shard *s, struct segment *from, const uint64_t hash[2],
 	struct place at = {
 		.file = &from->file,
 		.salt = from->salt,
-		.pos = (uint64_t)was.block * s->c->super.block_size,
+		.pos = cseg_block_at(from, was.block),
 		.version = was.version,
 		.blocks = was.blocks,
 	};
@@ -295,7 +296,7 @@ int shard_reclaim(struct shard *s, uint64_t bytes, int64_t deadline)
 
 	SL_ASSERT(s->making.held);
 	s3fifo_resize(&s->fifo, shard_max_bytes(s) / s->c->super.block_size);
-	while (!err && s->bytes && shard_committed(s) + bytes > shard_limit(s)) {
+	while (!err && s->bytes && !shard_has_room(s, bytes)) {
 		enum cache_region region = s3fifo_next(&s->fifo);
 		struct segment *g = oldest(s, region);
 

@@ -12,9 +12,6 @@
  *
  * Order of parts: one object; looking for heads; one segment; the shard; dropping; syncing.
  */
-#include <fcntl.h>
-#include <stdio.h>
-
 #include "cache_pvt.h"
 
 /* ---- one object ------------------------------------------------------------------------- */
@@ -68,7 +65,7 @@ static bool is_whole(struct segment *g, const struct record *r)
 	struct place at = {
 		.file = &g->file,
 		.salt = g->salt,
-		.pos = (uint64_t)r->block * c->super.block_size,
+		.pos = cseg_block_at(g, r->block),
 		.version = r->version,
 		.blocks = r->blocks,
 	};
@@ -94,8 +91,8 @@ static int newest_head(struct segment *g, uint64_t pos, struct head *ret_head)
 	for (int i = 0; i < 2; i++) {
 		uint8_t fixed[HEAD_BYTES];
 		struct head h;
-		int err = sl_read_all(g->file.fd, fixed, sizeof(fixed), pos + i * block / 2,
-				      SL_NEVER);
+		int err = sl_read_all(g->file.fd, fixed, sizeof(fixed),
+				      cseg_at(g, pos + i * block / 2), SL_NEVER);
 
 		if (err && err != -ENODATA)
 			return err;
@@ -288,18 +285,10 @@ struct names {
 	struct shard *shard;
 };
 
-static int note_name(void *arg, const char *name, int type)
+static int note_seq(void *arg, uint32_t seq)
 {
 	struct names *f = arg;
-	char *end;
-	unsigned long seq = strtoul(name, &end, 16);
 
-	(void)type;
-	if (end != name + 8 || strcmp(end, ".seg")) {
-		if (end != name && !strcmp(end, ".seg.tmp"))
-			sl_unlink(f->shard->dir, name, 0, SL_NEVER);
-		return 0;
-	}
 	if (f->n == f->room) {
 		uint32_t room = f->room ? 2 * f->room : 64;
 		uint32_t *more = realloc(f->seqs, room * sizeof(*more));
@@ -309,8 +298,8 @@ static int note_name(void *arg, const char *name, int type)
 		f->seqs = more;
 		f->room = room;
 	}
-	f->seqs[f->n++] = (uint32_t)seq;
-	f->shard->last_seq = sl_max(f->shard->last_seq, (uint32_t)seq);
+	f->seqs[f->n++] = seq;
+	f->shard->last_seq = sl_max(f->shard->last_seq, seq);
 	return 0;
 }
 
@@ -374,34 +363,9 @@ static int recover_all(struct shard *s, const struct names *f)
 /* Versions given out but not found, since nothing became of them, are not given out again. */
 enum { VERSIONS_SKIPPED = 1 << 16 };
 
-static int open_folder(struct shard *s)
-{
-	char name[8];
-	int err;
-
-	snprintf(name, sizeof(name), "%02u", s->id);
-	s->dir = sl_open_now(s->c->dir, name, O_RDONLY | O_DIRECTORY, 0);
-	if (s->dir != -ENOENT)
-		return sl_min(s->dir, 0);
-	err = sl_mkdir(s->c->dir, name, 0700, SL_NEVER);
-	if (!err)
-		err = sl_fsync(s->c->dir, false, SL_FAULT(SYNC_CACHE_FOLDER), SL_NEVER);
-	s->dir = err ? err : sl_open_now(s->c->dir, name, O_RDONLY | O_DIRECTORY, 0);
-	return sl_min(s->dir, 0);
-}
-
 /* ---- dropping --------------------------------------------------------------------------- */
 
-static int remove_name(void *arg, const char *name, int type)
-{
-	struct shard *s = arg;
-
-	(void)type;
-	return sl_unlink(s->dir, name, 0, SL_NEVER);
-}
-
-/* Everything goes, the journal last: while a segment is there, it may still matter. */
-static int drop_all(struct shard *s, const struct names *f)
+static int drop_all(struct shard *s)
 {
 	int err = 0;
 
@@ -410,18 +374,8 @@ static int drop_all(struct shard *s, const struct names *f)
 	for (uint32_t i = 0; i < s->segs_n && !err; i++)
 		if (s->segs[i])
 			err = cseg_unlink(s->segs[i], SL_NEVER);
-	for (uint32_t i = 0; i < f->n && !err; i++) {
-		char name[24];
-
-		snprintf(name, sizeof(name), "%08x.seg", f->seqs[i]);
-		err = sl_unlink(s->dir, name, 0, SL_NEVER);
-		err = err == -ENOENT ? 0 : err;
-	}
 	if (!err)
-		err = sl_fsync(s->dir, false, SL_FAULT(SYNC_CACHE_FOLDER), SL_NEVER);
-	journal_clear(&s->journal);
-	if (!err)
-		err = sl_list_folder(s->dir, remove_name, s);
+		err = s->c->medium->empty(s);
 	s3fifo_done(&s->fifo);
 	s3fifo_init(&s->fifo, shard_max_bytes(s) / s->c->super.block_size);
 	return err;
@@ -436,12 +390,13 @@ static bool is_shortage(int err)
 void shard_recover(struct shard *s, int64_t deadline)
 {
 	struct names f = {.shard = s};
-	int err = open_folder(s);
+	int err = s->c->medium->shard_open(s);
+	bool opened = !err;
 
 	(void)deadline;
 	s->home = sl_core_self();
 	if (!err)
-		err = sl_list_folder(s->dir, note_name, &f);
+		err = s->c->medium->list(s, note_seq, &f);
 	if (!err) {
 		if (f.n)
 			qsort(f.seqs, f.n, sizeof(*f.seqs), by_number);
@@ -449,8 +404,8 @@ void shard_recover(struct shard *s, int64_t deadline)
 	}
 	if (err) {
 		shard_event(s, CACHE_DROPPED, f.n, err);
-		if (!is_shortage(err) && s->dir >= 0)
-			err = drop_all(s, &f);
+		if (!is_shortage(err) && opened)
+			err = drop_all(s);
 	}
 	free(f.seqs);
 	s->last_version = s->last_version / CACHE_SHARDS_MAX * CACHE_SHARDS_MAX + s->id +

@@ -78,7 +78,7 @@ static int look_at(struct segment *g, const struct record *r, struct walk *walk,
 	struct place at = {
 		.file = &g->file,
 		.salt = g->salt,
-		.pos = (uint64_t)r->block * s->c->super.block_size,
+		.pos = cseg_block_at(g, r->block),
 		.version = r->version,
 		.blocks = r->blocks,
 	};
@@ -127,6 +127,7 @@ static int look_at_records(struct segment *g, const struct index *index, uint32_
 
 static int look_at_segment(struct segment *g, struct walk *walk, int64_t deadline)
 {
+	const struct shard *s = g->shard;
 	uint32_t n = g->records;
 	struct sl_io io;
 	struct index index = {0};
@@ -134,7 +135,9 @@ static int look_at_segment(struct segment *g, struct walk *walk, int64_t deadlin
 
 	map_drop(g); /* mapped pages stay, too */
 	/* Without a length: to the end. Pages in sockets or not yet written stay. */
-	sl_io_fadvise(&io, g->file.fd, 0, 0, POSIX_FADV_DONTNEED);
+	sl_io_fadvise(&io, g->file.fd, g->seat.base,
+		      s->c->device ? (uint32_t)device_slot_bytes(s->c->device) : 0,
+		      POSIX_FADV_DONTNEED);
 	sl_await(&io, deadline);
 	err = cseg_read_index(g, &index, deadline);
 	if (!err)

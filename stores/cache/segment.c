@@ -9,25 +9,19 @@
  * began after its record was written; after one that failed nothing is added, and none is tried
  * again.
  *
- * Order of parts: names; the open file; making; loading; adding; syncing; sealing; the end.
+ * Order of parts: the open file; making; loading; adding; syncing; sealing; the end.
  */
-#include <fcntl.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <xxhash.h>
 
 #include "cache_pvt.h"
 
-/* ---- names ------------------------------------------------------------------------------ */
-
-enum { NAME_BYTES = 24 };
-
-static void cseg_name(char name[NAME_BYTES], uint32_t seq)
-{
-	snprintf(name, NAME_BYTES, "%08x.seg", seq);
-}
-
 /* ---- the open file ---------------------------------------------------------------------- */
+
+uint64_t cseg_block_at(const struct segment *g, uint64_t block)
+{
+	return cseg_at(g, block * g->shard->c->super.block_size);
+}
 
 static void cseg_free(struct segment *g)
 {
@@ -41,7 +35,7 @@ static void free_in_steps(void *arg)
 {
 	struct segment *g = arg;
 
-	sl_close_large(g->file.fd, g->pos, SL_NEVER);
+	g->seat.leave(&g->seat, g->pos);
 	cseg_free(g);
 }
 
@@ -54,7 +48,7 @@ static void file_gone(struct sl_file *file)
 	if (g->unlinked && g->pos > SL_FREE_AT_ONCE_BYTES && file->home &&
 	    !sl_fiber_start(SL_STACK_SMALL, free_in_steps, g))
 		return;
-	sl_close(file->fd);
+	g->seat.leave(&g->seat, 0);
 	cseg_free(g);
 }
 
@@ -80,19 +74,20 @@ static int take_id(struct shard *s, struct segment *g)
 	return 0;
 }
 
-/* Takes @fd over, also when it fails. */
-static int cseg_new(struct shard *s, int fd, const struct seg_header *h,
+/* Takes @seat over, also when it fails. */
+static int cseg_new(struct shard *s, struct seat *seat, const struct seg_header *h,
 		   struct segment **ret_segment)
 {
 	struct segment *g = calloc(1, sizeof(*g));
 
 	if (!g)
-		goto out_close;
-	if (sl_file_init(&g->file, fd, file_gone))
+		goto out_leave;
+	if (sl_file_init(&g->file, seat->fd, file_gone))
 		goto out_free;
 	sl_list_init(&g->node);
 	sl_waitq_init(&g->sync);
 	g->shard = s;
+	g->seat = *seat;
 	g->salt = h->salt;
 	g->seq = h->seq;
 	g->region = (enum cache_region)h->region;
@@ -106,8 +101,8 @@ static int cseg_new(struct shard *s, int fd, const struct seg_header *h,
 	return -ENOMEM;
 out_free:
 	free(g);
-out_close:
-	sl_close(fd);
+out_leave:
+	seat->leave(seat, 0);
 	return -ENOMEM;
 }
 
@@ -135,26 +130,19 @@ static void enter(struct segment *g)
 
 /* ---- making ----------------------------------------------------------------------------- */
 
-/* Of an object that is alone, whose meta may be changed so often; as many as a block holds. */
-enum { SOLO_RECORDS = 4096 / RECORD_BYTES };
-
-static int write_first(struct shard *s, const char *tmp, const struct seg_header *h,
-		       int64_t deadline)
+void cseg_first_block(const struct seg_header *h, uint8_t out[SEG_HEADER_BYTES])
 {
-	uint8_t block[SEG_HEADER_BYTES] = {0};
-	int fd = sl_open(s->dir, tmp, O_RDWR | O_CREAT | O_TRUNC, 0600, deadline);
-	int err;
+	memset(out, 0, SEG_HEADER_BYTES);
+	cseg_header_encode(h, out);
+	cseg_header_encode(h, out + SEG_HEADER_BYTES - SEG_SECTOR_BYTES);
+}
 
-	if (fd < 0)
-		return fd;
-	cseg_header_encode(h, block);
-	cseg_header_encode(h, block + SEG_HEADER_BYTES - SEG_SECTOR_BYTES);
-	err = sl_write_all(fd, block, sizeof(block), 0, deadline);
-	if (!err)
-		err = sl_fsync(fd, false, SL_FAULT(SYNC_CACHE_SEGMENT), deadline);
-	if (!err)
-		return fd;
-	sl_close(fd);
+int cseg_first_decode(const uint8_t in[SEG_HEADER_BYTES], struct seg_header *ret_header)
+{
+	int err = cseg_header_decode(in, ret_header);
+
+	if (err == -EBADMSG)
+		err = cseg_header_decode(in + SEG_HEADER_BYTES - SEG_SECTOR_BYTES, ret_header);
 	return err;
 }
 
@@ -170,27 +158,14 @@ int cseg_create(struct shard *s, enum cache_region region, uint64_t bytes,
 		.index_max = bytes ? (uint32_t)(bytes / block) : SOLO_RECORDS,
 		.solo = !bytes,
 	};
-	char name[NAME_BYTES], tmp[NAME_BYTES + 4];
 	struct segment *g;
-	int fd, err;
+	struct seat seat;
+	int err;
 
 	sl_random(&h.salt, sizeof(h.salt));
-	cseg_name(name, h.seq);
-	snprintf(tmp, sizeof(tmp), "%s.tmp", name);
-	fd = write_first(s, tmp, &h, deadline);
-	err = fd < 0 ? fd : sl_rename(s->dir, tmp, s->dir, name, deadline);
-	if (err) {
-		sl_close(fd);
-		sl_unlink(s->dir, tmp, 0, SL_NEVER);
-		return err;
-	}
-	err = sl_fsync(s->dir, false, SL_FAULT(SYNC_CACHE_FOLDER), deadline);
-	if (err) {
-		sl_close(fd);
-		sl_unlink(s->dir, name, 0, SL_NEVER);
-		return err;
-	}
-	err = cseg_new(s, fd, &h, &g);
+	err = s->c->medium->make(s, &h, &seat, deadline);
+	if (!err)
+		err = cseg_new(s, &seat, &h, &g);
 	if (err)
 		return err;
 	g->solo = !bytes;
@@ -204,16 +179,15 @@ int cseg_create(struct shard *s, enum cache_region region, uint64_t bytes,
 
 /* ---- loading ---------------------------------------------------------------------------- */
 
-static int read_header(int fd, struct seg_header *ret_header, struct seg_seal *ret_seal)
+static int read_header(const struct seat *seat, struct seg_header *ret_header,
+		       struct seg_seal *ret_seal)
 {
 	uint8_t block[SEG_HEADER_BYTES];
-	int err = sl_read_all(fd, block, sizeof(block), 0, SL_NEVER);
+	int err = sl_read_all(seat->fd, block, sizeof(block), seat->base, SL_NEVER);
 
 	if (err)
 		return err;
-	err = cseg_header_decode(block, ret_header);
-	if (err == -EBADMSG)
-		err = cseg_header_decode(block + SEG_HEADER_BYTES - SEG_SECTOR_BYTES, ret_header);
+	err = cseg_first_decode(block, ret_header);
 	if (!err && cseg_seal_decode(block + SEG_SECTOR_BYTES, ret_header->salt, ret_seal))
 		*ret_seal = (struct seg_seal){0};
 	return err;
@@ -223,31 +197,29 @@ int cseg_load(struct shard *s, uint32_t seq, struct segment **ret_segment)
 {
 	struct seg_seal seal;
 	struct seg_header h;
-	char name[NAME_BYTES];
 	struct segment *g;
-	struct statx stx;
-	int fd, err;
+	struct seat seat;
+	int err = s->c->medium->find(s, seq, &seat);
 
-	cseg_name(name, seq);
-	fd = sl_open_now(s->dir, name, O_RDWR, 0);
-	if (fd < 0)
-		return fd;
-	err = sl_stat_now(fd, "", &stx);
-	if (!err)
-		err = read_header(fd, &h, &seal);
+	if (err)
+		return err;
+	err = read_header(&seat, &h, &seal);
 	if (!err && (h.seq != seq || h.shard != s->id))
 		err = -EBADMSG;
 	if (err) {
-		sl_close(fd);
+		seat.leave(&seat, 0);
 		return err;
 	}
-	err = cseg_new(s, fd, &h, &g);
+	err = cseg_new(s, &seat, &h, &g);
 	if (err)
 		return err;
 	g->solo = h.solo;
 	g->sealed = true;
 	g->records = sl_min(seal.records, h.index_max);
-	g->pos = sl_max(g->pos, sl_round_up(stx.stx_size, s->c->super.block_size));
+	/* A slot is longer than what is in it. */
+	if (s->c->device && seal.bytes)
+		seat.bytes = sl_min(seat.bytes, seal.bytes);
+	g->pos = sl_max(g->pos, sl_round_up(seat.bytes, s->c->super.block_size));
 	g->room = g->pos;
 	s->bytes += g->pos;
 	s3fifo_grew(&s->fifo, g->region, g->pos / s->c->super.block_size);
@@ -273,19 +245,11 @@ int cseg_read_index(struct segment *g, struct index *index, int64_t deadline)
 
 	if (make_room(index, n))
 		return -ENOMEM;
-	got = sl_read_some(g->file.fd, index->p, n, SEG_HEADER_BYTES, deadline);
+	got = sl_read_some(g->file.fd, index->p, n, cseg_at(g, SEG_HEADER_BYTES), deadline);
 	if (got < 0)
 		return (int)got;
 	memset(index->p + got, 0, n - (size_t)got);
 	return 0;
-}
-
-int cseg_open_direct(const struct segment *g, struct sl_direct **ret_file, int64_t deadline)
-{
-	char name[NAME_BYTES];
-
-	cseg_name(name, g->seq);
-	return sl_direct_open(g->shard->dir, name, ret_file, deadline);
 }
 
 bool cseg_is_sealed_as(struct segment *g, const uint8_t *index, uint32_t *ret_durable)
@@ -293,7 +257,7 @@ bool cseg_is_sealed_as(struct segment *g, const uint8_t *index, uint32_t *ret_du
 	uint8_t block[SEG_HEADER_BYTES];
 	struct seg_seal seal;
 
-	if (sl_read_all(g->file.fd, block, sizeof(block), 0, SL_NEVER) ||
+	if (sl_read_all(g->file.fd, block, sizeof(block), cseg_at(g, 0), SL_NEVER) ||
 	    cseg_seal_decode(block + SEG_SECTOR_BYTES, g->salt, &seal) ||
 	    seal.records != g->records ||
 	    seal.sum != XXH3_64bits_withSeed(index, (size_t)g->records * RECORD_BYTES, g->salt))
@@ -326,7 +290,8 @@ int cseg_record(struct segment *g, const struct record *r)
 	record_encode(&numbered, g->salt, number, out);
 	/* Nothing parks in between: the number is taken when its record is there. */
 	err = sl_write_all(g->file.fd, out, sizeof(out),
-			   SEG_HEADER_BYTES + (uint64_t)number * RECORD_BYTES, SL_NEVER);
+			   cseg_at(g, SEG_HEADER_BYTES + (uint64_t)number * RECORD_BYTES),
+			   SL_NEVER);
 	if (err)
 		return err;
 	g->records++;
@@ -391,7 +356,7 @@ static int write_seal(struct segment *g)
 	if (err)
 		return err;
 	cseg_seal_encode(&seal, g->salt, out);
-	return sl_write_all(g->file.fd, out, sizeof(out), SEG_SECTOR_BYTES, SL_NEVER);
+	return sl_write_all(g->file.fd, out, sizeof(out), cseg_at(g, SEG_SECTOR_BYTES), SL_NEVER);
 }
 
 int cseg_unseal(struct segment *g)
@@ -401,7 +366,7 @@ int cseg_unseal(struct segment *g)
 
 	if (!g->sealed || g->unsealed)
 		return 0;
-	err = sl_write_all(g->file.fd, none, sizeof(none), SEG_SECTOR_BYTES, SL_NEVER);
+	err = sl_write_all(g->file.fd, none, sizeof(none), cseg_at(g, SEG_SECTOR_BYTES), SL_NEVER);
 	g->unsealed = !err;
 	return err;
 }
@@ -420,14 +385,12 @@ void cseg_seal(struct segment *g)
 int cseg_unlink(struct segment *g, int64_t deadline)
 {
 	struct shard *s = g->shard;
-	char name[NAME_BYTES];
 	int err;
 
 	SL_ASSERT(!g->puts && !g->unlinked);
 	g->unlinked = true;
-	cseg_name(name, g->seq);
-	err = sl_unlink(s->dir, name, 0, deadline);
-	if (err && err != -ENOENT) {
+	err = s->c->medium->remove(s, g, deadline);
+	if (err) {
 		g->unlinked = false;
 		return err;
 	}

@@ -9,9 +9,6 @@
  *
  * Order of parts: a shard; its space; reserving; adding; bans; forgetting; taking; finding.
  */
-#include <fcntl.h>
-#include <stdio.h>
-
 #include "cache_pvt.h"
 
 /* ---- a shard ---------------------------------------------------------------------------- */
@@ -54,8 +51,7 @@ void shard_stop(struct shard *s)
 		if (s->segs[i])
 			cseg_close(s->segs[i]);
 	journal_done(&s->journal);
-	sl_close(s->dir);
-	s->dir = -1;
+	s->c->medium->shard_close(s);
 }
 
 void shard_done(struct shard *s)
@@ -86,6 +82,9 @@ void shard_note_full(struct shard *s)
 {
 	uint64_t segment = shard_segment_bytes(s);
 
+	/* A device's space is its own. */
+	if (s->c->device)
+		return;
 	/* The next object makes a segment, and room for it before. */
 	for (int r = 0; r < CACHE_REGIONS; r++)
 		if (s->active[r])
@@ -107,6 +106,8 @@ uint64_t shard_segment_bytes(const struct shard *s)
 {
 	uint64_t bytes = sl_round_down(shard_max_bytes(s) / 16, SEGMENT_BYTES_MIN);
 
+	if (s->c->device)
+		return device_segment_bytes(s->c->device);
 	return sl_max(sl_min(bytes, SL_GIB), SEGMENT_BYTES_MIN);
 }
 
@@ -115,9 +116,13 @@ uint64_t shard_shared_max(const struct shard *s)
 	return shard_segment_bytes(s) / 2;
 }
 
-/* The rest is for what else is written meanwhile. */
+/* Of a device it has a slot. In a folder the rest is for what else is written meanwhile. */
 uint64_t shard_object_max(const struct shard *s)
 {
+	if (s->c->device)
+		return sl_round_down(device_slot_bytes(s->c->device) -
+				     cseg_data_at(SOLO_RECORDS, s->c->super.block_size),
+				     s->c->super.block_size);
 	return sl_min(BODY_BYTES_MAX, shard_max_bytes(s) / 4 * 3);
 }
 
@@ -138,9 +143,16 @@ uint64_t shard_committed(const struct shard *s)
 	return bytes;
 }
 
+bool shard_has_room(const struct shard *s, uint64_t bytes)
+{
+	if (s->c->device)
+		return device_has_room(s, bytes ? 1 : 0);
+	return shard_committed(s) + bytes <= shard_limit(s);
+}
+
 bool shard_has_space(const struct shard *s)
 {
-	return shard_committed(s) + shard_segment_bytes(s) <= shard_limit(s);
+	return shard_has_room(s, shard_segment_bytes(s));
 }
 
 /* ---- reserving -------------------------------------------------------------------------- */
@@ -243,6 +255,12 @@ out_unlock:
 	return err;
 }
 
+/* What a segment that grows may take. */
+static uint64_t shard_grown_max(const struct shard *s)
+{
+	return s->c->device ? device_slot_bytes(s->c->device) : shard_object_max(s);
+}
+
 int shard_grow(struct segment *g, uint64_t bytes, int64_t deadline)
 {
 	struct shard *s = g->shard;
@@ -251,12 +269,13 @@ int shard_grow(struct segment *g, uint64_t bytes, int64_t deadline)
 	SL_ASSERT(g->solo && g->puts);
 	if (!s->started)
 		return -EIO;
-	if (g->pos + bytes > shard_object_max(s))
+	if (g->pos + sl_round_up(bytes, s->c->super.block_size) > shard_grown_max(s))
 		return -EFBIG;
 	err = sl_mutex_lock(&s->making, deadline);
 	if (err)
 		return err;
-	err = shard_reclaim(s, bytes, deadline);
+	if (!s->c->device) /* there the slot is there */
+		err = shard_reclaim(s, bytes, deadline);
 	if (!err)
 		take_space(g, sl_round_up(bytes, s->c->super.block_size));
 	sl_mutex_unlock(&s->making);
@@ -314,7 +333,7 @@ int shard_write_head(struct segment *g, uint64_t pos, uint32_t at, const struct 
 	int err;
 
 	head_encode(h, g->salt, text, head);
-	err = sl_writev_all(g->file.fd, iov, 2, pos + at, SL_NEVER);
+	err = sl_writev_all(g->file.fd, iov, 2, cseg_at(g, pos + at), SL_NEVER);
 	return err ? err : cseg_record(g, &r);
 }
 
@@ -501,6 +520,23 @@ int shard_take(struct shard *s, const uint64_t hash[2], uint64_t version, enum j
 	return err;
 }
 
+void shard_forget_all(struct shard *s)
+{
+	struct forgets f = {.all = true};
+	uint32_t n = cache_table_count(&s->table);
+
+	for (uint32_t i = n; i-- > 0;) {
+		struct cache_slot *slot = cache_table_at(&s->table, i);
+
+		s3fifo_removed(&s->fifo, slot);
+		cache_table_del(&s->table, slot);
+	}
+	count_up(&s->n.objects, (uint64_t)-(int64_t)n);
+	cache_count(SL_M_CACHE_OBJECTS, (uint64_t)-(int64_t)n);
+	views_forget_all(views_here(s->c), NULL, NULL);
+	forgets_tell(&f, s->c);
+}
+
 /* ---- finding ---------------------------------------------------------------------------- */
 
 int shard_find(struct shard *s, const uint64_t hash[2], int64_t now_ms, struct sl_core *to,
@@ -523,7 +559,7 @@ int shard_find(struct shard *s, const uint64_t hash[2], int64_t now_ms, struct s
 	*ret_place = (struct place){
 		.file = &g->file,
 		.salt = g->salt,
-		.pos = (uint64_t)slot->block * s->c->super.block_size,
+		.pos = cseg_block_at(g, slot->block),
 		.version = slot->version,
 		.blocks = slot->blocks,
 		.banned_maybe = purge_may_hit(&s->bans, PURGE_PREFIX, slot->version) ||

@@ -79,8 +79,10 @@ int catalogue_view_new(struct objects *o, struct described *const *nodes, uint32
 	v->aliases = calloc((size_t)aliases_n + 1, sizeof(*v->aliases));
 	if (!v->by_name || !v->aliases || sl_view_init(&v->view, o->cores_n, 1, gone))
 		goto out_destroy;
-	for (; v->n < n; v->n++)
+	for (; v->n < n; v->n++) {
 		v->by_name[v->n] = nodes[v->n];
+		v->drafts += is_draft(nodes[v->n]->pub.name);
+	}
 	if (view_aliases(v, aliases, aliases_n))
 		goto out_destroy;
 	for (uint32_t i = 0; i < n; i++)
@@ -121,13 +123,13 @@ void objects_view_release(struct objects_view *v)
 
 uint32_t objects_view_count(const struct objects_view *v)
 {
-	return v->n;
+	return v->n - v->drafts;
 }
 
 const struct objects_collection *objects_view_at(const struct objects_view *v, uint32_t i)
 {
-	SL_ASSERT(i < v->n);
-	return &v->by_name[i]->pub;
+	SL_ASSERT(i < v->n - v->drafts);
+	return &v->by_name[v->drafts + i]->pub;
 }
 
 static int name_to_node(const void *name, const void *node)

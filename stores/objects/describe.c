@@ -193,7 +193,10 @@ struct number {
 	size_t at, bytes;
 };
 
-#define NUMBER(type, field, name) {name, offsetof(type, field), sizeof(((type *)0)->field)}
+#define NUMBER(type, field, name)                                                                  \
+	{                                                                                          \
+		name, offsetof(type, field), sizeof(((type *)0)->field)                            \
+	}
 
 static const struct number vector_numbers[] = {
 	NUMBER(struct objects_vector_conf, dim, "dim"),
@@ -260,6 +263,7 @@ static int put_index(struct sl_object_builder *b, uint32_t list, const struct sl
 
 static int put_node(struct sl_object_builder *b, const struct described *node)
 {
+	static const uint8_t none[SL_OBJECT_UUID_BYTES];
 	const struct objects_collection *pub = &node->pub;
 	uint32_t list, top = SL_OBJECT_PROPERTIES;
 	int rc;
@@ -275,6 +279,8 @@ static int put_node(struct sl_object_builder *b, const struct described *node)
 		rc = sl_object_put_boolean(b, top, "as_given", pub->conf.as_given);
 	if (!rc)
 		rc = sl_object_put_blob(b, top, "meta", pub->conf.meta, pub->conf.meta_n);
+	if (!rc && memcmp(node->replaces, none, sizeof(none)) != 0)
+		rc = sl_object_put_uuid(b, top, "replaces", node->replaces);
 	if (!rc)
 		rc = sl_object_put_list(b, top, "vectors", &list);
 	for (uint32_t i = 0; i < pub->conf.vectors_n && !rc; i++)
@@ -413,7 +419,7 @@ static bool draft_read(struct draft *d, const struct sl_object *o)
 	pub->conf.strict = get_boolean(top, "strict");
 	pub->conf.as_given = get_boolean(top, "as_given");
 	meta = get(top, "meta", SL_VALUE_BLOB);
-	if (!pub->name || !name_ok(pub->name) || !meta)
+	if (!pub->name || !(name_ok(pub->name) || is_draft(pub->name)) || !meta)
 		return false;
 	pub->conf.meta = sl_value_blob(meta, &pub->conf.meta_n);
 	return draft_lists(d, top);
@@ -421,6 +427,7 @@ static bool draft_read(struct draft *d, const struct sl_object *o)
 
 int described_decode(const void *bytes, size_t n, struct described **ret_node)
 {
+	const struct sl_value *replaces;
 	const struct sl_object *o;
 	struct draft *d;
 	struct described *node = NULL;
@@ -438,6 +445,9 @@ int described_decode(const void *bytes, size_t n, struct described **ret_node)
 		if (draft_read(d, o) && !conf_check(&d->pub.conf, why, sizeof(why)))
 			rc = (node = described_new(&d->pub, d->revisions)) ? 0 : -ENOMEM;
 	}
+	replaces = get(sl_object_properties(o), "replaces", SL_VALUE_UUID);
+	if (!rc && replaces)
+		memcpy(node->replaces, sl_value_uuid(replaces), sizeof(node->replaces));
 	if (d)
 		free(d->texts);
 	free(d);

@@ -145,6 +145,60 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*x)->pub.name, (*y)->pub.name);
 }
 
+/* A folder that is not to be seen any more: removed, as what a deletion left. */
+static int scan_drop(struct scan *s, struct described *node)
+{
+	char deleted[NAME_BYTES];
+	int rc = folder_delete(s->o, node->pub.id, SL_NEVER);
+
+	marked(DELETED, node->pub.id, deleted);
+	described_release(node);
+	return rc ? rc : leftover_add(s->o, deleted);
+}
+
+/* The one that took the place of @node; NULL: none did. */
+static const struct described *scan_successor(const struct scan *s, const struct described *node)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		if (!is_draft(s->nodes[i]->pub.name) &&
+		    memcmp(s->nodes[i]->replaces, node->pub.id, SL_OBJECT_UUID_BYTES) == 0)
+			return s->nodes[i];
+	return NULL;
+}
+
+/* Drops drafts, and what they took the place of. */
+static int scan_drafts(struct scan *s)
+{
+	uint32_t i = 0;
+	int rc = 0;
+
+	while (i < s->n && !rc) {
+		struct described *node = s->nodes[i];
+		const struct described *successor = scan_successor(s, node);
+
+		if (!successor && !is_draft(node->pub.name)) {
+			i++;
+			continue;
+		}
+		if (successor)
+			folder_inherit(s->o, node->pub.id, successor->pub.id);
+		s->nodes[i] = s->nodes[--s->n];
+		rc = scan_drop(s, node);
+	}
+	return rc;
+}
+
+/* Aliases go on to what took the place of their collection. */
+static void scan_aliases(const struct scan *s)
+{
+	for (uint32_t a = 0; a < s->o->aliases_n; a++)
+		for (uint32_t i = 0; i < s->n; i++)
+			if (memcmp(s->nodes[i]->replaces, s->o->aliases[a].id,
+				   SL_OBJECT_UUID_BYTES) == 0)
+				memcpy(s->o->aliases[a].id, s->nodes[i]->pub.id,
+				       SL_OBJECT_UUID_BYTES);
+}
+
 /* Of two folders with one name, which only tampering can leave, the second is passed over. */
 static void scan_unique(struct scan *s)
 {
@@ -212,8 +266,11 @@ int folders_scan(struct objects *o)
 	int rc = sl_list_folder(o->dir, scan_entry, &s);
 
 	if (!rc)
+		rc = scan_drafts(&s);
+	if (!rc)
 		rc = aliases_read(o);
 	if (!rc) {
+		scan_aliases(&s);
 		if (s.n)
 			qsort(s.nodes, s.n, sizeof(*s.nodes), by_name);
 		scan_unique(&s);
@@ -312,6 +369,19 @@ int folder_delete(struct objects *o, const uint8_t *id, int64_t deadline)
 	if (rc)
 		sl_rename(o->dir, deleted, o->dir, name, SL_NEVER);
 	return rc;
+}
+
+void folder_inherit(struct objects *o, const uint8_t *from, const uint8_t *to)
+{
+	char was[NAME_BYTES], is[NAME_BYTES];
+	char was_path[NAME_BYTES + sizeof(SNAPSHOTS) + 1], path[NAME_BYTES + sizeof(SNAPSHOTS) + 1];
+
+	marked("", from, was);
+	marked("", to, is);
+	snprintf(was_path, sizeof(was_path), "%s/" SNAPSHOTS, was);
+	snprintf(path, sizeof(path), "%s/" SNAPSHOTS, is);
+	/* There need not be any; and what a crash undoes is done again at the next start. */
+	sl_rename(o->dir, was_path, o->dir, path, SL_NEVER);
 }
 
 int folder_remove(struct objects *o, const uint8_t *id, int64_t deadline)

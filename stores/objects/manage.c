@@ -4,8 +4,9 @@
  * one change at a time: on disk first, then in a new view that every core has taken when the call
  * returns.
  *
- * Interface: objects_create(), _delete(), _change(), _alias() of objects.h.
- * Order of parts: publishing; creating; deleting; changing; aliases.
+ * Interface: objects_create(), _delete(), _change(), _alias() of objects.h; draft_*() of
+ * objects_pvt.h.
+ * Order of parts: publishing; creating; deleting; changing; drafts; aliases.
  */
 #include "objects_pvt.h"
 
@@ -59,8 +60,10 @@ static int publish(struct objects *o, struct described *const *nodes, uint32_t n
 	return 0;
 }
 
-/* The view without the node at @leave_out (or n), with @add (or NULL) in its place by name. */
-static int publish_change(struct objects *o, uint32_t leave_out, struct described *add)
+/* The view without the nodes at @leave_out and @and_out (or n), with @add (or NULL) in its place by
+ * name. */
+static int publish_swap(struct objects *o, uint32_t leave_out, uint32_t and_out,
+			struct described *add)
 {
 	const struct objects_view *v = o->view;
 	struct described **nodes = calloc((size_t)v->n + 2, sizeof(*nodes));
@@ -70,7 +73,7 @@ static int publish_change(struct objects *o, uint32_t leave_out, struct describe
 	if (!nodes)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < v->n; i++) {
-		if (i == leave_out)
+		if (i == leave_out || i == and_out)
 			continue;
 		if (add && strcmp(add->pub.name, v->by_name[i]->pub.name) < 0) {
 			nodes[n++] = add;
@@ -83,6 +86,11 @@ static int publish_change(struct objects *o, uint32_t leave_out, struct describe
 	rc = publish(o, nodes, n);
 	free(nodes);
 	return rc;
+}
+
+static int publish_change(struct objects *o, uint32_t leave_out, struct described *add)
+{
+	return publish_swap(o, leave_out, o->view->n, add);
 }
 
 /* Where the collection @name, or of that alias, is in the view, or n. */
@@ -103,7 +111,7 @@ static uint32_t position_of(const struct objects *o, const char *name)
 struct change {
 	struct objects *o;
 	int (*fn)(struct change *change, int64_t deadline);
-	const char *name;
+	const char *name, *to;
 	const struct objects_collection_conf *conf;
 	uint64_t generation;
 	const struct objects_alias_change *aliases;
@@ -155,7 +163,7 @@ static int create(struct change *c, int64_t deadline)
 	struct described *node;
 	int rc;
 
-	if (!name_ok(c->name)) {
+	if (!name_ok(c->name) && !is_draft(c->name)) {
 		snprintf(c->why, c->why_len,
 			 "a name has 1 to %d bytes, and neither slashes nor "
 			 "control characters",
@@ -178,13 +186,21 @@ static int create(struct change *c, int64_t deadline)
 	return rc;
 }
 
-int objects_create(struct objects *o, const char *name, const struct objects_collection_conf *conf,
-		   char *why, size_t why_len, int64_t deadline)
+static int create_as(struct objects *o, const char *name,
+		     const struct objects_collection_conf *conf, char *why, size_t why_len,
+		     int64_t deadline)
 {
 	struct change c = {
 		.o = o, .fn = create, .name = name, .conf = conf, .why = why, .why_len = why_len};
 
 	return change_make(&c, deadline);
+}
+
+int objects_create(struct objects *o, const char *name, const struct objects_collection_conf *conf,
+		   char *why, size_t why_len, int64_t deadline)
+{
+	/* What is called like a draft is no name. */
+	return create_as(o, is_draft(name) ? "" : name, conf, why, why_len, deadline);
 }
 
 /* ---- deleting --------------------------------------------------------------------------- */
@@ -230,6 +246,24 @@ static void alias_remove(struct objects *o, uint32_t i)
 	o->aliases[i] = o->aliases[--o->aliases_n];
 }
 
+static struct forget *forget_new(struct objects *o, const struct described *node)
+{
+	struct forget *f = calloc(1, sizeof(*f));
+
+	if (f) {
+		f->cs = &o->cores[0];
+		memcpy(f->id, node->pub.id, sizeof(f->id));
+	}
+	return f;
+}
+
+/* Its folder is called deleted-, and no view has it. */
+static void forget_begin(struct forget *f)
+{
+	if (f && store_fiber_start(f->cs, remove_fiber, f))
+		free(f); /* the next start removes its files */
+}
+
 static int delete (struct change *c, int64_t deadline)
 {
 	struct objects *o = c->o;
@@ -239,11 +273,9 @@ static int delete (struct change *c, int64_t deadline)
 
 	if (at == o->view->n)
 		return -ENOENT;
-	f = calloc(1, sizeof(*f));
+	f = forget_new(o, o->view->by_name[at]);
 	if (!f)
 		return -ENOMEM;
-	f->cs = &o->cores[0];
-	memcpy(f->id, o->view->by_name[at]->pub.id, sizeof(f->id));
 	rc = folder_delete(o, f->id, deadline);
 	if (!rc)
 		rc = publish_change(o, at, NULL);
@@ -255,8 +287,7 @@ static int delete (struct change *c, int64_t deadline)
 	for (uint32_t i = o->aliases_n; i-- > 0;)
 		if (memcmp(o->aliases[i].id, f->id, sizeof(f->id)) == 0)
 			alias_remove(o, i);
-	if (store_fiber_start(&o->cores[0], remove_fiber, f))
-		free(f); /* it is deleted; the next start removes its files */
+	forget_begin(f);
 	return 0;
 }
 
@@ -327,13 +358,21 @@ static int configure_here(void *arg, int64_t deadline)
 	return rc;
 }
 
+/* Its home takes the description over. */
+static int configure(struct objects *o, const struct described *node)
+{
+	struct sl_core *home = collection_home(&node->pub);
+	struct configure f = {objects_at(o, home), node};
+
+	return sl_call(home, configure_here, &f, SL_NEVER);
+}
+
 static int change(struct change *c, int64_t deadline)
 {
 	struct objects *o = c->o;
 	uint32_t at = position_of(o, c->name);
 	uint64_t revisions[OBJECTS_VECTORS_MAX] = {0};
 	struct objects_collection pub;
-	struct configure f;
 	struct described *node;
 	int rc;
 
@@ -350,15 +389,12 @@ static int change(struct change *c, int64_t deadline)
 	node = described_new(&pub, revisions);
 	if (!node)
 		return -ENOMEM;
+	memcpy(node->replaces, o->view->by_name[at]->replaces, sizeof(node->replaces));
 	rc = folder_rewrite(o, node, deadline);
 	if (!rc)
 		rc = publish_change(o, at, node);
-	if (!rc) {
-		struct sl_core *home = collection_home(&node->pub);
-
-		f = (struct configure){objects_at(o, home), node};
-		rc = sl_call(home, configure_here, &f, SL_NEVER);
-	}
+	if (!rc)
+		rc = configure(o, node);
 	described_release(node);
 	return rc;
 }
@@ -374,6 +410,95 @@ int objects_change(struct objects *o, const char *name, uint64_t generation,
 			   .generation = generation,
 			   .why = why,
 			   .why_len = why_len};
+
+	return change_make(&c, deadline);
+}
+
+/* ---- drafts ----------------------------------------------------------------------------- */
+
+int draft_create(struct objects *o, const struct objects_collection_conf *conf,
+		 char ret_name[DRAFT_NAME_BYTES], char *why, size_t why_len, int64_t deadline)
+{
+	uint8_t random[SL_OBJECT_UUID_BYTES];
+
+	sl_random(random, sizeof(random));
+	ret_name[0] = DRAFT_MARK;
+	id_print(random, ret_name + 1);
+	return create_as(o, ret_name, conf, why, why_len, deadline);
+}
+
+/* What is @node's, or of none, is that of the collection whose place it took. */
+static void aliases_inherit(struct objects *o, const struct described *node)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < o->aliases_n; i++) {
+		if (memcmp(o->aliases[i].id, node->replaces, sizeof(node->replaces)) != 0)
+			continue;
+		memcpy(o->aliases[i].id, node->pub.id, sizeof(o->aliases[i].id));
+		any = true;
+	}
+	/* If that fails the next start does it by the description. */
+	if (any)
+		aliases_write(o, o->aliases, o->aliases_n, SL_NEVER);
+}
+
+/* The description as it is to be; its folder's file is what decides. */
+static int take_place_on_disk(struct objects *o, struct described *node,
+			      const struct described *old, int64_t deadline)
+{
+	int rc;
+
+	if (old)
+		memcpy(node->replaces, old->pub.id, sizeof(node->replaces));
+	rc = folder_rewrite(o, node, deadline);
+	if (rc || !old)
+		return rc;
+	folder_inherit(o, old->pub.id, node->pub.id);
+	aliases_inherit(o, node);
+	/* Until it is, the next start knows by the description that it is to be. */
+	folder_delete(o, old->pub.id, SL_NEVER);
+	return 0;
+}
+
+static int take_place(struct change *c, int64_t deadline)
+{
+	struct objects *o = c->o;
+	uint32_t at = position_of(o, c->name), to = position_of(o, c->to);
+	const struct described *draft, *old = to < o->view->n ? o->view->by_name[to] : NULL;
+	struct objects_collection pub;
+	struct described *node;
+	struct forget *f = NULL;
+	int rc;
+
+	if (at == o->view->n)
+		return -ENOENT;
+	draft = o->view->by_name[at];
+	pub = draft->pub;
+	pub.name = old ? old->pub.name : c->to;
+	node = name_ok(pub.name) ? described_new(&pub, draft->revisions) : NULL;
+	if (!node)
+		return name_ok(pub.name) ? -ENOMEM : -EINVAL;
+	if (old && !(f = forget_new(o, old)))
+		rc = -ENOMEM;
+	else
+		rc = take_place_on_disk(o, node, old, deadline);
+	if (!rc)
+		rc = publish_swap(o, at, to, node);
+	if (rc) {
+		free(f);
+	} else {
+		forget_begin(f);
+		/* What it is called is all that is different: it may stay as it was there. */
+		configure(o, node);
+	}
+	described_release(node);
+	return rc;
+}
+
+int draft_publish(struct objects *o, const char *draft, const char *name, int64_t deadline)
+{
+	struct change c = {.o = o, .fn = take_place, .name = draft, .to = name};
 
 	return change_make(&c, deadline);
 }

@@ -63,12 +63,13 @@ int object_new(struct sl_object_builder *b, struct sl_object **ret_object);
 /**
  * struct described - a collection as views show it, in one piece of memory.
  * @refs: views that show it; core 0's. @revisions: of each vector's index: rises when it is to be
- * made otherwise.
+ * made otherwise. @replaces: the id of the collection whose place it took; zeros: of none.
  */
 struct described {
 	struct objects_collection pub; /* first */
 	uint32_t refs;
 	uint64_t *revisions;
+	uint8_t replaces[SL_OBJECT_UUID_BYTES];
 };
 
 /* A copy of @pub, with one reference. Return: NULL: out of memory. */
@@ -82,6 +83,16 @@ static inline struct described *described_of(const struct objects_collection *pu
 /* Whether a collection can be kept so. Return: 0; -EINVAL and @why. */
 int conf_check(const struct objects_collection_conf *conf, char *why, size_t why_len);
 bool name_ok(const char *name);
+
+/* A draft is a collection that nobody is shown, as a snapshot is restored into it: it has a name
+ * that no other can have, and is gone with the next start. */
+#define DRAFT_MARK '\1'
+#define DRAFT_NAME_BYTES (ID_TEXT_BYTES + 1)
+
+static inline bool is_draft(const char *name)
+{
+	return name[0] == DRAFT_MARK;
+}
 
 void id_print(const uint8_t *id, char ret_text[ID_TEXT_BYTES]);
 bool id_parse(const char *text, uint8_t *ret_id);
@@ -102,6 +113,7 @@ struct objects_view {
 	struct sl_view view; /* each core uses it once, as struct core_store's */
 	struct sl_list node; /* of all views; core 0's */
 	uint32_t n, aliases_n;
+	uint32_t drafts; /* of @n, the first ones */
 	struct described **by_name; /* sorted */
 	struct objects_alias *aliases; /* sorted; the view's own copies of the aliases */
 };
@@ -286,13 +298,15 @@ uint64_t rows_bytes(const struct rows *r);
  *	are compared by their product. @tail: rows that are looked at one by one; @main: the others;
  *	NULL: none yet; it had @main_most at the most. @revision: of @main. @has, @tail_bits, @here:
  *	a bit for each row that has such a vector, that is in the tail, that is in memory.
- * @chunks: of those that lie on disk only @filled of @chunks_n; others are NULL. @far: no row of
- *	@main need be in memory. @next: is to take its place: it has those rows below @next_row.
+ * @slabs: that the chunks are from. @chunks: of those that lie on disk only @filled of @chunks_n;
+ *	others are NULL. @far: no row of @main need be in memory. @next: is to take its place: it
+ *	has those rows below @next_row.
  */
 struct vector {
 	const struct objects_vector_conf *conf;
 	uint64_t revision;
 	struct sl_rows rows;
+	struct sl_slabs slabs;
 	uint8_t **chunks;
 	uint32_t chunks_n, filled;
 	uint64_t *has, *tail_bits, *here; /* for all rows of the chunks */
@@ -773,12 +787,26 @@ int visit(struct objects *o, const char *name,
 /* What a file that is uploaded is called for a moment, before its name goes. */
 #define OBJECTS_UPLOAD "upload-"
 
+/* manage.c: a draft like @conf. @ret_name: by which it is found. As objects_create(). */
+int draft_create(struct objects *o, const struct objects_collection_conf *conf,
+		 char ret_name[DRAFT_NAME_BYTES], char *why, size_t why_len, int64_t deadline);
+
+/* The draft becomes the collection @name, in one step: of one that is there nothing stays but its
+ * snapshots and aliases, which are the new one's then. */
+int draft_publish(struct objects *o, const char *draft, const char *name, int64_t deadline);
+
+/* Of a collection's folder, that of its snapshots. */
+#define SNAPSHOTS "snapshots"
+
 /* folders.c: the catalogue on disk. */
 int folders_scan(struct objects *o);
 int folder_create(struct objects *o, const struct described *node, int64_t deadline);
 int folder_rewrite(struct objects *o, const struct described *node, int64_t deadline);
 int folder_delete(struct objects *o, const uint8_t *id, int64_t deadline);
 int folder_remove(struct objects *o, const uint8_t *id, int64_t deadline);
+
+/* Snapshots of collection @from become those of @to. */
+void folder_inherit(struct objects *o, const uint8_t *from, const uint8_t *to);
 void folders_sweep(struct objects *o);
 int aliases_write(struct objects *o, const struct alias *aliases, uint32_t n, int64_t deadline);
 

@@ -5,7 +5,8 @@
  * Interface: "snapshots" of objects.h; docs/format.md has the layout: a header, the description,
  * then batches as in a log, then a footer. They lie in the collection's folder, in snapshots/.
  * Invariants: a file has its name only when it is whole and durable; nobody writes to the
- * collection while one is made; one is looked at as a whole before anything is restored from it.
+ * collection while one is made; one is looked at as a whole before anything is restored from it,
+ * and what is restored takes the place of what was there in one step.
  *
  * Order of parts: names; writing; making one; those there are; reading; restoring; uploads.
  */
@@ -14,7 +15,7 @@
 
 #include "objects_pvt.h"
 
-#define FOLDER "snapshots"
+#define FOLDER SNAPSHOTS
 #define SUFFIX ".snapshot"
 #define UNDER_WAY "new" /* one at a time, since writes wait */
 #define SNAPSHOT_MAGIC UINT64_C(0x31504e534f434c53) /* "SLCOSNP1" */
@@ -496,19 +497,37 @@ static int get_all(struct restoring *r, int64_t deadline)
 
 /* ---- restoring -------------------------------------------------------------------------- */
 
-static int restore(struct restoring *r, char *why, size_t why_len, int64_t deadline)
+/* Nobody sees the collection before it is whole, nor does it replace anything until then. */
+static int restore_draft(struct restoring *r, char *why, size_t why_len, int64_t deadline)
 {
-	int rc = get_all(r, deadline);
+	char draft[DRAFT_NAME_BYTES];
+	const char *name = r->name;
+	int rc = draft_create(r->o, &r->described->pub.conf, draft, why, why_len, deadline);
 
-	if (rc == -EBADMSG)
-		snprintf(why, why_len, "the file is no snapshot of a collection, or is damaged");
 	if (rc)
 		return rc;
-	rc = objects_delete(r->o, r->name, deadline);
-	if (!rc || rc == -ENOENT)
-		rc = objects_create(r->o, r->name, &r->described->pub.conf, why, why_len, deadline);
+	r->name = draft;
 	r->put = true;
-	return rc ? rc : get_all(r, deadline);
+	rc = get_all(r, deadline);
+	if (!rc)
+		rc = draft_publish(r->o, draft, name, deadline);
+	if (rc)
+		objects_delete(r->o, draft, SL_NEVER);
+	return rc;
+}
+
+static int restore(struct restoring *r, char *why, size_t why_len, int64_t deadline)
+{
+	int rc;
+
+	if (!name_ok(r->name)) {
+		snprintf(why, why_len, "a collection cannot have that name");
+		return -EINVAL;
+	}
+	rc = get_all(r, deadline);
+	if (rc == -EBADMSG)
+		snprintf(why, why_len, "the file is no snapshot of a collection, or is damaged");
+	return rc ? rc : restore_draft(r, why, why_len, deadline);
 }
 
 /* Of the file @fd. */

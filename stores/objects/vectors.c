@@ -130,6 +130,7 @@ int vector_new(const struct objects_vector_conf *conf, uint64_t revision,
 		.component = conf->component,
 		.metric = is_cosine(v) ? SL_METRIC_DOT : conf->metric,
 	};
+	sl_slabs_init(&v->slabs, SL_ROWS_A_CHUNK * v->rows.stride);
 	rc = sl_index_new(&tail, &v->rows, &v->tail);
 	if (rc) {
 		free(v);
@@ -146,8 +147,9 @@ void vector_free(struct vector *v)
 	sl_index_free(v->next);
 	sl_index_free(v->main);
 	sl_index_free(v->tail);
-	for (uint32_t i = 0; i < v->chunks_n; i++)
+	for (uint32_t i = 0; v->rows.partial && i < v->chunks_n; i++)
 		free(v->chunks[i]);
+	sl_slabs_done(&v->slabs);
 	free(v->chunks);
 	free(v->tail_bits);
 	free(v->has);
@@ -173,12 +175,15 @@ static int bits_grow(struct vector *v, uint64_t **p, uint32_t chunks)
 	return 0;
 }
 
-/* Not touched before its rows are. */
+/* Not touched before its rows are. What may leave memory again comes one by one. */
 static int chunk_fill(struct vector *v, uint32_t chunk)
 {
+	size_t bytes = SL_ROWS_A_CHUNK * v->rows.stride;
+
 	if (v->chunks[chunk])
 		return 0;
-	v->chunks[chunk] = aligned_alloc(SL_ROW_ALIGN, SL_ROWS_A_CHUNK * v->rows.stride);
+	v->chunks[chunk] = v->rows.partial ? aligned_alloc(SL_ROW_ALIGN, bytes)
+					   : sl_slabs_take(&v->slabs);
 	if (!v->chunks[chunk])
 		return -ENOMEM;
 	v->filled++;

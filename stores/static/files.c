@@ -164,8 +164,9 @@ enum { SHED_SHARE = 8 };
  * Closes the oldest files, some at a time, so that not each new file has to be refused first.
  * Return: whether any was.
  */
-static bool shed(struct table *t)
+static bool shed(struct sl_shedder *shedder)
 {
+	struct table *t = sl_container_of(shedder, struct table, shedder);
 	uint32_t want = sl_max(t->n / SHED_SHARE, 1u), shed_n = 0;
 
 	/* The second time around none is in use any more. */
@@ -181,11 +182,6 @@ static bool shed(struct table *t)
 	}
 	sl_metric_add(sl_core_metrics(sl_core_self()), SL_M_STATIC_SHED, shed_n);
 	return shed_n;
-}
-
-static bool shed_for_others(struct sl_shedder *shedder)
-{
-	return shed(sl_container_of(shedder, struct table, shedder));
 }
 
 /* ---- time ------------------------------------------------------------------------------- */
@@ -260,13 +256,13 @@ static bool is_shortage(int err)
 	return sl_no_descriptor(err) || err == -ENOMEM || err == -ETIME;
 }
 
-/* The same, at the cost of files that are kept, unless the path's own file is among them. */
+/* The same, at the cost of what is kept, unless the path's own file is among it. */
 static int open_at_any_rate(struct table *t, const char *path, uint64_t hash,
 			    struct statx *ret_stx, int64_t deadline)
 {
 	int fd = open_regular(t->st, path, ret_stx, deadline);
 
-	while (sl_no_descriptor(fd) && !find(t, path, hash) && shed(t))
+	while (sl_no_descriptor(fd) && !find(t, path, hash) && sl_descriptors_shed())
 		fd = open_regular(t->st, path, ret_stx, deadline);
 	return fd;
 }
@@ -354,7 +350,7 @@ static int table_init(struct table *t, struct sl_static *st)
 	sl_list_init(&t->files);
 	sl_timer_init(&t->sweep, sweep);
 	sl_list_init(&t->shedder.node);
-	t->shedder.shed = shed_for_others;
+	t->shedder.shed = shed;
 	return t->buckets ? 0 : -ENOMEM;
 }
 

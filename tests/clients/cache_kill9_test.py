@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A sluiced is killed by -9 again and again while clients store, replace and remove objects.
+"""A sluiced is killed by -9 again and again while clients store, replace and remove objects, in a
+folder and on a device.
 
 What got 201 or 204 is there after each start and right, what was removed is not, and a request
 that had no answer has happened or has not (kill9.py).
@@ -7,6 +8,7 @@ that had no answer has happened or has not (kill9.py).
 import http.client
 import os
 import random
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -59,10 +61,27 @@ def what_was_answered_is_there_after_each_kill(daemon):
     kill9.kill(daemon, Client, ROUNDS, 0.3, check)
 
 
+def the_same_on_a_device(_):
+    device = FOLDER + "/device"
+    with open(device, "w") as made:
+        made.truncate(4 << 30)
+    subprocess.run([os.path.join(sluiced.BUILD, "sluice"), "cache", "format", device], check=True,
+                   stdout=subprocess.DEVNULL)
+    daemon = sluiced.Sluiced("http.listen=127.0.0.1:0", f"cache.path={device}",
+                             "node.memory_max_bytes=512M")
+    try:
+        daemon.start()
+        kill9.kill(daemon, Client, ROUNDS, 0.3, check)
+        daemon.stop()
+    finally:
+        daemon.end()
+
+
 # 2G, so that nothing need go for space.
 sluiced.LIMIT_S = 800
 FOLDER = sluiced.tempfile.mkdtemp()
 sluiced.ENDS.append(lambda: sluiced.shutil.rmtree(FOLDER, ignore_errors=True))
-sluiced.run([what_was_answered_is_there_after_each_kill, kill9.the_end_is_in_order],
+sluiced.run([what_was_answered_is_there_after_each_kill, kill9.the_end_is_in_order,
+             the_same_on_a_device],
             "http.listen=127.0.0.1:0", f"cache.path={FOLDER}/cache", "cache.max_bytes=2G",
             "node.memory_max_bytes=512M")

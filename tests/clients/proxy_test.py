@@ -4,6 +4,7 @@ import http.client
 import os
 import random
 import re
+import resource
 import selectors
 import shutil
 import signal
@@ -185,6 +186,9 @@ def answers(request):
     elif path == "/silent":
         released.wait()
         request.hang_up()
+    elif path == "/held":
+        released.wait()
+        request.answer("held", "Cache-Control: no-store")
     elif path == "/chunked":
         request.send(f"HTTP/1.1 200 OK\r\n{FRESH}\r\nTransfer-Encoding: chunked\r\n\r\n"
                      "3\r\nabc\r\n")
@@ -729,6 +733,39 @@ def connections_to_the_origin_are_kept(daemon):
     assert ORIGIN.connections - before < 10, ORIGIN.connections - before
 
 
+def post_at_once(clients):
+    """Each by a new connection to the origin, for none can be sent again, and all together."""
+    released.clear()
+    before = ORIGIN.count("/held")
+    for client in clients:
+        client.request("POST", "/held", headers={"Host": "h"})
+    until(lambda: ORIGIN.count("/held") - before == len(clients), "all requests")
+    released.set()
+    answers = []
+    for client in clients:
+        answer = client.getresponse()
+        answers.append((answer.status, answer.read()))
+    return answers
+
+
+def connections_that_are_kept_make_room_for_others(_):
+    daemon = sluiced.Sluiced(*settings("node.cores=1"))
+    try:
+        daemon.start()
+        clients = [http.client.HTTPConnection("127.0.0.1", port_of(daemon), timeout=60)
+                   for _ in range(8)]
+        assert post_at_once(clients) == [(200, b"held")] * 8
+        pid = daemon.process.pid
+        # No number is left below the limit, and the kernel gives out the least.
+        limit = next(i for i in range(1000) if not os.path.exists(f"/proc/{pid}/fd/{i}"))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, limit))
+        answers = post_at_once(clients[:2])
+        assert answers == [(200, b"held")] * 2, answers
+    finally:
+        released.set()
+        daemon.end()
+
+
 def silent_origin_is_given_up(daemon):
     released.clear()
     impatient = sluiced.Sluiced(*settings("proxy.first_byte_timeout=300ms"))
@@ -890,6 +927,7 @@ sluiced.run([
     interim_responses_reach_the_client_and_no_store,
     bodies_that_are_cut_are_seen_as_cut_and_not_stored, garbage_is_a_bad_gateway_and_not_stored,
     connection_that_was_closed_is_replaced, connections_to_the_origin_are_kept,
+    connections_that_are_kept_make_room_for_others,
     silent_origin_is_given_up, daemon_ends_while_the_origin_is_silent,
     origin_is_asked_by_tls_if_it_is_who_it_says,
     kill_keeps_what_was_stored_and_nothing_partial,

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <sluice/bytes.h>
@@ -259,6 +260,89 @@ TEST_F(tls, parts_of_every_size_arrive)
 	self->peer.answer = answer_parts;
 	peer_run(&self->peer);
 }
+
+/* ---- files that are mapped ------------------------------------------------------------------ */
+
+static uint8_t *peer_map;
+
+static int map_peer_file(struct sl_file *file, uint64_t off, uint64_t len, const uint8_t **ret_data)
+{
+	(void)file;
+	(void)len;
+	*ret_data = peer_map + off;
+	return 0;
+}
+
+static void map_file(struct peer *x)
+{
+	peer_map = mmap(NULL, PEER_FILE_BYTES, PROT_READ, MAP_SHARED, x->file.fd, 0);
+	ASSERT_NE(MAP_FAILED, (void *)peer_map);
+	x->file.map = map_peer_file;
+}
+
+static void unmap_file(struct peer *x)
+{
+	(void)x;
+	munmap(peer_map, PEER_FILE_BYTES);
+}
+
+static void mapped_parts(struct peer *x)
+{
+	struct link l = shake(x);
+	uint64_t mapped;
+
+	for (int i = 0; i < 40; i++) {
+		if (i % 10 == 9)
+			peer_drop_once(x, 0, PEER_FILE_BYTES);
+		ask_parts(x, &l, 1 + (uint32_t)harness_random() % 7);
+	}
+	mapped = peer_metric(x, SL_M_DELIVER_MAPPED, 0);
+	if (kernel_encrypts(x))
+		EXPECT_EQ(0, mapped);
+	else
+		EXPECT_LT(0, mapped);
+	EXPECT_LE(mapped, peer_metric(x, SL_M_DELIVER_COPIED, 0));
+	drop(&l);
+}
+
+TEST_F(tls, what_is_mapped_is_encrypted_where_it_lies)
+{
+	self->peer.client = mapped_parts;
+	self->peer.answer = answer_parts;
+	self->peer.start = map_file;
+	self->peer.end = unmap_file;
+	peer_run(&self->peer);
+}
+
+static void cut_file(struct peer *x)
+{
+	struct link l = shake(x), other = shake(x);
+	static const char part[] = "100000 500000";
+	static uint8_t want[500001] = "|";
+
+	memcpy(want + 1, x->bytes + 100000, sizeof(want) - 1);
+	request(&l, part);
+	expect(&l, want, sizeof(want));
+	/* A moment after it was found: nobody looks again. */
+	ASSERT_EQ(0, ftruncate(x->file.fd, 4096));
+	request(&l, part);
+	while (!end_of(&l))
+		;
+	ping(&other, "is served");
+	drop(&other);
+	drop(&l);
+}
+
+TEST_F(tls, a_mapped_file_that_is_cut_short_ends_one_connection)
+{
+	self->peer.client = cut_file;
+	self->peer.answer = answer_parts;
+	self->peer.start = map_file;
+	self->peer.end = unmap_file;
+	peer_run(&self->peer);
+}
+
+/* ---- waiting -------------------------------------------------------------------------------- */
 
 static int answer_slowly_sent(struct peer *x, struct sl_conn *c, const char *body, uint32_t len)
 {

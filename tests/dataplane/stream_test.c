@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "certs.h"
@@ -442,6 +443,47 @@ static void black_hole(struct side *x)
 	while (n)
 		sl_stream_close(s[--n]);
 	close(fd);
+}
+
+/* Keeps the descriptors of @fds until somebody needs one. */
+struct keeper {
+	struct sl_shedder shedder;
+	int fds[64], n;
+};
+
+static bool shed(struct sl_shedder *shedder)
+{
+	struct keeper *k = sl_container_of(shedder, struct keeper, shedder);
+	bool any = k->n;
+
+	while (k->n)
+		close(k->fds[--k->n]);
+	return any;
+}
+
+static void without_descriptors(struct side *x)
+{
+	struct keeper k = {.shedder.shed = shed};
+	struct rlimit few;
+	struct sl_stream *s;
+
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &few));
+	few.rlim_cur = SL_ARRAY_SIZE(k.fds);
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &few));
+	while (k.n < (int)SL_ARRAY_SIZE(k.fds) && (k.fds[k.n] = dup(0)) >= 0)
+		k.n++;
+	ASSERT_EQ(EMFILE, errno);
+	EXPECT_EQ(-EMFILE, try_open(x, "127.0.0.1", x->server.port, &s, in_time()));
+	sl_shedder_add(&k.shedder);
+	s = open_to(x, 'p');
+	EXPECT_EQ(0, k.n);
+	sl_list_remove(&k.shedder.node);
+	sl_stream_close(s);
+}
+
+TEST(what_is_kept_makes_room_for_a_stream)
+{
+	beside_server(&(struct side){0}, without_descriptors);
 }
 
 TEST(who_does_not_answer_is_given_up_at_the_deadline)

@@ -15,11 +15,19 @@ FIXTURE(searching)
 	float vector[STORE_DIM];
 };
 
+FIXTURE_VARIANT(searching)
+{
+	int (*create)(struct sl_objects *o, const char *name, enum sl_index_kind kind);
+};
+
+FIXTURE_VARIANT_ADD(searching, memory){.create = store_create};
+FIXTURE_VARIANT_ADD(searching, disk){.create = store_create_on_disk};
+
 /* Half of the vectors are in the index, the others are looked at. */
 FIXTURE_SETUP(searching)
 {
 	self->o = store_open("durability=none");
-	ASSERT_EQ(0, store_create(self->o, "c", SL_INDEX_HNSW));
+	ASSERT_EQ(0, variant->create(self->o, "c", SL_INDEX_HNSW));
 	ASSERT_EQ(0, store_put(self->o, "c", 1, N / 2, 0));
 	while (sl_objects_work(self->o, 0))
 		;

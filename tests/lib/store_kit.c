@@ -21,7 +21,7 @@ struct sl_objects *store_open(const char *settings)
 	return o;
 }
 
-int store_create(struct sl_objects *o, const char *name, enum sl_index_kind kind)
+static int create(struct sl_objects *o, const char *name, enum sl_index_kind kind, bool on_disk)
 {
 	const struct sl_objects_vector vector = {
 		.name = "",
@@ -29,6 +29,7 @@ int store_create(struct sl_objects *o, const char *name, enum sl_index_kind kind
 		.metric = SL_METRIC_L2,
 		.component = SL_F32,
 		.index = {.kind = kind},
+		.on_disk = on_disk,
 	};
 	const struct sl_payload_conf index = {.path = "n", .type = SL_PAYLOAD_INTEGER};
 	const struct sl_objects_conf conf = {
@@ -46,6 +47,16 @@ int store_create(struct sl_objects *o, const char *name, enum sl_index_kind kind
 	if (err)
 		TH_LOG("%s", why);
 	return err;
+}
+
+int store_create(struct sl_objects *o, const char *name, enum sl_index_kind kind)
+{
+	return create(o, name, kind, false);
+}
+
+int store_create_on_disk(struct sl_objects *o, const char *name, enum sl_index_kind kind)
+{
+	return create(o, name, kind, true);
 }
 
 void store_vector(int64_t n, float ret_vector[STORE_DIM])

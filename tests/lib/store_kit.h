@@ -17,6 +17,9 @@ struct sl_objects *store_open(const char *settings);
  * the property "n". */
 int store_create(struct sl_objects *o, const char *name, enum sl_index_kind kind);
 
+/* The same, with vectors that are read from the disk. */
+int store_create_on_disk(struct sl_objects *o, const char *name, enum sl_index_kind kind);
+
 /* The vector that goes by @n. */
 void store_vector(int64_t n, float ret_vector[STORE_DIM]);
 

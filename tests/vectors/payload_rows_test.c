@@ -39,12 +39,18 @@ static roaring_bitmap_t *draw(uint32_t how)
 	return map;
 }
 
+/* One of the next @n ways to draw. */
+static uint32_t next_of(uint32_t how, uint32_t n)
+{
+	return how + 1 + (uint32_t)(harness_random() % (n * (uint32_t)harness_work_part()));
+}
+
 TEST(words_have_the_rows_of_the_set)
 {
 	uint64_t *words = malloc(MAX / 8);
 
 	ASSERT_TRUE(words != NULL);
-	for (uint32_t how = 0; how < 1024; how += 1 + harness_random() % 16) {
+	for (uint32_t how = 0; how < 1024; how = next_of(how, 16)) {
 		struct sl_row_set set = {draw(how)};
 		uint32_t rows = MAX - (uint32_t)(harness_random() % 70000), n = 0;
 
@@ -66,7 +72,7 @@ TEST(words_have_the_rows_of_the_set)
 
 TEST(bitmaps_are_made_of_words)
 {
-	for (uint32_t how = 0; how < 1024; how += 1 + harness_random() % 16) {
+	for (uint32_t how = 0; how < 1024; how = next_of(how, 16)) {
 		struct sl_row_set set = {draw(how)};
 		uint64_t *words = calloc(MAX / 64, 8);
 		roaring_bitmap_t *again;
@@ -124,7 +130,7 @@ TEST(bitmaps_are_kept_within_their_rows)
 {
 	uint8_t room[300000];
 
-	for (uint32_t how = 0; how < 1024; how += 1 + harness_random() % 32) {
+	for (uint32_t how = 0; how < 1024; how = next_of(how, 32)) {
 		roaring_bitmap_t *map = draw(how);
 		struct bytes b = {room, .room = sizeof(room)};
 		struct loaded l = {NULL, MAX};

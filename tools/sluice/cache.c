@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * sluice cache put | get | remove | stat | purge | verify | bench: a daemon's cache, by its HTTP
- * interface.
+ * interface. sluice cache format: a device that is to be one.
  *
  * Interface: verb_cache(). Invariant: what is got is whole, or the exit status is not 0: an answer
  * that is cut off is told of, also when some of it was written already.
- * Order of parts: common; put; get; remove; stat; purge; verify; bench; the table.
+ * Order of parts: common; put; get; remove; stat; purge; verify; bench; format; the table.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include <yyjson.h>
+
+#include "stores/cache/cache.h"
 
 #include "bench.h"
 #include "options.h"
@@ -29,8 +31,8 @@ struct cache_options {
 	const char *type, *range, *output, *key, *prefix, *tag;
 	struct option_list tags;
 	int64_t timeout_ns, ttl_ns, objects, connections, run_ns, pid;
-	uint64_t bytes;
-	bool if_absent, json, keep, proxy;
+	uint64_t bytes, block_size;
+	bool if_absent, json, keep, proxy, force;
 };
 
 static const struct cache_options defaults = {
@@ -39,6 +41,7 @@ static const struct cache_options defaults = {
 	.connections = 32,
 	.run_ns = 3 * SL_SEC,
 	.bytes = 4096,
+	.block_size = 4096,
 };
 
 #define COMMON_ROWS                                                                                \
@@ -599,9 +602,55 @@ static int bench(int argc, char **argv)
 	return tell("cache bench", &o, "POST", &path) || status;
 }
 
+/* ---- format ----------------------------------------------------------------------------- */
+
+static const struct option_row format_rows[] = {
+	{"block-size", "BYTES", OPTION_BYTES, offsetof(struct cache_options, block_size), 4096,
+	 65536, NULL, "what an object's place is rounded to, a power of two (4096)"},
+	{"force", NULL, OPTION_FLAG, offsetof(struct cache_options, force), 0, 0, NULL,
+	 "empty the cache that is on it"},
+};
+
+static const struct usage format_usage = {
+	.name = "cache format",
+	.args = "PATH",
+	.what = "Prepares the block device or plain file PATH to be a daemon's cache.path. One\n"
+		"whose first or last MiB is not zeros is refused: something may be on it.",
+	.rows = format_rows,
+	.rows_n = SL_ARRAY_SIZE(format_rows),
+	.args_min = 1,
+	.args_max = 1,
+};
+
+static int format(int argc, char **argv)
+{
+	struct cache_format_conf conf;
+	struct cache_format made;
+	struct cache_options o;
+	char why[4400];
+	const char *path;
+	int err = parse(&format_usage, argc, argv, &o, &path);
+
+	if (err)
+		return options_exit(err);
+	if (o.block_size & (o.block_size - 1)) {
+		complain("cache format", "--block-size: expected a power of two");
+		return EXIT_USAGE;
+	}
+	conf = (struct cache_format_conf){.block_size = (uint32_t)o.block_size, .force = o.force};
+	if (cache_format(AT_FDCWD, path, &conf, &made, why, sizeof(why), SL_NEVER)) {
+		complain("cache format", "%s", why);
+		return 1;
+	}
+	printf("%s: a cache of %" PRIu64 " bytes: %u shards of %u slots of %" PRIu64 " bytes, the "
+	       "largest object\n", path, made.bytes, made.shards, made.slots, made.slot_bytes);
+	return 0;
+}
+
 /* ---- the table -------------------------------------------------------------------------- */
 
 static const struct verb words[] = {
+	{"format", format, "prepare a block device to be a cache"},
 	{"put", put, "store a file under a key"},
 	{"get", get, "write the object of a key"},
 	{"remove", remove_object, "remove the object of a key"},

@@ -351,12 +351,7 @@ static int verify_path(struct verify *v, const char *path)
 {
 	struct sl_datadir dd;
 	struct sl_datadir_conf conf = {
-		.path = path,
-		.option = "-D",
-		.uid = (uid_t)-1,
-		.gid = (gid_t)-1,
-		.offline = true,
-	};
+		.path = path, .uid = (uid_t)-1, .gid = (gid_t)-1, .offline = true};
 	char why[512];
 	int err;
 

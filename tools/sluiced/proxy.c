@@ -56,7 +56,7 @@ int proxy_begin(struct daemon *d, uint32_t cores, char *why, size_t why_len)
 	if (!d->conf.proxy.listen.n)
 		return 0;
 	if (!d->cache) {
-		snprintf(why, why_len, "proxy.listen needs a cache: set cache.path to a folder");
+		snprintf(why, why_len, "proxy.listen needs a cache: set cache.path");
 		return -EINVAL;
 	}
 	if (!d->conf.proxy.origin[0]) {

@@ -36,6 +36,39 @@ void cache_kit_init(struct cache_kit *k, struct sl_sim *sim)
 	};
 }
 
+static int open_folder(const struct cache_kit *k)
+{
+	return sl_open(AT_FDCWD, k->sim ? "/" : harness_tmpdir(), O_RDONLY | O_DIRECTORY, 0,
+		       SL_NEVER);
+}
+
+void cache_kit_make_device(struct cache_kit *k, uint32_t slots)
+{
+	struct sl_backend *before = k->sim ? sl_backend_use(sl_sim_backend(k->sim)) : NULL;
+	const struct cache_format_conf conf = {
+		.slot_bytes = 256 * SL_KIB,
+		.journal_bytes = 16 * SL_KIB,
+		.exclusive = k->sim,
+	};
+	struct cache_format made;
+	char why[200] = "";
+	int dir = open_folder(k);
+	int fd = sl_open(dir, "cache", O_RDWR | O_CREAT | O_EXCL, 0600, SL_NEVER);
+
+	ASSERT_LE(0, fd);
+	/* In front the description, behind the journal and the other description. */
+	ASSERT_EQ(0, sl_ftruncate(fd, (slots + 2) * conf.slot_bytes + 4096, SL_NEVER));
+	ASSERT_EQ(0, sl_fsync(fd, false, SL_FAULT(NONE), SL_NEVER));
+	ASSERT_EQ(0, sl_fsync(dir, false, SL_FAULT(NONE), SL_NEVER));
+	sl_close(fd);
+	ASSERT_EQ(0, cache_format(dir, "cache", &conf, &made, why, sizeof(why), SL_NEVER));
+	ASSERT_EQ(slots, made.slots);
+	sl_close(dir);
+	k->conf.max_bytes = 0;
+	if (k->sim)
+		sl_backend_use(before);
+}
+
 static int start_core(void *arg, int64_t deadline)
 {
 	return cache_start(arg, deadline);
@@ -69,8 +102,7 @@ int cache_kit_open(struct cache_kit *k)
 	int err;
 
 	k->conf.arg = k;
-	k->conf.dir = sl_open(AT_FDCWD, k->sim ? "/" : harness_tmpdir(), O_RDONLY | O_DIRECTORY,
-			      0, SL_NEVER);
+	k->conf.dir = open_folder(k);
 	if (k->conf.dir < 0)
 		return k->conf.dir;
 	err = cache_open(self ? sl_cores_count(sl_core_cores(self)) : 0, &k->conf, &k->c, why,

@@ -15,8 +15,8 @@
 /* ---- a cache under test ------------------------------------------------------------------- */
 
 /**
- * struct cache_kit - a folder "cache" on a disk, and what was heard of it.
- * @cores: to run on (0: 1). @wrong: what a check found first, or "".
+ * struct cache_kit - a folder "cache" on a disk, or a file that is a device, and what was heard of
+ * it. @cores: to run on (0: 1). @wrong: what a check found first, or "".
  */
 struct cache_kit {
 	struct sl_sim *sim;	      /* NULL: the real disk, in harness_tmpdir() */
@@ -31,6 +31,12 @@ struct cache_kit {
 
 /* Small: 16 MiB, so one shard with segments of 1 MiB. */
 void cache_kit_init(struct cache_kit *k, struct sl_sim *sim);
+
+/*
+ * Makes it a device of @slots slots of 256 KiB, at once, and so durably as a block device is there;
+ * the cache then is as large as that.
+ */
+void cache_kit_make_device(struct cache_kit *k, uint32_t slots);
 
 /* Runs @body(@k) in a fiber of core 0 on the kit's disk. Return: its value. */
 int cache_kit_run(struct cache_kit *k, int (*body)(struct cache_kit *k));

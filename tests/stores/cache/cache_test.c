@@ -123,6 +123,43 @@ TEST_F(cache, what_is_removed_or_purged_stays_so)
 	EXPECT_EQ(0, cache_kit_run(&self->k, remove_and_purge));
 }
 
+/* Of records that no sync was for the one before the last is lost. */
+static int lose_a_record(struct cache_kit *k)
+{
+	static const uint8_t zeros[256];
+	char path[400];
+	int fd;
+
+	ASSERT_EQ(0, cache_kit_open(k));
+	for (uint32_t id = 0; id < 8; id++)
+		put_with(k, id, NULL);
+	for (uint32_t id = 0; id < 3; id++)
+		EXPECT_EQ(0, cache_remove(k->c, cache_kit_key(id), SL_NEVER));
+	cache_kit_close(k);
+	snprintf(path, sizeof(path), "%s/cache/00/journal", harness_tmpdir());
+	fd = open(path, O_WRONLY);
+	ASSERT_EQ(sizeof(zeros), pwrite(fd, zeros, sizeof(zeros), 1024 + sizeof(zeros)));
+	close(fd);
+	k->conf.durability = SL_DURABILITY_GROUP;
+	ASSERT_EQ(0, cache_kit_open(k));
+	EXPECT_EQ(0, found(k, 7));
+	for (uint32_t id = 4; id < 7; id++)
+		EXPECT_EQ(0, cache_remove(k->c, cache_kit_key(id), SL_NEVER));
+	ASSERT_EQ(0, cache_kit_reopen(k));
+	EXPECT_EQ(-ENOENT, found(k, 0));
+	EXPECT_EQ(-ENOENT, found(k, 6));
+	EXPECT_EQ(0, found(k, 7));
+	EXPECT_EQ(0, k->events[CACHE_DROPPED]);
+	cache_kit_close(k);
+	return 0;
+}
+
+TEST_F(cache, a_journal_goes_on_after_records_that_were_not_durable)
+{
+	self->k.conf.durability = SL_DURABILITY_NONE;
+	EXPECT_EQ(0, cache_kit_run(&self->k, lose_a_record));
+}
+
 static int count(struct cache_kit *k)
 {
 	struct cache_stat st;

@@ -96,7 +96,7 @@ static int remove_key(struct world *w, uint32_t id)
 	uint32_t n = begin_event(w, id, 0);
 	int err = cache_remove(w->k.c, cache_kit_key(id), SL_NEVER);
 
-	if (!err || (err == -ENOENT && w->evicts)) {
+	if (!err || (err == -ENOENT && (w->evicts || w->forgets))) {
 		acked(w, id, n);
 		return 0;
 	}
@@ -210,13 +210,26 @@ static int evict_some(struct world *w)
 	return err;
 }
 
+/* Of each key a new version and its removal, again and again. */
+static int forget_some(struct world *w)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < 11 * KEYS; i++) {
+		STEP(w, err, cache_world_put(w, i % KEYS, 1000, NULL));
+		STEP(w, err, remove_key(w, i % KEYS));
+	}
+	STEP(w, err, cache_world_put(w, 0, 2000, NULL));
+	return err;
+}
+
 int cache_world_work(struct cache_kit *k)
 {
 	struct world *w = (struct world *)k;
 	int err = cache_kit_open(k);
 
 	if (!err)
-		err = w->evicts ? evict_some(w) : keep_all(w);
+		err = w->forgets ? forget_some(w) : w->evicts ? evict_some(w) : keep_all(w);
 	cache_kit_close(k);
 	return err;
 }
@@ -226,6 +239,12 @@ void cache_world_init(struct world *w, uint64_t seed, bool evicts)
 	*w = (struct world){.evicts = evicts};
 	cache_kit_init(&w->k, sl_sim_new(seed, NULL));
 	w->k.conf.max_bytes = evicts ? SL_MIB : 4 * SL_MIB;
+}
+
+void cache_world_init_device(struct world *w, uint64_t seed, bool evicts)
+{
+	cache_world_init(w, seed, evicts);
+	cache_kit_make_device(&w->k, evicts ? 8 : 16);
 }
 
 /* ---- checks ------------------------------------------------------------------------------- */
@@ -272,7 +291,7 @@ static bool may_miss(const struct check *c, uint32_t id)
 {
 	const struct key_model *m = &c->w->keys[id];
 
-	if (c->w->evicts || !m->acked)
+	if (c->w->evicts || c->w->forgets || !m->acked)
 		return true;
 	for (uint32_t i = m->acked; i <= m->n; i++)
 		if (!m->events[i - 1].bytes)

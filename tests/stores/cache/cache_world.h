@@ -32,13 +32,15 @@ struct key_model {
 };
 
 /**
- * struct world - @evicts: the workload is larger than the cache. @go_on: after a failed step, too.
+ * struct world - @evicts: the workload is larger than the cache. @forgets: it says of more that it
+ * is gone than a device's journal has room for, so that anything may be missing. @go_on: after a
+ * failed step, too.
  * @lost_max: how many keys may be missing without a reason.
  */
 struct world {
 	struct cache_kit k; /* first */
 	struct key_model keys[KEYS];
-	bool evicts, go_on;
+	bool evicts, forgets, go_on;
 	uint32_t lost_max;
 	uint32_t writers;
 	struct sl_waitq joined;
@@ -49,6 +51,9 @@ struct world {
 
 /* A new disk. Its delay, cuts and faults are the caller's. */
 void cache_world_init(struct world *w, uint64_t seed, bool evicts);
+
+/* The same on a device, instead of in a folder. */
+void cache_world_init_device(struct world *w, uint64_t seed, bool evicts);
 
 /* A body for cache_kit_run(): opens, works until the first error unless @go_on, and closes. */
 int cache_world_work(struct cache_kit *k);

@@ -74,13 +74,17 @@ static int try_outcomes(struct world *w, bool none, uint64_t seed, char *ret_wro
 }
 
 struct how {
-	bool evicts, none, late;
+	bool evicts, none, late, device, forgets;
 	enum sl_fault skip;
 };
 
 static void begin(struct world *w, uint64_t seed, const struct how *how)
 {
-	cache_world_init(w, seed, how->evicts);
+	if (how->device)
+		cache_world_init_device(w, seed, how->evicts);
+	else
+		cache_world_init(w, seed, how->evicts);
+	w->forgets = how->forgets;
 	if (how->none)
 		w->k.conf.durability = SL_DURABILITY_NONE;
 	if (how->late)
@@ -182,6 +186,11 @@ FIXTURE_VARIANT_ADD(cuts, kept){{0}, 1};
 FIXTURE_VARIANT_ADD(cuts, kept_late){{.late = true}, 2};
 FIXTURE_VARIANT_ADD(cuts, not_durable){{.none = true}, 1};
 FIXTURE_VARIANT_ADD(cuts, evicted){{.evicts = true}, 3};
+FIXTURE_VARIANT_ADD(cuts, device){{.device = true}, 1};
+FIXTURE_VARIANT_ADD(cuts, device_late){{.device = true, .late = true}, 2};
+FIXTURE_VARIANT_ADD(cuts, device_not_durable){{.device = true, .none = true}, 1};
+FIXTURE_VARIANT_ADD(cuts, device_evicted){{.device = true, .evicts = true}, 3};
+FIXTURE_VARIANT_ADD(cuts, device_forgot){{.device = true, .forgets = true}, 3};
 FIXTURE_SETUP(cuts)
 {
 }
@@ -203,6 +212,7 @@ FIXTURE(left_out)
 FIXTURE_VARIANT(left_out)
 {
 	enum sl_fault point;
+	bool device, forgets;
 };
 FIXTURE_VARIANT_ADD(left_out, parent){SL_FAULT(SYNC_CACHE_PARENT)};
 FIXTURE_VARIANT_ADD(left_out, super){SL_FAULT(SYNC_CACHE_SUPER)};
@@ -212,6 +222,12 @@ FIXTURE_VARIANT_ADD(left_out, commit){SL_FAULT(SYNC_CACHE_COMMIT)};
 FIXTURE_VARIANT_ADD(left_out, journal){SL_FAULT(SYNC_CACHE_JOURNAL)};
 FIXTURE_VARIANT_ADD(left_out, journal_new){SL_FAULT(SYNC_CACHE_JOURNAL_NEW)};
 FIXTURE_VARIANT_ADD(left_out, journal_folder){SL_FAULT(SYNC_CACHE_JOURNAL_FOLDER)};
+FIXTURE_VARIANT_ADD(left_out, device_commit){SL_FAULT(SYNC_CACHE_COMMIT), .device = true};
+FIXTURE_VARIANT_ADD(left_out, device_journal){SL_FAULT(SYNC_CACHE_JOURNAL), .device = true};
+FIXTURE_VARIANT_ADD(left_out, device_journal_new){SL_FAULT(SYNC_CACHE_JOURNAL_NEW), .device = true,
+						  .forgets = true};
+FIXTURE_VARIANT_ADD(left_out, device_journal_flip){SL_FAULT(SYNC_CACHE_JOURNAL_FLIP),
+						   .device = true, .forgets = true};
 FIXTURE_SETUP(left_out)
 {
 }
@@ -228,7 +244,10 @@ TEST(what_was_served_after_a_kill_is_kept)
 /* The test of the tests. */
 TEST_F_TIMEOUT(left_out, sync_is_missed, 120)
 {
-	EXPECT_LT(0, try_cuts(99, (struct how){.skip = variant->point}, 1, false));
+	const struct how how = {.skip = variant->point, .device = variant->device,
+				.forgets = variant->forgets};
+
+	EXPECT_LT(0, try_cuts(99, how, 1, false));
 }
 
 TEST_HARNESS_MAIN

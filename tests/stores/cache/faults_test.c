@@ -23,24 +23,34 @@ FIXTURE(flips)
 };
 FIXTURE_VARIANT(flips)
 {
-	bool killed;
+	bool killed, device;
 };
 FIXTURE_VARIANT_ADD(flips, closed){.killed = false};
 FIXTURE_VARIANT_ADD(flips, killed){.killed = true};
+FIXTURE_VARIANT_ADD(flips, device_closed){.device = true};
+FIXTURE_VARIANT_ADD(flips, device_killed){.killed = true, .device = true};
+
+static void begin(struct world *w, uint64_t seed, bool evicts, bool device)
+{
+	if (device)
+		cache_world_init_device(w, seed, evicts);
+	else
+		cache_world_init(w, seed, evicts);
+}
 
 FIXTURE_SETUP(flips)
 {
 	uint64_t n;
 
-	cache_world_init(&self->w, 5, false);
+	begin(&self->w, 5, false, variant->device);
 	ASSERT_EQ(0, cache_kit_run(&self->w.k, cache_world_work));
 	if (!variant->killed)
 		return;
 	/* The same, cut off where it would close: nothing of the last run is sealed. */
 	n = sl_sim_ops(self->w.k.sim);
 	sl_sim_free(self->w.k.sim);
-	cache_world_init(&self->w, 5, false);
-	sl_sim_cut_after(self->w.k.sim, n - 1);
+	begin(&self->w, 5, false, variant->device);
+	sl_sim_cut_after(self->w.k.sim, n - 1 - sl_sim_ops(self->w.k.sim));
 	cache_kit_run(&self->w.k, cache_world_work);
 	sl_sim_reboot(self->w.k.sim, SL_SIM_KEEP_ALL);
 }
@@ -100,7 +110,9 @@ TEST_F_TIMEOUT(flips, a_bit_anywhere_takes_one_object_at_most, 120)
 	static const char *const folders[] = {"/cache", "/cache/00"};
 	struct sl_backend *before = sl_backend_use(sl_sim_backend(self->w.k.sim));
 
-	for (size_t i = 0; i < SL_ARRAY_SIZE(folders); i++) {
+	if (variant->device)
+		flip_file(self, "/cache");
+	for (size_t i = 0; i < SL_ARRAY_SIZE(folders) && !variant->device; i++) {
 		struct folder f = {self, folders[i]};
 		int dir = sl_open_now(AT_FDCWD, folders[i], O_RDONLY | O_DIRECTORY, 0);
 
@@ -122,7 +134,7 @@ FIXTURE(nth)
 FIXTURE_VARIANT(nth)
 {
 	int err;
-	bool sticky, evicts;
+	bool sticky, evicts, device;
 	uint64_t step;
 };
 FIXTURE_VARIANT_ADD(nth, eio){.err = EIO, .step = 1};
@@ -131,6 +143,12 @@ FIXTURE_VARIANT_ADD(nth, no_space){.err = ENOSPC, .step = 1};
 FIXTURE_VARIANT_ADD(nth, short_transfer){.err = 0, .step = 2};
 FIXTURE_VARIANT_ADD(nth, eio_while_evicting){.err = EIO, .evicts = true, .step = 29};
 FIXTURE_VARIANT_ADD(nth, no_space_while_evicting){.err = ENOSPC, .evicts = true, .step = 29};
+FIXTURE_VARIANT_ADD(nth, device_eio){.err = EIO, .device = true, .step = 1};
+FIXTURE_VARIANT_ADD(nth, device_eio_from_then_on){.err = EIO, .sticky = true, .device = true,
+						 .step = 3};
+FIXTURE_VARIANT_ADD(nth, device_short_transfer){.err = 0, .device = true, .step = 2};
+FIXTURE_VARIANT_ADD(nth, device_eio_while_evicting){.err = EIO, .evicts = true, .device = true,
+						   .step = 29};
 FIXTURE_SETUP(nth)
 {
 }
@@ -147,7 +165,7 @@ static uint64_t fail_nth(const FIXTURE_VARIANT(nth) * variant, uint64_t n, char 
 	struct sl_faults f;
 	struct world w;
 
-	cache_world_init(&w, 3, variant->evicts);
+	begin(&w, 3, variant->evicts, variant->device);
 	sl_faults_init(&f, sl_sim_backend(w.k.sim));
 	f.ops = sl_ops_file_mask() & ~BIT(SL_OP_CLOSE);
 	if (variant->err == ENOSPC)

@@ -49,6 +49,66 @@ TEST(description)
 	EXPECT_EQ(-EBADMSG, super_decode(data, &(struct super){0}));
 }
 
+static const struct device_layout layout = {
+	.super = {.seed = 77, .shards = 2, .block_size = 4096},
+	.bytes = 512 * SL_MIB,
+	.first = 2 * SL_MIB,
+	.shard_bytes = 254 * SL_MIB,
+	.slot_bytes = 6 * SL_MIB,
+	.journal_bytes = SL_MIB,
+	.slots = 42,
+};
+
+static int decode_layout(const uint8_t *data)
+{
+	struct device_layout l;
+	int err = device_layout_decode(data, &l);
+
+	if (!err) {
+		EXPECT_EQ(77, l.super.seed);
+		EXPECT_EQ(2, l.super.shards);
+		EXPECT_EQ(4096, l.super.block_size);
+		EXPECT_EQ(layout.bytes, l.bytes);
+		EXPECT_EQ(layout.first, l.first);
+		EXPECT_EQ(layout.shard_bytes, l.shard_bytes);
+		EXPECT_EQ(layout.slot_bytes, l.slot_bytes);
+		EXPECT_EQ(layout.journal_bytes, l.journal_bytes);
+		EXPECT_EQ(42, l.slots);
+	}
+	return err;
+}
+
+#define REFUSES(field, value)                                                                      \
+	do {                                                                                       \
+		struct device_layout l_ = layout;                                                  \
+		uint8_t data_[SUPER_BYTES];                                                        \
+		l_.field = value;                                                                  \
+		device_layout_encode(&l_, data_);                                                  \
+		EXPECT_EQ(-EBADMSG, device_layout_decode(data_, &l_));                             \
+	} while (0)
+
+TEST(description_of_a_device)
+{
+	uint8_t data[SUPER_BYTES];
+
+	device_layout_encode(&layout, data);
+	EXPECT_EQ(0, bits_unnoticed(data, sizeof(data), decode_layout));
+	/* Parts that overlap, or lie behind the end. */
+	REFUSES(bytes, 500 * SL_MIB);
+	REFUSES(bytes, UINT64_MAX);
+	REFUSES(first, 5 * SL_MIB);
+	REFUSES(first, 0);
+	REFUSES(slots, 43);
+	REFUSES(slots, 0);
+	REFUSES(slot_bytes, 7 * SL_MIB);
+	REFUSES(slot_bytes, 0);
+	REFUSES(slot_bytes, 5 * SL_MIB + 4096);
+	REFUSES(journal_bytes, 2 * SL_MIB);
+	REFUSES(journal_bytes, 512);
+	REFUSES(super.shards, 4);
+	REFUSES(super.block_size, 1024);
+}
+
 static int decode_header(const uint8_t *data)
 {
 	struct seg_header h;

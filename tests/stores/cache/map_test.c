@@ -256,6 +256,42 @@ TEST_F(map, a_file_that_was_cut_is_a_miss)
 	EXPECT_EQ(0, run(self, variant->thread, files_are_cut));
 }
 
+/* ---- by delivery ------------------------------------------------------------------------ */
+
+static int map_parts(struct cache_kit *k)
+{
+	const struct cache_kit_object *all[] = {&large, &alone};
+
+	for (size_t i = 0; i < SL_ARRAY_SIZE(all); i++) {
+		struct sl_part parts[CACHE_PARTS_MAX];
+		struct cache_object *held;
+		const uint8_t *data;
+		struct sl_file *f;
+
+		ASSERT_EQ(0, hold(k, all[i], &held));
+		ASSERT_EQ(1, cache_parts(held, 1000, 500000, parts, CACHE_PARTS_MAX, SL_NEVER));
+		ASSERT_EQ(SL_PART_EXTENT, parts[0].kind);
+		f = parts[0].extent.file;
+		ASSERT_TRUE(f->map);
+		ASSERT_EQ(0, f->map(f, parts[0].extent.off, 500000, &data));
+		EXPECT_TRUE(cache_kit_is(all[i], 1000, data, 500000));
+		EXPECT_EQ(-ERANGE, f->map(f, parts[0].extent.off, SL_GIB, &data));
+		sl_part_release(&parts[0]);
+		cache_release(held);
+	}
+	return 0;
+}
+
+static int parts_are_mapped(struct cache_kit *k)
+{
+	return with_cache(k, map_parts);
+}
+
+TEST_F(map, extents_that_are_given_out_are_mapped_for_who_wants_that)
+{
+	EXPECT_EQ(0, run(self, variant->thread, parts_are_mapped));
+}
+
 /* The page is there when it is populated, and gone when the sum is made. */
 TEST(a_sigbus_while_a_sum_is_made_is_an_error)
 {

@@ -258,12 +258,13 @@ static int overwrite(struct ok *k)
 static int compacts(struct ok *k)
 {
 	struct objects_info info;
-	int64_t until = sl_now() + 20 * SL_SEC * harness_time_scale();
+	int64_t until;
 
 	ASSERT_EQ(0, ok_open(k));
 	ASSERT_EQ(0, ok_create(k, "c", SL_INDEX_HNSW));
 	ASSERT_EQ(0, ok_put(k, "c", 100, 200, 0));
 	ASSERT_EQ(0, overwrite(k));
+	until = sl_now() + 60 * SL_SEC * harness_time_scale();
 	/* 50 MB were written, of which 1.3 are there. */
 	while (!k->events[OBJECTS_COMPACTED] && sl_now() < until)
 		sl_sleep(sl_now() + 10 * SL_MSEC);

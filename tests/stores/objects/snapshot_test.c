@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Snapshots: taken, listed, restored from their file and from what is uploaded; damaged ones.
+ * Snapshots: taken, listed, restored from their file and from what is uploaded, in one step
+ * wherever the power goes; damaged ones.
  *
- * Order of parts: a collection with one; taking; damage; uploads.
+ * Order of parts: a collection with one; taking; damage; one step; uploads.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -125,6 +126,192 @@ TEST(damaged_snapshot_replaces_nothing)
 
 	ok_init(&k, NULL);
 	RUN(&k, damaged);
+}
+
+/* ---- one step ----------------------------------------------------------------------------- */
+
+/* What restoring is done to, and what is seen meanwhile. */
+struct watcher {
+	struct ok *k;
+	bool stop, ended;
+	uint32_t looks;
+};
+
+/* The collection is the one before or the one after, and there is no other. */
+static void watch(void *arg)
+{
+	struct watcher *w = arg;
+
+	while (!w->stop) {
+		struct objects_view *view = objects_view(w->k->o);
+		int64_t n = ok_count(w->k, "c");
+
+		EXPECT_EQ(1, objects_view_count(view));
+		EXPECT_STREQ("c", objects_view_at(view, 0)->name);
+		objects_view_release(view);
+		/* It may have gone between the look for its name and the count. */
+		EXPECT_TRUE(n == 1 || n == ROWS || n == -ENOENT - 1000);
+		w->looks++;
+		sl_sleep(sl_now() + 100 * SL_USEC);
+	}
+	w->ended = true;
+}
+
+static void alias_of(struct ok *k)
+{
+	const struct objects_alias_change x = {OBJECTS_ALIAS_CREATE, "alias", "c"};
+	char why[200];
+
+	ASSERT_EQ(0, objects_alias(k->o, &x, 1, why, sizeof(why), SL_NEVER));
+}
+
+static int restores(struct ok *k)
+{
+	struct watcher w = {.k = k};
+	struct objects_snapshot one, *list;
+	char path[500];
+	uint32_t n;
+
+	take_one(k, &one);
+	alias_of(k);
+	path_of(k, &one, path, sizeof(path));
+	for (uint64_t key = 1; key < ROWS; key++)
+		ASSERT_EQ(0, ok_delete(k, "c", key));
+	ASSERT_EQ(0, sl_fiber_start(SL_STACK_SMALL, watch, &w));
+	EXPECT_EQ(0, restore(k, "c", path));
+	w.stop = true;
+	while (!w.ended)
+		sl_sleep(sl_now() + SL_MSEC);
+	EXPECT_LT(0, w.looks);
+	check(k, "c");
+	check(k, "alias");
+	ASSERT_EQ(0, objects_snapshot_list(k->o, "c", &list, &n, SL_NEVER));
+	EXPECT_EQ(1, n);
+	free(list);
+	/* With the collection the file went to another folder. */
+	EXPECT_EQ(-ENOENT, restore(k, "c", path));
+	path_of(k, &one, path, sizeof(path));
+	EXPECT_EQ(-EINVAL, restore(k, "a/b", path));
+	EXPECT_EQ(-EINVAL, restore(k, "\1", path));
+	return ok_close(k);
+}
+
+static int is_restored(struct ok *k)
+{
+	struct objects_snapshot *list;
+	uint32_t n;
+
+	ASSERT_EQ(0, ok_open(k));
+	check(k, "alias");
+	ASSERT_EQ(0, objects_snapshot_list(k->o, "c", &list, &n, SL_NEVER));
+	EXPECT_EQ(1, n);
+	free(list);
+	EXPECT_EQ(0, k->events[OBJECTS_SKIPPED]);
+	return ok_close(k);
+}
+
+TEST(restoring_takes_the_place_of_what_was_there_at_once)
+{
+	struct ok k;
+
+	ok_init(&k, NULL);
+	RUN(&k, restores);
+	RUN(&k, is_restored);
+}
+
+enum { FEW = 12 };
+
+/* A body: objects whose numbers are their keys plus 3, a snapshot, then plus 100. */
+static int prepare(struct ok *k)
+{
+	struct objects_snapshot one;
+
+	ASSERT_EQ(0, ok_open(k));
+	ASSERT_EQ(0, ok_create(k, "c", SL_INDEX_FLAT));
+	alias_of(k);
+	ASSERT_EQ(0, ok_put(k, "c", 0, FEW, 3));
+	ASSERT_EQ(0, objects_snapshot_create(k->o, "c", &one, SL_NEVER));
+	ASSERT_EQ(0, ok_put(k, "c", 0, FEW, 100));
+	return ok_close(k);
+}
+
+/* A body: restores the one that there is; k->arg says whether it did. */
+static int restore_it(struct ok *k)
+{
+	struct objects_snapshot *list = NULL;
+	char path[500];
+	uint32_t n = 0;
+
+	if (ok_open(k))
+		return 0;
+	if (objects_snapshot_list(k->o, "c", &list, &n, SL_NEVER) == 0 && n == 1) {
+		path_of(k, &list[0], path, sizeof(path));
+		*(bool *)k->arg = restore(k, "c", path) == 0;
+	}
+	free(list);
+	ok_close(k);
+	return 0;
+}
+
+/* A body: all objects are of the one or of the other. */
+static int is_either(struct ok *k)
+{
+	struct objects_snapshot *list = NULL;
+	struct objects_view *view;
+	int64_t add = 0;
+	uint32_t n = 0;
+
+	ASSERT_EQ(0, ok_open(k));
+	view = objects_view(k->o);
+	EXPECT_EQ(1, objects_view_count(view));
+	objects_view_release(view);
+	for (uint64_t key = 0; key < FEW; key++) {
+		int64_t number = ok_number(k, "alias", key) - (int64_t)key;
+
+		EXPECT_TRUE(number == 3 || number == 100);
+		EXPECT_EQ(key ? add : number, number);
+		add = number;
+	}
+	/* What was acknowledged stays. */
+	if (*(bool *)k->arg)
+		EXPECT_EQ(3, add);
+	EXPECT_EQ(0, objects_snapshot_list(k->o, "c", &list, &n, SL_NEVER));
+	EXPECT_EQ(1, n);
+	free(list);
+	EXPECT_EQ(0, k->events[OBJECTS_SKIPPED]);
+	return ok_close(k);
+}
+
+/* Cuts the power after @cut operations. Return: whether it was cut. */
+static bool cut_at(uint64_t cut, enum sl_sim_policy policy)
+{
+	bool done = false, was_cut;
+	struct ok k;
+
+	ok_init(&k, sl_sim_new(7, NULL));
+	k.arg = &done;
+	RUN(&k, prepare);
+	sl_sim_cut_after(k.sim, cut);
+	ok_run(&k, restore_it);
+	was_cut = sl_sim_is_cut(k.sim);
+	sl_sim_reboot(k.sim, policy);
+	RUN(&k, is_either);
+	sl_sim_free(k.sim);
+	return was_cut;
+}
+
+TEST_TIMEOUT(restoring_is_done_or_not_wherever_the_power_goes, 240)
+{
+	static const enum sl_sim_policy policies[] = {SL_SIM_LOSE_ALL, SL_SIM_KEEP_ALL,
+						      SL_SIM_RANDOM};
+
+	for (size_t i = 0; i < SL_ARRAY_SIZE(policies); i++) {
+		uint64_t cut = 0;
+
+		while (cut_at(cut, policies[i]))
+			cut++;
+		EXPECT_LT(20, cut);
+	}
 }
 
 /* ---- uploads ------------------------------------------------------------------------------ */

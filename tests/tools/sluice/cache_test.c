@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <yyjson.h>
 
 #include "faults/daemon.h"
@@ -125,6 +126,41 @@ TEST_F(cache, everything_is_verified)
 	EXPECT_STREQ("objects\t1\nbytes\t5\nbad\t0\n", r->out);
 	EXPECT_STREQ("{\"objects\": 1, \"bytes\": 5, \"bad\": 0}\n",
 		     CACHE(NULL, "verify", "--json")->out);
+}
+
+/* Without a daemon, which is then started with it. */
+TEST(a_device_is_prepared_and_used)
+{
+	const struct run_result *r;
+	struct daemon_kit d;
+	char path[300], http[32];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/device", harness_tmpdir());
+	f = fopen(path, "w");
+	ASSERT_NOT_NULL(f);
+	fclose(f);
+	r = RUN(0, NULL, "cache", "format", path);
+	EXPECT_EQ(1, r->status);
+	EXPECT_NOT_NULL(strstr(r->err, "too small"));
+	ASSERT_EQ(0, truncate(path, 64 << 20));
+	EXPECT_EQ(2, RUN(0, NULL, "cache", "format", path, "--block-size", "5000")->status);
+	r = RUN(0, NULL, "cache", "format", path, "--block-size", "8K");
+	EXPECT_EQ(0, r->status);
+	EXPECT_NOT_NULL(strstr(r->out, "1 shards of 30 slots of 2097152 bytes"));
+	EXPECT_EQ(1, RUN(0, NULL, "cache", "format", path)->status);
+	daemon_init(&d, NULL);
+	daemon_set(&d, "cache.path=%s", path);
+	start(&d, http, sizeof(http));
+	EXPECT_EQ(0, RUN(0, "text", "cache", "put", "k", "--http", http)->status);
+	EXPECT_STREQ("text", RUN(0, NULL, "cache", "get", "k", "--http", http)->out);
+	r = RUN(0, NULL, "cache", "stat", "--http", http);
+	EXPECT_NOT_NULL(strstr(r->out, "max_bytes\t62914560\n"));
+	r = RUN(0, NULL, "cache", "format", path, "--force");
+	EXPECT_EQ(1, r->status);
+	EXPECT_NOT_NULL(strstr(r->err, "in use"));
+	EXPECT_EQ(0, daemon_stop(&d));
+	EXPECT_EQ(0, RUN(0, NULL, "cache", "format", path, "--force")->status);
 }
 
 TEST_F(cache, a_load_is_measured_and_leaves_nothing)
