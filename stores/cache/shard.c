@@ -532,7 +532,7 @@ void shard_forget_all(struct shard *s)
 		cache_table_del(&s->table, slot);
 	}
 	count_up(&s->n.objects, (uint64_t)-(int64_t)n);
-	cache_count(SL_M_CACHE_OBJECTS, (uint64_t)-(int64_t)n);
+	sl_count(SL_M_CACHE_OBJECTS, (uint64_t)-(int64_t)n);
 	views_forget_all(views_here(s->c), NULL, NULL);
 	forgets_tell(&f, s->c);
 }
