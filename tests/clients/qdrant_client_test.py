@@ -352,6 +352,10 @@ def snapshots_bring_back_what_was(d):
     assert [p.id for p in c.query_points("again", query=vector("q"), limit=5).points] == \
         nearest("q", 5, range(30))[0]
     c.delete_collection("again")
+    with open(found[0], "rb") as file:
+        answer = c.http.snapshots_api.recover_from_uploaded_snapshot("sent", snapshot=file)
+    assert answer.result and c.count("sent").count == 30
+    c.delete_collection("sent")
     c.delete_snapshot("snap", snapshot.name)
     assert c.list_snapshots("snap") == []
     c.delete_collection("snap")
