@@ -13,8 +13,8 @@
 #include "scan.h"
 
 /**
- * struct pool - @far, @rows: of @n. @k: so many are wanted. @limit: what is not below it is not among
- * these.
+ * struct pool - @far, @rows: of @n. @k: so many are wanted. @limit: what is not below it is not
+ * among these.
  */
 struct pool {
 	const struct scan_set *set;
