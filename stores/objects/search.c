@@ -26,8 +26,8 @@
 /**
  * struct job - a query on its way.
  * @node: among those that wait. @vector: the query as rows are. @hits: room for @k. @skip_row: the
- * object that hits should be like. @applied: of the collection, when @matches were found. @began: for
- * the figures. @alone: it was found to need vectors that are not in memory.
+ * object that hits should be like. @applied: of the collection, when @matches were found. @began:
+ * for the figures. @alone: it was found to need vectors that are not in memory.
  */
 struct job {
 	struct sl_list node;
@@ -482,7 +482,9 @@ static enum search_kind kind_of(const struct job *j)
 		return SEARCH_FILTERED;
 	if (j->ask->weigh)
 		return SEARCH_WEIGHED;
-	return j->v->main && !j->ask->exact ? kinds[vector_index_conf(j->v->conf).kind] : SEARCH_FLAT;
+	if (!j->v->main || j->ask->exact)
+		return SEARCH_FLAT;
+	return kinds[vector_index_conf(j->v->conf).kind];
 }
 
 static int search_here(struct collection *c, void *visit, int64_t deadline)
