@@ -381,7 +381,7 @@ bench-cache: all
 bench-cache-lookups: all
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench-cache-lookups
 
-## bench-vectors: measure vector indexes beside libraries; MNIST=FOLDER, PYTHON=one that has them
+## bench-vectors: vector indexes beside libraries; MNIST=, PYTHON=; writes docs/benchmarks.md
 bench-vectors: PYTHON ?= python3
 bench-vectors: all
 	$(Q)SLUICE_BUILD=$(abspath $(B)) $(PYTHON) scripts/bench-vectors \

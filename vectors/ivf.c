@@ -339,9 +339,10 @@ static int give(struct looking *l, struct sl_hit *ret_hits)
 
 /* ---- searching -------------------------------------------------------------------------- */
 
+/* So that 99 of 100 are found on the sets of docs/benchmarks.md. */
 static uint32_t default_effort(const struct ivf_model *m)
 {
-	return sl_max((uint32_t)EFFORT_MIN, 2 * (uint32_t)sqrtf((float)m->c.n));
+	return sl_max((uint32_t)EFFORT_MIN, (uint32_t)(2.5f * sqrtf((float)m->c.n)));
 }
 
 static uint32_t effort_of(const struct ivf_model *m, const struct sl_query *q)

@@ -3,12 +3,16 @@
  * bench-vectors: our part of the benchmark of vector indexes, one thread, in process.
  *
  *	bench-vectors FOLDER KIND EFFORT...
+ *	bench-vectors FOLDER KIND - <EFFORTS
  *
  * FOLDER holds base.f32 and queries.f32 (two 32-bit numbers, rows and dimension, then the floats)
  * and truth.i32 (for each query its ten nearest rows by L2). Each line is one JSON object: the
- * build, then for each effort the best of three passes over the queries, one by one; "flat-many"
- * answers them by 32 at once. LISTS, RESCORE, LINKS, EFFORT_ADD, QUANTISER and BITS in the
- * environment are the fields of struct sl_index_conf, OVERSAMPLING the one of struct sl_query.
+ * build (bytes are those of the vectors, too), then for each effort the best of three passes over
+ * the queries, one by one, or of each effort that is read one pass; "flat-many" and the like answer
+ * them by 32 at once. LISTS, RESCORE, LINKS, EFFORT_ADD, QUANTISER and BITS in the environment are
+ * the fields of struct sl_index_conf, OVERSAMPLING the one of struct sl_query; METRIC is dot or
+ * cosine (dot of vectors of length 1) instead of L2, and what is right is searched for exactly
+ * first.
  * ALLOWED, in the environment, are numbers: how many in a thousand of the rows may be given, in
  * turn; those with the greatest sums of their components if FAR is set, for the queries with the
  * least, else any. The first FILTERED queries are asked then, for what is searched for exactly
@@ -16,6 +20,7 @@
  *
  * Order of parts: files; filters; building; passes; main.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +50,7 @@ static double seconds(clockid_t clock)
 
 struct set {
 	struct sl_rows rows;
+	struct sl_slabs slabs;
 	uint8_t **chunks;
 	uint32_t n, queries_n;
 	float *queries;
@@ -95,8 +101,12 @@ static void read_base(struct set *s, const char *folder)
 		.metric = SL_METRIC_L2,
 	};
 	s->chunks = room(chunks * sizeof(*s->chunks));
-	for (uint32_t i = 0; i < chunks; i++)
-		s->chunks[i] = room(SL_ROWS_A_CHUNK * s->rows.stride);
+	sl_slabs_init(&s->slabs, SL_ROWS_A_CHUNK * s->rows.stride);
+	for (uint32_t i = 0; i < chunks; i++) {
+		s->chunks[i] = sl_slabs_take(&s->slabs);
+		if (!s->chunks[i])
+			fail("no memory", "rows");
+	}
 	s->rows.chunks = (const uint8_t *const *)s->chunks;
 	for (uint32_t i = 0; i < s->n; i++)
 		read_all(f, s->chunks[i / SL_ROWS_A_CHUNK] + i % SL_ROWS_A_CHUNK * s->rows.stride,
@@ -217,7 +227,8 @@ static struct sl_index *build(const struct set *s, const struct sl_index_conf *c
 	while (sl_index_step(index, SL_SEC) > 0)
 		;
 	printf("{\"build_cpu_s\": %.3f, \"bytes_a_vector\": %.1f}\n",
-	       seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu, (double)sl_index_bytes(index) / s->n);
+	       seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu,
+	       (double)sl_index_bytes(index) / s->n + (double)s->rows.stride);
 	fflush(stdout);
 	return index;
 }
@@ -261,12 +272,12 @@ static uint32_t answer(const struct set *s, struct sl_index *index, struct sl_sc
 }
 
 static void passes(const struct set *s, struct sl_index *index, struct sl_scratch *scratch,
-		   uint32_t effort, uint32_t at_once)
+		   uint32_t effort, uint32_t at_once, int n)
 {
 	double best = 1e9;
 	uint32_t found = 0;
 
-	for (int pass = 0; pass < PASSES; pass++) {
+	for (int pass = 0; pass < n; pass++) {
 		double from = seconds(CLOCK_PROCESS_CPUTIME_ID);
 
 		found = 0;
@@ -283,8 +294,14 @@ static void passes(const struct set *s, struct sl_index *index, struct sl_scratc
 static void efforts(const struct set *s, struct sl_index *index, struct sl_scratch *scratch,
 		    char **argv, uint32_t at_once)
 {
-	for (; *argv; argv++)
-		passes(s, index, scratch, (uint32_t)atoi(*argv), at_once);
+	unsigned int effort;
+
+	if (!strcmp(*argv, "-"))
+		while (scanf("%u", &effort) == 1)
+			passes(s, index, scratch, effort, at_once, 1);
+	else
+		for (; *argv; argv++)
+			passes(s, index, scratch, (uint32_t)atoi(*argv), at_once, PASSES);
 }
 
 static void filtered(struct set *s, struct sl_index *index, struct sl_scratch *scratch, char **argv)
@@ -330,6 +347,31 @@ static enum sl_quantiser quantiser_of(const char *name)
 	return SL_QUANTISER_DEFAULT;
 }
 
+static void shorten(float *vector, uint32_t dim)
+{
+	double square = 0;
+
+	for (uint32_t i = 0; i < dim; i++)
+		square += (double)vector[i] * (double)vector[i];
+	for (uint32_t i = 0; square > 0 && i < dim; i++)
+		vector[i] = (float)(vector[i] / sqrt(square));
+}
+
+static void set_metric(struct set *s, const char *name)
+{
+	if (!name)
+		return;
+	if (strcmp(name, "dot") != 0 && strcmp(name, "cosine") != 0)
+		fail("no such metric", name);
+	s->rows.metric = SL_METRIC_DOT;
+	for (uint32_t i = 0; !strcmp(name, "cosine") && i < s->n; i++)
+		shorten((float *)(s->chunks[i / SL_ROWS_A_CHUNK] +
+				  i % SL_ROWS_A_CHUNK * s->rows.stride),
+			s->rows.dim);
+	for (uint32_t i = 0; !strcmp(name, "cosine") && i < s->queries_n; i++)
+		shorten(s->queries + (size_t)i * s->rows.dim, s->rows.dim);
+}
+
 static uint32_t number_of(const char *name)
 {
 	return getenv(name) ? (uint32_t)atoi(getenv(name)) : 0;
@@ -340,10 +382,10 @@ int main(int argc, char **argv)
 	struct sl_index_conf conf = {.seed = 1};
 	struct sl_scratch *scratch;
 	struct sl_index *index;
-	struct set s;
+	struct set s = {0};
 
 	if (argc < 4)
-		fail("FOLDER KIND EFFORT...", "usage");
+		fail("FOLDER KIND EFFORT... (or -)", "usage");
 	read_base(&s, argv[1]);
 	read_queries(&s, argv[1]);
 	conf.kind = kind_of(argv[2]);
@@ -353,9 +395,12 @@ int main(int argc, char **argv)
 	conf.lists = number_of("LISTS");
 	conf.links = number_of("LINKS");
 	conf.effort_add = number_of("EFFORT_ADD");
+	set_metric(&s, getenv("METRIC"));
 	index = build(&s, &conf);
 	if (sl_scratch_new(&scratch))
 		fail("no memory", "scratch");
+	if (s.rows.metric != SL_METRIC_L2)
+		search_truth(&s, index, scratch);
 	if (getenv("ALLOWED"))
 		filtered(&s, index, scratch, argv + 3);
 	else
