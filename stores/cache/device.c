@@ -421,7 +421,7 @@ static struct device_shard *of(const struct shard *s)
 	return &s->c->device->shards[s->id];
 }
 
-/* Who had it in memory has it no more; what is to be read of it is what is written. */
+/* Nobody holds it any more: it may be used again. */
 static void leave_slot(struct seat *seat, uint64_t bytes)
 {
 	struct device *d = seat->device;
