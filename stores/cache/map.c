@@ -77,6 +77,8 @@ static int map_extent(struct sl_file *file, uint64_t off, uint64_t len, const ui
 	const uint8_t *map = NULL;
 	int err = map_file(g, &map);
 
+	SL_ASSERT(off >= g->seat.base);
+	off -= g->seat.base;
 	if (!err && off + len > __atomic_load_n(&g->map_bytes, __ATOMIC_RELAXED))
 		err = -ERANGE;
 	if (!err)

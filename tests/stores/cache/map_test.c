@@ -292,6 +292,15 @@ TEST_F(map, extents_that_are_given_out_are_mapped_for_who_wants_that)
 	EXPECT_EQ(0, run(self, variant->thread, parts_are_mapped));
 }
 
+TEST(extents_of_a_device_are_mapped_too)
+{
+	struct cache_kit k;
+
+	cache_kit_init(&k, NULL);
+	cache_kit_make_device_of(&k, SL_GIB, (struct cache_format_conf){0});
+	EXPECT_EQ(0, cache_kit_run(&k, parts_are_mapped));
+}
+
 /* The page is there when it is populated, and gone when the sum is made. */
 TEST(a_sigbus_while_a_sum_is_made_is_an_error)
 {
