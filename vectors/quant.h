@@ -100,10 +100,12 @@ void quantiser_decode(const struct quantiser *q, const uint8_t *code, float *ret
 static inline uint32_t quantiser_candidates(const struct quantiser *q, const struct sl_index *index,
 					    const struct sl_query *query)
 {
-	double times = query->oversampling > 0 ? (double)query->oversampling
-					       : (double)q->kind->times;
-	double n = query->k * times + (query->oversampling > 0 ? 0 : (double)q->kind->more);
+	double n = query->k * (double)query->oversampling;
 
+	/* Of few components there are few codes, and many rows with each. */
+	if (query->oversampling <= 0)
+		n = query->k * (double)q->kind->times +
+		    q->kind->more * sl_max(1.0, 64.0 / index->rows->dim);
 	return (uint32_t)sl_min(sl_max(n, (double)query->k), (double)index->n);
 }
 

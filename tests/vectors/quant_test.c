@@ -330,6 +330,57 @@ TEST_F(quant, estimates_are_given_without_rows)
 	sl_index_free(index);
 }
 
+/* ---- few components ------------------------------------------------------------------------ */
+
+/* So many that each code is that of several. */
+enum { ON_A_LINE = SL_ROWS_A_CHUNK };
+
+static void nearest_on_a_line(const struct sl_rows *rows, enum sl_index_kind kind)
+{
+	const struct sl_index_conf conf = {
+		.kind = kind, .quantiser = SL_QUANTISER_SQ8, .train_rows = ON_A_LINE / 2};
+	struct sl_scratch *scratch;
+	struct sl_index *index;
+
+	ASSERT_EQ(0, sl_scratch_new(&scratch));
+	ASSERT_EQ(0, sl_index_new(&conf, rows, &index));
+	for (uint32_t row = 0; row < ON_A_LINE; row++)
+		ASSERT_EQ(0, sl_index_add(index, row));
+	while (sl_index_step(index, SL_SEC) > 0)
+		;
+	for (uint32_t row = 1; row < ON_A_LINE - 1; row += 7) {
+		struct sl_query query = {.vector = sl_row(rows, row), .k = 3};
+		struct sl_hit hits[3];
+
+		ASSERT_EQ(3, sl_index_search(index, &query, hits, scratch));
+		EXPECT_EQ(row, hits[0].row);
+		EXPECT_EQ(row - 1, hits[1].row);
+		EXPECT_EQ(row + 1, hits[2].row);
+	}
+	sl_index_free(index);
+	sl_scratch_free(scratch);
+}
+
+TEST(of_many_with_one_code_the_nearest_are_found)
+{
+	uint8_t *chunk = aligned_alloc(SL_ROW_ALIGN, (size_t)ON_A_LINE * SL_ROW_ALIGN);
+	const struct sl_rows rows = {
+		.chunks = (const uint8_t *const *)&chunk,
+		.stride = SL_ROW_ALIGN,
+		.dim = 2,
+		.component = SL_F32,
+		.metric = SL_METRIC_L2,
+	};
+
+	ASSERT_TRUE(chunk != NULL);
+	memset(chunk, 0, (size_t)ON_A_LINE * SL_ROW_ALIGN);
+	for (uint32_t row = 0; row < ON_A_LINE; row++)
+		*(float *)(void *)(chunk + (size_t)row * SL_ROW_ALIGN) = (float)row;
+	nearest_on_a_line(&rows, SL_INDEX_HNSW);
+	nearest_on_a_line(&rows, SL_INDEX_IVF);
+	free(chunk);
+}
+
 /* ---- what cannot be coded ----------------------------------------------------------------- */
 
 TEST(what_cannot_be_coded_is_refused)
