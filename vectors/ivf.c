@@ -21,7 +21,7 @@ enum {
 	TRAIN_AGAIN = 3, /* times the rows that the model was trained with */
 	RESCORE_TIMES = 5, /* the rows that are asked for, and once more for each */
 	RESCORE_LISTS = 4,
-	EFFORT_MIN = 8,
+	EFFORT_MIN = 32,
 };
 
 static struct ivf *ivf_of(struct sl_index *index)
