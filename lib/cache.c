@@ -125,10 +125,7 @@ int sl_cache_purge_tag(struct sl_cache *c, const void *tag, size_t n)
 /* ---- watching --------------------------------------------------------------------------- */
 
 /* In the order of the manual page. */
-#define FIGURE(field)                                                                              \
-	{                                                                                          \
-#field, offsetof(struct cache_stat, field)                                         \
-	}
+#define FIGURE(field) {#field, offsetof(struct cache_stat, field)}
 static const struct {
 	const char *name;
 	size_t offset;

@@ -174,10 +174,7 @@ struct sl_filter_key sl_objects_key_uuid(const uint8_t uuid[SL_OBJECT_UUID_BYTES
 /* ---- watching --------------------------------------------------------------------------- */
 
 /* In the order of the manual page. */
-#define FIGURE(field)                                                                              \
-	{                                                                                          \
-#field, offsetof(struct objects_figures, field)                                    \
-	}
+#define FIGURE(field) {#field, offsetof(struct objects_figures, field)}
 static const struct {
 	const char *name;
 	size_t offset;

@@ -35,7 +35,7 @@ static struct hnsw_chunk *chunk_new(struct hnsw *h)
 
 	if (!chunk)
 		return NULL;
-	if (!h->chunks_n) {
+	if (!h->codes.chunk_bytes) {
 		sl_slabs_init(&h->codes, HNSW_NODES_A_CHUNK * h->stride);
 		sl_slabs_init(&h->links, HNSW_NODES_A_CHUNK * 2 * h->m * sizeof(*chunk->links));
 	}

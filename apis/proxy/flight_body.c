@@ -73,7 +73,7 @@ static int read_piece(struct flight *f, struct origin_exchange *x)
 		sl_buf_release(buf);
 		return (int)n;
 	}
-	proxy_count(SL_M_PROXY_ORIGIN_BYTES, (uint64_t)n);
+	sl_count(SL_M_PROXY_ORIGIN_BYTES, (uint64_t)n);
 	f->queued[f->queued_n++] = (struct sl_slice){buf, buf->data, (size_t)n};
 	f->came += (uint64_t)n;
 	sl_waitq_wake_all(&f->changed, 0);

@@ -243,7 +243,7 @@ static int fill(struct flight *f, struct origin_exchange *x, struct cache_put *p
 		if (n <= 0)
 			return (int)n;
 		got += (uint64_t)n;
-		proxy_count(SL_M_PROXY_ORIGIN_BYTES, (uint64_t)n);
+		sl_count(SL_M_PROXY_ORIGIN_BYTES, (uint64_t)n);
 		err = cache_put_took(put, (size_t)n, SL_NEVER);
 		f->refused = err && cache_put_written(put) == got;
 		if (err)
@@ -469,7 +469,7 @@ static void validated(struct flight *f, const struct origin_head *h, int64_t ask
 	const struct proxy_old old = {.key = http_str_text(&f->key), .version = f->seen,
 				      .stored = &f->old};
 
-	proxy_count(SL_M_PROXY_VALIDATIONS, 1);
+	sl_count(SL_M_PROXY_VALIDATIONS, 1);
 	if (is_of_another(f, h)) {
 		cache_remove(f->proxy->cache, proxy_key(http_str_text(&f->key)), SL_NEVER);
 		end(f, 0, FLIGHT_OTHER);
@@ -577,7 +577,7 @@ static void fly(struct flight *f)
 	if (!err)
 		err = ask(f, &head, &x, &h);
 	if (err) {
-		proxy_count(SL_M_PROXY_ORIGIN_ERRORS, 1);
+		sl_count(SL_M_PROXY_ORIGIN_ERRORS, 1);
 		end(f, err, FLIGHT_FLOP);
 	} else {
 		take(f, x, &h, asked_ms);

@@ -187,7 +187,7 @@ static int send_back(struct pass *p, int64_t deadline)
 			sl_buf_release(buf);
 			return n ? (int)n : http_stream_end(p->rq, deadline);
 		}
-		proxy_count(SL_M_PROXY_ORIGIN_BYTES, (uint64_t)n);
+		sl_count(SL_M_PROXY_ORIGIN_BYTES, (uint64_t)n);
 		part = sl_part_slice((struct sl_slice){buf, buf->data, (size_t)n});
 		err = http_stream_send(p->rq, &part, 1, deadline);
 		if (err)
@@ -235,7 +235,7 @@ static int exchange(struct pass *p, struct http_response *rs, enum http_fwd why,
 		err = read_head(p, &h, deadline);
 	}
 	if (err) {
-		proxy_count(SL_M_PROXY_ORIGIN_ERRORS, 1);
+		sl_count(SL_M_PROXY_ORIGIN_ERRORS, 1);
 		return proxy_put_error(rs, err);
 	}
 	err = answer(p, rs, &h, why, deadline);
@@ -251,7 +251,7 @@ int proxy_pass_head(struct http_request *rq, struct http_response *rs, enum http
 	struct pass p = {.rq = rq, .proxy = rq->api_arg, .old = old, .asked_ms = proxy_now_ms()};
 	int err;
 
-	proxy_count(SL_M_PROXY_PASSES, 1);
+	sl_count(SL_M_PROXY_PASSES, 1);
 	err = exchange(&p, rs, why, deadline);
 	origin_end(p.x);
 	sl_text_done(&p.head);

@@ -405,7 +405,7 @@ static int hold_slice(struct slices *s, uint64_t at, int64_t deadline)
 				   &s->object, deadline);
 		if (err != -ENOENT)
 			break;
-		proxy_count(SL_M_PROXY_SLICES, 1);
+		sl_count(SL_M_PROXY_SLICES, 1);
 		err = fetch_slice(s, at, http_str_text(&key), deadline);
 	}
 	sl_text_done(&key);
@@ -477,7 +477,7 @@ static int answer_stored(struct get *g)
 	int err = g->stored.kind == STORED_SLICED ? answer_slices(&s) : answer_whole(g);
 
 	if (g->fwd == HTTP_FWD_NONE)
-		proxy_count(SL_M_PROXY_HITS, 1);
+		sl_count(SL_M_PROXY_HITS, 1);
 	return is_useless(g, err) ? 1 : err;
 }
 
@@ -576,7 +576,7 @@ static int answer_stale(struct get *g, bool reached)
 	if (!g->object || !http_reuse_on_error(&g->stored.caching, &g->cc, proxy_now_ms(), reached,
 					       proxy_stale_max_s(g->proxy)))
 		return 1;
-	proxy_count(SL_M_PROXY_STALE, 1);
+	sl_count(SL_M_PROXY_STALE, 1);
 	return answer_stored(g);
 }
 
@@ -589,7 +589,7 @@ static int on_news(struct get *g, struct flight_reader **f, struct flight_view *
 	g->fwd_status = v->status;
 	g->collapsed |= v->collapsed;
 	if (v->collapsed)
-		proxy_count(SL_M_PROXY_COLLAPSED, 1);
+		sl_count(SL_M_PROXY_COLLAPSED, 1);
 	switch (v->news) {
 	case FLIGHT_STORED:
 		g->validated.len = 0;
@@ -667,7 +667,7 @@ static int from_cache(struct get *g)
 		return answer_stored(g);
 	g->fwd = HTTP_FWD_NONE;
 	if (reuse == HTTP_REUSE_AND_VALIDATE) {
-		proxy_count(SL_M_PROXY_STALE, 1);
+		sl_count(SL_M_PROXY_STALE, 1);
 		if (!ask_of(g, &ask))
 			flight_begin(g->proxy, &ask);
 		return answer_stored(g);
@@ -688,7 +688,7 @@ static int from_origin(struct get *g)
 		return -ENOENT;
 	if (g->rq->method == HTTP_M_HEAD)
 		return proxy_pass(g->rq, g->rs, g->fwd, g->deadline);
-	proxy_count(SL_M_PROXY_MISSES, 1);
+	sl_count(SL_M_PROXY_MISSES, 1);
 	return fly(g);
 }
 

@@ -52,11 +52,6 @@ static inline int64_t proxy_now_ms(void)
 	return sl_wall_clock_ns() / SL_MSEC;
 }
 
-static inline void proxy_count(enum sl_metric_id id, uint64_t n)
-{
-	sl_metric_add(sl_core_metrics(sl_core_self()), id, n);
-}
-
 static inline struct http_str http_str_text(const struct sl_text *t)
 {
 	return (struct http_str){t->data, t->len};

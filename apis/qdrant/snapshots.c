@@ -108,9 +108,10 @@ int qd_snapshot_download(struct qd_call *c)
 /* What became of the snapshot @what. */
 static int put_restored(struct qd_call *c, int err, const char *what, const char *why)
 {
-	if (err == -EBADMSG || (err == -EINVAL && *why))
-		return qd_wrong(c, 400, "Wrong input: %s: it is no snapshot, or damaged",
-				*why ? why : what);
+	if (*why && (err == -EBADMSG || err == -EINVAL))
+		return qd_wrong(c, 400, "Wrong input: %s", why);
+	if (err == -EBADMSG)
+		return qd_wrong(c, 400, "Wrong input: %s: it is no snapshot, or damaged", what);
 	if (!err)
 		http_json_bool(&c->j, true);
 	return err;

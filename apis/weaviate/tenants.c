@@ -446,6 +446,8 @@ int wv_tenants_delete(struct wv_call *c)
 	size_t i, n;
 	int res = read_request(c, &k, &list);
 
+	if (res)
+		return res;
 	yyjson_arr_foreach(list, i, n, v) {
 		const char *tenant = yyjson_get_str(v), *name;
 

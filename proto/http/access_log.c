@@ -101,7 +101,7 @@ static int append(int fd, const uint8_t *p, size_t n)
 static void drop(struct log_core *c, uint64_t lines)
 {
 	c->dropped += lines;
-	sl_metric_add(sl_core_metrics(sl_core_self()), SL_M_ACCESS_LOG_DROPPED, lines);
+	sl_count(SL_M_ACCESS_LOG_DROPPED, lines);
 }
 
 static void write_buffer(struct log_core *c)

@@ -100,8 +100,9 @@ static void pending_free(struct pending *p)
 
 bool pending_has(const struct collection *c, uint64_t hash)
 {
-	sl_list_each(n, &c->pending) if (batch_has(&sl_list_entry(n, struct pending, node)->batch,
-						   hash)) return true;
+	sl_list_each(n, &c->pending)
+		if (batch_has(&sl_list_entry(n, struct pending, node)->batch, hash))
+			return true;
 	return false;
 }
 

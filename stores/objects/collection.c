@@ -39,8 +39,7 @@ static int table_grow(struct core_store *cs)
 	free(cs->table);
 	cs->table = table;
 	cs->table_n = n;
-	sl_list_each(node, &cs->collections)
-	{
+	sl_list_each(node, &cs->collections) {
 		struct collection *c = sl_list_entry(node, struct collection, node);
 		struct collection **slot = &table[id_hash(c->own->pub.id) & (n - 1)];
 

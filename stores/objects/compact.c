@@ -196,8 +196,9 @@ int collection_compact(struct collection *c, int64_t deadline)
 	if (!rc)
 		rc = sl_log_trim(c->log, end, deadline);
 	far_trimmed(c);
+	/* More may have been written meanwhile than was given back. */
 	if (!rc)
 		objects_tell(c->cs, OBJECTS_COMPACTED, c->own->pub.name,
-			     (int64_t)before - (int64_t)sl_log_bytes(c->log));
+			     (int64_t)(before - sl_min(before, sl_log_bytes(c->log))));
 	return sl_min(rc, 0);
 }

@@ -193,10 +193,7 @@ struct number {
 	size_t at, bytes;
 };
 
-#define NUMBER(type, field, name)                                                                  \
-	{                                                                                          \
-		name, offsetof(type, field), sizeof(((type *)0)->field)                            \
-	}
+#define NUMBER(type, field, name) {name, offsetof(type, field), sizeof(((type *)0)->field)}
 
 static const struct number vector_numbers[] = {
 	NUMBER(struct objects_vector_conf, dim, "dim"),

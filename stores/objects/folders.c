@@ -371,6 +371,16 @@ int folder_delete(struct objects *o, const uint8_t *id, int64_t deadline)
 	return rc;
 }
 
+static void entries_sync(struct objects *o, const char *name)
+{
+	int fd = sl_open(o->dir, name, O_RDONLY | O_DIRECTORY, 0, SL_NEVER);
+
+	if (fd < 0)
+		return;
+	sl_fsync(fd, false, SL_FAULT(SYNC_OBJECTS_SNAPSHOT_FOLDER), SL_NEVER);
+	sl_close(fd);
+}
+
 void folder_inherit(struct objects *o, const uint8_t *from, const uint8_t *to)
 {
 	char was[NAME_BYTES], is[NAME_BYTES];
@@ -381,7 +391,11 @@ void folder_inherit(struct objects *o, const uint8_t *from, const uint8_t *to)
 	snprintf(was_path, sizeof(was_path), "%s/" SNAPSHOTS, was);
 	snprintf(path, sizeof(path), "%s/" SNAPSHOTS, is);
 	/* There need not be any; and what a crash undoes is done again at the next start. */
-	sl_rename(o->dir, was_path, o->dir, path, SL_NEVER);
+	if (sl_rename(o->dir, was_path, o->dir, path, SL_NEVER))
+		return;
+	/* On disk before what they leave is removed. */
+	entries_sync(o, is);
+	entries_sync(o, was);
 }
 
 int folder_remove(struct objects *o, const uint8_t *id, int64_t deadline)

@@ -57,7 +57,7 @@ int objects_info(struct objects *o, const char *name, struct objects_info *ret_i
 /* Without indexes of payloads, whose bytes are counted bitmap by bitmap. */
 static uint64_t memory_of(const struct collection *c)
 {
-	uint64_t n = sizeof(*c) + rows_bytes(&c->rows);
+	uint64_t n = sizeof(*c) + rows_bytes(&c->rows) + far_bytes(c);
 
 	for (uint32_t i = 0; i < c->vectors_n; i++)
 		n += vector_bytes(c->vectors[i]);
@@ -84,7 +84,7 @@ void figures_show(const struct core_store *cs)
 		all.memory_bytes += memory_of(c);
 	}
 	if (cs == &cs->o->cores[0])
-		sl_metric_set(m, SL_M_OBJECTS_COLLECTIONS, cs->view->n);
+		sl_metric_set(m, SL_M_OBJECTS_COLLECTIONS, objects_view_count(cs->view));
 	sl_metric_set(m, SL_M_OBJECTS_OPEN, open);
 	sl_metric_set(m, SL_M_OBJECTS_HELD, all.objects);
 	sl_metric_set(m, SL_M_OBJECTS_MEMORY, all.memory_bytes);
@@ -138,7 +138,7 @@ void event_count(enum objects_event event, int64_t a)
 		break;
 	case OBJECTS_COMPACTED:
 		sl_count(SL_M_OBJECTS_COMPACTIONS, 1);
-		sl_count(SL_M_OBJECTS_COMPACTED, (uint64_t)sl_max(a, INT64_C(0)));
+		sl_count(SL_M_OBJECTS_COMPACTED, (uint64_t)a);
 		break;
 	default: /* told before there are cores */
 		break;

@@ -17,11 +17,16 @@ static struct sl_core *core_at(uint32_t i)
 	return self ? sl_cores_at(sl_core_cores(self), i) : NULL;
 }
 
-/* Without memory for the hop it is tried again: what is on disk already has to be seen. */
+/* What is on disk already has to be seen: without memory for that it is tried again. */
+static void wait_for_memory(void)
+{
+	sl_sleep(sl_now() + 10 * SL_MSEC);
+}
+
 static void call_surely(struct sl_core *core, int (*fn)(void *arg, int64_t deadline), void *arg)
 {
 	while (sl_call(core, fn, arg, SL_NEVER) == -ENOMEM)
-		sl_sleep(sl_now() + 10 * SL_MSEC);
+		wait_for_memory();
 }
 
 /* ---- publishing ------------------------------------------------------------------------- */
@@ -45,33 +50,30 @@ static int publish_here(void *arg, int64_t deadline)
 	return 0;
 }
 
-static int publish(struct objects *o, struct described *const *nodes, uint32_t n)
+static void publish(struct objects *o, struct described *const *nodes, uint32_t n)
 {
 	struct publish p;
-	int rc = catalogue_view_new(o, nodes, n, o->aliases, o->aliases_n, &p.view);
 
-	if (rc)
-		return rc;
+	while (catalogue_view_new(o, nodes, n, o->aliases, o->aliases_n, &p.view))
+		wait_for_memory();
 	o->view = p.view;
 	for (uint32_t i = 0; i < o->cores_n; i++) {
 		p.cs = &o->cores[i];
 		call_surely(core_at(i), publish_here, &p);
 	}
-	return 0;
 }
 
 /* The view without the nodes at @leave_out and @and_out (or n), with @add (or NULL) in its place by
  * name. */
-static int publish_swap(struct objects *o, uint32_t leave_out, uint32_t and_out,
-			struct described *add)
+static void publish_swap(struct objects *o, uint32_t leave_out, uint32_t and_out,
+			 struct described *add)
 {
 	const struct objects_view *v = o->view;
-	struct described **nodes = calloc((size_t)v->n + 2, sizeof(*nodes));
+	struct described **nodes;
 	uint32_t n = 0;
-	int rc;
 
-	if (!nodes)
-		return -ENOMEM;
+	while (!(nodes = calloc((size_t)v->n + 2, sizeof(*nodes))))
+		wait_for_memory();
 	for (uint32_t i = 0; i < v->n; i++) {
 		if (i == leave_out || i == and_out)
 			continue;
@@ -83,14 +85,13 @@ static int publish_swap(struct objects *o, uint32_t leave_out, uint32_t and_out,
 	}
 	if (add)
 		nodes[n++] = add;
-	rc = publish(o, nodes, n);
+	publish(o, nodes, n);
 	free(nodes);
-	return rc;
 }
 
-static int publish_change(struct objects *o, uint32_t leave_out, struct described *add)
+static void publish_change(struct objects *o, uint32_t leave_out, struct described *add)
 {
-	return publish_swap(o, leave_out, o->view->n, add);
+	publish_swap(o, leave_out, o->view->n, add);
 }
 
 /* Where the collection @name, or of that alias, is in the view, or n. */
@@ -181,7 +182,7 @@ static int create(struct change *c, int64_t deadline)
 		return -ENOMEM;
 	rc = folder_create(c->o, node, deadline);
 	if (!rc)
-		rc = publish_change(c->o, c->o->view->n, node);
+		publish_change(c->o, c->o->view->n, node);
 	described_release(node);
 	return rc;
 }
@@ -277,12 +278,11 @@ static int delete (struct change *c, int64_t deadline)
 	if (!f)
 		return -ENOMEM;
 	rc = folder_delete(o, f->id, deadline);
-	if (!rc)
-		rc = publish_change(o, at, NULL);
 	if (rc) {
 		free(f);
 		return rc;
 	}
+	publish_change(o, at, NULL);
 	/* In the file they may stay: they are of no collection. */
 	for (uint32_t i = o->aliases_n; i-- > 0;)
 		if (memcmp(o->aliases[i].id, f->id, sizeof(f->id)) == 0)
@@ -391,10 +391,10 @@ static int change(struct change *c, int64_t deadline)
 		return -ENOMEM;
 	memcpy(node->replaces, o->view->by_name[at]->replaces, sizeof(node->replaces));
 	rc = folder_rewrite(o, node, deadline);
-	if (!rc)
-		rc = publish_change(o, at, node);
-	if (!rc)
+	if (!rc) {
+		publish_change(o, at, node);
 		rc = configure(o, node);
+	}
 	described_release(node);
 	return rc;
 }
@@ -483,11 +483,10 @@ static int take_place(struct change *c, int64_t deadline)
 		rc = -ENOMEM;
 	else
 		rc = take_place_on_disk(o, node, old, deadline);
-	if (!rc)
-		rc = publish_swap(o, at, to, node);
 	if (rc) {
 		free(f);
 	} else {
+		publish_swap(o, at, to, node);
 		forget_begin(f);
 		/* What it is called is all that is different: it may stay as it was there. */
 		configure(o, node);
@@ -505,33 +504,33 @@ int draft_publish(struct objects *o, const char *draft, const char *name, int64_
 
 /* ---- aliases ---------------------------------------------------------------------------- */
 
-/* A list of aliases that is being changed. */
-struct draft {
+/* Aliases that are being changed. */
+struct aliases {
 	struct alias *at;
 	uint32_t n;
 };
 
-static void draft_free(struct draft *d)
+static void list_free(struct aliases *l)
 {
-	for (uint32_t i = 0; i < d->n; i++)
-		free(d->at[i].alias);
-	free(d->at);
+	for (uint32_t i = 0; i < l->n; i++)
+		free(l->at[i].alias);
+	free(l->at);
 }
 
-static int draft_add(struct draft *d, const char *alias, const uint8_t *id)
+static int list_add(struct aliases *l, const char *alias, const uint8_t *id)
 {
-	d->at[d->n].alias = strdup(alias);
-	if (!d->at[d->n].alias)
+	l->at[l->n].alias = strdup(alias);
+	if (!l->at[l->n].alias)
 		return -ENOMEM;
-	memcpy(d->at[d->n++].id, id, SL_OBJECT_UUID_BYTES);
+	memcpy(l->at[l->n++].id, id, SL_OBJECT_UUID_BYTES);
 	return 0;
 }
 
-static uint32_t draft_find(const struct draft *d, const char *alias)
+static uint32_t list_find(const struct aliases *l, const char *alias)
 {
 	uint32_t i;
 
-	for (i = 0; i < d->n && strcmp(d->at[i].alias, alias) != 0; i++)
+	for (i = 0; i < l->n && strcmp(l->at[i].alias, alias) != 0; i++)
 		;
 	return i;
 }
@@ -544,15 +543,15 @@ static bool is_collection(const struct objects *o, const char *name)
 	return false;
 }
 
-static void draft_remove(struct draft *d, uint32_t i)
+static void list_remove(struct aliases *l, uint32_t i)
 {
-	free(d->at[i].alias);
-	d->at[i] = d->at[--d->n];
+	free(l->at[i].alias);
+	l->at[i] = l->at[--l->n];
 }
 
-static int alias_create(struct change *c, struct draft *d, const struct objects_alias_change *x)
+static int alias_create(struct change *c, struct aliases *l, const struct objects_alias_change *x)
 {
-	uint32_t at = position_of(c->o, x->name), i = draft_find(d, x->alias);
+	uint32_t at = position_of(c->o, x->name), i = list_find(l, x->alias);
 
 	if (at == c->o->view->n) {
 		snprintf(c->why, c->why_len, "there is no collection %s", x->name);
@@ -566,69 +565,69 @@ static int alias_create(struct change *c, struct draft *d, const struct objects_
 		snprintf(c->why, c->why_len, "%s is a collection", x->alias);
 		return -EEXIST;
 	}
-	if (i < d->n)
-		draft_remove(d, i);
-	return draft_add(d, x->alias, c->o->view->by_name[at]->pub.id);
+	if (i < l->n)
+		list_remove(l, i);
+	return list_add(l, x->alias, c->o->view->by_name[at]->pub.id);
 }
 
-static int alias_rename(struct change *c, struct draft *d, const struct objects_alias_change *x)
+static int alias_rename(struct change *c, struct aliases *l, const struct objects_alias_change *x)
 {
-	uint32_t i = draft_find(d, x->alias), to = draft_find(d, x->name);
+	uint32_t i = list_find(l, x->alias), to = list_find(l, x->name);
 	char *name;
 
 	if (!name_ok(x->name)) {
 		snprintf(c->why, c->why_len, "an alias is named as a collection is");
 		return -EINVAL;
 	}
-	if (is_collection(c->o, x->name) || (to < d->n && to != i)) {
+	if (is_collection(c->o, x->name) || (to < l->n && to != i)) {
 		snprintf(c->why, c->why_len, "the name %s is taken", x->name);
 		return -EEXIST;
 	}
 	name = strdup(x->name);
 	if (!name)
 		return -ENOMEM;
-	free(d->at[i].alias);
-	d->at[i].alias = name;
+	free(l->at[i].alias);
+	l->at[i].alias = name;
 	return 0;
 }
 
-static int alias_change(struct change *c, struct draft *d, const struct objects_alias_change *x)
+static int alias_change(struct change *c, struct aliases *l, const struct objects_alias_change *x)
 {
-	uint32_t i = draft_find(d, x->alias);
+	uint32_t i = list_find(l, x->alias);
 
 	if (x->kind == OBJECTS_ALIAS_CREATE)
-		return alias_create(c, d, x);
-	if (i == d->n) {
+		return alias_create(c, l, x);
+	if (i == l->n) {
 		snprintf(c->why, c->why_len, "there is no alias %s", x->alias);
 		return -ENOENT;
 	}
 	if (x->kind == OBJECTS_ALIAS_RENAME)
-		return alias_rename(c, d, x);
-	draft_remove(d, i);
+		return alias_rename(c, l, x);
+	list_remove(l, i);
 	return 0;
 }
 
 static int aliases_change(struct change *c, int64_t deadline)
 {
 	struct objects *o = c->o;
-	struct draft d = {.at = calloc((size_t)o->aliases_n + c->aliases_n + 1, sizeof(*d.at))},
-		     old;
-	int rc = d.at ? 0 : -ENOMEM;
+	struct aliases l = {.at = calloc((size_t)o->aliases_n + c->aliases_n + 1, sizeof(*l.at))};
+	struct aliases old;
+	int rc = l.at ? 0 : -ENOMEM;
 
 	for (uint32_t i = 0; i < o->aliases_n && !rc; i++)
-		rc = draft_add(&d, o->aliases[i].alias, o->aliases[i].id);
+		rc = list_add(&l, o->aliases[i].alias, o->aliases[i].id);
 	for (uint32_t i = 0; i < c->aliases_n && !rc; i++)
-		rc = alias_change(c, &d, &c->aliases[i]);
+		rc = alias_change(c, &l, &c->aliases[i]);
 	if (!rc)
-		rc = aliases_write(o, d.at, d.n, deadline);
+		rc = aliases_write(o, l.at, l.n, deadline);
 	if (!rc) {
-		old = (struct draft){o->aliases, o->aliases_n};
-		o->aliases = d.at;
-		o->aliases_n = d.n;
-		d = old;
-		rc = publish(o, o->view->by_name, o->view->n);
+		old = (struct aliases){o->aliases, o->aliases_n};
+		o->aliases = l.at;
+		o->aliases_n = l.n;
+		l = old;
+		publish(o, o->view->by_name, o->view->n);
 	}
-	draft_free(&d);
+	list_free(&l);
 	return rc;
 }
 

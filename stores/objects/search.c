@@ -196,8 +196,7 @@ static void answer_some(struct collection *c)
 	struct job *all[2 * SL_BATCH_MAX], *jobs[SL_BATCH_MAX] = {0};
 	uint32_t which[SL_BATCH_MAX], n = 0, taken;
 
-	sl_list_each_safe(node, &c->waiting)
-	{
+	sl_list_each_safe(node, &c->waiting) {
 		struct job *j = sl_list_entry(node, struct job, node);
 
 		if (n == SL_ARRAY_SIZE(all))

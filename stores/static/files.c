@@ -115,7 +115,7 @@ static struct entry *find(const struct table *t, const char *path, uint64_t hash
 
 static void count_files(int64_t n)
 {
-	sl_metric_add(sl_core_metrics(sl_core_self()), SL_M_STATIC_FILES, (uint64_t)n);
+	sl_count(SL_M_STATIC_FILES, (uint64_t)n);
 }
 
 static void drop(struct table *t, struct entry *e)
@@ -180,7 +180,7 @@ static bool shed(struct sl_shedder *shedder)
 		drop(t, e);
 		shed_n++;
 	}
-	sl_metric_add(sl_core_metrics(sl_core_self()), SL_M_STATIC_SHED, shed_n);
+	sl_count(SL_M_STATIC_SHED, shed_n);
 	return shed_n;
 }
 
@@ -235,7 +235,7 @@ static int open_regular(const struct sl_static *st, const char *path, struct sta
 	int fd = sl_open_beneath(st->conf.dir, path, deadline);
 	int err;
 
-	sl_metric_add(sl_core_metrics(sl_core_self()), SL_M_STATIC_OPENS, 1);
+	sl_count(SL_M_STATIC_OPENS, 1);
 	if (fd < 0)
 		return fd == -ENXIO ? -EACCES : fd; /* a socket */
 	err = sl_stat_now(fd, "", ret_stx);

@@ -68,6 +68,9 @@ static void use_snapshots(struct web *w)
 			   "{\"location\":\"http://127.0.0.1/x\"}", 400, "location");
 	qdrant_kit_refused(w, "PUT", "/collections/e/snapshots/recover",
 			   "{\"location\":\"file:///dev/null\"}", 400, "no snapshot");
+	qdrant_kit_refused(w, "PUT", "/collections/%01/snapshots/recover",
+			   "{\"location\":\"file:///dev/null\"}", 400,
+			   "Wrong input: a collection cannot have that name\"");
 }
 
 TEST(snapshots_are_made_downloaded_and_recovered)
@@ -127,7 +130,8 @@ static void upload_snapshots(struct web *w)
 	snprintf(path, sizeof(path), S "/%s", name);
 	ASSERT_EQ(200, objects_web_ask(w, "GET", path, "", &snapshot));
 	EXPECT_EQ(400, upload_snapshot(w, &snapshot, 1, &a));
-	EXPECT_NOT_NULL(strstr(a.body, "no snapshot"));
+	EXPECT_NOT_NULL(strstr(a.body, "Wrong input: the file is no snapshot of a collection, or "
+				       "is damaged\""));
 	web_answer_done(&a);
 	qdrant_kit_expect(w, "GET", "/collections/u/exists", "", "{\"exists\":false}");
 	EXPECT_EQ(200, upload_snapshot(w, &snapshot, 0, &a));

@@ -295,6 +295,9 @@ static void refuse(struct web *w)
 			     "'tepid'");
 	weaviate_kit_refused(w, "GET", T "/c", "", 404, "tenant not found");
 	weaviate_kit_refused(w, "DELETE", T, "[7]", 422, "names of tenants");
+	weaviate_kit_refused(w, "DELETE", T, "{}", 422, "a list of tenants");
+	weaviate_kit_refused(w, "DELETE", "/v1/schema/None/tenants", "[\"ann\"]", 404,
+			     "could not find class");
 	weaviate_kit_refused(w, "GET", "/v1/schema/None/tenants", "", 404, "could not find class");
 	weaviate_kit_refused(w, "POST", "/v1/objects", "{\"class\":\"Unknown\",\"tenant\":\"t\"}",
 			     422, "multi-tenancy disabled");

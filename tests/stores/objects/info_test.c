@@ -6,6 +6,7 @@
 #include <sluice/util.h>
 
 #include "objects_kit.h"
+#include "stores/objects/objects_pvt.h"
 
 #define RUN(k, body) ASSERT_EQ(0, ok_run(k, body))
 
@@ -25,6 +26,8 @@ static void wait_for(enum sl_metric_id id, int64_t want)
 
 static int fill(struct ok *k)
 {
+	const struct objects_collection_conf conf = {0};
+	char draft[DRAFT_NAME_BYTES];
 	struct objects_info info;
 
 	ASSERT_EQ(0, ok_open(k));
@@ -50,6 +53,10 @@ static int fill(struct ok *k)
 	ASSERT_EQ(0, objects_delete(k->o, "c", SL_NEVER));
 	wait_for(SL_M_OBJECTS_COLLECTIONS, 2);
 	wait_for(SL_M_OBJECTS_HELD, 29);
+	/* What a snapshot is restored into is not one of them. */
+	ASSERT_EQ(0, draft_create(k->o, &conf, draft, NULL, 0, SL_NEVER));
+	ASSERT_EQ(0, ok_create(k, "more", SL_INDEX_FLAT));
+	wait_for(SL_M_OBJECTS_COLLECTIONS, 3);
 	return ok_close(k);
 }
 
