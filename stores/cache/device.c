@@ -325,7 +325,7 @@ static const char *format_cure(int err)
 		return "its first or last MiB is not zeros: something may be on it. If that may "
 		       "go: wipefs --all, or blkdiscard, or dd if=/dev/zero";
 	case -ENOSPC:
-		return "it is too small: a cache needs 20 MiB";
+		return "it is too small: a cache needs 21 MiB";
 	case -EACCES:
 	case -EPERM:
 		return "this user may not write to it";

@@ -762,7 +762,7 @@ void search_count(enum search_kind kind, int64_t ns);
 /* What is in memory of the core, as gauges. */
 void figures_show(const struct core_store *cs);
 
-/* One more for the events of @event. On a core. */
+/* One more for the events of @event, where there are metrics: on a core. */
 void event_count(enum objects_event event, int64_t a);
 
 /* keeper.c: indexes, checkpoints, compacts and puts away. */

@@ -70,6 +70,7 @@ TEST(what_may_hold_something_is_not_formatted)
 	EXPECT_EQ(0, format(path, true, ""));
 	EXPECT_EQ(-ENOSPC, format(made_file(12 * SL_MIB), false, "too small"));
 	EXPECT_EQ(-ENOSPC, format(made_file(4096), false, "too small"));
+	EXPECT_EQ(-ENOSPC, format(made_file(20 * SL_MIB), false, "needs 21 MiB"));
 	EXPECT_EQ(0, format(made_file(21 * SL_MIB), false, ""));
 	EXPECT_EQ(-EISDIR, format(harness_tmpdir(), false, "folder"));
 	EXPECT_EQ(-ENOTBLK, format("/dev/null", false, "neither"));
