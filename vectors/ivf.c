@@ -171,24 +171,27 @@ static int looking_init(struct looking *l, uint32_t lists, uint32_t rescore, uin
 
 /* ---- lists ------------------------------------------------------------------------------ */
 
-/* Scores of all lists, and the nearest @n of them in their order. */
+/* The nearest @n of them, in their order. */
 static void choose_lists(struct looking *l, uint32_t n)
 {
-	const struct ivf_model *m = l->m;
 	struct nearest nearest = {l->lists, 0, n};
+
+	for (uint32_t i = 0; i < l->m->c.n; i++)
+		if (l->scores[i] < (nearest.n < n ? INFINITY : nearest.hits[0].distance))
+			nearest_put(&nearest, (struct sl_hit){l->scores[i], i});
+	l->lists_n = nearest_sort(&nearest);
+}
+
+static void score_lists(struct looking *l)
+{
+	const struct ivf_model *m = l->m;
 	bool dot = m->index->rows->metric == SL_METRIC_DOT;
 
 	index_floats(m->index->rows, l->query->vector, l->x);
 	ivf_project(m, l->x, !dot, l->y);
 	centroids_scores(m->set, &m->c, l->y, l->scores);
-	for (uint32_t i = 0; i < m->c.n; i++) {
-		float score = l->scores[i] - (dot ? m->c.norms[i] : 0);
-
-		l->scores[i] = score;
-		if (score < (nearest.n < n ? INFINITY : nearest.hits[0].distance))
-			nearest_put(&nearest, (struct sl_hit){score, i});
-	}
-	l->lists_n = nearest_sort(&nearest);
+	for (uint32_t i = 0; dot && i < m->c.n; i++)
+		l->scores[i] -= m->c.norms[i];
 }
 
 /* ---- codes ------------------------------------------------------------------------------ */
@@ -231,13 +234,14 @@ static bool is_allowed(const struct sl_query *q, uint32_t row)
 	return !q->allowed || (row < q->allowed_rows && q->allowed[row / 64] >> row % 64 & 1);
 }
 
-static uint32_t allowed_of(const struct sl_query *q, const struct ivf_list *list)
+/* How many of @list may be given, judged by one in @every. */
+static double allowed_of(const struct sl_query *q, const struct ivf_list *list, uint32_t every)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < list->n; i++)
+	for (uint32_t i = 0; i < list->n; i += every)
 		n += is_allowed(q, list->rows[i]);
-	return n;
+	return (double)n * list->n / ((list->n + every - 1) / every);
 }
 
 static void look_at_block(struct looking *l, const struct ivf_list *list, uint32_t block,
@@ -386,7 +390,7 @@ static uint32_t rescore_of(const struct ivf_model *m, const struct sl_query *q, 
 /* Whether to look at all rows costs no more: of codes, or rows, and of places in lists. */
 static bool costs_less(const struct ivf_model *m, const struct sl_query *q, uint32_t rescore)
 {
-	enum { SCAN_NS = 6, SCAN_BYTES_A_NS = 16, PLACE_NS = 3, CHECK_NS = 2, LIST_NS = 10 };
+	enum { SCAN_NS = 12, SCAN_BYTES_A_NS = 16, PLACE_NS = 3, CHECK_NS = 1, LIST_NS = 10 };
 	const struct sl_rows *rows = m->index->rows;
 	size_t bytes = ivf_has_codes(m) ? m->q->code_bytes
 					: sl_vector_bytes(rows->component, rows->dim);
@@ -450,22 +454,26 @@ static void look_at_lists(struct looking *l)
 {
 	const struct ivf_model *m = l->m;
 	const struct sl_query *q = l->query;
-	enum { FAR_TIMES = 4 };
+	enum { FAR_TIMES = 4, COUNTED = 64, EVERY_MAX = 8 };
 	double lists = lists_of(m, q), enough = lists * part_of(m, q) * m->index->n / m->c.n;
+	uint32_t every = (uint32_t)sl_max(sl_min(enough / COUNTED, (double)EVERY_MAX), 1.0);
 	double met = 0;
 	bool is_far = false;
 
-	for (uint32_t i = 0; i < l->lists_n && (!q->allowed || met < enough); i++) {
-		const struct ivf_list *list = &m->lists[l->lists[i].row];
-		uint32_t n = q->allowed ? allowed_of(q, list) : list->n;
+	for (uint32_t i = 0; i < m->c.n && (q->allowed ? met < enough : i < (uint32_t)lists); i++) {
+		const struct ivf_list *list;
 
+		if (i == l->lists_n)
+			choose_lists(l, m->c.n);
+		if (i == l->lists_n)
+			break;
+		list = &m->lists[l->lists[i].row];
 		if (i >= lists && !is_far && met < enough / 2) {
 			is_far = true;
 			enough *= FAR_TIMES;
 		}
-		met += n;
-		if (n)
-			look_at_list(l, l->lists[i].row);
+		met += q->allowed && list->n ? allowed_of(q, list, every) : 0;
+		look_at_list(l, l->lists[i].row);
 	}
 }
 
@@ -474,7 +482,7 @@ static int candidates(struct sl_index *index, const struct sl_query *query, stru
 {
 	const struct ivf_model *m = ivf_of(index)->model;
 	struct looking l = {.m = m, .query = query};
-	uint32_t rescore, lists, rows;
+	uint32_t rescore, first, rows;
 	int err;
 
 	if (!m || query->k >= index->n / 8)
@@ -483,11 +491,12 @@ static int candidates(struct sl_index *index, const struct sl_query *query, stru
 	rescore = ivf_has_codes(m) ? rescore_of(m, query, rows) : rows;
 	if (costs_less(m, query, rescore))
 		return scan(index, query, ret_hits, scratch);
-	lists = query->allowed ? m->c.n : (uint32_t)lists_of(m, query);
-	err = looking_init(&l, lists, rescore, rows, scratch);
+	first = sl_min((uint32_t)(lists_of(m, query) * (query->allowed ? 1.25 : 1)), m->c.n);
+	err = looking_init(&l, query->allowed ? m->c.n : first, rescore, rows, scratch);
 	if (err)
 		return err;
-	choose_lists(&l, lists);
+	score_lists(&l);
+	choose_lists(&l, first);
 	make_tables(&l);
 	look_at_lists(&l);
 	/* what may be given lies in other lists, or is not of numbers */
