@@ -26,7 +26,8 @@ struct quantiser;
  * @symmetric: a prepared query is a code. @copies: a code is the vector as it is. @rough: codes are
  *	not to be held against each other, or not if there is something better.
  * @times, @more: so many times k, and so many more, candidates are held against the query if it
- *	does not say itself. @train_rows: with more than so many it is not trained again.
+ *	does not say itself; @graded: with one bit a component, and with more as many times fewer.
+ * @train_rows: with more than so many it is not trained again.
  * @init: sets the lengths. @train: with @n vectors, going on from @was if there was one; 1: codes
  *	are others now; 0; -ENOMEM.
  * @decode: what @code stands for, as @point_dim floats, of which distances may be computed as of
@@ -38,7 +39,7 @@ struct quantiser;
 struct quant_kind {
 	const char *name;
 	size_t bytes;
-	bool symmetric, copies, rough;
+	bool symmetric, copies, rough, graded;
 	float times, more;
 	uint32_t train_rows;
 	bool (*can)(enum sl_component component, enum sl_metric metric);
@@ -104,8 +105,9 @@ static inline uint32_t quantiser_candidates(const struct quantiser *q, const str
 
 	/* Of few components there are few codes, and many rows with each. */
 	if (query->oversampling <= 0)
-		n = query->k * (double)q->kind->times +
-		    q->kind->more * sl_max(1.0, 64.0 / index->rows->dim);
+		n = (query->k * (double)q->kind->times +
+		     q->kind->more * sl_max(1.0, 64.0 / index->rows->dim)) /
+		    (q->kind->graded ? q->bits : 1);
 	return (uint32_t)sl_min(sl_max(n, (double)query->k), (double)index->n);
 }
 

@@ -306,6 +306,7 @@ const struct quant_kind quant_rabitq = {
 	.name = "rabitq",
 	.bytes = sizeof(struct rabitq),
 	.rough = true,
+	.graded = true,
 	.times = 6,
 	.more = 20,
 	.train_rows = 4096,

@@ -538,8 +538,8 @@ bool far_anew(struct collection *c, uint32_t i, int64_t budget_ns)
 
 /* ---- keeping up ------------------------------------------------------------------------- */
 
-/* What rows that wait to be indexed may take of memory, about. */
-#define TAIL_BYTES_MAX (32 * SL_MIB)
+/* What rows that are not codes alone yet may take of memory, about. */
+#define HERE_BYTES_MAX (4 * SL_MIB)
 
 #define STEP_NS SL_MSEC
 
@@ -548,7 +548,7 @@ void far_keep_up(struct collection *c, int64_t deadline)
 	for (uint32_t i = 0; i < c->vectors_n; i++) {
 		struct vector *v = c->vectors[i];
 
-		while (v->rows.partial && vector_tail_bytes(v) > TAIL_BYTES_MAX &&
+		while (v->rows.partial && vector_rows_bytes(v) > HERE_BYTES_MAX &&
 		       vector_step(v, STEP_NS, &c->moved) == 1)
 			sl_fiber_yield(deadline);
 	}

@@ -337,10 +337,10 @@ int vector_add(struct vector *v, uint32_t row);
 void vector_remove(struct vector *v, uint32_t row);
 bool vector_has(const struct vector *v, uint32_t row);
 
-/* Whether the main index has it; whether it is in memory; what rows of the tail take of that. */
+/* Whether the main index has it; whether it is in memory; what those take that are. */
 bool vector_in_main(const struct vector *v, uint32_t row);
 bool vector_is_here(const struct vector *v, uint32_t row);
-uint64_t vector_tail_bytes(const struct vector *v);
+uint64_t vector_rows_bytes(const struct vector *v);
 
 /* The query @vector as rows are. @ret_query: room for a row. False: a component is not finite. */
 bool vector_query(const struct vector *v, const float *vector, void *ret_query);

@@ -12,6 +12,7 @@
  * making anew; moving on.
  */
 #include <math.h>
+#include <sys/mman.h>
 
 #include "objects_pvt.h"
 
@@ -80,13 +81,16 @@ static bool is_cosine(const struct vector *v)
 
 /* ---- making ----------------------------------------------------------------------------- */
 
-/* Lists are trained again, for which they want all rows in memory. */
 static bool can_be_listed(const struct objects_vector_conf *conf)
 {
-	return !conf->on_disk && (conf->component == SL_F32 || conf->component == SL_F16) &&
+	return (conf->component == SL_F32 || conf->component == SL_F16) &&
 	       (conf->metric == SL_METRIC_L2 || conf->metric == SL_METRIC_DOT ||
 		conf->metric == SL_METRIC_COSINE);
 }
+
+/* Of vectors on disk codes are nearly all that is in memory: half as long as those of bytes, they
+ * still tell so well which rows are near that few are read in vain. */
+enum { FAR_BITS = 4 };
 
 /* Lists cost less than a graph, to be made and to be searched (docs/benchmarks.md). */
 struct sl_index_conf vector_index_conf(const struct objects_vector_conf *conf)
@@ -98,15 +102,20 @@ struct sl_index_conf vector_index_conf(const struct objects_vector_conf *conf)
 		return index;
 	index.kind = SL_INDEX_IVF;
 	index.train_rows = MAIN_FROM_ROWS;
+	if (conf->on_disk && index.quantiser == SL_QUANTISER_DEFAULT) {
+		index.quantiser = SL_QUANTISER_RABITQ;
+		index.quantiser_bits = FAR_BITS;
+	}
 	return index;
 }
 
 /* Whether rows can leave memory: what is left is codes. */
 static bool may_be_far(const struct objects_vector_conf *conf)
 {
-	enum sl_quantiser q = conf->index.quantiser;
+	const struct sl_index_conf index = vector_index_conf(conf);
+	enum sl_quantiser q = index.quantiser;
 
-	if (!conf->on_disk || conf->index.kind == SL_INDEX_FLAT || q == SL_QUANTISER_NONE)
+	if (!conf->on_disk || index.kind == SL_INDEX_FLAT || q == SL_QUANTISER_NONE)
 		return false;
 	return sl_quantiser_can(q == SL_QUANTISER_DEFAULT ? SL_QUANTISER_SQ8 : q, conf->component,
 				conf->metric);
@@ -140,23 +149,6 @@ int vector_new(const struct objects_vector_conf *conf, uint64_t revision,
 	return 0;
 }
 
-void vector_free(struct vector *v)
-{
-	if (!v)
-		return;
-	sl_index_free(v->next);
-	sl_index_free(v->main);
-	sl_index_free(v->tail);
-	for (uint32_t i = 0; v->rows.partial && i < v->chunks_n; i++)
-		free(v->chunks[i]);
-	sl_slabs_done(&v->slabs);
-	free(v->chunks);
-	free(v->tail_bits);
-	free(v->has);
-	free(v->here);
-	free(v);
-}
-
 /* ---- memory ----------------------------------------------------------------------------- */
 
 /* Of one bit for each row. */
@@ -175,19 +167,39 @@ static int bits_grow(struct vector *v, uint64_t **p, uint32_t chunks)
 	return 0;
 }
 
-/* Not touched before its rows are. What may leave memory again comes one by one. */
+/* Of rows that leave again, from the kernel: what malloc() is given back it may keep. */
+static void *chunk_map(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static size_t chunk_bytes(const struct vector *v)
+{
+	return SL_ROWS_A_CHUNK * v->rows.stride;
+}
+
+/* Not touched before its rows are. */
 static int chunk_fill(struct vector *v, uint32_t chunk)
 {
-	size_t bytes = SL_ROWS_A_CHUNK * v->rows.stride;
-
 	if (v->chunks[chunk])
 		return 0;
-	v->chunks[chunk] = v->rows.partial ? aligned_alloc(SL_ROW_ALIGN, bytes)
-					   : sl_slabs_take(&v->slabs);
+	v->chunks[chunk] =
+		v->rows.partial ? chunk_map(chunk_bytes(v)) : sl_slabs_take(&v->slabs);
 	if (!v->chunks[chunk])
 		return -ENOMEM;
 	v->filled++;
 	return 0;
+}
+
+static void chunk_empty(struct vector *v, uint32_t chunk)
+{
+	if (!v->rows.partial || !v->chunks[chunk])
+		return;
+	munmap(v->chunks[chunk], chunk_bytes(v));
+	v->chunks[chunk] = NULL;
+	v->filled--;
 }
 
 int vector_reserve(struct vector *v, uint64_t n)
@@ -257,14 +269,10 @@ static void row_leave(struct vector *v, uint32_t row)
 	const uint64_t *here = v->here + (size_t)chunk * words;
 
 	bit_set(v->here, row, false);
-	if (!v->rows.partial || !v->chunks[chunk])
-		return;
 	for (uint32_t i = 0; i < words; i++)
 		if (here[i])
 			return;
-	free(v->chunks[chunk]);
-	v->chunks[chunk] = NULL;
-	v->filled--;
+	chunk_empty(v, chunk);
 }
 
 /* By so many rows codes have learnt what vectors are like. */
@@ -292,15 +300,31 @@ static void rows_leave(struct vector *v)
 	main_leave(v);
 }
 
-uint64_t vector_tail_bytes(const struct vector *v)
+void vector_free(struct vector *v)
 {
-	return sl_index_count(v->tail) * (uint64_t)v->rows.stride;
+	if (!v)
+		return;
+	sl_index_free(v->next);
+	sl_index_free(v->main);
+	sl_index_free(v->tail);
+	for (uint32_t i = 0; i < v->chunks_n; i++)
+		chunk_empty(v, i);
+	sl_slabs_done(&v->slabs);
+	free(v->chunks);
+	free(v->tail_bits);
+	free(v->has);
+	free(v->here);
+	free(v);
+}
+
+uint64_t vector_rows_bytes(const struct vector *v)
+{
+	return v->filled * (uint64_t)SL_ROWS_A_CHUNK * v->rows.stride;
 }
 
 uint64_t vector_bytes(const struct vector *v)
 {
-	return v->filled * (uint64_t)SL_ROWS_A_CHUNK * v->rows.stride +
-	       3 * (uint64_t)v->chunks_n * CHUNK_BYTES + sl_index_bytes(v->tail) +
+	return vector_rows_bytes(v) + 3 * (uint64_t)v->chunks_n * CHUNK_BYTES + sl_index_bytes(v->tail) +
 	       (v->main ? sl_index_bytes(v->main) : 0) + (v->next ? sl_index_bytes(v->next) : 0);
 }
 

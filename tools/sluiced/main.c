@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <libgen.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -300,6 +301,16 @@ static int run(struct daemon *d)
 	return err ? 1 : !clean;
 }
 
+/* What is large goes back to the kernel when it is freed, so that what requests and the making of
+ * indexes take for a while is not kept; by itself malloc() would keep up to 32 MiB of each. */
+static void bound_heap(void)
+{
+	enum { LARGE = 1 << 20 };
+
+	mallopt(M_MMAP_THRESHOLD, LARGE);
+	mallopt(M_TRIM_THRESHOLD, 4 * LARGE);
+}
+
 int main(int argc, char **argv)
 {
 	struct args args = {0};
@@ -309,6 +320,7 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	bound_heap();
 	d.source = (struct sl_conf_source){.file = args.file, .strict = args.check,
 					   .sets = args.sets, .sets_n = args.sets_n};
 	if (sl_conf_load(&d.conf, &d.source, &reporter))

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Vectors that are not in memory: what they take, answers beside those of a collection that has
- * them in memory, starts, reads that fail, objects that are replaced and moved under searches, an
- * index that is made anew.
+ * them in memory, starts, lists, reads that fail, objects that are replaced and moved under
+ * searches, an index that is made anew.
  *
- * Order of parts: collections; answers; starts; reads that fail; changes under searches; an index
- * made anew.
+ * Order of parts: collections; answers; starts; lists; reads that fail; changes under searches; an
+ * index made anew.
  */
 #include <errno.h>
 #include <math.h>
@@ -210,6 +210,62 @@ TEST_TIMEOUT(start_finds_them_with_a_checkpoint_and_without, 120)
 	RUN(&k, find);
 	RUN(&k, drop_checkpoints);
 	RUN(&k, find);
+}
+
+/* ---- lists -------------------------------------------------------------------------------- */
+
+static int make_lists(struct ok *k)
+{
+	struct objects_vector_conf v;
+	struct objects_collection_conf conf = conf_of(&v, true, 0);
+	char why[200];
+
+	v.index = (struct sl_index_conf){.kind = SL_INDEX_IVF,
+					 .quantiser = SL_QUANTISER_RABITQ,
+					 .quantiser_bits = 4};
+	ASSERT_EQ(0, ok_open(k));
+	fill(k, "near", false);
+	ASSERT_EQ(0, objects_create(k->o, "far", &conf, why, sizeof(why), SL_NEVER));
+	ASSERT_EQ(0, ok_put(k, "far", 0, ROWS, 0));
+	ASSERT_EQ(0, ok_indexed(k, "far"));
+	return ok_close(k);
+}
+
+/* So many more that lists are made once more, of what codes of the others stand for. */
+enum { MORE_ROWS = 3 * ROWS };
+
+static int lists_answer(struct ok *k)
+{
+	struct objects_query q = {.vector_name = "", .dim = OK_DIM, .k = K};
+	float vector[OK_DIM];
+	uint32_t same = 0;
+
+	ASSERT_EQ(0, ok_open(k));
+	EXPECT_EQ(0, k->events[OBJECTS_REBUILT]);
+	/* The rows' memory is not there, whatever lists take. */
+	EXPECT_LT(memory_of(k, "far") + (ROWS * 64 * 5 / 10), memory_of(k, "near"));
+	ASSERT_EQ(0, ok_put(k, "near", ROWS, MORE_ROWS - ROWS, 0));
+	ASSERT_EQ(0, ok_put(k, "far", ROWS, MORE_ROWS - ROWS, 0));
+	ASSERT_EQ(0, ok_indexed(k, "near"));
+	ASSERT_EQ(0, ok_indexed(k, "far"));
+	for (int i = 0; i < QUERIES; i++) {
+		ok_vector(100000 + i, vector);
+		q.vector = vector;
+		same += in_both(k, q);
+	}
+	EXPECT_LT(QUERIES * K * 90 / 100, same);
+	for (int64_t key = 0; key < 300; key++)
+		EXPECT_EQ(key, ok_nearest(k, "far", key, false));
+	return ok_close(k);
+}
+
+TEST_TIMEOUT(lists_of_what_is_on_disk_answer_and_are_made_again, 120)
+{
+	struct ok k;
+
+	ok_init(&k, NULL);
+	RUN(&k, make_lists);
+	RUN(&k, lists_answer);
 }
 
 /* ---- reads that fail ---------------------------------------------------------------------- */

@@ -387,6 +387,11 @@ static enum sl_index_kind kind_of(struct objects_vector_conf conf)
 	return vector_index_conf(&conf).kind;
 }
 
+static enum sl_quantiser quantiser_of(struct objects_vector_conf conf)
+{
+	return vector_index_conf(&conf).quantiser;
+}
+
 #define OF(...) kind_of((struct objects_vector_conf){.index = {.kind = SL_INDEX_HNSW}, __VA_ARGS__})
 
 TEST(lists_stand_for_a_graph_of_which_nothing_is_said)
@@ -395,6 +400,7 @@ TEST(lists_stand_for_a_graph_of_which_nothing_is_said)
 	EXPECT_EQ(SL_INDEX_IVF, OF(.automatic = true, .component = SL_F16));
 	EXPECT_EQ(SL_INDEX_IVF, OF(.automatic = true, .metric = SL_METRIC_DOT));
 	EXPECT_EQ(SL_INDEX_IVF, OF(.automatic = true, .metric = SL_METRIC_COSINE));
+	EXPECT_EQ(SL_INDEX_IVF, OF(.automatic = true, .on_disk = true));
 	EXPECT_EQ(SL_INDEX_HNSW, OF(.automatic = false));
 	EXPECT_EQ(SL_INDEX_HNSW, OF(.automatic = true, .metric = SL_METRIC_MANHATTAN));
 	EXPECT_EQ(SL_INDEX_HNSW, OF(.automatic = true, .component = SL_I8));
@@ -403,6 +409,19 @@ TEST(lists_stand_for_a_graph_of_which_nothing_is_said)
 	EXPECT_EQ(SL_INDEX_HNSW, OF(.automatic = true, .index.effort_add = 200));
 	EXPECT_EQ(SL_INDEX_FLAT, kind_of((struct objects_vector_conf){
 					 .automatic = true, .index = {.kind = SL_INDEX_FLAT}}));
+}
+
+TEST(codes_are_short_where_vectors_are_on_disk)
+{
+	struct objects_vector_conf conf = {
+		.automatic = true, .on_disk = true, .index = {.kind = SL_INDEX_HNSW}};
+
+	EXPECT_EQ(SL_QUANTISER_RABITQ, quantiser_of(conf));
+	conf.index.quantiser = SL_QUANTISER_SQ8;
+	EXPECT_EQ(SL_QUANTISER_SQ8, quantiser_of(conf));
+	conf.index.quantiser = SL_QUANTISER_DEFAULT;
+	conf.on_disk = false;
+	EXPECT_EQ(SL_QUANTISER_DEFAULT, quantiser_of(conf));
 }
 
 /* ---- recall ------------------------------------------------------------------------------- */
