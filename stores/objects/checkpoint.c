@@ -248,6 +248,22 @@ int checkpoint_save(struct collection *c, int64_t deadline)
 
 /* ---- runs of bytes ---------------------------------------------------------------------- */
 
+/* The next STEP_BYTES of it, or what is left. */
+static int run_fill(struct run *run)
+{
+	size_t n = (size_t)sl_min(run->left, (uint64_t)STEP_BYTES);
+	int rc = sl_read_all(run->fd, run->buf, n, run->pos, SL_NEVER);
+
+	if (rc)
+		return rc == -ENODATA || rc == -EIO ? -EBADMSG : rc;
+	run->p = run->buf;
+	run->ready = n;
+	run->pos += n;
+	run->left -= n;
+	sl_fiber_yield(SL_NEVER);
+	return 0;
+}
+
 int run_read(void *arg, void *ret_data, size_t n)
 {
 	struct run *run = arg;
@@ -256,27 +272,16 @@ int run_read(void *arg, void *ret_data, size_t n)
 	if (n > run->left + run->ready)
 		return -EBADMSG;
 	while (n) {
+		int rc = run->ready ? 0 : run_fill(run);
 		size_t step = sl_min(n, run->ready);
 
+		if (rc)
+			return rc;
 		memcpy(to, run->p, step);
 		run->p += step;
 		run->ready -= step;
 		to += step;
 		n -= step;
-		if (n) {
-			int rc;
-
-			run->p = run->buf;
-			run->ready = (size_t)sl_min(run->left, (uint64_t)STEP_BYTES);
-			rc = sl_read_all(run->fd, run->buf, run->ready, run->pos, SL_NEVER);
-			if (rc) {
-				run->ready = 0;
-				return rc == -ENODATA || rc == -EIO ? -EBADMSG : rc;
-			}
-			run->pos += run->ready;
-			run->left -= run->ready;
-			sl_fiber_yield(SL_NEVER);
-		}
 	}
 	return 0;
 }

@@ -324,8 +324,9 @@ uint64_t vector_rows_bytes(const struct vector *v)
 
 uint64_t vector_bytes(const struct vector *v)
 {
-	return vector_rows_bytes(v) + 3 * (uint64_t)v->chunks_n * CHUNK_BYTES + sl_index_bytes(v->tail) +
-	       (v->main ? sl_index_bytes(v->main) : 0) + (v->next ? sl_index_bytes(v->next) : 0);
+	return vector_rows_bytes(v) + 3 * (uint64_t)v->chunks_n * CHUNK_BYTES +
+	       sl_index_bytes(v->tail) + (v->main ? sl_index_bytes(v->main) : 0) +
+	       (v->next ? sl_index_bytes(v->next) : 0);
 }
 
 uint32_t vector_count(const struct vector *v)
