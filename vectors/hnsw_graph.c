@@ -55,8 +55,7 @@ bool hnsw_may_give(const struct hnsw *h, const struct sl_query *query, uint32_t 
 
 	if (!hnsw_alive(h, node))
 		return false;
-	return !query || !query->allowed ||
-	       (row < query->allowed_rows && query->allowed[row / 64] >> row % 64 & 1);
+	return !query || sl_query_allows(query, row);
 }
 
 /* Whether this walk has not been at @node before. */

@@ -102,6 +102,13 @@ uint64_t sl_index_bytes(const struct sl_index *index);
  */
 uint32_t sl_index_effort(const struct sl_index *index, uint32_t nearest);
 
+/* Whether @query may give @row, so far as it says. */
+static inline bool sl_query_allows(const struct sl_query *query, uint32_t row)
+{
+	return !query->allowed || (row < query->allowed_rows &&
+				   query->allowed[row / 64] >> row % 64 & 1);
+}
+
 /* Memory of searches, of one core; grows as needed, and is kept. */
 struct sl_scratch;
 

@@ -229,18 +229,13 @@ static void make_tables(struct looking *l)
 	}
 }
 
-static bool is_allowed(const struct sl_query *q, uint32_t row)
-{
-	return !q->allowed || (row < q->allowed_rows && q->allowed[row / 64] >> row % 64 & 1);
-}
-
 /* How many of @list may be given, judged by one in @every. */
 static double allowed_of(const struct sl_query *q, const struct ivf_list *list, uint32_t every)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < list->n; i += every)
-		n += is_allowed(q, list->rows[i]);
+		n += sl_query_allows(q, list->rows[i]);
 	return (double)n * list->n / ((list->n + every - 1) / every);
 }
 
@@ -259,7 +254,7 @@ static void look_at_block(struct looking *l, const struct ivf_list *list, uint32
 	for (; bits; bits &= bits - 1) {
 		uint32_t i = (uint32_t)__builtin_ctz(bits);
 
-		if (at + i < list->n && is_allowed(l->query, list->rows[at + i]))
+		if (at + i < list->n && sl_query_allows(l->query, list->rows[at + i]))
 			pool_put(&l->pool, far[i], list->rows[at + i]);
 	}
 }
@@ -448,7 +443,8 @@ static int scan(struct sl_index *index, const struct sl_query *query, struct sl_
 /**
  * look_at_lists() - the nearest ones: under a filter until as many have been met that may be given
  * as there are in so many lists if it has nothing to do with where rows are; more if that many had
- * few, as what may be given is far from the query then, and in many lists about as far.
+ * few, as what may be given is far from the query then, and in many lists about as far. All are put
+ * in order only if those that were chosen do not suffice.
  */
 static void look_at_lists(struct looking *l)
 {
@@ -491,6 +487,7 @@ static int candidates(struct sl_index *index, const struct sl_query *query, stru
 	rescore = ivf_has_codes(m) ? rescore_of(m, query, rows) : rows;
 	if (costs_less(m, query, rescore))
 		return scan(index, query, ret_hits, scratch);
+	/* under a filter rarely a quarter more is needed */
 	first = sl_min((uint32_t)(lists_of(m, query) * (query->allowed ? 1.25 : 1)), m->c.n);
 	err = looking_init(&l, query->allowed ? m->c.n : first, rescore, rows, scratch);
 	if (err)

@@ -214,7 +214,7 @@ static int fetch_copy(struct fetch *f, int64_t deadline)
 			sl_slice_release(&slice);
 		}
 	}
-	return sl_min(rc, 0) ? rc : at == f->bytes ? 0 : -EBADMSG;
+	return rc < 0 ? rc : at == f->bytes ? 0 : -EBADMSG;
 }
 
 static int fetch_direct(struct fetch *f, const struct row *row, const struct sl_object **ret_object,
@@ -373,11 +373,6 @@ static int rescore_each(struct many *m, const uint32_t *which, const void *const
 	return 0;
 }
 
-static bool is_allowed(const struct sl_query *q, uint32_t row)
-{
-	return !q->allowed || (row < q->allowed_rows && q->allowed[row / 64] >> row % 64 & 1);
-}
-
 /* Rows of the main index that are worth to be read; all that are allowed if @query is exact. */
 static int candidates_of(struct collection *c, struct vector *v, const struct sl_query *query,
 			 struct sl_hit **ret_rows)
@@ -392,7 +387,7 @@ static int candidates_of(struct collection *c, struct vector *v, const struct sl
 	if (!query->exact)
 		n = sl_index_candidates(v->main, query, rows, c->scratch);
 	for (uint32_t row = 0; query->exact && row < c->rows.n && (uint32_t)n < room; row++)
-		if (vector_in_main(v, row) && is_allowed(query, row))
+		if (vector_in_main(v, row) && sl_query_allows(query, row))
 			rows[n++] = (struct sl_hit){.row = row};
 	if (n < 0)
 		free(rows);
