@@ -9,6 +9,15 @@
 
 #include "harness.h"
 
+/* The power goes again after @n operations of the next start. */
+static void cut_again(const struct cuts *c, struct sl_sim *disk, uint64_t n,
+		      enum sl_sim_policy policy)
+{
+	sl_sim_cut_after(disk, n);
+	c->restart(disk);
+	sl_sim_reboot(disk, policy);
+}
+
 /* Every outcome of the cut that @world ended in. Return: whether something is wrong in one. */
 static bool is_wrong(const struct cuts *c, void *world, struct sl_sim *sim, uint64_t seed,
 		     char *ret_wrong, size_t len)
@@ -21,6 +30,8 @@ static bool is_wrong(const struct cuts *c, void *world, struct sl_sim *sim, uint
 
 		sl_sim_seed(disk, seed + i);
 		sl_sim_reboot(disk, c->policies[i]);
+		if (c->restart && (seed + i) % 4 == 0)
+			cut_again(c, disk, (seed + i) / 4 % 13, c->policies[i]);
 		c->check(world, disk, seed + i, c->policies[i], why, sizeof(why));
 		if (why[0] && !wrong)
 			snprintf(ret_wrong, len, "outcome %u: %s", i, why);

@@ -23,6 +23,8 @@
  * @work: until it ends or fails.
  * @check: what is owed to @world by @disk, on which the power is on again; @policy and @seed
  *	decided what is left of it. It frees @disk. @ret_wrong is "" when called.
+ * @restart: may be NULL; starts and stops on a disk: each fourth time the power goes again in that,
+ *	before @check.
  * @how: the suite's own, for @begin.
  * @policies: the outcomes. @delay: see sl_sim_delay(). @step: the power goes in each one of so many
  *	operations (0: in all). @skip: syncs that do nothing, and are to be missed.
@@ -33,6 +35,7 @@ struct cuts {
 	void (*work)(void *world);
 	void (*check)(void *world, struct sl_sim *disk, uint64_t seed, enum sl_sim_policy policy,
 		      char *ret_wrong, size_t len);
+	void (*restart)(struct sl_sim *disk);
 	const void *how;
 	const enum sl_sim_policy *policies;
 	uint32_t policies_n;

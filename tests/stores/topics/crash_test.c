@@ -328,15 +328,12 @@ static int open_close(struct tk *k)
 	return 0;
 }
 
-/* The power goes again after @n operations of the next start. */
-static void cut_again(struct sl_sim *sim, uint64_t n, enum sl_sim_policy policy)
+static void restart(struct sl_sim *disk)
 {
 	struct tk k;
 
-	tk_init(&k, sim);
-	sl_sim_cut_after(sim, n);
+	tk_init(&k, disk);
 	tk_run(&k, open_close);
-	sl_sim_reboot(sim, policy);
 }
 
 static struct sl_sim *begin(void *world, uint64_t seed, const void *how)
@@ -359,9 +356,6 @@ static void check(void *world, struct sl_sim *disk, uint64_t seed, enum sl_sim_p
 {
 	const struct world *w = world;
 
-	/* Each fourth time it goes again during the next start. */
-	if (seed % 4 == 0)
-		cut_again(disk, seed / 4 % 13, policy);
 	if (disk_is_well(&w->m, disk, ret_wrong, len) && w->wrong[0])
 		snprintf(ret_wrong, len, "%s", w->wrong);
 }
@@ -374,6 +368,7 @@ static const struct cuts suite = {
 	.begin = begin,
 	.work = work,
 	.check = check,
+	.restart = restart,
 	.policies = policies,
 	.policies_n = SL_ARRAY_SIZE(policies),
 };
