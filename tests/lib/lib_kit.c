@@ -78,15 +78,9 @@ int lib_get(struct sl_cache *c, uint64_t seed, size_t n)
 	return (int)got;
 }
 
-struct wanted {
-	const char *name;
-	uint64_t value;
-	bool found;
-};
-
-static void compare(void *arg, const char *name, uint64_t value)
+void lib_figure_note(void *figure, const char *name, uint64_t value)
 {
-	struct wanted *w = arg;
+	struct lib_figure *w = figure;
 
 	if (strcmp(name, w->name))
 		return;
@@ -96,9 +90,9 @@ static void compare(void *arg, const char *name, uint64_t value)
 
 uint64_t lib_stat(struct sl_cache *c, const char *name)
 {
-	struct wanted w = {.name = name};
+	struct lib_figure w = {.name = name};
 
-	sl_cache_stat(c, compare, &w);
+	sl_cache_stat(c, lib_figure_note, &w);
 	ASSERT_TRUE(w.found);
 	return w.value;
 }

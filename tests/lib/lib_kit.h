@@ -21,6 +21,15 @@ const char *lib_key(uint64_t seed);
 int lib_put(struct sl_cache *c, uint64_t seed, size_t n);
 int lib_get(struct sl_cache *c, uint64_t seed, size_t n);
 
+/* A figure that is looked for: for sl_cache_stat() and sl_objects_stat(). */
+struct lib_figure {
+	const char *name;
+	uint64_t value;
+	bool found;
+};
+
+void lib_figure_note(void *figure, const char *name, uint64_t value);
+
 /* The figure of this name; ends the test if there is none. */
 uint64_t lib_stat(struct sl_cache *c, const char *name);
 

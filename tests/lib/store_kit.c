@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib_kit.h"
 #include "uring/uring.h"
 
 struct sl_objects *store_open(const char *settings)
@@ -163,27 +164,11 @@ uint64_t store_key(const struct sl_filter_key *key)
 	return n;
 }
 
-struct wanted {
-	const char *name;
-	uint64_t value;
-	bool found;
-};
-
-static void compare(void *arg, const char *name, uint64_t value)
-{
-	struct wanted *w = arg;
-
-	if (strcmp(name, w->name))
-		return;
-	w->value = value;
-	w->found = true;
-}
-
 uint64_t store_stat(struct sl_objects *o, const char *name)
 {
-	struct wanted w = {.name = name};
+	struct lib_figure w = {.name = name};
 
-	sl_objects_stat(o, compare, &w);
+	sl_objects_stat(o, lib_figure_note, &w);
 	ASSERT_TRUE(w.found);
 	return w.value;
 }

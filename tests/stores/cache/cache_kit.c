@@ -144,6 +144,20 @@ int cache_kit_open_and_close(struct cache_kit *k)
 	return err;
 }
 
+int cache_kit_open_why(struct cache_kit *k, const char *path, char *ret_why, size_t len)
+{
+	struct cache_conf conf = k->conf;
+	struct cache *c;
+	int err;
+
+	conf.dir = AT_FDCWD;
+	conf.path = path;
+	err = cache_open(1, &conf, &c, ret_why, len, SL_NEVER);
+	if (!err)
+		cache_free(c);
+	return err;
+}
+
 /* A fiber of core 0, when all cores are there. */
 struct call {
 	struct sl_msg msg;

@@ -51,6 +51,9 @@ void cache_kit_close(struct cache_kit *k);
 int cache_kit_reopen(struct cache_kit *k);
 int cache_kit_open_and_close(struct cache_kit *k);
 
+/* Only opens, as the kit is set up, what is at @path; frees it again. Return: of cache_open(). */
+int cache_kit_open_why(struct cache_kit *k, const char *path, char *ret_why, size_t len);
+
 /* ---- objects ------------------------------------------------------------------------------ */
 
 /**

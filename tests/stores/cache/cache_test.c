@@ -20,34 +20,20 @@ FIXTURE_TEARDOWN(cache)
 {
 }
 
-static int open_why(struct cache_kit *k, const char *path, char *ret_why, size_t len)
-{
-	struct cache_conf conf = k->conf;
-	struct cache *c;
-	int err;
-
-	conf.dir = AT_FDCWD;
-	conf.path = path;
-	err = cache_open(1, &conf, &c, ret_why, len, SL_NEVER);
-	if (!err)
-		cache_free(c);
-	return err;
-}
-
 static int open_badly(struct cache_kit *k)
 {
 	char path[400], why[300];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/none/cache", harness_tmpdir());
-	EXPECT_EQ(-ENOENT, open_why(k, path, why, sizeof(why)));
+	EXPECT_EQ(-ENOENT, cache_kit_open_why(k, path, why, sizeof(why)));
 	EXPECT_NOT_NULL(strstr(why, "there is no such folder to make it in"));
 	snprintf(path, sizeof(path), "%s/cache", harness_tmpdir());
 	ASSERT_EQ(0, cache_kit_open(k));
-	EXPECT_EQ(-EBUSY, open_why(k, path, why, sizeof(why)));
+	EXPECT_EQ(-EBUSY, cache_kit_open_why(k, path, why, sizeof(why)));
 	EXPECT_NOT_NULL(strstr(why, "another process uses it"));
 	cache_kit_close(k);
-	EXPECT_EQ(0, open_why(k, path, why, sizeof(why)));
+	EXPECT_EQ(0, cache_kit_open_why(k, path, why, sizeof(why)));
 	/* Garbage is taken for nothing, and told of. */
 	for (int i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "%s/cache/%s", harness_tmpdir(),

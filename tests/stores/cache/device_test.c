@@ -77,37 +77,23 @@ TEST(what_may_hold_something_is_not_formatted)
 	EXPECT_EQ(-ENOENT, format("/nowhere/device", false, "no such device"));
 }
 
-static int open_why(struct cache_kit *k, const char *path, char *ret_why, size_t len)
-{
-	struct cache_conf conf = k->conf;
-	struct cache *c;
-	int err;
-
-	conf.dir = AT_FDCWD;
-	conf.path = path;
-	err = cache_open(1, &conf, &c, ret_why, len, SL_NEVER);
-	if (!err)
-		cache_free(c);
-	return err;
-}
-
 static int open_others(struct cache_kit *k)
 {
 	const char *path = made_file(64 * SL_MIB);
 	char why[400];
 
-	EXPECT_EQ(-EMEDIUMTYPE, open_why(k, path, why, sizeof(why)));
+	EXPECT_EQ(-EMEDIUMTYPE, cache_kit_open_why(k, path, why, sizeof(why)));
 	EXPECT_NOT_NULL(strstr(why, "sluice cache format"));
-	EXPECT_EQ(-ENOTBLK, open_why(k, "/dev/null", why, sizeof(why)));
+	EXPECT_EQ(-ENOTBLK, cache_kit_open_why(k, "/dev/null", why, sizeof(why)));
 	ASSERT_EQ(0, format(path, false, ""));
-	EXPECT_EQ(0, open_why(k, path, why, sizeof(why)));
+	EXPECT_EQ(0, cache_kit_open_why(k, path, why, sizeof(why)));
 	/* The first block is lost, the last one not; then that is there again. */
 	put_byte(path, 20, 1);
-	EXPECT_EQ(0, open_why(k, path, why, sizeof(why)));
+	EXPECT_EQ(0, cache_kit_open_why(k, path, why, sizeof(why)));
 	put_byte(path, 64 * SL_MIB - 4096 + 20, 1);
-	EXPECT_EQ(0, open_why(k, path, why, sizeof(why)));
+	EXPECT_EQ(0, cache_kit_open_why(k, path, why, sizeof(why)));
 	ASSERT_EQ(0, truncate(path, 48 * SL_MIB));
-	EXPECT_EQ(-ERANGE, open_why(k, path, why, sizeof(why)));
+	EXPECT_EQ(-ERANGE, cache_kit_open_why(k, path, why, sizeof(why)));
 	EXPECT_NOT_NULL(strstr(why, "smaller than it was"));
 	return 0;
 }
@@ -430,7 +416,7 @@ static int use_block_device(struct cache_kit *k)
 	char why[300];
 
 	ASSERT_EQ(0, cache_kit_open(k));
-	EXPECT_EQ(-EBUSY, open_why(k, k->conf.path, why, sizeof(why)));
+	EXPECT_EQ(-EBUSY, cache_kit_open_why(k, k->conf.path, why, sizeof(why)));
 	EXPECT_EQ(-EBUSY, format(k->conf.path, true, "in use"));
 	for (int i = 0; i < 80; i++) {
 		EXPECT_EQ(0, cache_kit_put(k, &small, NULL));
