@@ -11,6 +11,8 @@ of the load and count their requests. What is set, and why, is told in docs/benc
 """
 import http.server
 import os
+import resource
+import select
 import shutil
 import signal
 import subprocess
@@ -22,6 +24,8 @@ from benchlib import BUILD, CLIENT_CPU, Child, Nginx, Sluiced, family, free_port
 
 MEMORY_BYTES = 2 << 30 # of each cache that has a memory of its own
 DISK_BYTES = 32 << 30
+# Files that nginx keeps open: what a process may open is for its connections too.
+KEPT_OPEN = min(20000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2)
 
 
 # ---- origins -----------------------------------------------------------------------------------
@@ -96,9 +100,14 @@ class SlowOrigin:
 # ---- caches ------------------------------------------------------------------------------------
 
 def kill_family(process):
-    for pid in family(process.pid):
-        os.kill(pid, signal.SIGKILL)
+    """Ends all of them; when it returns their addresses and files are free."""
+    members = [os.pidfd_open(pid) for pid in family(process.pid)]
+    for member in members:
+        signal.pidfd_send_signal(member, signal.SIGKILL)
     process.wait(60)
+    for member in members:
+        select.select([member], [], [], 60)
+        os.close(member)
 
 
 class SluicedCache(Sluiced):
@@ -148,7 +157,7 @@ class NginxCache(Nginx):
             proxy_set_header Range $slice_range;
             proxy_cache_valid 200 206 1h;"""
         super().__init__(base, f"nginx, {variant}", f"""tcp_nopush off;
-    open_file_cache max=20000;
+    open_file_cache max={KEPT_OPEN};
     proxy_cache_path cache levels=1:2 keys_zone=c:64m max_size={DISK_BYTES >> 30}g inactive=1d
         use_temp_path=off;
     upstream origin {{
