@@ -117,7 +117,7 @@ static int read_quantiser(struct qd_call *c, yyjson_val *v, struct sl_index_conf
 }
 
 /* What the index cannot do is done as it would by itself. */
-static void settle_quantiser(struct objects_vector_conf *v)
+static void settle_quantiser(struct sl_objects_vector *v)
 {
 	if (!sl_quantiser_can(v->index.quantiser, v->component, v->metric))
 		v->index.quantiser = SL_QUANTISER_DEFAULT;
@@ -162,7 +162,7 @@ static int read_component(struct qd_call *c, yyjson_val *v, enum sl_component *r
 }
 
 static int read_vector(struct qd_call *c, const char *name, yyjson_val *v, yyjson_val *hnsw,
-		       yyjson_val *quantization, struct objects_vector_conf *ret)
+		       yyjson_val *quantization, struct sl_objects_vector *ret)
 {
 	yyjson_val *own = qd_member(v, "quantization_config");
 	uint64_t size = 0;
@@ -180,7 +180,7 @@ static int read_vector(struct qd_call *c, const char *name, yyjson_val *v, yyjso
 				"Wrong input: multivectors are not supported: vector "
 				"\"%.100s\"",
 				name);
-	*ret = (struct objects_vector_conf){
+	*ret = (struct sl_objects_vector){
 		.name = name,
 		.dim = (uint32_t)size,
 		.automatic = true,
@@ -203,11 +203,11 @@ static int read_vector(struct qd_call *c, const char *name, yyjson_val *v, yyjso
 
 /* {size, distance}, or a map of them by name. @body: of the collection. */
 static int read_vectors(struct qd_call *c, yyjson_val *v, yyjson_val *body,
-			struct objects_collection_conf *ret)
+			struct sl_objects_conf *ret)
 {
 	yyjson_val *hnsw = qd_member(body, "hnsw_config");
 	yyjson_val *quantization = qd_member(body, "quantization_config");
-	struct objects_vector_conf *vectors;
+	struct sl_objects_vector *vectors;
 	yyjson_obj_iter iter;
 	yyjson_val *name;
 	uint32_t n = 0;
@@ -217,9 +217,10 @@ static int read_vectors(struct qd_call *c, yyjson_val *v, yyjson_val *body,
 		return 0;
 	if (!yyjson_is_obj(v))
 		return qd_format_error(c, "vectors: expected a map");
-	if (yyjson_obj_size(v) > OBJECTS_VECTORS_MAX)
-		return qd_wrong(c, 400, "Wrong input: more than %u vectors", OBJECTS_VECTORS_MAX);
-	vectors = http_arena_array(&c->arena, struct objects_vector_conf, OBJECTS_VECTORS_MAX);
+	if (yyjson_obj_size(v) > SL_OBJECTS_VECTORS_MAX)
+		return qd_wrong(c, 400, "Wrong input: more than %u vectors",
+				SL_OBJECTS_VECTORS_MAX);
+	vectors = http_arena_array(&c->arena, struct sl_objects_vector, SL_OBJECTS_VECTORS_MAX);
 	if (!vectors)
 		return -ENOMEM;
 	ret->vectors = vectors;
@@ -235,8 +236,8 @@ static int read_vectors(struct qd_call *c, yyjson_val *v, yyjson_val *body,
 	return err;
 }
 
-const struct objects_vector_conf *qd_vector_conf(const struct objects_collection *collection,
-						 const char *name)
+const struct sl_objects_vector *qd_vector_conf(const struct objects_collection *collection,
+					       const char *name)
 {
 	for (uint32_t i = 0; i < collection->conf.vectors_n; i++)
 		if (!strcmp(collection->conf.vectors[i].name, name))
@@ -284,8 +285,7 @@ static int meta_read(struct qd_call *c, const char *text, size_t n, struct meta 
 	return ret->params && ret->schema ? 0 : -EINVAL;
 }
 
-static int meta_write(struct qd_call *c, const struct meta *meta,
-		      struct objects_collection_conf *ret)
+static int meta_write(struct qd_call *c, const struct meta *meta, struct sl_objects_conf *ret)
 {
 	yyjson_alc alc = http_json_alc(&c->arena);
 	size_t n;
@@ -293,7 +293,7 @@ static int meta_write(struct qd_call *c, const struct meta *meta,
 
 	if (!text)
 		return -ENOMEM;
-	if (n > OBJECTS_META_MAX)
+	if (n > SL_OBJECTS_META_BYTES_MAX)
 		return qd_wrong(c, 400, "Wrong input: the configuration is too long");
 	ret->meta = text;
 	ret->meta_n = n;
@@ -356,7 +356,7 @@ static int merge_parts(struct qd_call *c, struct meta *meta, yyjson_val *body)
 	return err;
 }
 
-int qd_conf_of(struct qd_call *c, yyjson_val *body, struct objects_collection_conf *ret_conf)
+int qd_conf_of(struct qd_call *c, yyjson_val *body, struct sl_objects_conf *ret_conf)
 {
 	static const char *const params[] = {"vectors", "shard_number", "replication_factor",
 					     "write_consistency_factor", "on_disk_payload"};
@@ -366,7 +366,7 @@ int qd_conf_of(struct qd_call *c, yyjson_val *body, struct objects_collection_co
 
 	if (yyjson_obj_size(sparse))
 		return qd_wrong(c, 400, "Wrong input: sparse vectors are not supported");
-	*ret_conf = (struct objects_collection_conf){.strict = true};
+	*ret_conf = (struct sl_objects_conf){.strict = true};
 	err = read_vectors(c, qd_member(body, "vectors"), body, ret_conf);
 	if (!err)
 		err = meta_read(c, DEFAULTS, sizeof(DEFAULTS) - 1, &meta);
@@ -392,7 +392,7 @@ static int meta_add_vectors(struct meta *meta, const struct objects_collection *
 	yyjson_mut_val *all = yyjson_mut_obj(doc);
 
 	for (uint32_t i = 0; i < collection->conf.vectors_n; i++) {
-		const struct objects_vector_conf *v = &collection->conf.vectors[i];
+		const struct sl_objects_vector *v = &collection->conf.vectors[i];
 		yyjson_mut_val *one = yyjson_mut_obj(doc);
 
 		if (!yyjson_mut_obj_add_uint(doc, one, "size", v->dim) ||
@@ -422,7 +422,7 @@ static int meta_add_schema(struct meta *meta, const char *path, enum sl_payload_
 /* That of the collection, or one for what another API has made. */
 static int meta_of(struct qd_call *c, struct meta *ret)
 {
-	const struct objects_collection_conf *conf = &c->collection->conf;
+	const struct sl_objects_conf *conf = &c->collection->conf;
 	int err = meta_read(c, conf->meta, conf->meta_n, ret);
 
 	if (!err)
@@ -506,7 +506,7 @@ static int read_schema(struct qd_call *c, yyjson_val *v, struct sl_payload_conf 
 static int copy_indexes(struct qd_call *c, const char *path, struct sl_payload_conf **ret,
 			uint32_t *ret_n)
 {
-	const struct objects_collection_conf *conf = &c->collection->conf;
+	const struct sl_objects_conf *conf = &c->collection->conf;
 
 	*ret_n = 0;
 	*ret = http_arena_array(&c->arena, struct sl_payload_conf, conf->indexes_n + 1);
@@ -519,7 +519,7 @@ static int copy_indexes(struct qd_call *c, const char *path, struct sl_payload_c
 }
 
 int qd_conf_index(struct qd_call *c, const char *path, yyjson_val *schema,
-		  struct objects_collection_conf *ret_conf)
+		  struct sl_objects_conf *ret_conf)
 {
 	struct sl_payload_conf *indexes, index = {.path = path};
 	struct meta meta;
@@ -547,7 +547,7 @@ int qd_conf_index(struct qd_call *c, const char *path, yyjson_val *schema,
 	return 0;
 }
 
-int qd_conf_unindex(struct qd_call *c, const char *path, struct objects_collection_conf *ret_conf,
+int qd_conf_unindex(struct qd_call *c, const char *path, struct sl_objects_conf *ret_conf,
 		    bool *ret_changed)
 {
 	struct sl_payload_conf *indexes;
@@ -573,7 +573,7 @@ int qd_conf_unindex(struct qd_call *c, const char *path, struct objects_collecti
 
 /* @diff: {"name": {"hnsw_config": …}}. */
 static int change_vector(struct qd_call *c, struct meta *meta, yyjson_val *diff,
-			 struct objects_vector_conf *v)
+			 struct sl_objects_vector *v)
 {
 	yyjson_mut_val *vectors = yyjson_mut_obj_get(meta->params, "vectors");
 	yyjson_val *mine = qd_member(diff, v->name);
@@ -593,10 +593,10 @@ static int change_vector(struct qd_call *c, struct meta *meta, yyjson_val *diff,
 }
 
 static int change_vectors(struct qd_call *c, struct meta *meta, yyjson_val *body,
-			  struct objects_collection_conf *conf)
+			  struct sl_objects_conf *conf)
 {
-	struct objects_vector_conf *vectors =
-		http_arena_array(&c->arena, struct objects_vector_conf, conf->vectors_n);
+	struct sl_objects_vector *vectors =
+		http_arena_array(&c->arena, struct sl_objects_vector, conf->vectors_n);
 	yyjson_val *diff = qd_member(body, "vectors"), *name;
 	yyjson_obj_iter iter;
 	int err = 0;
@@ -606,7 +606,8 @@ static int change_vectors(struct qd_call *c, struct meta *meta, yyjson_val *body
 	yyjson_obj_iter_init(diff, &iter);
 	while ((name = yyjson_obj_iter_next(&iter)))
 		if (!qd_vector_conf(c->collection, yyjson_get_str(name)))
-			return qd_fault(c, OBJECTS_UNKNOWN_VECTOR, NULL, yyjson_get_str(name), 0);
+			return qd_fault(c, SL_OBJECTS_UNKNOWN_VECTOR, NULL, yyjson_get_str(name),
+					0);
 	for (uint32_t i = 0; !err && i < conf->vectors_n; i++) {
 		vectors[i] = conf->vectors[i];
 		err = read_hnsw(c, qd_member(body, "hnsw_config"), &vectors[i].index);
@@ -624,7 +625,7 @@ static int change_vectors(struct qd_call *c, struct meta *meta, yyjson_val *body
 /* What all vectors of the collection have that say nothing else. */
 static int usual_of(struct qd_call *c, yyjson_val **ret_hnsw, yyjson_val **ret_quantization)
 {
-	const struct objects_collection_conf *conf = &c->collection->conf;
+	const struct sl_objects_conf *conf = &c->collection->conf;
 	yyjson_alc alc = http_json_alc(&c->arena);
 	yyjson_doc *doc = yyjson_read_opts((char *)conf->meta, conf->meta_n, YYJSON_READ_NOFLAG,
 					   &alc, NULL);
@@ -651,17 +652,18 @@ static int check_new_vector(struct qd_call *c, const char *name, yyjson_val *bod
 		return qd_wrong(c, 400,
 				"Wrong input: a collection whose vector has no name takes no "
 				"others");
-	if (c->collection->conf.vectors_n == OBJECTS_VECTORS_MAX)
-		return qd_wrong(c, 400, "Wrong input: more than %u vectors", OBJECTS_VECTORS_MAX);
+	if (c->collection->conf.vectors_n == SL_OBJECTS_VECTORS_MAX)
+		return qd_wrong(c, 400, "Wrong input: more than %u vectors",
+				SL_OBJECTS_VECTORS_MAX);
 	return 0;
 }
 
 int qd_conf_vector(struct qd_call *c, const char *name, yyjson_val *body,
-		   struct objects_collection_conf *ret_conf)
+		   struct sl_objects_conf *ret_conf)
 {
-	const struct objects_collection_conf *old = &c->collection->conf;
+	const struct sl_objects_conf *old = &c->collection->conf;
 	yyjson_val *dense = qd_member(body, "dense"), *hnsw, *quantization;
-	struct objects_vector_conf *vectors;
+	struct sl_objects_vector *vectors;
 	struct meta meta;
 	int err = check_new_vector(c, name, body);
 
@@ -669,7 +671,7 @@ int qd_conf_vector(struct qd_call *c, const char *name, yyjson_val *body,
 		err = usual_of(c, &hnsw, &quantization);
 	if (err)
 		return err;
-	vectors = http_arena_array(&c->arena, struct objects_vector_conf, old->vectors_n + 1);
+	vectors = http_arena_array(&c->arena, struct sl_objects_vector, old->vectors_n + 1);
 	if (!vectors)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < old->vectors_n; i++)
@@ -685,7 +687,7 @@ int qd_conf_vector(struct qd_call *c, const char *name, yyjson_val *body,
 	return err ? err : meta_write(c, &meta, ret_conf);
 }
 
-int qd_conf_change(struct qd_call *c, yyjson_val *body, struct objects_collection_conf *ret_conf)
+int qd_conf_change(struct qd_call *c, yyjson_val *body, struct sl_objects_conf *ret_conf)
 {
 	struct meta meta;
 	int err = check_own(c);

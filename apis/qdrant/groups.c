@@ -181,9 +181,9 @@ static int read_lookup(struct qd_call *c, struct lookup *ret)
 }
 
 /* The point that a group's id may be the id of. */
-static struct objects_key key_of(const struct sl_value *v)
+static struct sl_filter_key key_of(const struct sl_value *v)
 {
-	struct objects_key key = {0};
+	struct sl_filter_key key = {0};
 	const char *text;
 	size_t n;
 
@@ -202,7 +202,7 @@ static struct objects_key key_of(const struct sl_value *v)
 
 static int look_up(struct grouping *g, struct lookup *l)
 {
-	struct objects_key *keys = http_arena_array(&g->c->arena, struct objects_key, g->n);
+	struct sl_filter_key *keys = http_arena_array(&g->c->arena, struct sl_filter_key, g->n);
 	struct objects_hit *hits = http_arena_array(&g->c->arena, struct objects_hit, g->n);
 	uint32_t n = 0;
 	int err;

@@ -270,7 +270,7 @@ static int read_vectors(struct wv_call *c, struct wv_class *k)
 /* How long vectors are is only known once one was stored. */
 void wv_class_read_dims(struct wv_class *k)
 {
-	const struct objects_collection_conf *conf = &k->collection->conf;
+	const struct sl_objects_conf *conf = &k->collection->conf;
 
 	for (uint32_t i = 0; i < conf->vectors_n; i++) {
 		struct wv_class_vector *v = wv_class_vector(k, conf->vectors[i].name);

@@ -231,7 +231,7 @@ int wv_properties_post(struct wv_call *c)
 
 /* ---- its shards ------------------------------------------------------------------------- */
 
-uint64_t wv_queue(const struct objects_info *info)
+uint64_t wv_queue(const struct sl_objects_info *info)
 {
 	return info->indexing ? info->vectors - sl_min(info->indexed, info->vectors) : 0;
 }
@@ -239,7 +239,7 @@ uint64_t wv_queue(const struct objects_info *info)
 static int put_shard(struct wv_call *c, const struct objects_collection *col, const char *name)
 {
 	struct http_json *j = &c->json;
-	struct objects_info info;
+	struct sl_objects_info info;
 	int err = objects_info(c->objects, col->name, &info, c->deadline);
 
 	if (err)

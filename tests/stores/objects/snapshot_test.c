@@ -21,7 +21,7 @@
 enum { ROWS = 500 };
 
 /* "c" of ROWS objects, whose numbers are their keys plus 3, and a snapshot of it. */
-static void take_one(struct ok *k, struct objects_snapshot *ret_one)
+static void take_one(struct ok *k, struct sl_objects_snapshot *ret_one)
 {
 	ASSERT_EQ(0, ok_open(k));
 	ASSERT_EQ(0, ok_create(k, "c", SL_INDEX_FLAT));
@@ -30,7 +30,7 @@ static void take_one(struct ok *k, struct objects_snapshot *ret_one)
 }
 
 /* Its path below DATADIR. */
-static void path_of(struct ok *k, const struct objects_snapshot *one, char *ret_path, size_t len)
+static void path_of(struct ok *k, const struct sl_objects_snapshot *one, char *ret_path, size_t len)
 {
 	struct objects_view *view = objects_view(k->o);
 	const uint8_t *id = objects_view_find(view, "c")->id;
@@ -60,7 +60,7 @@ static int restore(struct ok *k, const char *name, const char *path)
 
 static int snapshots(struct ok *k)
 {
-	struct objects_snapshot one, *list;
+	struct sl_objects_snapshot one, *list;
 	struct sl_extent extent;
 	char path[500];
 	uint32_t n;
@@ -96,7 +96,7 @@ TEST(snapshot_gives_back_what_it_was_made_of)
 /* Any byte that is wrong is noticed before anything is replaced. */
 static int damaged(struct ok *k)
 {
-	struct objects_snapshot one;
+	struct sl_objects_snapshot one;
 	char path[500];
 	uint8_t byte;
 	int fd;
@@ -168,7 +168,7 @@ static void alias_of(struct ok *k)
 static int restores(struct ok *k)
 {
 	struct watcher w = {.k = k};
-	struct objects_snapshot one, *list;
+	struct sl_objects_snapshot one, *list;
 	char path[500];
 	uint32_t n;
 
@@ -198,7 +198,7 @@ static int restores(struct ok *k)
 
 static int is_restored(struct ok *k)
 {
-	struct objects_snapshot *list;
+	struct sl_objects_snapshot *list;
 	uint32_t n;
 
 	ASSERT_EQ(0, ok_open(k));
@@ -224,7 +224,7 @@ enum { FEW = 12 };
 /* A body: objects whose numbers are their keys plus 3, a snapshot, then plus 100. */
 static int prepare(struct ok *k)
 {
-	struct objects_snapshot one;
+	struct sl_objects_snapshot one;
 
 	ASSERT_EQ(0, ok_open(k));
 	ASSERT_EQ(0, ok_create(k, "c", SL_INDEX_FLAT));
@@ -238,7 +238,7 @@ static int prepare(struct ok *k)
 /* A body: restores the one that there is; k->arg says whether it did. */
 static int restore_it(struct ok *k)
 {
-	struct objects_snapshot *list = NULL;
+	struct sl_objects_snapshot *list = NULL;
 	char path[500];
 	uint32_t n = 0;
 
@@ -256,7 +256,7 @@ static int restore_it(struct ok *k)
 /* A body: all objects are of the one or of the other. */
 static int is_either(struct ok *k)
 {
-	struct objects_snapshot *list = NULL;
+	struct sl_objects_snapshot *list = NULL;
 	struct objects_view *view;
 	int64_t add = 0;
 	uint32_t n = 0;
@@ -358,7 +358,7 @@ static int uploads_left(struct ok *k)
 
 static int uploads(struct ok *k)
 {
-	struct objects_snapshot one;
+	struct sl_objects_snapshot one;
 	char path[500];
 
 	take_one(k, &one);
