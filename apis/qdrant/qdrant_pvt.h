@@ -158,7 +158,7 @@ int qd_order(struct qd_call *c, yyjson_val *v, struct sl_objects_scroll *ret);
 
 /* ---- collections ------------------------------------------------------------------------ */
 
-/* Of that name; NULL: there is none. */
+/* config_vector.c: of that name; NULL: there is none. */
 const struct sl_objects_vector *qd_vector_conf(const struct objects_collection *collection,
 					       const char *name);
 
@@ -172,13 +172,14 @@ int qd_conf_change(struct qd_call *c, yyjson_val *body, struct sl_objects_conf *
 int qd_conf_vector(struct qd_call *c, const char *name, yyjson_val *body,
 		   struct sl_objects_conf *ret_conf);
 
-/* The same with one more index, or one less. *ret_changed: there is something to do. */
+/* config_index.c: the same with one more index, or one less. *ret_changed: there is something to
+ * do. */
 int qd_conf_index(struct qd_call *c, const char *path, yyjson_val *schema,
 		  struct sl_objects_conf *ret_conf);
 int qd_conf_unindex(struct qd_call *c, const char *path, struct sl_objects_conf *ret_conf,
 		    bool *ret_changed);
 
-/* "config" and "payload_schema" of the collection. */
+/* config_meta.c: "config" and "payload_schema" of the collection. */
 int qd_put_conf(struct qd_call *c, uint64_t points);
 
 /* ---- writes ----------------------------------------------------------------------------- */
