@@ -7,7 +7,8 @@
  * header and an index, a record for each object in it. What an object looked like when it was
  * loaded is a view, of which each core has its own.
  *
- * Order of parts: where it lies; segments; the journal; shards; views; the scrub; the cache.
+ * Order of parts: where it lies; segments; the journal; shards; views; puts; the scrub;
+ * the cache.
  */
 #ifndef STORES_CACHE_CACHE_PVT_H
 #define STORES_CACHE_CACHE_PVT_H
@@ -538,6 +539,17 @@ int cache_quarantine(struct cache *c, const uint64_t hash[2], uint64_t version, 
  * Return: -EBADMSG: either; 0, -ENOMEM and -ETIME as they are.
  */
 int cache_read_res(struct cache *c, const uint64_t hash[2], uint64_t version, int err);
+
+/* ---- puts (put.c, for update.c) --------------------------------------------------------- */
+
+/* Key, tags and meta, as they follow a head. @p: room for head_text_n(). */
+void put_write_text(uint8_t *p, struct cache_key key, const struct cache_put_conf *conf);
+
+/* When an object goes whose storer says @expires_ms (0: nothing). */
+int64_t put_expiry(const struct cache *c, int64_t expires_ms);
+
+/* Its commit is to find the object in @version, or fails: -ENOENT; -ESTALE. */
+void put_replaces(struct cache_put *p, uint64_t version);
 
 /* ---- the scrub (scrub.c) ---------------------------------------------------------------- */
 
