@@ -251,9 +251,6 @@ void qd_query_done(struct qd_query *query);
 int qd_fuse(struct qd_call *c, struct qd_query *query);
 int qd_diversify(struct qd_call *c, struct qd_query *query);
 
-/* groups.c: answers a search whose hits are put together by a value of theirs. */
-int qd_groups(struct qd_call *c, enum qd_dialect dialect);
-
 /* ---- the handlers ----------------------------------------------------------------------- */
 
 #define Q(methods, path, handler, need, flags) int qd_##handler(struct qd_call *c);

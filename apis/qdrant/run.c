@@ -241,11 +241,6 @@ int qd_query_batch(struct qd_call *c)
 	return answer_all(c, QD_QUERY);
 }
 
-int qd_query_groups(struct qd_call *c)
-{
-	return qd_groups(c, QD_QUERY);
-}
-
 int qd_search(struct qd_call *c)
 {
 	return answer(c, QD_SEARCH);
@@ -256,11 +251,6 @@ int qd_search_batch(struct qd_call *c)
 	return answer_all(c, QD_SEARCH);
 }
 
-int qd_search_groups(struct qd_call *c)
-{
-	return qd_groups(c, QD_SEARCH);
-}
-
 int qd_recommend_points(struct qd_call *c)
 {
 	return answer(c, QD_RECOMMEND);
@@ -269,11 +259,6 @@ int qd_recommend_points(struct qd_call *c)
 int qd_recommend_batch(struct qd_call *c)
 {
 	return answer_all(c, QD_RECOMMEND);
-}
-
-int qd_recommend_groups(struct qd_call *c)
-{
-	return qd_groups(c, QD_RECOMMEND);
 }
 
 int qd_discover_points(struct qd_call *c)
