@@ -361,3 +361,14 @@ int wv_class_need(struct wv_call *c, const char *name, const struct wv_class **r
 		return wv_refuse(c, 404, "could not find class %.100s in schema", name);
 	return res;
 }
+
+int wv_class_of_path(struct wv_call *c, const struct wv_class **ret_class)
+{
+	const char *name;
+	int res = wv_call_param(c, 0, &name);
+
+	if (res)
+		return res;
+	name = wv_class_name(c, name, strlen(name));
+	return name ? wv_class_need(c, name, ret_class) : -ENOMEM;
+}

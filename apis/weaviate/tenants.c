@@ -310,13 +310,8 @@ static void put_tenant(struct http_json *j, const char *name, bool cold)
 /* The class that the path names, which has tenants. */
 static int path_class(struct wv_call *c, const struct wv_class **ret_class)
 {
-	const char *name;
-	int res = wv_call_param(c, 0, &name);
+	int res = wv_class_of_path(c, ret_class);
 
-	if (res)
-		return res;
-	name = wv_class_name(c, name, strlen(name));
-	res = name ? wv_class_need(c, name, ret_class) : -ENOMEM;
 	if (!res && !(*ret_class)->tenancy.on)
 		return wv_refuse(c, 422, "multi-tenancy is not enabled for class \"%.100s\"",
 				 (*ret_class)->name);

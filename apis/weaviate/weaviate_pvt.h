@@ -176,6 +176,9 @@ int wv_class_find(struct wv_call *c, const char *name, const struct wv_class **r
 /* The same; one that is missing is refused by 404. */
 int wv_class_need(struct wv_call *c, const char *name, const struct wv_class **ret_class);
 
+/* The same of the one that the path names. */
+int wv_class_of_path(struct wv_call *c, const struct wv_class **ret_class);
+
 /* Takes the dimensions of vectors that k->collection has. */
 void wv_class_read_dims(struct wv_class *k);
 
