@@ -55,22 +55,6 @@ struct sl_objects {
 	struct objects_figures n;
 };
 
-static inline struct objects_key key_in(const struct sl_filter_key *key)
-{
-	struct objects_key k = {.kind = key->kind};
-
-	memcpy(k.bytes, key->key, sizeof(k.bytes));
-	return k;
-}
-
-static inline struct sl_filter_key key_out(const struct objects_key *key)
-{
-	struct sl_filter_key k = {.kind = key->kind};
-
-	memcpy(k.key, key->bytes, sizeof(k.key));
-	return k;
-}
-
 /* read.c: takes over what @hits hold, @n of them; without memory for that nothing of it stays.
  * Return: 0; -ENOMEM. */
 int hits_out(struct objects_hit *hits, uint32_t n, struct sl_objects_hit *ret_hits);
@@ -89,7 +73,7 @@ int buffer_of(void *data, size_t bytes, void (*gone)(void *arg), void *arg,
 /* settings.c: @settings over the defaults. On failure the first mistake in @why; NULL, 0: not
  * wanted. Return: 0; -EINVAL; -ENOMEM. */
 int settings_read(const char *settings, struct cache_conf *ret_conf, char *why, size_t why_len);
-int objects_settings_read(const char *settings, struct objects_conf *ret_conf, char *why,
+int objects_settings_read(const char *settings, struct objects_store_conf *ret_conf, char *why,
 			  size_t why_len);
 
 /* Why a call failed, in one line, where the caller wants it. */

@@ -63,7 +63,7 @@ static void on_log_event(void *arg, const char *name, enum sl_log_event event, i
 /* ---- the store -------------------------------------------------------------------------- */
 
 /* Takes the folder, and reads what collections are in it. */
-static int begin(struct sl_objects *o, const char *path, struct objects_conf *conf, char *why,
+static int begin(struct sl_objects *o, const char *path, struct objects_store_conf *conf, char *why,
 		 size_t why_len)
 {
 	const struct sl_datadir_conf folder = {
@@ -106,7 +106,7 @@ int sl_objects_open(const char *path, const char *settings, struct sl_objects **
 		    char *why, size_t why_len)
 {
 	struct sl_objects *o = calloc(1, sizeof(*o));
-	struct objects_conf conf;
+	struct objects_store_conf conf;
 	int err;
 
 	say(why, why_len, "");
@@ -159,16 +159,12 @@ int sl_objects_work(struct sl_objects *o, int64_t wait_ms)
 
 struct sl_filter_key sl_objects_key_integer(uint64_t key)
 {
-	struct objects_key k = objects_key_integer(key);
-
-	return key_out(&k);
+	return objects_key_integer(key);
 }
 
 struct sl_filter_key sl_objects_key_uuid(const uint8_t uuid[SL_OBJECT_UUID_BYTES])
 {
-	struct objects_key k = objects_key_uuid(uuid);
-
-	return key_out(&k);
+	return objects_key_uuid(uuid);
 }
 
 /* ---- watching --------------------------------------------------------------------------- */

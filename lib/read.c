@@ -12,9 +12,6 @@
 
 #include "lib_pvt.h"
 
-static_assert(SL_OBJECTS_LIMIT_MAX == OBJECTS_LIMIT_MAX, "as the header says");
-static_assert(SL_OBJECTS_BYTES_MAX == OBJECTS_BYTES_MAX, "as the header says");
-
 /* ---- held objects ----------------------------------------------------------------------- */
 
 /* Without a core a buf is on the heap, and nobody else's. */
@@ -34,7 +31,7 @@ static int hit_out(struct objects_hit *hit, struct sl_objects_hit *ret_hit)
 	if (err)
 		return err;
 	*ret_hit = (struct sl_objects_hit){
-		.key = key_out(&hit->key),
+		.key = hit->key,
 		.object = hit->object,
 		.version = hit->version,
 		.score = hit->score,
@@ -85,24 +82,6 @@ void sl_objects_release(struct sl_objects_hit *hits, uint32_t n)
 
 /* ---- by key ----------------------------------------------------------------------------- */
 
-/* @hits: room for @n. */
-static int get(struct sl_objects *o, const char *name, const struct sl_filter_key *keys, uint32_t n,
-	       struct objects_hit *hits)
-{
-	struct objects_key *in = calloc((size_t)n + 1, sizeof(*in));
-	int err;
-
-	if (!in)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++)
-		in[i] = key_in(&keys[i]);
-	sl_turns_enter(o->turns);
-	err = objects_get(o->objects, name, in, n, hits, SL_NEVER);
-	sl_turns_leave(o->turns);
-	free(in);
-	return err;
-}
-
 int sl_objects_get(struct sl_objects *o, const char *name, const struct sl_filter_key *keys,
 		   uint32_t n, struct sl_objects_hit *ret_hits)
 {
@@ -111,7 +90,9 @@ int sl_objects_get(struct sl_objects *o, const char *name, const struct sl_filte
 
 	if (!hits)
 		return -ENOMEM;
-	err = get(o, name, keys, n, hits);
+	sl_turns_enter(o->turns);
+	err = objects_get(o->objects, name, keys, n, hits, SL_NEVER);
+	sl_turns_leave(o->turns);
 	if (!err)
 		err = hits_out(hits, n, ret_hits);
 	free(hits);
@@ -123,31 +104,17 @@ int sl_objects_get(struct sl_objects *o, const char *name, const struct sl_filte
 int sl_objects_scroll(struct sl_objects *o, const char *name,
 		      const struct sl_objects_scroll *scroll, struct sl_objects_list *ret_list)
 {
-	const struct objects_order order = {
-		.path = scroll->order_by,
-		.descending = scroll->descending,
-		.from = scroll->order_from,
-	};
-	const struct objects_scroll in = {
-		.filter = scroll->filter,
-		.from = key_in(&scroll->from),
-		.after = scroll->after,
-		.skip = scroll->skip,
-		.limit = scroll->limit,
-		.order = scroll->order_by ? &order : NULL,
-		.with_objects = scroll->with_objects,
-	};
 	struct sl_objects_list out = {0};
 	struct objects_list list;
 	int err;
 
 	sl_turns_enter(o->turns);
-	err = objects_scroll(o->objects, name, &in, &list, SL_NEVER);
+	err = objects_scroll(o->objects, name, scroll, &list, SL_NEVER);
 	sl_turns_leave(o->turns);
 	if (err)
 		return err;
 	out.n = list.n;
-	out.next = key_out(&list.next);
+	out.next = list.next;
 	err = hits_out_new(list.hits, list.n, &out.hits);
 	if (!err)
 		*ret_list = out;
@@ -174,27 +141,14 @@ int sl_objects_count(struct sl_objects *o, const char *name, const struct sl_fil
 	return err;
 }
 
-static_assert(sizeof(struct sl_objects_facet) == sizeof(struct objects_facet),
-	      "one takes the place of the other");
-
 int sl_objects_facet(struct sl_objects *o, const char *name, const struct sl_filter *filter,
 		     const char *path, uint32_t limit, struct sl_objects_facet **ret_facets,
 		     uint32_t *ret_n)
 {
-	struct objects_facet *facets;
 	int err;
 
 	sl_turns_enter(o->turns);
-	err = objects_facet(o->objects, name, filter, path, limit, &facets, ret_n, SL_NEVER);
+	err = objects_facet(o->objects, name, filter, path, limit, ret_facets, ret_n, SL_NEVER);
 	sl_turns_leave(o->turns);
-	if (err)
-		return err;
-	/* Where they are: their texts lie behind them. */
-	for (uint32_t i = 0; i < *ret_n; i++) {
-		struct sl_objects_facet facet = {.value = facets[i].value, .n = facets[i].n};
-
-		memcpy(&facets[i], &facet, sizeof(facet));
-	}
-	*ret_facets = (struct sl_objects_facet *)facets;
-	return 0;
+	return err;
 }

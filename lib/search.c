@@ -16,7 +16,7 @@ static struct objects_query query_in(const struct sl_objects_query *q)
 		.vector_name = q->vector_name ? q->vector_name : "",
 		.vector = q->vector,
 		.dim = q->dim,
-		.like = key_in(&q->like),
+		.like = q->like,
 		.weigh = q->weigh,
 		.arg = q->arg,
 		.k = q->k,
@@ -36,7 +36,7 @@ static struct objects_query query_in(const struct sl_objects_query *q)
 static void query_out(struct objects_query *q, struct sl_objects_query *ret_q)
 {
 	ret_q->result = q->result;
-	ret_q->fault = (enum sl_objects_fault)q->fault;
+	ret_q->fault = q->fault;
 	ret_q->hits = NULL;
 	ret_q->n = 0;
 	if (q->result)

@@ -141,7 +141,7 @@ int settings_read(const char *settings, struct cache_conf *ret_conf, char *why, 
 	return 0;
 }
 
-int objects_settings_read(const char *settings, struct objects_conf *ret_conf, char *why,
+int objects_settings_read(const char *settings, struct objects_store_conf *ret_conf, char *why,
 			  size_t why_len)
 {
 	static const struct sections in = {.section = "objects", .of_node = "durability="};
@@ -150,7 +150,7 @@ int objects_settings_read(const char *settings, struct objects_conf *ret_conf, c
 
 	if (err)
 		return err;
-	*ret_conf = (struct objects_conf){
+	*ret_conf = (struct objects_store_conf){
 		.dir = -1,
 		.cores = 1,
 		.log = {.durability = (enum sl_durability)conf.node.durability},

@@ -6,55 +6,29 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 
 #include "lib_pvt.h"
-
-static_assert(SL_OBJECTS_SNAPSHOT_NAME_MAX == OBJECTS_SNAPSHOT_NAME_MAX, "as the header says");
-
-static void snapshot_out(const struct objects_snapshot *s, struct sl_objects_snapshot *ret_s)
-{
-	memcpy(ret_s->name, s->name, sizeof(ret_s->name));
-	ret_s->bytes = s->bytes;
-	ret_s->created_ms = s->created_ms;
-}
 
 int sl_objects_snapshot_create(struct sl_objects *o, const char *name,
 			       struct sl_objects_snapshot *ret_snapshot)
 {
-	struct objects_snapshot s;
 	int err;
 
 	sl_turns_enter(o->turns);
-	err = objects_snapshot_create(o->objects, name, &s, SL_NEVER);
+	err = objects_snapshot_create(o->objects, name, ret_snapshot, SL_NEVER);
 	sl_turns_leave(o->turns);
-	if (!err)
-		snapshot_out(&s, ret_snapshot);
 	return err;
 }
 
 int sl_objects_snapshot_list(struct sl_objects *o, const char *name,
 			     struct sl_objects_snapshot **ret_snapshots, uint32_t *ret_n)
 {
-	struct sl_objects_snapshot *out;
-	struct objects_snapshot *s = NULL;
-	uint32_t n;
 	int err;
 
 	sl_turns_enter(o->turns);
-	err = objects_snapshot_list(o->objects, name, &s, &n, SL_NEVER);
+	err = objects_snapshot_list(o->objects, name, ret_snapshots, ret_n, SL_NEVER);
 	sl_turns_leave(o->turns);
-	if (err)
-		return err;
-	out = calloc((size_t)n + 1, sizeof(*out));
-	for (uint32_t i = 0; out && i < n; i++)
-		snapshot_out(&s[i], &out[i]);
-	free(s);
-	if (!out)
-		return -ENOMEM;
-	*ret_snapshots = out;
-	*ret_n = n;
-	return 0;
+	return err;
 }
 
 int sl_objects_snapshot_delete(struct sl_objects *o, const char *name, const char *snapshot)

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An allocator that counts (allocs.h), in front of the C library's own. */
+/* An allocator that counts and fails (allocs.h), in front of the C library's own. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "allocs.h"
 #include "dataplane/dataplane.h"
 
 static unsigned long calls;
+static unsigned long failing; /* the number of the call that fails, from now on; 0: none */
 
 unsigned long allocs_counted(void)
 {
 	return __atomic_load_n(&calls, __ATOMIC_RELAXED);
+}
+
+void allocs_fail(unsigned long nth)
+{
+	__atomic_store_n(&failing, nth ? allocs_counted() + nth : 0, __ATOMIC_RELAXED);
 }
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -27,27 +34,30 @@ bool allocs_can_count(void)
 	return true;
 }
 
-static void count(void)
+/* Return: whether this call may have what it asks for. */
+static bool count(void)
 {
-	if (sl_core_self())
-		__atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
+	if (!sl_core_self())
+		return true;
+	if (__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) !=
+	    __atomic_load_n(&failing, __ATOMIC_RELAXED))
+		return true;
+	errno = ENOMEM;
+	return false;
 }
 
 void *malloc(size_t n)
 {
-	count();
-	return __libc_malloc(n);
+	return count() ? __libc_malloc(n) : NULL;
 }
 
 void *calloc(size_t n, size_t size)
 {
-	count();
-	return __libc_calloc(n, size);
+	return count() ? __libc_calloc(n, size) : NULL;
 }
 
 void *realloc(void *p, size_t n)
 {
-	count();
-	return __libc_realloc(p, n);
+	return count() ? __libc_realloc(p, n) : NULL;
 }
 #endif

@@ -2,19 +2,18 @@
 /*
  * The caching reverse proxy: what a request is answered with.
  *
- * Interface: proxy.h. A GET is looked up; what is
- * good is the answer, what is not becomes a flight (flight.h), whose news say where the answer is.
- * All other methods, and what cannot be shared, are passed on (pass.c).
+ * Interface: proxy.h. A GET is looked up; what is good is the answer, what is not becomes a flight
+ * (flight.h), whose news say where the answer is. All other methods, and what cannot be shared, are
+ * passed on (pass.c). What is stored is found by get.c, and if in slices, answered by slices.c.
  *
- * Order of parts: the proxy; looking up; answers from the cache; answers from slices; flights;
- * the handler; the table.
+ * Order of parts: the proxy; answers from the cache; flights; the handler; the table.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "flight.h"
+#include "get.h"
 
 /* ---- the proxy -------------------------------------------------------------------------- */
 
@@ -126,128 +125,6 @@ void http_proxy_free(struct http_proxy *p)
 	free(p);
 }
 
-/* ---- looking up ------------------------------------------------------------------------- */
-
-/* Keys of most requests need no memory of the heap. */
-enum { KEY_OWN_BYTES = 512 };
-
-/**
- * struct get - a GET or HEAD on its way.
- * @base: the key without what Vary adds; @key: of @object or, if there is none, of what was looked
- * for last: it is @base or @selected. @lines, @path, @host: what the origin is told, once it is
- * needed. @validated: under this key lies
- * what was fetched or validated for this request. @object, @stored: what was found.
- * @collapsed: another request's flight brought it. @fwd: why the origin was asked, @fwd_status its
- * answer, @kept: which is stored, or is being.
- */
-struct get {
-	struct http_request *rq;
-	struct http_response *rs;
-	struct http_proxy *proxy;
-	struct http_cc cc;
-	struct sl_text base, selected, lines, path, host, validated;
-	struct http_str key;
-	struct cache_object *object;
-	struct stored stored;
-	bool varies, collapsed, kept;
-	enum http_fwd fwd;
-	uint32_t fwd_status;
-	int64_t deadline;
-};
-
-static void drop_object(struct get *g)
-{
-	cache_release(g->object);
-	g->object = NULL;
-}
-
-static void get_done(struct get *g)
-{
-	drop_object(g);
-	sl_text_done(&g->base);
-	sl_text_done(&g->selected);
-	sl_text_done(&g->lines);
-	sl_text_done(&g->path);
-	sl_text_done(&g->host);
-	sl_text_done(&g->validated);
-}
-
-static int want_lines(struct get *g)
-{
-	if (g->lines.len)
-		return g->lines.err;
-	proxy_put_lines(g->rq, false, &g->lines);
-	proxy_put_path(g->rq, &g->path);
-	if (g->proxy->host[0])
-		sl_text_put_string(&g->host, g->proxy->host);
-	else
-		proxy_put_host(g->rq, &g->host);
-	return g->lines.err ? g->lines.err : g->path.err ? g->path.err : g->host.err;
-}
-
-/* Of g->key. Return: 0; -ENOENT; -errno. What is no head counts as absent. */
-static int look(struct get *g)
-{
-	int err = cache_lookup(g->proxy->cache, proxy_key(g->key), CACHE_STALE, &g->object,
-			       g->deadline);
-
-	if (err)
-		return err;
-	if (!stored_read(g->object->meta, g->object->meta_bytes, &g->stored))
-		return 0;
-	drop_object(g);
-	return -ENOENT;
-}
-
-/* What is stored for the request, by what it selects. Return: 0, g->object NULL if nothing is. */
-static int look_up(struct get *g)
-{
-	struct http_lines lines;
-	int err;
-
-	drop_object(g);
-	g->varies = false;
-	g->key = http_str_text(&g->base);
-	err = look(g);
-	if (!err && g->stored.kind == STORED_VARIES) {
-		g->varies = true;
-		err = want_lines(g);
-		if (err)
-			return err;
-		lines = http_lines_of(&g->lines);
-		g->selected.len = 0;
-		flight_vary_key(http_str_text(&g->base), g->stored.generation,
-				(struct http_str){g->stored.fields.p, g->stored.fields.n}, lines,
-				&g->selected);
-		drop_object(g);
-		if (g->selected.err)
-			return g->selected.err;
-		g->key = http_str_text(&g->selected);
-		err = g->key.n > CACHE_KEY_BYTES_MAX ? -ENOENT : look(g);
-	}
-	if (!err && g->stored.kind != STORED_WHOLE && g->stored.kind != STORED_SLICED)
-		drop_object(g);
-	return err == -ENOENT ? 0 : err;
-}
-
-static bool is_validated(const struct get *g)
-{
-	return g->validated.len && g->validated.len == g->key.n &&
-	       !memcmp(g->validated.data, g->key.p, g->key.n);
-}
-
-static struct http_cache_status how(const struct get *g)
-{
-	return (struct http_cache_status){
-		.hit = g->fwd == HTTP_FWD_NONE,
-		.fwd = g->fwd,
-		.fwd_status = g->fwd_status,
-		.collapsed = g->collapsed,
-		.stored = g->kept,
-		.ttl_s = http_ttl_s(&g->stored.caching, proxy_now_ms()),
-	};
-}
-
 /* ---- answers from the cache ------------------------------------------------------------- */
 
 static int object_parts(void *arg, uint64_t off, uint64_t len, struct sl_part *ret_parts,
@@ -258,7 +135,7 @@ static int object_parts(void *arg, uint64_t off, uint64_t len, struct sl_part *r
 	return cache_parts(o, off, sl_min(len, 4 * SL_MIB), ret_parts, n, deadline);
 }
 
-static int answer_whole(struct get *g)
+static int answer_whole(struct proxy_get *g)
 {
 	struct proxy_answer a = {
 		.status = g->stored.caching.status,
@@ -268,213 +145,23 @@ static int answer_whole(struct get *g)
 		.parts = object_parts,
 		.arg = g->object,
 		.eager = true,
-		.how = how(g),
+		.how = proxy_get_how(g),
 	};
 
 	return proxy_answer(g->rq, g->rs, &a, g->deadline);
 }
 
-/* ---- answers from slices ---------------------------------------------------------------- */
-
-/*
- * @at: the slice that @object is, or that comes by @flight: held while it is read. @head, @key: of
- * what the get has, and holds: it may be replaced while its slices are fetched.
- */
-struct slices {
-	struct get *get;
-	struct stored head;
-	struct http_str key;
-	struct cache_object *object;
-	struct flight_reader *flight;
-	uint64_t at;
-};
-
-static void slice_ask(struct slices *s, uint64_t at, struct http_str key, struct flight_ask *ret)
-{
-	struct get *g = s->get;
-
-	*ret = (struct flight_ask){
-		.kind = FLIGHT_SLICE,
-		.key = key,
-		.base = s->key,
-		.host = http_str_text(&g->host),
-		.path = http_str_text(&g->path),
-		.lines = http_str_text(&g->lines),
-		.old = &s->head,
-		.slice = at,
-		.slice_bytes = s->head.slice_bytes,
-	};
-}
-
-/* Return: 0: look again, unless s->flight has it; -ESTALE: the object has changed; -errno. */
-static int on_slice_news(struct slices *s, struct flight_reader *f, const struct flight_view *v)
-{
-	s->get->fwd = HTTP_FWD_PARTIAL;
-	s->get->fwd_status = v->status;
-	s->get->collapsed |= v->collapsed;
-	s->get->kept = v->news == FLIGHT_STORED || v->storing;
-	switch (v->news) {
-	case FLIGHT_STREAM:
-		s->flight = f;
-		return 0;
-	case FLIGHT_STORED:
-		return 0;
-	case FLIGHT_CHANGED:
-		return -ESTALE;
-	default:
-		return v->err ? v->err : -ECONNRESET;
-	}
-}
-
-/* The slice is fetched, once for all. Return: as above. */
-static int fetch_slice(struct slices *s, uint64_t at, struct http_str key, int64_t deadline)
-{
-	struct flight_reader *f = NULL;
-	struct flight_view v;
-	struct flight_ask ask;
-	int err = want_lines(s->get);
-
-	if (err)
-		return err;
-	slice_ask(s, at, key, &ask);
-	err = flight_join(s->get->proxy, &ask, &f, &v, deadline);
-	if (err)
-		return err;
-	while (v.news == FLIGHT_INTERIM && !err) {
-		flight_view_done(&v);
-		err = flight_wait(f, &v, deadline);
-	}
-	if (!err) {
-		err = on_slice_news(s, f, &v);
-		flight_view_done(&v);
-	}
-	if (f != s->flight)
-		flight_leave(f);
-	return err;
-}
-
-/* While this one is sent, the next one comes. */
-static void fetch_ahead(struct slices *s, uint64_t at)
-{
-	char own[KEY_OWN_BYTES];
-	struct sl_text key = sl_text_lent(own, sizeof(own));
-	struct cache_object *o;
-	struct flight_ask ask;
-
-	if (at * s->head.slice_bytes >= s->head.bytes || want_lines(s->get))
-		return;
-	flight_slice_key(s->key, s->head.generation, at, &key);
-	if (!key.err && !cache_lookup(s->get->proxy->cache, proxy_key(http_str_text(&key)),
-				      CACHE_STALE, &o, s->get->deadline)) {
-		cache_release(o);
-	} else if (!key.err) {
-		slice_ask(s, at, http_str_text(&key), &ask);
-		flight_begin(s->get->proxy, &ask);
-	}
-	sl_text_done(&key);
-}
-
-static void drop_slice(struct slices *s)
-{
-	cache_release(s->object);
-	flight_leave(s->flight);
-	s->object = NULL;
-	s->flight = NULL;
-}
-
-static uint64_t slice_len(const struct slices *s, uint64_t at)
-{
-	return sl_min(s->head.slice_bytes, s->head.bytes - at * s->head.slice_bytes);
-}
-
-static int hold_slice(struct slices *s, uint64_t at, int64_t deadline)
-{
-	struct http_proxy *p = s->get->proxy;
-	char own[KEY_OWN_BYTES];
-	struct sl_text key = sl_text_lent(own, sizeof(own));
-	int err;
-
-	if ((s->object || s->flight) && s->at == at)
-		return 0;
-	drop_slice(s);
-	s->at = at;
-	flight_slice_key(s->key, s->head.generation, at, &key);
-	err = key.err;
-	for (int i = 0; i < 3 && !err && !s->flight; i++) {
-		err = cache_lookup(p->cache, proxy_key(http_str_text(&key)), CACHE_STALE,
-				   &s->object, deadline);
-		if (err != -ENOENT)
-			break;
-		sl_count(SL_M_PROXY_SLICES, 1);
-		err = fetch_slice(s, at, http_str_text(&key), deadline);
-	}
-	sl_text_done(&key);
-	if (!err && !s->object && !s->flight)
-		return -EIO;
-	return !err && s->object && s->object->bytes != slice_len(s, at) ? -EBADMSG : err;
-}
-
-static int slice_parts(void *arg, uint64_t off, uint64_t len, struct sl_part *ret_parts, uint32_t n,
-		       int64_t deadline)
-{
-	struct slices *s = arg;
-	uint64_t size = s->head.slice_bytes, at = off / size, in = off % size;
-	int got, err = hold_slice(s, at, deadline);
-	uint64_t here;
-
-	if (err)
-		return err;
-	here = sl_min(len, slice_len(s, at) - in);
-	if (s->flight)
-		got = flight_parts(s->flight, in, here, ret_parts, n, deadline);
-	else
-		got = cache_parts(s->object, in, here, ret_parts, n, deadline);
-	if (got > 0 && len > here)
-		fetch_ahead(s, at + 1);
-	return got;
-}
-
-/* Whether the first slice is there is told by Cache-Status. */
-static int slice_ready(struct proxy_answer *a, uint64_t off, int64_t deadline)
-{
-	struct slices *s = a->arg;
-	int err = hold_slice(s, off / s->head.slice_bytes, deadline);
-
-	a->how = how(s->get);
-	return err;
-}
-
-static int answer_slices(struct slices *s)
-{
-	struct get *g = s->get;
-	struct proxy_answer a = {
-		.status = s->head.caching.status,
-		.fields = s->head.fields,
-		.caching = &s->head.caching,
-		.bytes = s->head.bytes,
-		.parts = slice_parts,
-		.ready = slice_ready,
-		.arg = s,
-		.eager = true,
-		.how = how(g),
-	};
-	int err = proxy_answer(g->rq, g->rs, &a, g->deadline);
-
-	drop_slice(s);
-	return err;
-}
-
 /* Whether it is to be looked for again: it is not what it was, and nothing was sent. */
-static bool is_useless(const struct get *g, int err)
+static bool is_useless(const struct proxy_get *g, int err)
 {
 	return (err == -EBADMSG || err == -ESTALE) && !g->rq->out.begun;
 }
 
 /* Return: 0; 1: it turned out to be of no use, nothing was sent; -errno. */
-static int answer_stored(struct get *g)
+static int answer_stored(struct proxy_get *g)
 {
-	struct slices s = {.get = g, .head = g->stored, .key = g->key};
-	int err = g->stored.kind == STORED_SLICED ? answer_slices(&s) : answer_whole(g);
+	struct proxy_slices s = {.get = g, .head = g->stored, .key = g->key};
+	int err = g->stored.kind == STORED_SLICED ? proxy_answer_slices(&s) : answer_whole(g);
 
 	if (g->fwd == HTTP_FWD_NONE)
 		sl_count(SL_M_PROXY_HITS, 1);
@@ -487,7 +174,7 @@ static int answer_stored(struct get *g)
  * Asks for the slice in which the first of the wanted ranges begins, if slices are wanted. A range
  * from the end begins where nobody knows yet: the first slice will tell.
  */
-static void want_slice(const struct get *g, struct flight_ask *ask)
+static void want_slice(const struct proxy_get *g, struct flight_ask *ask)
 {
 	struct http_range r[HTTP_RANGES_MAX];
 	uint64_t bytes = proxy_slice_bytes(g->proxy);
@@ -501,10 +188,10 @@ static void want_slice(const struct get *g, struct flight_ask *ask)
 	ask->slice_bytes = bytes;
 }
 
-static int ask_of(struct get *g, struct flight_ask *ret_ask)
+static int ask_of(struct proxy_get *g, struct flight_ask *ret_ask)
 {
 	struct http_str any;
-	int err = want_lines(g);
+	int err = proxy_get_lines(g);
 
 	*ret_ask = (struct flight_ask){
 		.kind = FLIGHT_WHOLE,
@@ -531,7 +218,7 @@ static int stream_parts(void *arg, uint64_t off, uint64_t len, struct sl_part *r
 	return flight_parts(arg, off, len, ret_parts, n, deadline);
 }
 
-static int answer_stream(struct get *g, struct flight_reader *f, const struct flight_view *v)
+static int answer_stream(struct proxy_get *g, struct flight_reader *f, const struct flight_view *v)
 {
 	struct proxy_answer a = {
 		.status = v->status,
@@ -541,7 +228,7 @@ static int answer_stream(struct get *g, struct flight_reader *f, const struct fl
 		.parts = stream_parts,
 		.arg = f,
 		.once = !v->storing,
-		.how = how(g),
+		.how = proxy_get_how(g),
 	};
 
 	a.how.stored = v->storing;
@@ -552,9 +239,10 @@ static int answer_stream(struct get *g, struct flight_reader *f, const struct fl
 }
 
 /* Of what was not known the first slice comes, by @f, which is left. Return: as answer_stored(). */
-static int answer_first_slice(struct get *g, struct flight_reader *f, const struct flight_view *v)
+static int answer_first_slice(struct proxy_get *g, struct flight_reader *f,
+			      const struct flight_view *v)
 {
-	struct slices s = {
+	struct proxy_slices s = {
 		.get = g,
 		.head = v->head,
 		.key = http_str_text(&v->key),
@@ -563,15 +251,15 @@ static int answer_first_slice(struct get *g, struct flight_reader *f, const stru
 	};
 	int err;
 
-	drop_object(g);
+	proxy_get_drop(g);
 	g->stored = v->head;
 	g->kept = v->storing;
-	err = answer_slices(&s);
+	err = proxy_answer_slices(&s);
 	return is_useless(g, err) ? 1 : err;
 }
 
 /* The origin fails: whether what is stored will do. Return: 0: answered; 1: it will not. */
-static int answer_stale(struct get *g, bool reached)
+static int answer_stale(struct proxy_get *g, bool reached)
 {
 	if (!g->object || !http_reuse_on_error(&g->stored.caching, &g->cc, proxy_now_ms(), reached,
 					       proxy_stale_max_s(g->proxy)))
@@ -581,7 +269,7 @@ static int answer_stale(struct get *g, bool reached)
 }
 
 /* @f: NULL when it was left. Return: 0; 1: look up again; -errno. */
-static int on_news(struct get *g, struct flight_reader **f, struct flight_view *v)
+static int on_news(struct proxy_get *g, struct flight_reader **f, struct flight_view *v)
 {
 	struct flight_reader *reader = *f;
 	int err;
@@ -614,7 +302,7 @@ static int on_news(struct get *g, struct flight_reader **f, struct flight_view *
 	}
 }
 
-static int fly(struct get *g)
+static int fly(struct proxy_get *g)
 {
 	struct flight_reader *f = NULL;
 	struct flight_view v;
@@ -643,7 +331,7 @@ out:
 
 /* ---- the handler ------------------------------------------------------------------------ */
 
-static int pass_head(struct get *g)
+static int pass_head(struct proxy_get *g)
 {
 	const struct proxy_old old = {
 		.key = g->key,
@@ -656,9 +344,9 @@ static int pass_head(struct get *g)
 }
 
 /* Return: 0; 1: look up again; -errno. */
-static int from_cache(struct get *g)
+static int from_cache(struct proxy_get *g)
 {
-	enum http_reuse reuse = is_validated(g)
+	enum http_reuse reuse = proxy_get_is_validated(g)
 					? HTTP_REUSE_AS_IS
 					: http_reuse(&g->stored.caching, &g->cc, proxy_now_ms());
 	struct flight_ask ask;
@@ -680,7 +368,7 @@ static int from_cache(struct get *g)
 }
 
 /* Return: as from_cache(). */
-static int from_origin(struct get *g)
+static int from_origin(struct proxy_get *g)
 {
 	if (g->fwd == HTTP_FWD_NONE)
 		g->fwd = g->varies ? HTTP_FWD_VARY_MISS : HTTP_FWD_URI_MISS;
@@ -695,10 +383,10 @@ static int from_origin(struct get *g)
 /* News may be old by the time they are looked at; a request goes its own way before it is tired. */
 enum { ROUNDS_MAX = 4 };
 
-static int get(struct get *g)
+static int get(struct proxy_get *g)
 {
 	for (int i = 0; i < ROUNDS_MAX; i++) {
-		int err = look_up(g);
+		int err = proxy_get_look_up(g);
 
 		if (err)
 			return err;
@@ -716,7 +404,7 @@ static int get(struct get *g)
 static int serve_get(struct http_request *rq, struct http_response *rs, int64_t deadline)
 {
 	char own[KEY_OWN_BYTES];
-	struct get g = {
+	struct proxy_get g = {
 		.rq = rq,
 		.rs = rs,
 		.proxy = rq->api_arg,
@@ -735,7 +423,7 @@ static int serve_get(struct http_request *rq, struct http_response *rs, int64_t 
 		err = proxy_pass(rq, rs, HTTP_FWD_BYPASS, deadline);
 	else if (!err)
 		err = get(&g);
-	get_done(&g);
+	proxy_get_done(&g);
 	return err;
 }
 

@@ -180,7 +180,7 @@ yyjson_val *qd_many_at(yyjson_val *v, yyjson_arr_iter *iter)
 	return yyjson_arr_iter_next(iter);
 }
 
-bool qd_id_text(const char *p, size_t n, struct objects_key *ret_key)
+bool qd_id_text(const char *p, size_t n, struct sl_filter_key *ret_key)
 {
 	uint8_t uuid[SL_OBJECT_UUID_BYTES];
 
@@ -190,7 +190,7 @@ bool qd_id_text(const char *p, size_t n, struct objects_key *ret_key)
 	return true;
 }
 
-int qd_id(struct qd_call *c, yyjson_val *v, struct objects_key *ret_key)
+int qd_id(struct qd_call *c, yyjson_val *v, struct sl_filter_key *ret_key)
 {
 	if (yyjson_is_uint(v)) {
 		*ret_key = objects_key_integer(yyjson_get_uint(v));
@@ -207,9 +207,9 @@ int qd_id(struct qd_call *c, yyjson_val *v, struct objects_key *ret_key)
 				  "UUID");
 }
 
-int qd_ids(struct qd_call *c, yyjson_val *list, struct objects_key **ret_keys, uint32_t *ret_n)
+int qd_ids(struct qd_call *c, yyjson_val *list, struct sl_filter_key **ret_keys, uint32_t *ret_n)
 {
-	struct objects_key *keys;
+	struct sl_filter_key *keys;
 	yyjson_arr_iter iter;
 	yyjson_val *v;
 	uint32_t n = 0;
@@ -217,7 +217,7 @@ int qd_ids(struct qd_call *c, yyjson_val *list, struct objects_key **ret_keys, u
 
 	if (!yyjson_is_arr(list))
 		return qd_format_error(c, "expected a list of point IDs");
-	keys = http_arena_array(&c->arena, struct objects_key, yyjson_arr_size(list));
+	keys = http_arena_array(&c->arena, struct sl_filter_key, yyjson_arr_size(list));
 	if (!keys)
 		return -ENOMEM;
 	yyjson_arr_iter_init(list, &iter);

@@ -64,7 +64,7 @@ int qd_collection_exists(struct qd_call *c)
 int qd_collection_get(struct qd_call *c)
 {
 	static const char failed[] = "{\"error\":\"the disk failed: it takes no writes\"}";
-	struct objects_info info;
+	struct sl_objects_info info;
 	int err = objects_info(c->o, c->name, &info, c->deadline);
 
 	if (err)
@@ -92,7 +92,7 @@ int qd_collection_get(struct qd_call *c)
 
 int qd_collection_create(struct qd_call *c)
 {
-	struct objects_collection_conf conf;
+	struct sl_objects_conf conf;
 	char why[200] = "";
 	int err;
 
@@ -112,7 +112,7 @@ int qd_collection_create(struct qd_call *c)
 }
 
 /* To a conf that was made from the one in c->collection. */
-static int change(struct qd_call *c, const struct objects_collection_conf *conf)
+static int change(struct qd_call *c, const struct sl_objects_conf *conf)
 {
 	char why[200] = "";
 	int err = objects_change(c->o, c->name, c->collection->generation, conf, why, sizeof(why),
@@ -125,7 +125,7 @@ static int change(struct qd_call *c, const struct objects_collection_conf *conf)
 
 int qd_collection_change(struct qd_call *c)
 {
-	struct objects_collection_conf conf;
+	struct sl_objects_conf conf;
 	int err = qd_conf_change(c, c->body, &conf);
 
 	return put_true(c, err ? err : change(c, &conf));
@@ -152,7 +152,7 @@ int qd_collection_delete(struct qd_call *c)
 
 int qd_vector_create(struct qd_call *c)
 {
-	struct objects_collection_conf conf;
+	struct sl_objects_conf conf;
 	const char *name;
 	int err = qd_path_name(c, 1, &name);
 
@@ -173,7 +173,7 @@ int qd_vector_drop(struct qd_call *c)
 	if (err)
 		return err;
 	if (!qd_vector_conf(c->collection, name))
-		return qd_fault(c, OBJECTS_UNKNOWN_VECTOR, NULL, name, 0);
+		return qd_fault(c, SL_OBJECTS_UNKNOWN_VECTOR, NULL, name, 0);
 	return qd_wrong(c, 400,
 			"Wrong input: vector `%.200s` cannot be taken from its collection: take it "
 			"from all points, by points/vectors/delete", name);
@@ -272,7 +272,7 @@ int qd_aliases_change(struct qd_call *c)
 
 int qd_index_create(struct qd_call *c)
 {
-	struct objects_collection_conf conf;
+	struct sl_objects_conf conf;
 	const char *path = NULL;
 	int err = qd_get_string(c, c->body, "field_name", &path);
 
@@ -289,7 +289,7 @@ int qd_index_create(struct qd_call *c)
 
 int qd_index_delete(struct qd_call *c)
 {
-	struct objects_collection_conf conf;
+	struct sl_objects_conf conf;
 	bool changed = false;
 	const char *path;
 	int err = qd_path_name(c, 1, &path);

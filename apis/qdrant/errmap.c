@@ -43,26 +43,26 @@ void qd_errno(struct qd_call *c, int err)
 	qd_wrong(c, 500, "Service internal error: errno %d", -err);
 }
 
-int qd_fault(struct qd_call *c, enum objects_fault fault, const struct objects_vector_conf *conf,
+int qd_fault(struct qd_call *c, enum sl_objects_fault fault, const struct sl_objects_vector *conf,
 	     const char *name, uint32_t dim)
 {
 	switch (fault) {
-	case OBJECTS_NO_KEY:
+	case SL_OBJECTS_NO_KEY:
 		return qd_format_error(c, "missing field `id`");
-	case OBJECTS_UNKNOWN_VECTOR:
+	case SL_OBJECTS_UNKNOWN_VECTOR:
 		return qd_wrong(c, 400, "Wrong input: Not existing vector name error: %.200s",
 				name);
-	case OBJECTS_WRONG_DIM:
+	case SL_OBJECTS_WRONG_DIM:
 		return qd_wrong(c, 400,
 				"Wrong input: Vector dimension error: expected dim: %u, got %u",
 				conf ? conf->dim : 0, dim);
-	case OBJECTS_WRONG_TYPE:
+	case SL_OBJECTS_WRONG_TYPE:
 		return qd_wrong(c, 400, "Wrong input: vector \"%.200s\" is not one of numbers",
 				name);
-	case OBJECTS_BAD_QUERY:
+	case SL_OBJECTS_BAD_QUERY:
 		return qd_wrong(c, 400,
 				"Wrong input: the vector is not finite, or limit too large");
-	case OBJECTS_NO_OBJECT:
+	case SL_OBJECTS_NO_OBJECT:
 		return qd_wrong(c, 404,
 				"Not found: No point with the id of the query found, or it "
 				"lacks vector \"%.200s\"",

@@ -26,10 +26,10 @@ enum { EXAMPLES_MAX = 1024 };
  * among them, @keys_n.
  */
 struct examples {
-	const struct objects_vector_conf *conf;
+	const struct sl_objects_vector *conf;
 	const float **vectors;
 	uint32_t n, keys_n, room;
-	struct objects_key *keys;
+	struct sl_filter_key *keys;
 	uint32_t *key_of; /* which of the vectors a key stands for */
 };
 
@@ -41,13 +41,13 @@ static int examples_init(struct qd_call *c, const struct qd_query *q, size_t roo
 	*ret = (struct examples){.conf = qd_vector_conf(c->collection, q->q.vector_name),
 				 .room = (uint32_t)room};
 	ret->vectors = http_arena_array(&c->arena, const float *, room);
-	ret->keys = http_arena_array(&c->arena, struct objects_key, room);
+	ret->keys = http_arena_array(&c->arena, struct sl_filter_key, room);
 	ret->key_of = http_arena_array(&c->arena, uint32_t, room);
 	return ret->vectors && ret->keys && ret->key_of ? 0 : -ENOMEM;
 }
 
 /* At length 1, as the store keeps those that are compared by their angle. */
-static const float *prepared(struct qd_call *c, const struct objects_vector_conf *conf,
+static const float *prepared(struct qd_call *c, const struct sl_objects_vector *conf,
 			     const float *v)
 {
 	float *copy, sum = 0;
@@ -82,7 +82,7 @@ static int add_example(struct qd_call *c, yyjson_val *v, struct examples *ex)
 	if (err)
 		return err;
 	if (dim != ex->conf->dim)
-		return qd_fault(c, OBJECTS_WRONG_DIM, ex->conf, ex->conf->name, dim);
+		return qd_fault(c, SL_OBJECTS_WRONG_DIM, ex->conf, ex->conf->name, dim);
 	vector = prepared(c, ex->conf, vector);
 	ex->vectors[ex->n++] = vector;
 	return vector ? 0 : -ENOMEM;
@@ -109,11 +109,11 @@ static int take_vector(struct qd_call *c, struct examples *ex, uint32_t i,
 	float *copy;
 
 	if (!data)
-		return qd_fault(c, OBJECTS_NO_OBJECT, NULL, name, 0);
+		return qd_fault(c, SL_OBJECTS_NO_OBJECT, NULL, name, 0);
 	if (type != SL_VECTOR_F32)
-		return qd_fault(c, OBJECTS_WRONG_TYPE, NULL, name, 0);
+		return qd_fault(c, SL_OBJECTS_WRONG_TYPE, NULL, name, 0);
 	if (dim != ex->conf->dim)
-		return qd_fault(c, OBJECTS_WRONG_DIM, ex->conf, name, dim);
+		return qd_fault(c, SL_OBJECTS_WRONG_DIM, ex->conf, name, dim);
 	copy = http_arena_alloc(&c->arena, dim * sizeof(*copy), 64);
 	if (!copy)
 		return -ENOMEM;

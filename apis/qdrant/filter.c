@@ -63,7 +63,7 @@ struct reading {
 
 static int has_id(struct qd_call *c, yyjson_val *v, struct sl_filter **ret)
 {
-	struct objects_key *keys;
+	struct sl_filter_key *keys;
 	const struct sl_filter *f;
 	uint32_t n;
 	int err = qd_ids(c, v, &keys, &n);
@@ -282,7 +282,7 @@ int qd_filter_both(struct qd_call *c, const struct sl_filter *a, const struct sl
 	return err;
 }
 
-int qd_filter_keys(struct qd_call *c, const struct objects_key *keys, uint32_t n, bool none,
+int qd_filter_keys(struct qd_call *c, const struct sl_filter_key *keys, uint32_t n, bool none,
 		   const struct sl_filter **ret)
 {
 	struct sl_filter *f = qd_filter_new(c, SL_FILTER_HAS_KEY, NULL);
@@ -292,10 +292,8 @@ int qd_filter_keys(struct qd_call *c, const struct objects_key *keys, uint32_t n
 
 	if (!f || !copies || !of)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++) {
-		copies[i].kind = keys[i].kind;
-		memcpy(copies[i].key, keys[i].bytes, sizeof(copies[i].key));
-	}
+	for (uint32_t i = 0; i < n; i++)
+		copies[i] = keys[i];
 	f->keys = copies;
 	f->key_n = n;
 	of[0] = f;
@@ -307,33 +305,32 @@ int qd_filter_keys(struct qd_call *c, const struct objects_key *keys, uint32_t n
 
 /* ---- orders ----------------------------------------------------------------------------- */
 
-static int start_from(struct qd_call *c, yyjson_val *v, struct objects_order *ret)
+static int start_from(struct qd_call *c, yyjson_val *v, struct sl_objects_scroll *ret)
 {
 	struct sl_operand *from = http_arena_new(&c->arena, struct sl_operand);
 
 	if (!from)
 		return -ENOMEM;
-	ret->from = from;
-	return qd_filter_bound(c, v, ret->path, from);
+	ret->order_from = from;
+	return qd_filter_bound(c, v, ret->order_by, from);
 }
 
-int qd_order(struct qd_call *c, yyjson_val *v, struct objects_order *ret)
+int qd_order(struct qd_call *c, yyjson_val *v, struct sl_objects_scroll *ret)
 {
 	const char *direction = "asc";
 	yyjson_val *from;
 	int err;
 
-	*ret = (struct objects_order){0};
 	if (yyjson_is_str(v)) {
-		ret->path = yyjson_get_str(v);
+		ret->order_by = yyjson_get_str(v);
 		return 0;
 	}
-	err = qd_get_string(c, v, "key", &ret->path);
+	err = qd_get_string(c, v, "key", &ret->order_by);
 	if (!err)
 		err = qd_get_string(c, v, "direction", &direction);
 	if (err)
 		return err;
-	if (!ret->path)
+	if (!ret->order_by)
 		return qd_format_error(c, "order_by: missing field `key`");
 	if (strcmp(direction, "asc") && strcmp(direction, "desc"))
 		return qd_format_error(c, "order_by: direction is asc or desc");

@@ -62,7 +62,7 @@ static int operands_of(struct qd_call *c, yyjson_val *v, struct sl_filter *f)
 /* The index of words at the path, or NULL. */
 static const struct sl_payload_conf *text_index(const struct qd_call *c, const char *path)
 {
-	const struct objects_collection_conf *conf = &c->collection->conf;
+	const struct sl_objects_conf *conf = &c->collection->conf;
 
 	for (uint32_t i = 0; i < conf->indexes_n; i++)
 		if (conf->indexes[i].type == SL_PAYLOAD_TEXT &&

@@ -38,11 +38,11 @@ static int table_init(struct qd_call *c, size_t room, struct table *ret)
 	return ret->hits && ret->slots ? 0 : -ENOMEM;
 }
 
-static uint32_t key_hash(const struct objects_key *key)
+static uint32_t key_hash(const struct sl_filter_key *key)
 {
 	uint64_t words[2];
 
-	memcpy(words, key->bytes, sizeof(words));
+	memcpy(words, key->key, sizeof(words));
 	return (uint32_t)(sl_mix64(words[0] ^ sl_mix64(words[1] + key->kind)) >> 32);
 }
 
@@ -64,7 +64,7 @@ static struct objects_hit *table_find(struct table *t, const struct objects_hit 
 
 static bool smaller_is_nearer(const struct qd_call *c, const struct qd_query *q)
 {
-	const struct objects_vector_conf *conf = qd_vector_conf(c->collection, q->q.vector_name);
+	const struct sl_objects_vector *conf = qd_vector_conf(c->collection, q->q.vector_name);
 
 	return q->kind == QD_NEAREST && conf && !objects_larger_is_nearer(conf->metric);
 }
@@ -213,7 +213,7 @@ enum { LOOKS_A_TURN = 16384 };
 
 int qd_diversify(struct qd_call *c, struct qd_query *q)
 {
-	const struct objects_vector_conf *conf = qd_vector_conf(c->collection, q->q.vector_name);
+	const struct sl_objects_vector *conf = qd_vector_conf(c->collection, q->q.vector_name);
 	struct candidate *candidates = http_arena_array(&c->arena, struct candidate, q->n);
 	uint32_t want = sl_min(q->limit + q->offset, q->n), n = 0, looks = 0;
 	struct objects_hit *hits = http_arena_array(&c->arena, struct objects_hit, want);

@@ -2,12 +2,12 @@
 /*
  * Searches whose hits are put together by a value of theirs.
  *
- * Interface: qd_groups() of qdrant_pvt.h. The search is asked for more hits, four times as many
- * each time, until all groups that are wanted are full, there are no more hits, or GROUPED_MAX of
- * them. A hit with several values stands in several groups; groups are in the order of their first
- * hits.
+ * Interface: the handlers of grouped searches. The search is asked for more hits, four times as
+ * many each time, until all groups that are wanted are full, there are no more hits, or
+ * GROUPED_MAX of them. A hit with several values stands in several groups; groups are in the order
+ * of their first hits.
  *
- * Order of parts: groups; filling them; searching; looking up; answers.
+ * Order of parts: groups; filling them; searching; looking up; answers; handlers.
  */
 #include <errno.h>
 #include <string.h>
@@ -181,9 +181,9 @@ static int read_lookup(struct qd_call *c, struct lookup *ret)
 }
 
 /* The point that a group's id may be the id of. */
-static struct objects_key key_of(const struct sl_value *v)
+static struct sl_filter_key key_of(const struct sl_value *v)
 {
-	struct objects_key key = {0};
+	struct sl_filter_key key = {0};
 	const char *text;
 	size_t n;
 
@@ -202,7 +202,7 @@ static struct objects_key key_of(const struct sl_value *v)
 
 static int look_up(struct grouping *g, struct lookup *l)
 {
-	struct objects_key *keys = http_arena_array(&g->c->arena, struct objects_key, g->n);
+	struct sl_filter_key *keys = http_arena_array(&g->c->arena, struct sl_filter_key, g->n);
 	struct objects_hit *hits = http_arena_array(&g->c->arena, struct objects_hit, g->n);
 	uint32_t n = 0;
 	int err;
@@ -247,7 +247,7 @@ static void put_group(struct grouping *g, const struct group *group, const struc
 	http_json_close(j, '}');
 }
 
-int qd_groups(struct qd_call *c, enum qd_dialect dialect)
+static int answer(struct qd_call *c, enum qd_dialect dialect)
 {
 	struct qd_query *q = http_arena_new(&c->arena, struct qd_query);
 	struct grouping g = {0};
@@ -274,4 +274,21 @@ int qd_groups(struct qd_call *c, enum qd_dialect dialect)
 		objects_release(l.hits, g.n);
 	qd_query_done(q);
 	return err;
+}
+
+/* ---- handlers --------------------------------------------------------------------------- */
+
+int qd_query_groups(struct qd_call *c)
+{
+	return answer(c, QD_QUERY);
+}
+
+int qd_search_groups(struct qd_call *c)
+{
+	return answer(c, QD_SEARCH);
+}
+
+int qd_recommend_groups(struct qd_call *c)
+{
+	return answer(c, QD_RECOMMEND);
 }

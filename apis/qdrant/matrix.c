@@ -35,7 +35,7 @@ static int draw(struct qd_call *c, struct matrix *m, uint64_t *ret_limit)
 	if (!err)
 		err = qd_filter(c, qd_member(c->body, "filter"), &m->sample.q.filter);
 	if (!err && !qd_vector_conf(c->collection, using))
-		err = qd_fault(c, OBJECTS_UNKNOWN_VECTOR, NULL, using, 0);
+		err = qd_fault(c, SL_OBJECTS_UNKNOWN_VECTOR, NULL, using, 0);
 	m->sample.q.vector_name = using;
 	if (!err)
 		err = qd_sample(c, &m->sample);
@@ -48,7 +48,7 @@ static int draw(struct qd_call *c, struct matrix *m, uint64_t *ret_limit)
 static int search(struct qd_call *c, struct matrix *m, uint32_t limit)
 {
 	uint32_t n = m->sample.n;
-	struct objects_key *keys = http_arena_array(&c->arena, struct objects_key, n);
+	struct sl_filter_key *keys = http_arena_array(&c->arena, struct sl_filter_key, n);
 	const struct sl_filter *within;
 	int err;
 
@@ -115,7 +115,7 @@ int qd_matrix_pairs(struct qd_call *c)
 	return answer(c, put_pairs);
 }
 
-static uint32_t place_of(const struct matrix *m, const struct objects_key *key)
+static uint32_t place_of(const struct matrix *m, const struct sl_filter_key *key)
 {
 	uint32_t i = 0;
 

@@ -268,12 +268,12 @@ static void put_vectors(struct http_json *j, const struct sl_object *o, const st
 
 /* ---- points ----------------------------------------------------------------------------- */
 
-void qd_put_id(struct http_json *j, const struct objects_key *key)
+void qd_put_id(struct http_json *j, const struct sl_filter_key *key)
 {
 	if (key->kind == SL_KEY_INTEGER)
-		http_json_uint(j, sl_load_le64(key->bytes));
+		http_json_uint(j, sl_load_le64(key->key));
 	else
-		http_json_uuid(j, key->bytes);
+		http_json_uuid(j, key->key);
 }
 
 void qd_put_parts(struct http_json *j, const struct sl_object *o, const struct qd_select *s)

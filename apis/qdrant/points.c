@@ -18,7 +18,7 @@
 int qd_points_get(struct qd_call *c)
 {
 	struct qd_select select = {.payload = true};
-	struct objects_key *keys;
+	struct sl_filter_key *keys;
 	struct objects_hit *hits;
 	uint32_t n;
 	int err = qd_ids(c, qd_member(c->body, "ids"), &keys, &n);
@@ -43,7 +43,7 @@ int qd_points_get(struct qd_call *c)
 }
 
 /* The id in the path: a number or a UUID. */
-static bool read_path_id(struct http_str s, struct objects_key *ret)
+static bool read_path_id(struct http_str s, struct sl_filter_key *ret)
 {
 	uint64_t v = 0;
 
@@ -60,7 +60,7 @@ int qd_point_get(struct qd_call *c)
 {
 	static const struct qd_select all = {.payload = true, .vectors = true};
 	struct http_str s = c->rq->params[1];
-	struct objects_key key;
+	struct sl_filter_key key;
 	struct objects_hit hit = {0};
 	int err;
 
@@ -80,12 +80,12 @@ int qd_point_get(struct qd_call *c)
 
 /* ---- lists ------------------------------------------------------------------------------ */
 
-static int read_scroll(struct qd_call *c, struct objects_scroll *ret, struct objects_order *order)
+static int read_scroll(struct qd_call *c, struct sl_objects_scroll *ret)
 {
 	yyjson_val *order_by = qd_member(c->body, "order_by");
 	yyjson_val *offset = qd_member(c->body, "offset");
 	uint64_t limit = 10;
-	int err = qd_get_uint(c, c->body, "limit", OBJECTS_LIMIT_MAX, &limit);
+	int err = qd_get_uint(c, c->body, "limit", SL_OBJECTS_LIMIT_MAX, &limit);
 
 	if (!err && !limit)
 		err = qd_wrong(c, 422,
@@ -96,7 +96,7 @@ static int read_scroll(struct qd_call *c, struct objects_scroll *ret, struct obj
 	if (!err && offset)
 		err = qd_id(c, offset, &ret->from);
 	if (!err && order_by)
-		err = qd_order(c, order_by, order);
+		err = qd_order(c, order_by, ret);
 	if (!err && order_by && offset)
 		err = qd_wrong(c, 400,
 			       "Wrong input: Cannot use an `offset` when using `order_by`. "
@@ -104,25 +104,22 @@ static int read_scroll(struct qd_call *c, struct objects_scroll *ret, struct obj
 			       "filter to exclude the IDs that you've already seen for the "
 			       "`order_by.start_from` value");
 	ret->limit = (uint32_t)limit;
-	ret->order = order_by ? order : NULL;
 	return err;
 }
 
 /* What it stands at in the order, or NULL. */
-static const struct sl_value *order_value(const struct objects_hit *hit,
-					  const struct objects_order *order)
+static const struct sl_value *order_value(const struct objects_hit *hit, const char *order_by)
 {
-	const struct sl_value *v = sl_value_find(sl_object_properties(hit->object), order->path);
+	const struct sl_value *v = sl_value_find(sl_object_properties(hit->object), order_by);
 
 	if (v && sl_value_type(v) == SL_VALUE_LIST)
 		v = sl_value_count(v) ? sl_value_at(v, 0) : NULL;
 	return v;
 }
 
-static void put_order_value(struct qd_call *c, const struct objects_hit *hit,
-			    const struct objects_order *order)
+static void put_order_value(struct qd_call *c, const struct objects_hit *hit, const char *order_by)
 {
-	const struct sl_value *v = order_value(hit, order);
+	const struct sl_value *v = order_value(hit, order_by);
 	int64_t us;
 	size_t n;
 	const char *text;
@@ -142,7 +139,7 @@ static void put_order_value(struct qd_call *c, const struct objects_hit *hit,
 }
 
 static void put_list(struct qd_call *c, const struct objects_list *list,
-		     const struct qd_select *select, const struct objects_order *order)
+		     const struct qd_select *select, const char *order_by)
 {
 	http_json_open(&c->j, '{');
 	http_json_key(&c->j, "points");
@@ -151,14 +148,14 @@ static void put_list(struct qd_call *c, const struct objects_list *list,
 		http_json_open(&c->j, '{');
 		http_json_key(&c->j, "id");
 		qd_put_id(&c->j, &list->hits[i].key);
-		if (order && list->hits[i].object)
-			put_order_value(c, &list->hits[i], order);
+		if (order_by && list->hits[i].object)
+			put_order_value(c, &list->hits[i], order_by);
 		qd_put_parts(&c->j, list->hits[i].object, select);
 		http_json_close(&c->j, '}');
 	}
 	http_json_close(&c->j, ']');
 	http_json_key(&c->j, "next_page_offset");
-	if (list->next.kind == SL_KEY_NONE || order)
+	if (list->next.kind == SL_KEY_NONE || order_by)
 		http_json_null(&c->j);
 	else
 		qd_put_id(&c->j, &list->next);
@@ -168,20 +165,19 @@ static void put_list(struct qd_call *c, const struct objects_list *list,
 int qd_points_scroll(struct qd_call *c)
 {
 	struct qd_select select = {.payload = true};
-	struct objects_scroll scroll = {0};
-	struct objects_order order;
+	struct sl_objects_scroll scroll = {0};
 	struct objects_list list;
-	int err = read_scroll(c, &scroll, &order);
+	int err = read_scroll(c, &scroll);
 
 	if (!err)
 		err = qd_select(c, c->body, &select);
 	if (err)
 		return err;
-	scroll.with_objects = qd_selects(&select) || scroll.order;
+	scroll.with_objects = qd_selects(&select) || scroll.order_by;
 	err = objects_scroll(c->o, c->name, &scroll, &list, c->deadline);
 	if (err)
 		return err;
-	put_list(c, &list, &select, scroll.order);
+	put_list(c, &list, &select, scroll.order_by);
 	objects_list_done(&list);
 	return 0;
 }
@@ -237,7 +233,7 @@ static void put_operand(struct http_json *j, const struct sl_operand *v)
 int qd_points_facet(struct qd_call *c)
 {
 	const struct sl_filter *filter;
-	struct objects_facet *facets;
+	struct sl_objects_facet *facets;
 	const char *key = NULL;
 	uint64_t limit = 10;
 	uint32_t n;

@@ -76,7 +76,7 @@ void qd_errno(struct qd_call *c, int err);
 int qd_no_collection(struct qd_call *c, const char *name);
 
 /* What is wrong with a vector: @fault, of the vector @conf (may be NULL). */
-int qd_fault(struct qd_call *c, enum objects_fault fault, const struct objects_vector_conf *conf,
+int qd_fault(struct qd_call *c, enum sl_objects_fault fault, const struct sl_objects_vector *conf,
 	     const char *name, uint32_t dim);
 
 /* ---- members of JSON -------------------------------------------------------------------- */
@@ -95,9 +95,9 @@ size_t qd_many(yyjson_val *v);
 yyjson_val *qd_many_at(yyjson_val *v, yyjson_arr_iter *iter);
 
 /* The id of a point. */
-int qd_id(struct qd_call *c, yyjson_val *v, struct objects_key *ret_key);
-int qd_ids(struct qd_call *c, yyjson_val *list, struct objects_key **ret_keys, uint32_t *ret_n);
-bool qd_id_text(const char *p, size_t n, struct objects_key *ret_key);
+int qd_id(struct qd_call *c, yyjson_val *v, struct sl_filter_key *ret_key);
+int qd_ids(struct qd_call *c, yyjson_val *list, struct sl_filter_key **ret_keys, uint32_t *ret_n);
+bool qd_id_text(const char *p, size_t n, struct sl_filter_key *ret_key);
 
 /* Numbers of a list into the arena; -ERANGE and the like are told as Qdrant does. */
 int qd_vector(struct qd_call *c, yyjson_val *list, const float **ret_vector, uint32_t *ret_dim);
@@ -131,7 +131,7 @@ static inline bool qd_selects(const struct qd_select *s)
 	return s->payload || s->vectors;
 }
 
-void qd_put_id(struct http_json *j, const struct objects_key *key);
+void qd_put_id(struct http_json *j, const struct sl_filter_key *key);
 
 /* "payload" and "vector" of an object. */
 void qd_put_parts(struct http_json *j, const struct sl_object *o, const struct qd_select *s);
@@ -150,35 +150,36 @@ int qd_filter_both(struct qd_call *c, const struct sl_filter *a, const struct sl
 		   const struct sl_filter **ret);
 
 /* Those with one of @keys; or with none of them. */
-int qd_filter_keys(struct qd_call *c, const struct objects_key *keys, uint32_t n, bool none,
+int qd_filter_keys(struct qd_call *c, const struct sl_filter_key *keys, uint32_t n, bool none,
 		   const struct sl_filter **ret);
 
-/* "order_by": a path, or a map. */
-int qd_order(struct qd_call *c, yyjson_val *v, struct objects_order *ret);
+/* "order_by": a path, or a map; in what order @ret is to be. */
+int qd_order(struct qd_call *c, yyjson_val *v, struct sl_objects_scroll *ret);
 
 /* ---- collections ------------------------------------------------------------------------ */
 
-/* Of that name; NULL: there is none. */
-const struct objects_vector_conf *qd_vector_conf(const struct objects_collection *collection,
-						 const char *name);
+/* config_vector.c: of that name; NULL: there is none. */
+const struct sl_objects_vector *qd_vector_conf(const struct objects_collection *collection,
+					       const char *name);
 
 /* config.c: the conf that the body of a creation asks for, in the arena. */
-int qd_conf_of(struct qd_call *c, yyjson_val *body, struct objects_collection_conf *ret_conf);
+int qd_conf_of(struct qd_call *c, yyjson_val *body, struct sl_objects_conf *ret_conf);
 
 /* That of the collection, changed as the body says. */
-int qd_conf_change(struct qd_call *c, yyjson_val *body, struct objects_collection_conf *ret_conf);
+int qd_conf_change(struct qd_call *c, yyjson_val *body, struct sl_objects_conf *ret_conf);
 
 /* The same with one more vector, which @body describes. */
 int qd_conf_vector(struct qd_call *c, const char *name, yyjson_val *body,
-		   struct objects_collection_conf *ret_conf);
+		   struct sl_objects_conf *ret_conf);
 
-/* The same with one more index, or one less. *ret_changed: there is something to do. */
+/* config_index.c: the same with one more index, or one less. *ret_changed: there is something to
+ * do. */
 int qd_conf_index(struct qd_call *c, const char *path, yyjson_val *schema,
-		  struct objects_collection_conf *ret_conf);
-int qd_conf_unindex(struct qd_call *c, const char *path, struct objects_collection_conf *ret_conf,
+		  struct sl_objects_conf *ret_conf);
+int qd_conf_unindex(struct qd_call *c, const char *path, struct sl_objects_conf *ret_conf,
 		    bool *ret_changed);
 
-/* "config" and "payload_schema" of the collection. */
+/* config_meta.c: "config" and "payload_schema" of the collection. */
 int qd_put_conf(struct qd_call *c, uint64_t points);
 
 /* ---- writes ----------------------------------------------------------------------------- */
@@ -196,14 +197,15 @@ enum qd_query_kind {
 	QD_WEIGHED, /* by q's function */
 	QD_SAMPLE, /* any: a function too, and no score */
 	QD_SCROLL, /* by id */
-	QD_ORDERED, /* by @order */
+	QD_ORDERED, /* in the order of @scroll */
 	QD_RRF,
 	QD_DBSF
 };
 
 /**
  * struct qd_query - a search as it was asked for, then what was found.
- * @q: what the store is asked, of the first four kinds. @limit, @offset: of what is answered.
+ * @q: what the store is asked, of the first four kinds. @scroll: in what order, of QD_ORDERED.
+ * @limit, @offset: of what is answered.
  * @diversify: the answer is chosen among q.k candidates, by @diversity from 0 to 1.
  * @prefetch: what this one chooses among, @prefetch_n of them, or all points.
  * @rrf_k, @weights: of QD_RRF; @weights NULL: all are 1.
@@ -213,7 +215,7 @@ struct qd_query {
 	enum qd_query_kind kind;
 	bool diversify;
 	struct objects_query q;
-	struct objects_order order;
+	struct sl_objects_scroll scroll;
 	uint32_t limit, offset;
 	double diversity, rrf_k;
 	const float *weights;
@@ -248,9 +250,6 @@ void qd_query_done(struct qd_query *query);
 /* fuse.c: the best of the prefetches' hits; the most different of the candidates. */
 int qd_fuse(struct qd_call *c, struct qd_query *query);
 int qd_diversify(struct qd_call *c, struct qd_query *query);
-
-/* groups.c: answers a search whose hits are put together by a value of theirs. */
-int qd_groups(struct qd_call *c, enum qd_dialect dialect);
 
 /* ---- the handlers ----------------------------------------------------------------------- */
 

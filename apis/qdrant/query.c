@@ -93,7 +93,7 @@ static int check_using(struct qd_call *c, const struct qd_query *q)
 {
 	if (qd_vector_conf(c->collection, q->q.vector_name))
 		return 0;
-	return qd_fault(c, OBJECTS_UNKNOWN_VECTOR, NULL, q->q.vector_name, 0);
+	return qd_fault(c, SL_OBJECTS_UNKNOWN_VECTOR, NULL, q->q.vector_name, 0);
 }
 
 /* ---- kinds of queries ------------------------------------------------------------------- */
@@ -148,7 +148,7 @@ static int read_rrf(struct qd_call *c, yyjson_val *v, yyjson_val *lookup, struct
 static int read_order(struct qd_call *c, yyjson_val *v, yyjson_val *lookup, struct qd_query *ret)
 {
 	ret->kind = QD_ORDERED;
-	return qd_order(c, yyjson_obj_get(v, "order_by"), &ret->order);
+	return qd_order(c, yyjson_obj_get(v, "order_by"), &ret->scroll);
 }
 
 static int read_recommend(struct qd_call *c, yyjson_val *v, yyjson_val *lookup,

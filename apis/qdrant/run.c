@@ -19,15 +19,13 @@
 /* By id, or by a value; there is no score. */
 static int run_list(struct qd_call *c, struct qd_query *q)
 {
-	struct objects_scroll scroll = {
-		.filter = q->q.filter,
-		.skip = q->offset,
-		.limit = q->limit,
-		.order = q->kind == QD_ORDERED ? &q->order : NULL,
-		.with_objects = q->q.with_objects,
-	};
-	int err = objects_scroll(c->o, c->name, &scroll, &q->list, c->deadline);
+	int err;
 
+	q->scroll.filter = q->q.filter;
+	q->scroll.skip = q->offset;
+	q->scroll.limit = q->limit;
+	q->scroll.with_objects = q->q.with_objects;
+	err = objects_scroll(c->o, c->name, &q->scroll, &q->list, c->deadline);
 	if (err)
 		return err;
 	q->hits = q->list.hits;
@@ -44,7 +42,7 @@ static bool asks_store(const struct qd_query *q)
 
 static int take_result(struct qd_call *c, struct qd_query *q)
 {
-	const struct objects_vector_conf *conf;
+	const struct sl_objects_vector *conf;
 
 	if (q->q.result == -EINVAL) {
 		conf = qd_vector_conf(c->collection, q->q.vector_name);
@@ -98,13 +96,13 @@ static int run_searches(struct qd_call *c, struct qd_query *queries, uint32_t n)
 static int restrict_to_found(struct qd_call *c, struct qd_query *q)
 {
 	const struct sl_filter *found;
-	struct objects_key *keys;
+	struct sl_filter_key *keys;
 	size_t n = 0;
 	int err;
 
 	for (uint32_t i = 0; i < q->prefetch_n; i++)
 		n += q->prefetch[i].n;
-	keys = http_arena_array(&c->arena, struct objects_key, n);
+	keys = http_arena_array(&c->arena, struct sl_filter_key, n);
 	if (!keys)
 		return -ENOMEM;
 	n = 0;
@@ -243,11 +241,6 @@ int qd_query_batch(struct qd_call *c)
 	return answer_all(c, QD_QUERY);
 }
 
-int qd_query_groups(struct qd_call *c)
-{
-	return qd_groups(c, QD_QUERY);
-}
-
 int qd_search(struct qd_call *c)
 {
 	return answer(c, QD_SEARCH);
@@ -258,11 +251,6 @@ int qd_search_batch(struct qd_call *c)
 	return answer_all(c, QD_SEARCH);
 }
 
-int qd_search_groups(struct qd_call *c)
-{
-	return qd_groups(c, QD_SEARCH);
-}
-
 int qd_recommend_points(struct qd_call *c)
 {
 	return answer(c, QD_RECOMMEND);
@@ -271,11 +259,6 @@ int qd_recommend_points(struct qd_call *c)
 int qd_recommend_batch(struct qd_call *c)
 {
 	return answer_all(c, QD_RECOMMEND);
-}
-
-int qd_recommend_groups(struct qd_call *c)
-{
-	return qd_groups(c, QD_RECOMMEND);
 }
 
 int qd_discover_points(struct qd_call *c)

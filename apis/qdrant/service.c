@@ -81,7 +81,7 @@ int qd_telemetry(struct qd_call *c)
 
 int qd_collection_cluster(struct qd_call *c)
 {
-	struct objects_info info;
+	struct sl_objects_info info;
 	int err = objects_info(c->o, c->name, &info, c->deadline);
 
 	if (err)

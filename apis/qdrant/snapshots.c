@@ -18,7 +18,7 @@
 
 /* ---- descriptions ----------------------------------------------------------------------- */
 
-static void put_snapshot(struct http_json *j, const struct objects_snapshot *s)
+static void put_snapshot(struct http_json *j, const struct sl_objects_snapshot *s)
 {
 	time_t seconds = (time_t)(s->created_ms / 1000);
 	struct tm tm;
@@ -47,7 +47,7 @@ static int no_snapshot(struct qd_call *c, const char *name)
 
 int qd_snapshots_list(struct qd_call *c)
 {
-	struct objects_snapshot *list;
+	struct sl_objects_snapshot *list;
 	uint32_t n;
 	int err = objects_snapshot_list(c->o, c->name, &list, &n, c->deadline);
 
@@ -63,7 +63,7 @@ int qd_snapshots_list(struct qd_call *c)
 
 int qd_snapshot_create(struct qd_call *c)
 {
-	struct objects_snapshot snapshot;
+	struct sl_objects_snapshot snapshot;
 	int err = objects_snapshot_create(c->o, c->name, &snapshot, c->deadline);
 
 	if (!err)

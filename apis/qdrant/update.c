@@ -35,12 +35,12 @@ void qd_put_written(struct qd_call *c, uint64_t version)
 /* ---- which points ----------------------------------------------------------------------- */
 
 /* Of the first one that the store refused; 0: there is none. */
-static int refused(struct qd_call *c, const struct objects_op *ops, uint32_t n)
+static int refused(struct qd_call *c, const struct sl_objects_op *ops, uint32_t n)
 {
-	const struct objects_collection_conf *conf = &c->collection->conf;
+	const struct sl_objects_conf *conf = &c->collection->conf;
 
 	for (uint32_t i = 0; i < n; i++) {
-		const struct objects_vector_conf *v =
+		const struct sl_objects_vector *v =
 			ops[i].vector < conf->vectors_n ? &conf->vectors[ops[i].vector] : NULL;
 
 		if (ops[i].result == -EINVAL)
@@ -49,19 +49,19 @@ static int refused(struct qd_call *c, const struct objects_op *ops, uint32_t n)
 	return 0;
 }
 
-static int no_point(struct qd_call *c, const struct objects_key *key)
+static int no_point(struct qd_call *c, const struct sl_filter_key *key)
 {
 	char uuid[SL_UUID_TEXT_BYTES + 1] = "";
 
 	if (key->kind == SL_KEY_INTEGER)
 		return qd_wrong(c, 404, "Not found: No point with id %llu found",
-				(unsigned long long)sl_load_le64(key->bytes));
-	sl_uuid_print(key->bytes, uuid);
+				(unsigned long long)sl_load_le64(key->key));
+	sl_uuid_print(key->key, uuid);
 	return qd_wrong(c, 404, "Not found: No point with id %s found", uuid);
 }
 
 /* @ops that are all told. @must_exist: an id that is not there is an error, after the others. */
-static int write_ops(struct qd_call *c, struct objects_op *ops, uint32_t n, bool must_exist,
+static int write_ops(struct qd_call *c, struct sl_objects_op *ops, uint32_t n, bool must_exist,
 		     uint64_t *ret_version)
 {
 	int err;
@@ -79,13 +79,13 @@ static int write_ops(struct qd_call *c, struct objects_op *ops, uint32_t n, bool
 }
 
 /* @op for all that @selector means: {"points": [id, …]}, {"filter": …}; once a list of ids. */
-static int write_selected(struct qd_call *c, yyjson_val *selector, const struct objects_op *op,
+static int write_selected(struct qd_call *c, yyjson_val *selector, const struct sl_objects_op *op,
 			  bool must_exist, uint64_t *ret_version)
 {
 	yyjson_val *ids = yyjson_is_arr(selector) ? selector : qd_member(selector, "points");
 	const struct sl_filter *filter;
-	struct objects_key *keys;
-	struct objects_op *ops;
+	struct sl_filter_key *keys;
+	struct sl_objects_op *ops;
 	uint32_t n;
 	int err;
 
@@ -100,7 +100,7 @@ static int write_selected(struct qd_call *c, yyjson_val *selector, const struct 
 	err = qd_ids(c, ids, &keys, &n);
 	if (err)
 		return err;
-	ops = http_arena_array(&c->arena, struct objects_op, n);
+	ops = http_arena_array(&c->arena, struct sl_objects_op, n);
 	if (!ops)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++) {
@@ -147,7 +147,7 @@ static int change_payload(void *arg, const struct sl_object *old, struct sl_obje
 static int write_payload(struct qd_call *c, yyjson_val *body, struct payload_change *p,
 			 bool must_exist, uint64_t *ret_version)
 {
-	struct objects_op op = {.kind = OBJECTS_CHANGE, .change = change_payload, .arg = p};
+	struct sl_objects_op op = {.kind = SL_OBJECTS_CHANGE, .change = change_payload, .arg = p};
 
 	return write_selected(c, body, &op, must_exist, ret_version);
 }
@@ -249,7 +249,7 @@ static int read_new_vector(struct qd_call *c, const char *name, yyjson_val *v,
 {
 	ret->name = name;
 	if (!qd_vector_conf(c->collection, name))
-		return qd_fault(c, OBJECTS_UNKNOWN_VECTOR, NULL, name, 0);
+		return qd_fault(c, SL_OBJECTS_UNKNOWN_VECTOR, NULL, name, 0);
 	if (!yyjson_is_arr(v) || yyjson_is_arr(yyjson_arr_get_first(v)))
 		return qd_wrong(c, 400,
 				"Wrong input: vector \"%.100s\" is not a list of numbers: "
@@ -281,7 +281,7 @@ static int update_vectors(struct qd_call *c, yyjson_val *body, uint64_t *ret_ver
 {
 	yyjson_val *points = qd_member(body, "points"), *point;
 	size_t n = yyjson_arr_size(points), i = 0;
-	struct objects_op *ops = http_arena_array(&c->arena, struct objects_op, n);
+	struct sl_objects_op *ops = http_arena_array(&c->arena, struct sl_objects_op, n);
 	struct vectors_change *vs = http_arena_array(&c->arena, struct vectors_change, n);
 	const struct sl_filter *filter;
 	yyjson_arr_iter iter;
@@ -295,8 +295,8 @@ static int update_vectors(struct qd_call *c, yyjson_val *body, uint64_t *ret_ver
 	yyjson_arr_iter_init(points, &iter);
 	for (; !err && (point = yyjson_arr_iter_next(&iter)); i++) {
 		vs[i].filter = filter;
-		ops[i] = (struct objects_op){
-			.kind = OBJECTS_CHANGE, .change = change_vectors, .arg = &vs[i]};
+		ops[i] = (struct sl_objects_op){
+			.kind = SL_OBJECTS_CHANGE, .change = change_vectors, .arg = &vs[i]};
 		err = qd_id(c, yyjson_obj_get(point, "id"), &ops[i].key);
 		if (!err)
 			err = read_new_vectors(c, yyjson_obj_get(point, "vector"), &vs[i]);
@@ -308,7 +308,7 @@ static int delete_vectors(struct qd_call *c, yyjson_val *body, uint64_t *ret_ver
 {
 	yyjson_val *names = qd_member(body, "vector"), *name;
 	struct vectors_change v = {0};
-	struct objects_op op = {.kind = OBJECTS_CHANGE, .change = change_vectors, .arg = &v};
+	struct sl_objects_op op = {.kind = SL_OBJECTS_CHANGE, .change = change_vectors, .arg = &v};
 	yyjson_arr_iter iter;
 
 	if (!yyjson_is_arr(names))
@@ -321,7 +321,8 @@ static int delete_vectors(struct qd_call *c, yyjson_val *body, uint64_t *ret_ver
 		if (!yyjson_is_str(name))
 			return qd_format_error(c, "vector: expected a list of names");
 		if (!qd_vector_conf(c->collection, yyjson_get_str(name)))
-			return qd_fault(c, OBJECTS_UNKNOWN_VECTOR, NULL, yyjson_get_str(name), 0);
+			return qd_fault(c, SL_OBJECTS_UNKNOWN_VECTOR, NULL, yyjson_get_str(name),
+					0);
 		v.gone[v.gone_n++] = yyjson_get_str(name);
 	}
 	return write_selected(c, body, &op, false, ret_version);
@@ -331,7 +332,7 @@ static int delete_vectors(struct qd_call *c, yyjson_val *body, uint64_t *ret_ver
 
 static int delete_points(struct qd_call *c, yyjson_val *body, uint64_t *ret_version)
 {
-	struct objects_op op = {.kind = OBJECTS_DELETE};
+	struct sl_objects_op op = {.kind = SL_OBJECTS_DELETE};
 
 	return write_selected(c, body, &op, false, ret_version);
 }

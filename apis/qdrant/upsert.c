@@ -95,7 +95,7 @@ static int add_point(struct upsert *u, yyjson_val *v)
 {
 	struct qd_call *c = u->c;
 	const struct sl_object *o;
-	struct objects_key key;
+	struct sl_filter_key key;
 	char why[200] = "";
 	size_t n;
 	void *buf;
@@ -167,18 +167,18 @@ static int replace(void *arg, const struct sl_object *old, struct sl_object_buil
 	return sl_object_load(b, r->o);
 }
 
-static struct objects_key key_of(const struct sl_object *o)
+static struct sl_filter_key key_of(const struct sl_object *o)
 {
 	const uint8_t *bytes;
-	struct objects_key key = {.kind = sl_object_key(o, &bytes)};
+	struct sl_filter_key key = {.kind = sl_object_key(o, &bytes)};
 
-	memcpy(key.bytes, bytes, sizeof(key.bytes));
+	memcpy(key.key, bytes, sizeof(key.key));
 	return key;
 }
 
 /* What is there is replaced if it matches; what is not is put, unless only updates are wanted. */
 static int replacing_ops(struct upsert *u, enum mode mode, const struct sl_filter *filter,
-			 struct objects_op *ops, uint32_t *ret_n)
+			 struct sl_objects_op *ops, uint32_t *ret_n)
 {
 	struct replacement *rs = http_arena_array(&u->c->arena, struct replacement, u->n);
 	uint32_t n = 0;
@@ -188,10 +188,10 @@ static int replacing_ops(struct upsert *u, enum mode mode, const struct sl_filte
 	for (uint32_t i = 0; i < u->n; i++) {
 		rs[i] = (struct replacement){u->objects[i], filter};
 		if (mode == UPSERT)
-			ops[n++] = (struct objects_op){.kind = OBJECTS_INSERT,
-						       .object = u->objects[i]};
-		ops[n++] = (struct objects_op){
-			.kind = OBJECTS_CHANGE,
+			ops[n++] = (struct sl_objects_op){.kind = SL_OBJECTS_INSERT,
+							  .object = u->objects[i]};
+		ops[n++] = (struct sl_objects_op){
+			.kind = SL_OBJECTS_CHANGE,
 			.key = key_of(u->objects[i]),
 			.change = replace,
 			.arg = &rs[i],
@@ -217,12 +217,12 @@ static const char *unknown_vector(struct qd_call *c, const struct sl_object *o)
 }
 
 /* What the first one is told that the store refused; 0: there is none. */
-static int refused(struct qd_call *c, const struct objects_op *ops, uint32_t n)
+static int refused(struct qd_call *c, const struct sl_objects_op *ops, uint32_t n)
 {
-	const struct objects_collection_conf *conf = &c->collection->conf;
+	const struct sl_objects_conf *conf = &c->collection->conf;
 
 	for (uint32_t i = 0; i < n; i++) {
-		const struct objects_op *op = &ops[i];
+		const struct sl_objects_op *op = &ops[i];
 		const struct replacement *r = op->arg;
 		const char *name;
 
@@ -240,7 +240,8 @@ static int write_points(struct upsert *u, enum mode mode, const struct sl_filter
 			uint64_t *ret_version)
 {
 	struct qd_call *c = u->c;
-	struct objects_op *ops = http_arena_array(&c->arena, struct objects_op, 2 * (size_t)u->n);
+	struct sl_objects_op *ops =
+		http_arena_array(&c->arena, struct sl_objects_op, 2 * (size_t)u->n);
 	uint32_t n = u->n;
 	int err;
 
@@ -250,8 +251,8 @@ static int write_points(struct upsert *u, enum mode mode, const struct sl_filter
 	if (!ops)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < u->n; i++)
-		ops[i] = (struct objects_op){
-			.kind = mode == INSERT_ONLY ? OBJECTS_INSERT : OBJECTS_PUT,
+		ops[i] = (struct sl_objects_op){
+			.kind = mode == INSERT_ONLY ? SL_OBJECTS_INSERT : SL_OBJECTS_PUT,
 			.object = u->objects[i],
 		};
 	if (mode == UPDATE_ONLY || (mode == UPSERT && filter)) {
@@ -274,7 +275,7 @@ struct column {
 	bool first;
 };
 
-enum { COLUMNS_MAX = OBJECTS_VECTORS_MAX };
+enum { COLUMNS_MAX = SL_OBJECTS_VECTORS_MAX };
 
 /**
  * struct columns - {"ids": […], "vectors": […] or {"name": […]}, "payloads": […]}.

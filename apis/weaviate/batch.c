@@ -83,7 +83,7 @@ static int make_item(struct wv_call *c, const struct wv_object_form *form,
 }
 
 /* What became of the @n items at @items whose operations are @ops. */
-static int take_results(struct wv_call *c, struct item **items, const struct objects_op *ops,
+static int take_results(struct wv_call *c, struct item **items, const struct sl_objects_op *ops,
 			uint32_t n)
 {
 	char text[FAULT_BYTES];
@@ -104,7 +104,7 @@ static int take_results(struct wv_call *c, struct item **items, const struct obj
 /* Writes those of @n items that were made. */
 static int write_items(struct wv_call *c, const struct wv_class *k, struct item **items, uint32_t n)
 {
-	struct objects_op *ops = http_arena_array(&c->arena, struct objects_op, n);
+	struct sl_objects_op *ops = http_arena_array(&c->arena, struct sl_objects_op, n);
 	uint32_t made = 0;
 	int err;
 
@@ -113,7 +113,7 @@ static int write_items(struct wv_call *c, const struct wv_class *k, struct item 
 	for (uint32_t i = 0; i < n; i++) {
 		if (items[i]->why)
 			continue;
-		ops[made] = (struct objects_op){.kind = OBJECTS_PUT, .object = items[i]->o};
+		ops[made] = (struct sl_objects_op){.kind = SL_OBJECTS_PUT, .object = items[i]->o};
 		items[made++] = items[i];
 	}
 	if (!made)
@@ -401,7 +401,7 @@ struct deleting {
 	bool dry, verbose;
 	uint64_t matches, failed;
 	struct objects_list list;
-	struct objects_op *ops;
+	struct sl_objects_op *ops;
 };
 
 static int read_deleting(struct wv_call *c, yyjson_val *body, struct deleting *d)
@@ -438,13 +438,14 @@ static int delete_listed(struct wv_call *c, struct deleting *d)
 {
 	int err;
 
-	d->ops = http_arena_array(&c->arena, struct objects_op, d->list.n);
+	d->ops = http_arena_array(&c->arena, struct sl_objects_op, d->list.n);
 	if (!d->ops)
 		return -ENOMEM;
 	if (d->dry || !d->list.n)
 		return 0;
 	for (uint32_t i = 0; i < d->list.n; i++)
-		d->ops[i] = (struct objects_op){.kind = OBJECTS_DELETE, .key = d->list.hits[i].key};
+		d->ops[i] = (struct sl_objects_op){.kind = SL_OBJECTS_DELETE,
+						   .key = d->list.hits[i].key};
 	err = objects_write(c->objects, d->k->collection->name, d->ops, d->list.n, false, NULL,
 			    c->deadline);
 	for (uint32_t i = 0; i < d->list.n && !err; i++)
@@ -455,7 +456,7 @@ static int delete_listed(struct wv_call *c, struct deleting *d)
 static int find_and_delete(struct wv_call *c, struct deleting *d)
 {
 	const char *collection = d->k->collection->name;
-	struct objects_scroll scroll = {.filter = d->filter, .limit = RESULTS_MAX};
+	struct sl_objects_scroll scroll = {.filter = d->filter, .limit = RESULTS_MAX};
 	int err = objects_count(c->objects, collection, d->filter, true, &d->matches, c->deadline);
 
 	if (!err)
@@ -471,7 +472,7 @@ static void put_deleted(struct http_json *j, const struct deleting *d)
 
 		http_json_open(j, '{');
 		http_json_key(j, "id");
-		http_json_uuid(j, d->list.hits[i].key.bytes);
+		http_json_uuid(j, d->list.hits[i].key.key);
 		http_json_key(j, "status");
 		http_json_string(j, d->dry ? "DRYRUN" : good ? "SUCCESS" : "FAILED");
 		http_json_close(j, '}');

@@ -172,22 +172,23 @@ int wv_failed(struct wv_call *c, int err, const char *why)
 
 /* ---- faults ----------------------------------------------------------------------------- */
 
-void wv_fault_text(const struct objects_collection *col, enum objects_fault fault, uint32_t vector,
-		   uint32_t dim, char ret_text[FAULT_BYTES])
+void wv_fault_text(const struct objects_collection *col, enum sl_objects_fault fault,
+		   uint32_t vector, uint32_t dim, char ret_text[FAULT_BYTES])
 {
-	static const char *const texts[OBJECTS_FAULT_LAST] = {
-		[OBJECTS_FINE] = "not what the store takes",
-		[OBJECTS_NO_KEY] = "the object has no id",
-		[OBJECTS_BAD_OBJECT] = "the object cannot be stored",
-		[OBJECTS_UNKNOWN_VECTOR] = "the class has no vector of that name",
-		[OBJECTS_WRONG_TYPE] = "the vector's components are of another type",
-		[OBJECTS_BAD_QUERY] =
+	static const char *const texts[SL_OBJECTS_FAULT_LAST] = {
+		[SL_OBJECTS_FINE] = "not what the store takes",
+		[SL_OBJECTS_NO_KEY] = "the object has no id",
+		[SL_OBJECTS_BAD_OBJECT] = "the object cannot be stored",
+		[SL_OBJECTS_UNKNOWN_VECTOR] = "the class has no vector of that name",
+		[SL_OBJECTS_WRONG_TYPE] = "the vector's components are of another type",
+		[SL_OBJECTS_BAD_QUERY] =
 			"a vector of finite numbers, or an object that has one, and a "
 			"limit below a million are needed",
-		[OBJECTS_NO_OBJECT] = "the object to be near to does not exist, or has no vector",
+		[SL_OBJECTS_NO_OBJECT] =
+			"the object to be near to does not exist, or has no vector",
 	};
 
-	if (fault == OBJECTS_WRONG_DIM && vector < col->conf.vectors_n)
+	if (fault == SL_OBJECTS_WRONG_DIM && vector < col->conf.vectors_n)
 		snprintf(ret_text, FAULT_BYTES,
 			 "new node has a vector with length %u. Existing nodes have vectors with "
 			 "length %u",

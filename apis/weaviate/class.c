@@ -270,7 +270,7 @@ static int read_vectors(struct wv_call *c, struct wv_class *k)
 /* How long vectors are is only known once one was stored. */
 void wv_class_read_dims(struct wv_class *k)
 {
-	const struct objects_collection_conf *conf = &k->collection->conf;
+	const struct sl_objects_conf *conf = &k->collection->conf;
 
 	for (uint32_t i = 0; i < conf->vectors_n; i++) {
 		struct wv_class_vector *v = wv_class_vector(k, conf->vectors[i].name);
@@ -360,4 +360,15 @@ int wv_class_need(struct wv_call *c, const char *name, const struct wv_class **r
 	if (!res && !*ret_class)
 		return wv_refuse(c, 404, "could not find class %.100s in schema", name);
 	return res;
+}
+
+int wv_class_of_path(struct wv_call *c, const struct wv_class **ret_class)
+{
+	const char *name;
+	int res = wv_call_param(c, 0, &name);
+
+	if (res)
+		return res;
+	name = wv_class_name(c, name, strlen(name));
+	return name ? wv_class_need(c, name, ret_class) : -ENOMEM;
 }

@@ -367,8 +367,9 @@ static int put_vectors(struct wv_call *c, yyjson_mut_doc *doc, yyjson_mut_val *r
 		yyjson_mut_obj_add_str(doc, root, "vectorizer", "none");
 		return put_index(c, doc, root, json);
 	}
-	if (yyjson_obj_size(named) > OBJECTS_VECTORS_MAX)
-		return wv_refuse(c, 422, "vectorConfig: more than %u vectors", OBJECTS_VECTORS_MAX);
+	if (yyjson_obj_size(named) > SL_OBJECTS_VECTORS_MAX)
+		return wv_refuse(c, 422, "vectorConfig: more than %u vectors",
+				 SL_OBJECTS_VECTORS_MAX);
 	map = yyjson_mut_obj_add_obj(doc, root, "vectorConfig");
 	yyjson_obj_iter_init(named, &iter);
 	while (!err && (name = yyjson_obj_iter_next(&iter)))
@@ -511,8 +512,7 @@ static int payload_type_of(const struct wv_property *p)
 		       : payload_types[p->type];
 }
 
-static int make_indexes(struct wv_call *c, const struct wv_class *k,
-			struct objects_collection_conf *conf)
+static int make_indexes(struct wv_call *c, const struct wv_class *k, struct sl_objects_conf *conf)
 {
 	struct sl_payload_conf *indexes =
 		http_arena_array(&c->arena, struct sl_payload_conf, k->properties_n);
@@ -520,7 +520,7 @@ static int make_indexes(struct wv_call *c, const struct wv_class *k,
 	if (!indexes)
 		return -ENOMEM;
 	conf->indexes = indexes;
-	for (uint32_t i = 0; i < k->properties_n && conf->indexes_n < OBJECTS_INDEXES_MAX; i++) {
+	for (uint32_t i = 0; i < k->properties_n && conf->indexes_n < SL_OBJECTS_INDEXES_MAX; i++) {
 		int type = payload_type_of(&k->properties[i]);
 
 		if (type >= 0)
@@ -532,11 +532,10 @@ static int make_indexes(struct wv_call *c, const struct wv_class *k,
 	return 0;
 }
 
-static int make_vectors(struct wv_call *c, const struct wv_class *k,
-			struct objects_collection_conf *conf)
+static int make_vectors(struct wv_call *c, const struct wv_class *k, struct sl_objects_conf *conf)
 {
-	struct objects_vector_conf *vectors =
-		http_arena_array(&c->arena, struct objects_vector_conf, k->vectors_n);
+	struct sl_objects_vector *vectors =
+		http_arena_array(&c->arena, struct sl_objects_vector, k->vectors_n);
 
 	if (!vectors)
 		return -ENOMEM;
@@ -546,7 +545,7 @@ static int make_vectors(struct wv_call *c, const struct wv_class *k,
 
 		if (!v->dim || v->skip)
 			continue;
-		vectors[conf->vectors_n++] = (struct objects_vector_conf){
+		vectors[conf->vectors_n++] = (struct sl_objects_vector){
 			.name = v->name,
 			.dim = v->dim,
 			.metric = v->metric,
@@ -558,13 +557,12 @@ static int make_vectors(struct wv_call *c, const struct wv_class *k,
 	return 0;
 }
 
-int wv_class_conf(struct wv_call *c, const struct wv_class *k,
-		  struct objects_collection_conf *ret_conf)
+int wv_class_conf(struct wv_call *c, const struct wv_class *k, struct sl_objects_conf *ret_conf)
 {
 	int err;
 
-	*ret_conf = (struct objects_collection_conf){
-		.as_given = true, .meta = k->text.p, .meta_n = k->text.n};
+	*ret_conf =
+		(struct sl_objects_conf){.as_given = true, .meta = k->text.p, .meta_n = k->text.n};
 	err = make_indexes(c, k, ret_conf);
 	return err ? err : make_vectors(c, k, ret_conf);
 }
@@ -572,7 +570,7 @@ int wv_class_conf(struct wv_call *c, const struct wv_class *k,
 int wv_class_create(struct wv_call *c, const struct wv_class *k)
 {
 	const char *collection = wv_class_collection(c, k->name);
-	struct objects_collection_conf conf;
+	struct sl_objects_conf conf;
 	char why[200] = "";
 	int err = collection ? wv_class_conf(c, k, &conf) : -ENOMEM;
 
@@ -584,7 +582,7 @@ int wv_class_create(struct wv_call *c, const struct wv_class *k)
 int wv_class_replace(struct wv_call *c, const struct wv_class *k, const struct wv_class *old)
 {
 	const char *collection = wv_class_collection(c, k->name);
-	struct objects_collection_conf conf;
+	struct sl_objects_conf conf;
 	char why[200] = "";
 	int err = collection ? wv_class_conf(c, k, &conf) : -ENOMEM;
 

@@ -50,7 +50,7 @@ static int explain(const struct wv_finding *f, const struct objects_query *q, ch
 {
 	if (q->result != -EINVAL)
 		return q->result;
-	if (q->fault == OBJECTS_WRONG_DIM)
+	if (q->fault == SL_OBJECTS_WRONG_DIM)
 		snprintf(why, FAULT_BYTES, "vector search: vector lengths don't match: %u vs %u",
 			 f->vector->dim, f->dim);
 	else
@@ -96,7 +96,7 @@ static int find_nearest(struct wv_call *c, struct wv_finding *f, char why[FAULT_
 
 static int find_list(struct wv_call *c, struct wv_finding *f)
 {
-	const struct objects_scroll scroll = {
+	const struct sl_objects_scroll scroll = {
 		.filter = f->filter,
 		.from = f->after,
 		.after = f->after.kind != SL_KEY_NONE,
@@ -153,7 +153,7 @@ int wv_find_each(struct wv_call *c, const struct wv_class *k, const struct sl_fi
 		 int (*each)(void *arg, const struct sl_object *o), void *arg)
 {
 	enum { PAGE = 1000 };
-	struct objects_scroll scroll = {.filter = filter, .limit = PAGE, .with_objects = true};
+	struct sl_objects_scroll scroll = {.filter = filter, .limit = PAGE, .with_objects = true};
 	int err = 0;
 
 	do {
@@ -172,7 +172,7 @@ int wv_find_each(struct wv_call *c, const struct wv_class *k, const struct sl_fi
 int wv_find_object(struct wv_call *c, const struct wv_class *k, const uint8_t *uuid,
 		   struct objects_hit *ret_hit)
 {
-	const struct objects_key key = objects_key_uuid(uuid);
+	const struct sl_filter_key key = objects_key_uuid(uuid);
 	int err = objects_get(c->objects, k->collection->name, &key, 1, ret_hit, c->deadline);
 
 	if (err)

@@ -358,10 +358,10 @@ bool wv_beacon_parse(struct http_str s, bool with_property, struct wv_beacon *re
 void wv_beacon_print(struct http_json *j, const char *target, size_t target_n, const uint8_t *uuid)
 {
 	static const char front[] = "weaviate://localhost/";
-	char text[sizeof(front) + OBJECTS_NAME_MAX + 1 + SL_UUID_TEXT_BYTES];
+	char text[sizeof(front) + SL_OBJECTS_NAME_BYTES_MAX + 1 + SL_UUID_TEXT_BYTES];
 	size_t n = sizeof(front) - 1;
 
-	target_n = sl_min(target_n, (size_t)OBJECTS_NAME_MAX);
+	target_n = sl_min(target_n, (size_t)SL_OBJECTS_NAME_BYTES_MAX);
 	memcpy(text, front, n);
 	memcpy(text + n, target, target_n);
 	n += target_n;
@@ -374,12 +374,12 @@ void wv_beacon_print(struct http_json *j, const char *target, size_t target_n, c
 static void print_href(struct http_json *j, const char *target, size_t target_n,
 		       const uint8_t *uuid)
 {
-	char text[16 + OBJECTS_NAME_MAX + 1 + SL_UUID_TEXT_BYTES], id[SL_UUID_TEXT_BYTES];
+	char text[16 + SL_OBJECTS_NAME_BYTES_MAX + 1 + SL_UUID_TEXT_BYTES], id[SL_UUID_TEXT_BYTES];
 
 	sl_uuid_print(uuid, id);
 	snprintf(text, sizeof(text), "/v1/objects/%.*s%s%.*s",
-		 (int)sl_min(target_n, (size_t)OBJECTS_NAME_MAX), target, target_n ? "/" : "",
-		 SL_UUID_TEXT_BYTES, id);
+		 (int)sl_min(target_n, (size_t)SL_OBJECTS_NAME_BYTES_MAX), target,
+		 target_n ? "/" : "", SL_UUID_TEXT_BYTES, id);
 	http_json_string(j, text);
 }
 

@@ -116,7 +116,7 @@ static int read_include(struct wv_call *c, bool *ret_with_vectors)
 	return res;
 }
 
-int wv_write_refused(struct wv_call *c, const struct wv_class *k, const struct objects_op *op)
+int wv_write_refused(struct wv_call *c, const struct wv_class *k, const struct sl_objects_op *op)
 {
 	char text[FAULT_BYTES];
 
@@ -128,7 +128,7 @@ int wv_write_refused(struct wv_call *c, const struct wv_class *k, const struct o
 	case -EINVAL:
 		wv_fault_text(k->collection, op->fault, op->vector, op->dim, text);
 		/* As Weaviate has it: only its index finds that out. */
-		return wv_refuse(c, op->fault == OBJECTS_WRONG_DIM ? 500 : 422, "%s", text);
+		return wv_refuse(c, op->fault == SL_OBJECTS_WRONG_DIM ? 500 : 422, "%s", text);
 	default:
 		return op->result < 0 ? wv_failed(c, op->result, "") : 0;
 	}
@@ -139,7 +139,7 @@ int wv_write_refused(struct wv_call *c, const struct wv_class *k, const struct o
 struct listing {
 	uint64_t limit, offset;
 	bool with_vectors;
-	struct objects_key after;
+	struct sl_filter_key after;
 	struct wv_sort_key sort;
 	bool sorted;
 };
@@ -305,7 +305,7 @@ static int learn(struct wv_call *c, const char *name, yyjson_val *body,
 
 static int insert(struct wv_call *c, const struct wv_class *k, const struct sl_object *o)
 {
-	struct objects_op op = {.kind = OBJECTS_INSERT, .object = o};
+	struct sl_objects_op op = {.kind = SL_OBJECTS_INSERT, .object = o};
 	int err = objects_write(c->objects, k->collection->name, &op, 1, false, NULL, c->deadline);
 
 	return err ? wv_failed(c, err, "") : wv_write_refused(c, k, &op);
@@ -456,7 +456,7 @@ static int begin_change(struct wv_call *c, struct change *ch, const struct wv_cl
 
 static int change(struct wv_call *c, struct change *ch, const struct wv_class **ret_class)
 {
-	struct objects_op op = {.kind = OBJECTS_CHANGE, .change = carry_out, .arg = ch};
+	struct sl_objects_op op = {.kind = SL_OBJECTS_CHANGE, .change = carry_out, .arg = ch};
 	int res = begin_change(c, ch, ret_class);
 
 	if (res)
@@ -502,7 +502,7 @@ int wv_object_patch(struct wv_call *c)
 
 static int delete_from(struct wv_call *c, const struct wv_class *k, const uint8_t *uuid)
 {
-	struct objects_op op = {.kind = OBJECTS_DELETE, .key = objects_key_uuid(uuid)};
+	struct sl_objects_op op = {.kind = SL_OBJECTS_DELETE, .key = objects_key_uuid(uuid)};
 	int err = objects_write(c->objects, k->collection->name, &op, 1, false, NULL, c->deadline);
 
 	if (err)

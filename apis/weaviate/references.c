@@ -156,7 +156,7 @@ static int find_from(struct wv_call *c, const struct wv_class **ret_class, uint8
 static int change_one(struct wv_call *c, enum reference_change kind)
 {
 	struct change ch = {.kind = kind, .a = &c->arena, .now_ms = sl_wall_clock_ns() / SL_MSEC};
-	struct objects_op op = {.kind = OBJECTS_CHANGE, .change = carry_out, .arg = &ch};
+	struct sl_objects_op op = {.kind = SL_OBJECTS_CHANGE, .change = carry_out, .arg = &ch};
 	uint8_t uuid[SL_OBJECT_UUID_BYTES];
 	const struct wv_property *p;
 	const struct wv_class *k;
@@ -208,7 +208,7 @@ struct entry {
 	const struct wv_class *k;
 	struct change change;
 	struct goal goal;
-	struct objects_op op;
+	struct sl_objects_op op;
 	const char *why;
 	bool done;
 };
@@ -275,14 +275,14 @@ static int read_entry(struct wv_call *c, struct entry *e, const struct entry *be
 				    .goals_n = 1,
 				    .a = &c->arena,
 				    .now_ms = sl_wall_clock_ns() / SL_MSEC};
-	e->op = (struct objects_op){.kind = OBJECTS_CHANGE,
-				    .key = objects_key_uuid(b.uuid),
-				    .change = carry_out,
-				    .arg = &e->change};
+	e->op = (struct sl_objects_op){.kind = SL_OBJECTS_CHANGE,
+				       .key = objects_key_uuid(b.uuid),
+				       .change = carry_out,
+				       .arg = &e->change};
 	return err;
 }
 
-static const char *why_not(const struct objects_op *op)
+static const char *why_not(const struct sl_objects_op *op)
 {
 	if (op->result >= 0)
 		return NULL;
@@ -294,7 +294,7 @@ static const char *why_not(const struct objects_op *op)
 static int write_class(struct wv_call *c, struct entry *entries, size_t n, size_t first)
 {
 	const struct wv_class *k = entries[first].k;
-	struct objects_op *ops = http_arena_array(&c->arena, struct objects_op, n - first);
+	struct sl_objects_op *ops = http_arena_array(&c->arena, struct sl_objects_op, n - first);
 	uint32_t ops_n = 0, at = 0;
 	int err;
 

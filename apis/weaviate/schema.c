@@ -56,22 +56,10 @@ int wv_schema_post(struct wv_call *c)
 
 /* ---- one class -------------------------------------------------------------------------- */
 
-/* The class that the path names. */
-static int path_class(struct wv_call *c, const struct wv_class **ret_class)
-{
-	const char *name;
-	int res = wv_call_param(c, 0, &name);
-
-	if (res)
-		return res;
-	name = wv_class_name(c, name, strlen(name));
-	return name ? wv_class_need(c, name, ret_class) : -ENOMEM;
-}
-
 int wv_class_get(struct wv_call *c)
 {
 	const struct wv_class *k;
-	int res = path_class(c, &k);
+	int res = wv_class_of_path(c, &k);
 
 	return res ? res : put_class(c, k);
 }
@@ -166,7 +154,7 @@ static int changing(struct wv_call *c, yyjson_val *body,
 	do {
 		res = wv_call_look_again(c);
 		if (!res)
-			res = path_class(c, &old);
+			res = wv_class_of_path(c, &old);
 		if (!res)
 			res = change(c, old, body);
 	} while (res == -EAGAIN && sl_now() < c->deadline);
@@ -231,7 +219,7 @@ int wv_properties_post(struct wv_call *c)
 
 /* ---- its shards ------------------------------------------------------------------------- */
 
-uint64_t wv_queue(const struct objects_info *info)
+uint64_t wv_queue(const struct sl_objects_info *info)
 {
 	return info->indexing ? info->vectors - sl_min(info->indexed, info->vectors) : 0;
 }
@@ -239,7 +227,7 @@ uint64_t wv_queue(const struct objects_info *info)
 static int put_shard(struct wv_call *c, const struct objects_collection *col, const char *name)
 {
 	struct http_json *j = &c->json;
-	struct objects_info info;
+	struct sl_objects_info info;
 	int err = objects_info(c->objects, col->name, &info, c->deadline);
 
 	if (err)
@@ -273,7 +261,7 @@ static int put_tenants(struct wv_call *c, const struct wv_class *k)
 int wv_shards_get(struct wv_call *c)
 {
 	const struct wv_class *k;
-	int res = path_class(c, &k);
+	int res = wv_class_of_path(c, &k);
 
 	if (res)
 		return res;

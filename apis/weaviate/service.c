@@ -89,7 +89,7 @@ static int put_shard(struct wv_call *c, const struct objects_collection *col, co
 		     const char *name, uint64_t *objects)
 {
 	struct http_json *j = &c->json;
-	struct objects_info info;
+	struct sl_objects_info info;
 	int err = objects_info(c->objects, col->name, &info, c->deadline);
 
 	if (err)

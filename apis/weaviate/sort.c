@@ -146,7 +146,7 @@ static int compare_values(const struct sort_value *a, const struct sort_value *b
 
 /* @at: the order in which it came. @values: as many as there are keys. */
 struct row {
-	struct objects_key key;
+	struct sl_filter_key key;
 	uint32_t at;
 	struct sort_value *values;
 };
@@ -236,7 +236,7 @@ int wv_sort_hits(struct wv_call *c, struct wv_finding *f)
 static int take_page(struct wv_call *c, struct wv_finding *f, const struct rows *rows)
 {
 	uint32_t from = sl_min(f->offset, rows->n), n = sl_min(f->limit, rows->n - from);
-	struct objects_key *keys = http_arena_array(&c->arena, struct objects_key, n);
+	struct sl_filter_key *keys = http_arena_array(&c->arena, struct sl_filter_key, n);
 	struct objects_hit *hits = http_arena_array(&c->arena, struct objects_hit, n);
 	uint32_t kept = 0;
 	int err;

@@ -73,7 +73,7 @@ static void meta_read(const struct objects_collection *col, struct meta *ret)
 
 /* The class's conf, with the tenant's meta; @text: for that. */
 static int tenant_conf(struct wv_call *c, const struct wv_class *k, bool cold,
-		       char text[META_BYTES], struct objects_collection_conf *ret_conf)
+		       char text[META_BYTES], struct sl_objects_conf *ret_conf)
 {
 	int n = snprintf(text, META_BYTES, "{\"class\":%llu,\"cold\":%s}",
 			 (unsigned long long)k->stored->generation, cold ? "true" : "false");
@@ -88,15 +88,15 @@ static int tenant_conf(struct wv_call *c, const struct wv_class *k, bool cold,
 static int create(struct wv_call *c, const struct wv_class *k, const char *tenant, bool cold)
 {
 	const char *name = collection_name(c, k, tenant);
-	struct objects_collection_conf conf;
+	struct sl_objects_conf conf;
 	char text[META_BYTES], why[200] = "";
 	int err = name ? tenant_conf(c, k, cold, text, &conf) : -ENOMEM;
 
-	if (!err && strlen(name) > OBJECTS_NAME_MAX)
+	if (!err && strlen(name) > SL_OBJECTS_NAME_BYTES_MAX)
 		return wv_refuse(c, 422,
 				 "tenant %.64s: its name and that of its class are %d characters "
-				 "too long together", tenant,
-				 (int)(strlen(name) - OBJECTS_NAME_MAX));
+				 "too long together",
+				 tenant, (int)(strlen(name) - SL_OBJECTS_NAME_BYTES_MAX));
 	if (!err)
 		err = objects_create(c->objects, name, &conf, why, sizeof(why), c->deadline);
 	return err < 0 && err != -EEXIST ? wv_failed(c, err, why) : err;
@@ -106,7 +106,7 @@ static int create(struct wv_call *c, const struct wv_class *k, const char *tenan
 static int follow(struct wv_call *c, const struct wv_class *k,
 		  const struct objects_collection *col, bool cold)
 {
-	struct objects_collection_conf conf;
+	struct sl_objects_conf conf;
 	char text[META_BYTES], why[200] = "";
 	int err = tenant_conf(c, k, cold, text, &conf);
 
@@ -310,13 +310,8 @@ static void put_tenant(struct http_json *j, const char *name, bool cold)
 /* The class that the path names, which has tenants. */
 static int path_class(struct wv_call *c, const struct wv_class **ret_class)
 {
-	const char *name;
-	int res = wv_call_param(c, 0, &name);
+	int res = wv_class_of_path(c, ret_class);
 
-	if (res)
-		return res;
-	name = wv_class_name(c, name, strlen(name));
-	res = name ? wv_class_need(c, name, ret_class) : -ENOMEM;
 	if (!res && !(*ret_class)->tenancy.on)
 		return wv_refuse(c, 422, "multi-tenancy is not enabled for class \"%.100s\"",
 				 (*ret_class)->name);

@@ -73,8 +73,8 @@ int wv_failed(struct wv_call *c, int err, const char *why);
 
 /* The sentence for what is wrong with an object or a query, into @ret_text. */
 #define FAULT_BYTES 256
-void wv_fault_text(const struct objects_collection *col, enum objects_fault fault, uint32_t vector,
-		   uint32_t dim, char ret_text[FAULT_BYTES]);
+void wv_fault_text(const struct objects_collection *col, enum sl_objects_fault fault,
+		   uint32_t vector, uint32_t dim, char ret_text[FAULT_BYTES]);
 
 /* ---- classes ---------------------------------------------------------------------------- */
 
@@ -176,6 +176,9 @@ int wv_class_find(struct wv_call *c, const char *name, const struct wv_class **r
 /* The same; one that is missing is refused by 404. */
 int wv_class_need(struct wv_call *c, const char *name, const struct wv_class **ret_class);
 
+/* The same of the one that the path names. */
+int wv_class_of_path(struct wv_call *c, const struct wv_class **ret_class);
+
 /* Takes the dimensions of vectors that k->collection has. */
 void wv_class_read_dims(struct wv_class *k);
 
@@ -186,7 +189,7 @@ struct wv_class_vector *wv_class_vector(const struct wv_class *k, const char *na
 const char *wv_class_only_vector(const struct wv_class *k);
 
 /* Vectors that are still to be indexed. */
-uint64_t wv_queue(const struct objects_info *info);
+uint64_t wv_queue(const struct sl_objects_info *info);
 
 /* ---- tenants ---------------------------------------------------------------------------- */
 
@@ -242,8 +245,7 @@ int wv_class_create(struct wv_call *c, const struct wv_class *k);
 int wv_class_replace(struct wv_call *c, const struct wv_class *k, const struct wv_class *old);
 
 /* How the store is to keep it. */
-int wv_class_conf(struct wv_call *c, const struct wv_class *k,
-		  struct objects_collection_conf *ret_conf);
+int wv_class_conf(struct wv_call *c, const struct wv_class *k, struct sl_objects_conf *ret_conf);
 
 /**
  * wv_class_learn() - make @name, and what the objects @objects of it have that it does not know:
@@ -341,7 +343,7 @@ struct wv_finding {
 	uint32_t dim;
 	bool bounded;
 	float distance_max;
-	struct objects_key after;
+	struct sl_filter_key after;
 	const struct wv_sort_key *sort;
 	uint32_t sort_n;
 	uint32_t limit, offset;
@@ -385,7 +387,7 @@ int wv_object_find(struct wv_call *c, const char *name, const uint8_t *uuid,
 		   const struct wv_class **ret_class, struct objects_hit *ret_hit);
 
 /* The answer to what the store made of a single operation. Return: 0: it is done; 1; -errno. */
-int wv_write_refused(struct wv_call *c, const struct wv_class *k, const struct objects_op *op);
+int wv_write_refused(struct wv_call *c, const struct wv_class *k, const struct sl_objects_op *op);
 
 /* ---- queries ---------------------------------------------------------------------------- */
 

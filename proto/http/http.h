@@ -67,7 +67,7 @@ struct http_core;
  * @body_bytes_max: http.max_body_bytes.
  * @keys: who may use the routes, or NULL: everybody; outlives the server.
  * @apis, @apis_n: what is served: the first row that matches counts, in the order of the APIs;
- *	they outlive the server. NULL: the daemon's own pages (http_routes) alone.
+ *	they outlive the server.
  */
 struct http_server_conf {
 	const char *name;
@@ -88,7 +88,6 @@ struct http_server {
 	const char *name;
 	struct http_log *log;
 	const struct sl_registry *registry;
-	struct http_api own; /* if no others are told */
 	const struct http_api *apis;
 	size_t apis_n;
 	uint64_t head_bytes_max, body_bytes_max;

@@ -12,19 +12,11 @@
 #include <string.h>
 
 #include "response.h"
-#include "route.h"
 
 struct http_core {
 	_Alignas(64) int64_t second; /* since 1970, of the date */
 	char date[HTTP_DATE_BYTES];
 };
-
-static void choose_apis(struct http_server *s, const struct http_server_conf *conf)
-{
-	s->own = (struct http_api){"sluice", http_routes, http_routes_n, NULL, 0};
-	s->apis = conf->apis ? conf->apis : &s->own;
-	s->apis_n = conf->apis ? conf->apis_n : 1;
-}
 
 int http_server_init(struct http_server *s, const struct http_server_conf *conf)
 {
@@ -41,11 +33,12 @@ int http_server_init(struct http_server *s, const struct http_server_conf *conf)
 		.log = conf->log,
 		.registry = conf->registry,
 		.keys = conf->keys,
+		.apis = conf->apis,
+		.apis_n = conf->apis_n,
 		.not_ready = "starting",
 		.cores = cores,
 		.cores_n = conf->cores,
 	};
-	choose_apis(s, conf);
 	http_server_set_limits(s, conf->head_bytes_max, conf->body_bytes_max);
 	return 0;
 }

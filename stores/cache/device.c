@@ -2,10 +2,10 @@
 /*
  * A cache on a device: a block device, or a plain file made for it, without a file system of ours.
  *
- * Interface: medium_device, whose rows cache_pvt.h explains; cache_format() of cache.h; the figures
- * that a shard asks for. A description, kept in the first and in the last block, divides the device
- * into a part for each shard, and that into slots, which hold what a folder's files would, and two
- * areas for the journal, which is written anew into the one that it is not in.
+ * Interface: medium_device, whose rows cache_pvt.h explains; the figures that a shard asks for. How
+ * a device is divided, and how it is prepared, is in device_format.c: into a part for each shard,
+ * and that into slots, which hold what a folder's files would, and two areas for the journal, which
+ * is written anew into the one that it is not in.
  *
  * Writes go through the page cache, so that what was just stored is sent from there. Sockets may
  * hold pages of it for long after they were sent: before a slot is used again its pages are taken
@@ -18,16 +18,11 @@
  * counts, which is on disk as a whole before it says so. What is written more than once is never
  * sent to anybody.
  *
- * Order of parts: what it is divided into; making one; the device; slots; shards; segments;
- * journals; the table.
+ * Order of parts: the device; figures; slots; shards; segments; journals; the table.
  */
 #include <fcntl.h>
-#include <stdio.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "cache_pvt.h"
+#include "device_pvt.h"
 
 enum slot_state {
 	SLOT_FREE,
@@ -60,66 +55,59 @@ struct device {
 	struct device_shard shards[CACHE_SHARDS_MAX];
 };
 
-/* ---- what it is divided into ------------------------------------------------------------ */
+/* ---- the device ------------------------------------------------------------------------- */
 
-enum { DEVICE_BLOCK_BYTES = 4096, SLOTS_MIN = 8, SLOTS_WANTED = 32 };
-
-/*
- * The page cache may keep so much as one, whose parts could not be taken out of it: no slot begins
- * within one of these.
- */
-#define SLOT_ALIGN (2 * SL_MIB)
-
-#define JOURNAL_BYTES_MAX (32 * SL_MIB)
-
-static uint64_t shard_at(const struct device_layout *l, uint32_t shard)
+static void device_release(struct device *d)
 {
-	return l->first + shard * l->shard_bytes;
+	if (__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	for (uint32_t i = 0; i < CACHE_SHARDS_MAX; i++)
+		free(d->shards[i].slots);
+	sl_close(d->fd);
+	free(d);
 }
 
-static uint64_t slot_at(const struct device_layout *l, uint32_t shard, uint32_t slot)
+static int take_layout(struct device *d)
 {
-	return shard_at(l, shard) + slot * l->slot_bytes;
+	int64_t bytes = device_size(d->fd);
+	bool first;
+	int err = bytes < 0 ? (int)bytes
+			    : device_find_layout(d->fd, (uint64_t)bytes, &d->layout, &first);
+
+	/* Not one of ours, as far as can be seen. */
+	if (err == -EBADMSG || err == -ENODATA)
+		return -EMEDIUMTYPE;
+	if (!err && d->layout.bytes > (uint64_t)bytes)
+		return -ERANGE;
+	return err || first ? err : device_write_layout(d->fd, &d->layout, 0);
 }
 
-static uint64_t journal_at(const struct device_layout *l, uint32_t shard, int area)
+static int device_open(struct cache *c, int64_t deadline)
 {
-	return slot_at(l, shard, l->slots) + (uint64_t)area * l->journal_bytes;
-}
+	struct device *d = calloc(1, sizeof(*d));
+	int err;
 
-/* Return: 0; -ENOSPC: it is too small. */
-static int lay_out(uint64_t bytes, const struct cache_format_conf *conf,
-		   struct device_layout *ret_layout)
-{
-	struct device_layout l = {
-		.super = {.shards = cache_shards_for(bytes), .block_size = conf->block_size},
-		.bytes = sl_round_down(bytes, (uint64_t)DEVICE_BLOCK_BYTES),
-	};
-	uint64_t align = conf->slot_bytes ? sl_min(conf->slot_bytes, SLOT_ALIGN) : SLOT_ALIGN;
-
-	l.first = align;
-	if (l.bytes < l.first + DEVICE_BLOCK_BYTES)
-		return -ENOSPC;
-	l.shard_bytes = sl_round_down((l.bytes - DEVICE_BLOCK_BYTES - l.first) / l.super.shards,
-				      align);
-	l.journal_bytes = conf->journal_bytes;
-	if (!l.journal_bytes)
-		l.journal_bytes = sl_round_up(sl_min(l.shard_bytes / 128, JOURNAL_BYTES_MAX),
-					      DEVICE_JOURNAL_BYTES_MIN);
-	if (l.shard_bytes < 2 * l.journal_bytes)
-		return -ENOSPC;
-	l.slot_bytes = conf->slot_bytes;
-	if (!l.slot_bytes)
-		l.slot_bytes = sl_max(sl_round_down((l.shard_bytes - 2 * l.journal_bytes) /
-						    SLOTS_WANTED, align), align);
-	l.slot_bytes = sl_min(l.slot_bytes, SL_GIB);
-	l.slots = (uint32_t)((l.shard_bytes - 2 * l.journal_bytes) / l.slot_bytes);
-	if (l.slots < SLOTS_MIN)
-		return -ENOSPC;
-	sl_random(&l.super.seed, sizeof(l.super.seed));
-	*ret_layout = l;
+	if (!d)
+		return -ENOMEM;
+	d->refs = 1;
+	d->fd = device_open_alone(c->conf.dir, c->path, c->conf.exclusive, deadline);
+	err = d->fd < 0 ? d->fd : take_layout(d);
+	if (err) {
+		device_release(d);
+		return err;
+	}
+	c->device = d;
+	c->super = d->layout.super;
 	return 0;
 }
+
+static void device_close(struct cache *c)
+{
+	if (c->device)
+		device_release(c->device);
+}
+
+/* ---- figures ---------------------------------------------------------------------------- */
 
 uint64_t device_bytes(const struct device *d)
 {
@@ -153,267 +141,6 @@ bool device_has_room(const struct shard *s, uint32_t slots)
 	return ds->taken + held + slots <= sl_max(max, 4u);
 }
 
-/* ---- making one ------------------------------------------------------------------------- */
-
-static int is_blank(int fd, uint64_t off, uint64_t len, bool *ret_blank)
-{
-	uint8_t *data = malloc(len);
-	int err = data ? sl_read_all(fd, data, len, off, SL_NEVER) : -ENOMEM;
-
-	for (uint64_t i = 0; i < len && !err && *ret_blank; i++)
-		*ret_blank = !data[i];
-	free(data);
-	return err;
-}
-
-static int write_zeros(int fd, uint64_t off, uint64_t len)
-{
-	static const uint8_t zeros[64 << 10];
-	int err = 0;
-
-	for (uint64_t at = 0; at < len && !err; at += sizeof(zeros))
-		err = sl_write_all(fd, zeros, sl_min(len - at, (uint64_t)sizeof(zeros)), off + at,
-				   SL_NEVER);
-	return err;
-}
-
-/* Of a block device nothing else tells it. */
-static int64_t size_of(int fd)
-{
-	struct statx stx;
-	int err = sl_stat_now(fd, "", &stx);
-	off_t end;
-
-	if (err)
-		return err;
-	if (S_ISREG(stx.stx_mode))
-		return (int64_t)stx.stx_size;
-	end = lseek(fd, 0, SEEK_END);
-	return end < 0 ? -errno : end;
-}
-
-static uint64_t copy_at(uint64_t bytes)
-{
-	return sl_round_down(bytes, (uint64_t)DEVICE_BLOCK_BYTES) - DEVICE_BLOCK_BYTES;
-}
-
-static int read_layout(int fd, uint64_t off, struct device_layout *ret_layout)
-{
-	uint8_t raw[SUPER_BYTES];
-	int err = sl_read_all(fd, raw, sizeof(raw), off, SL_NEVER);
-
-	return err ? err : device_layout_decode(raw, ret_layout);
-}
-
-static int write_layout(int fd, const struct device_layout *l, uint64_t off)
-{
-	uint8_t block[DEVICE_BLOCK_BYTES] = {0};
-
-	device_layout_encode(l, block);
-	return sl_write_all(fd, block, sizeof(block), off, SL_NEVER);
-}
-
-/* From either place. @ret_first: from the first one. */
-static int find_layout(int fd, uint64_t bytes, struct device_layout *ret_layout, bool *ret_first)
-{
-	int err = read_layout(fd, 0, ret_layout), err2;
-
-	*ret_first = !err;
-	if (!err || err == -EPROTONOSUPPORT || bytes < 2 * DEVICE_BLOCK_BYTES)
-		return err;
-	err2 = read_layout(fd, copy_at(bytes), ret_layout);
-	return !err2 || err2 == -EPROTONOSUPPORT ? err2 : err;
-}
-
-static int write_journal_header(int fd, uint64_t off, const struct journal_header *h)
-{
-	uint8_t out[2 * JOURNAL_HEADER_BYTES];
-
-	journal_header_encode(h, out);
-	journal_header_encode(h, out + JOURNAL_HEADER_BYTES);
-	return sl_write_all(fd, out, sizeof(out), off, SL_NEVER);
-}
-
-/* No segment, and an empty journal. */
-static int clear_shard(int fd, const struct device_layout *l, uint32_t shard)
-{
-	struct journal_header h = {.generation = 1};
-	int err = 0;
-
-	for (uint32_t i = 0; i < l->slots && !err; i++)
-		err = write_zeros(fd, slot_at(l, shard, i), SEG_HEADER_BYTES);
-	sl_random(&h.salt, sizeof(h.salt));
-	if (!err)
-		err = write_journal_header(fd, journal_at(l, shard, 0), &h);
-	if (!err)
-		err = write_zeros(fd, journal_at(l, shard, 1), 2 * JOURNAL_HEADER_BYTES);
-	return err;
-}
-
-/* While it is made it is no cache, neither the old one nor the new. */
-static int write_device(int fd, const struct device_layout *l)
-{
-	int err = write_zeros(fd, 0, DEVICE_BLOCK_BYTES);
-
-	if (!err)
-		err = write_zeros(fd, copy_at(l->bytes), DEVICE_BLOCK_BYTES);
-	if (!err)
-		err = sl_fsync(fd, false, SL_FAULT(SYNC_CACHE_FORMAT), SL_NEVER);
-	for (uint32_t i = 0; i < l->super.shards && !err; i++)
-		err = clear_shard(fd, l, i);
-	if (!err)
-		err = sl_fsync(fd, false, SL_FAULT(SYNC_CACHE_FORMAT), SL_NEVER);
-	if (!err)
-		err = write_layout(fd, l, 0);
-	if (!err)
-		err = write_layout(fd, l, copy_at(l->bytes));
-	return err ? err : sl_fsync(fd, false, SL_FAULT(SYNC_CACHE_SUPER), SL_NEVER);
-}
-
-/* Whether what is there may go. */
-static int may_go(int fd, uint64_t bytes, bool force)
-{
-	uint64_t look = sl_min(bytes, SL_MIB);
-	struct device_layout old;
-	bool blank = true, first;
-	int err = is_blank(fd, 0, look, &blank);
-
-	if (!err)
-		err = is_blank(fd, bytes - look, look, &blank);
-	if (err || blank)
-		return err;
-	err = find_layout(fd, bytes, &old, &first);
-	if (err && err != -EPROTONOSUPPORT)
-		return -ENOTEMPTY;
-	return force ? 0 : -EEXIST;
-}
-
-/* For this process alone. Return: its descriptor; -EISDIR, -ENOTBLK: it is no device; -errno. */
-static int open_alone(int dir, const char *path, bool exclusive, int64_t deadline)
-{
-	struct statx stx;
-	int err = sl_stat(dir, path, &stx, deadline), fd;
-
-	if (err)
-		return err;
-	if (!S_ISREG(stx.stx_mode) && !S_ISBLK(stx.stx_mode))
-		return S_ISDIR(stx.stx_mode) ? -EISDIR : -ENOTBLK;
-	/* Refused if it is mounted, or of use to somebody else in the kernel. */
-	fd = sl_open(dir, path, O_RDWR | (S_ISBLK(stx.stx_mode) ? O_EXCL : 0), 0, deadline);
-	if (fd >= 0 && !exclusive && flock(fd, LOCK_EX | LOCK_NB)) {
-		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
-		sl_close(fd);
-		return err;
-	}
-	return fd;
-}
-
-static const char *format_cure(int err)
-{
-	switch (err) {
-	case -ENOENT:
-		return "there is no such device; a plain file is made first, by truncate -s SIZE";
-	case -EISDIR:
-		return "it is a folder, which needs no preparation";
-	case -ENOTBLK:
-		return "it is neither a block device nor a plain file";
-	case -EBUSY:
-		return "it is in use: mounted, or of another process";
-	case -EEXIST:
-		return "there is a cache on it; --force empties it";
-	case -ENOTEMPTY:
-		return "its first or last MiB is not zeros: something may be on it. If that may "
-		       "go: wipefs --all, or blkdiscard, or dd if=/dev/zero";
-	case -ENOSPC:
-		return "it is too small: a cache needs 21 MiB";
-	case -EACCES:
-	case -EPERM:
-		return "this user may not write to it";
-	default:
-		return strerror(-err);
-	}
-}
-
-int cache_format(int dir, const char *path, const struct cache_format_conf *conf,
-		 struct cache_format *ret_format, char *why, size_t why_len, int64_t deadline)
-{
-	struct cache_format_conf c = *conf;
-	struct device_layout l;
-	int fd = open_alone(dir, path, conf->exclusive, deadline), err = sl_min(fd, 0);
-	int64_t bytes = err ? err : size_of(fd);
-
-	c.block_size = c.block_size ? c.block_size : 4096;
-	if (!err)
-		err = bytes < 0 ? (int)bytes : lay_out((uint64_t)bytes, &c, &l);
-	if (!err)
-		err = may_go(fd, (uint64_t)bytes, conf->force);
-	if (!err)
-		err = write_device(fd, &l);
-	sl_close(fd);
-	if (err)
-		snprintf(why, why_len, "%s: %s", path, format_cure(err));
-	else
-		*ret_format = (struct cache_format){
-			.bytes = l.slots * l.slot_bytes * l.super.shards,
-			.shards = l.super.shards,
-			.slots = l.slots,
-			.slot_bytes = l.slot_bytes,
-		};
-	return err;
-}
-
-/* ---- the device ------------------------------------------------------------------------- */
-
-static void device_release(struct device *d)
-{
-	if (__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL))
-		return;
-	for (uint32_t i = 0; i < CACHE_SHARDS_MAX; i++)
-		free(d->shards[i].slots);
-	sl_close(d->fd);
-	free(d);
-}
-
-static int take_layout(struct device *d)
-{
-	int64_t bytes = size_of(d->fd);
-	bool first;
-	int err = bytes < 0 ? (int)bytes
-			    : find_layout(d->fd, (uint64_t)bytes, &d->layout, &first);
-
-	/* Not one of ours, as far as can be seen. */
-	if (err == -EBADMSG || err == -ENODATA)
-		return -EMEDIUMTYPE;
-	if (!err && d->layout.bytes > (uint64_t)bytes)
-		return -ERANGE;
-	return err || first ? err : write_layout(d->fd, &d->layout, 0);
-}
-
-static int device_open(struct cache *c, int64_t deadline)
-{
-	struct device *d = calloc(1, sizeof(*d));
-	int err;
-
-	if (!d)
-		return -ENOMEM;
-	d->refs = 1;
-	d->fd = open_alone(c->conf.dir, c->path, c->conf.exclusive, deadline);
-	err = d->fd < 0 ? d->fd : take_layout(d);
-	if (err) {
-		device_release(d);
-		return err;
-	}
-	c->device = d;
-	c->super = d->layout.super;
-	return 0;
-}
-
-static void device_close(struct cache *c)
-{
-	if (c->device)
-		device_release(c->device);
-}
-
 /* ---- slots ------------------------------------------------------------------------------ */
 
 static struct device_shard *of(const struct shard *s)
@@ -444,7 +171,7 @@ static struct seat seat_at(const struct shard *s, uint32_t slot)
 	__atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);
 	return (struct seat){
 		.fd = d->fd,
-		.base = slot_at(&d->layout, s->id, slot),
+		.base = device_slot_at(&d->layout, s->id, slot),
 		.bytes = d->layout.slot_bytes,
 		.leave = leave_slot,
 		.device = d,
@@ -497,7 +224,7 @@ static int detach(const struct seat *seat, uint64_t data_at, int64_t deadline)
 	if (err != -EOPNOTSUPP)
 		return err;
 	if (!is_in_page_cache(seat))
-		return write_zeros(seat->fd, seat->base, data_at);
+		return device_write_zeros(seat->fd, seat->base, data_at);
 	return sl_fallocate(seat->fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, seat->base,
 			    seat->bytes, deadline);
 }
@@ -516,7 +243,7 @@ static int find_journal(struct shard *s)
 		uint8_t raw[2 * JOURNAL_HEADER_BYTES];
 		struct journal_header h;
 		int err = sl_read_all(d->fd, raw, sizeof(raw),
-				      journal_at(&d->layout, s->id, area), SL_NEVER);
+				      device_journal_at(&d->layout, s->id, area), SL_NEVER);
 
 		if (err)
 			return err;
@@ -549,7 +276,7 @@ static int look_at_slot(const struct shard *s, uint32_t slot, struct seg_header 
 {
 	const struct device *d = s->c->device;
 	uint8_t block[SEG_HEADER_BYTES];
-	int err = sl_read_all(d->fd, block, sizeof(block), slot_at(&d->layout, s->id, slot),
+	int err = sl_read_all(d->fd, block, sizeof(block), device_slot_at(&d->layout, s->id, slot),
 			      SL_NEVER);
 	bool first = true, last = true;
 
@@ -592,7 +319,8 @@ static int device_empty(struct shard *s)
 	int err = 0;
 
 	for (uint32_t i = 0; i < d->layout.slots && !err; i++) {
-		err = write_zeros(d->fd, slot_at(&d->layout, s->id, i), SEG_HEADER_BYTES);
+		err = device_write_zeros(d->fd, device_slot_at(&d->layout, s->id, i),
+					 SEG_HEADER_BYTES);
 		if (!err && ds->slots[i].state == SLOT_TAKEN) {
 			ds->slots[i].state = SLOT_FREE;
 			ds->taken--;
@@ -643,7 +371,7 @@ static int device_find(struct shard *s, uint32_t seq, struct seat *ret_seat)
 static int device_remove(struct shard *s, const struct segment *g, int64_t deadline)
 {
 	struct device_shard *ds = of(s);
-	int err = write_zeros(g->seat.fd, g->seat.base, SEG_HEADER_BYTES);
+	int err = device_write_zeros(g->seat.fd, g->seat.base, SEG_HEADER_BYTES);
 
 	(void)deadline;
 	if (err)
@@ -679,7 +407,7 @@ static void sit_down(struct journal *j)
 	j->room = d->layout.journal_bytes;
 	j->seat = (struct seat){
 		.fd = d->fd,
-		.base = journal_at(&d->layout, j->shard->id, ds->area),
+		.base = device_journal_at(&d->layout, j->shard->id, ds->area),
 		.bytes = d->layout.journal_bytes,
 		.leave = leave_area,
 	};
@@ -696,7 +424,7 @@ static int device_journal_open(struct journal *j)
 /* What could not be finished may have come to be on disk. */
 static int clear_area(const struct device *d, uint64_t at)
 {
-	int err = write_zeros(d->fd, at, 2 * JOURNAL_HEADER_BYTES);
+	int err = device_write_zeros(d->fd, at, 2 * JOURNAL_HEADER_BYTES);
 
 	return err ? err : sl_fsync(d->fd, true, SL_FAULT(SYNC_CACHE_JOURNAL_NEW), SL_NEVER);
 }
@@ -708,7 +436,7 @@ static int device_journal_replace(struct journal *j, const uint8_t *data, size_t
 	const struct device *d = j->shard->c->device;
 	struct device_shard *ds = of(j->shard);
 	int area = ds->area == 0 ? 1 : 0;
-	uint64_t at = journal_at(&d->layout, j->shard->id, area);
+	uint64_t at = device_journal_at(&d->layout, j->shard->id, area);
 	struct journal_header h;
 	int err = journal_header_decode(data, &h);
 
@@ -722,7 +450,7 @@ static int device_journal_replace(struct journal *j, const uint8_t *data, size_t
 	if (err)
 		return err;
 	ds->doubt = true;
-	err = write_journal_header(d->fd, at, &h);
+	err = device_write_journal_header(d->fd, at, &h);
 	if (!err)
 		err = sl_fsync(d->fd, true, SL_FAULT(SYNC_CACHE_JOURNAL_FLIP), SL_NEVER);
 	if (err)
@@ -730,7 +458,8 @@ static int device_journal_replace(struct journal *j, const uint8_t *data, size_t
 	ds->doubt = false;
 	/* Should the new header be lost, the old one must not pass for it. */
 	if (ds->area >= 0)
-		write_zeros(d->fd, journal_at(&d->layout, j->shard->id, ds->area), head);
+		device_write_zeros(d->fd, device_journal_at(&d->layout, j->shard->id, ds->area),
+				   head);
 	ds->area = area;
 	ds->generation = h.generation;
 	sit_down(j);

@@ -234,6 +234,22 @@ static struct seat seat_of(int fd, uint64_t bytes)
 	return (struct seat){.fd = fd, .bytes = bytes, .leave = close_file};
 }
 
+static int seat_find(int dir, const char *name, struct seat *ret_seat)
+{
+	int fd = sl_open_now(dir, name, O_RDWR, 0);
+	struct statx stx;
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = sl_stat_now(fd, "", &stx);
+	if (err)
+		sl_close(fd);
+	else
+		*ret_seat = seat_of(fd, stx.stx_size);
+	return err;
+}
+
 static int write_first(struct shard *s, const char *tmp, const struct seg_header *h,
 		       int64_t deadline)
 {
@@ -281,19 +297,9 @@ static int folder_make(struct shard *s, const struct seg_header *h, struct seat 
 static int folder_find(struct shard *s, uint32_t seq, struct seat *ret_seat)
 {
 	char name[NAME_BYTES];
-	struct statx stx;
-	int fd, err;
 
 	segment_name(name, seq);
-	fd = sl_open_now(s->dir, name, O_RDWR, 0);
-	if (fd < 0)
-		return fd;
-	err = sl_stat_now(fd, "", &stx);
-	if (err)
-		sl_close(fd);
-	else
-		*ret_seat = seat_of(fd, stx.stx_size);
-	return err;
+	return seat_find(s->dir, name, ret_seat);
 }
 
 static int folder_remove(struct shard *s, const struct segment *g, int64_t deadline)
@@ -322,18 +328,7 @@ static int folder_open_direct(const struct segment *g, struct sl_direct **ret_fi
 
 static int folder_journal_open(struct journal *j)
 {
-	int fd = sl_open_now(j->shard->dir, JOURNAL_NAME, O_RDWR, 0);
-	struct statx stx;
-	int err;
-
-	if (fd < 0)
-		return fd;
-	err = sl_stat_now(fd, "", &stx);
-	if (err)
-		sl_close(fd);
-	else
-		j->seat = seat_of(fd, stx.stx_size);
-	return err;
+	return seat_find(j->shard->dir, JOURNAL_NAME, &j->seat);
 }
 
 /* By a file that takes the old one's place. */

@@ -2,15 +2,17 @@
 /*
  * How the cache lies on disk: encoding and decoding of all its structures (docs/format.md).
  *
- * Interface: the first part of cache_pvt.h. Invariants: nothing of a structure is looked at before
- * its sum was; what belongs to a file has a sum that is seeded with the file's salt, so that
- * remains of another file never pass. What decodes has lengths within their bounds.
+ * Interface: format.h. Invariants: nothing of a structure is looked at before its sum was; what
+ * belongs to a file has a sum that is seeded with the file's salt, so that remains of another file
+ * never pass. What decodes has lengths within their bounds.
  *
  * Order of parts: sums; the cache; segments; records; heads; the journal.
  */
+#include <errno.h>
 #include <xxhash.h>
 
-#include "cache_pvt.h"
+#include "format.h"
+#include "table.h"
 
 /* ---- sums ------------------------------------------------------------------------------- */
 

@@ -2,16 +2,16 @@
 /*
  * Storing: from the first bytes of a body to an object that is found.
  *
- * Interface: cache_put_*() of cache.h, cache_update(). A put belongs to the core that began it.
- * What fits into little memory is gathered there, and written at home when it is committed, in one
- * call; anything else has its place on disk from the beginning (or from when it turns out to be
+ * Interface: cache_put_*() of cache.h; "puts" of cache_pvt.h. A put belongs to the core that began
+ * it. What fits into little memory is gathered there, and written at home when it is committed, in
+ * one call; anything else has its place on disk from the beginning (or from when it turns out to be
  * large) and is written as it comes, by the core that receives it. An object of unknown length that
  * does not stay small gets a segment of its own, which grows.
  *
  * Invariants: nothing finds an object before its head is written, which is last. Bytes that were
  * given out as parts are not written again: a buf that somebody else holds is not filled anew.
  *
- * Order of parts: beginning; memory; the file; filling; parts; at home; the end; updates.
+ * Order of parts: beginning; memory; the file; filling; parts; at home; the end.
  */
 #include "cache_pvt.h"
 #include "sums.h"
@@ -64,7 +64,7 @@ static int text_bytes(struct cache_key key, const struct cache_put_conf *conf, u
 	return 0;
 }
 
-static void write_text(uint8_t *p, struct cache_key key, const struct cache_put_conf *conf)
+void put_write_text(uint8_t *p, struct cache_key key, const struct cache_put_conf *conf)
 {
 	memcpy(p, key.p, key.n);
 	p += key.n;
@@ -79,13 +79,18 @@ static void write_text(uint8_t *p, struct cache_key key, const struct cache_put_
 		memcpy(p, conf->meta, conf->meta_bytes);
 }
 
-static int64_t expiry(const struct cache *c, int64_t expires_ms)
+int64_t put_expiry(const struct cache *c, int64_t expires_ms)
 {
 	int64_t ttl = CONF(c, ttl_ns);
 
 	if (expires_ms)
 		return expires_ms;
 	return ttl ? cache_now_ms() + ttl / SL_MSEC : INT64_MAX;
+}
+
+void put_replaces(struct cache_put *p, uint64_t version)
+{
+	p->version = version;
 }
 
 /* All but the object itself. */
@@ -119,7 +124,7 @@ static int put_new(struct cache *c, struct cache_key key, const struct cache_put
 	p->c = c;
 	p->promised = conf->bytes;
 	p->head = (struct head){
-		.expires_ms = expiry(c, conf->expires_ms),
+		.expires_ms = put_expiry(c, conf->expires_ms),
 		.key_n = (uint32_t)key.n,
 		.tags_n = tags,
 		.meta_n = conf->meta_bytes,
@@ -131,7 +136,7 @@ static int put_new(struct cache *c, struct cache_key key, const struct cache_put
 		put_free(p);
 		return -ENOMEM;
 	}
-	write_text(p->text, key, conf);
+	put_write_text(p->text, key, conf);
 	cache_hash(c, key, p->head.hash);
 	p->s = cache_shard(c, p->head.hash);
 	head_place(&p->head, c->super.block_size);
@@ -621,152 +626,4 @@ int cache_put_commit(struct cache_put *p, int64_t deadline)
 	uint64_t version;
 
 	return cache_put_commit_version(p, &version, deadline);
-}
-
-/* ---- updates ---------------------------------------------------------------------------- */
-
-/* A new head for the object of @w, whose body stays where it is. */
-struct update {
-	struct shard *s;
-	const struct view *w;
-	struct head head;
-	const uint8_t *text;
-};
-
-/* Whether it is still where @w was loaded from, and its segment takes another record. */
-static bool is_in_place(const struct update *u, const struct segment *g,
-			const struct cache_slot *slot)
-{
-	uint64_t at = u->w->body_pos - u->w->head.body_at;
-
-	return slot->segment == g->id && cseg_block_at(g, slot->block) == at && !g->leaving &&
-	       !g->unlinked && !g->err && g->records + g->puts < g->index_max;
-}
-
-static int write_update(struct update *u, struct segment *g)
-{
-	const struct view *w = u->w;
-	uint64_t pos = w->body_pos - w->head.body_at - g->seat.base;
-	uint32_t half = u->s->c->super.block_size / 2;
-	int err;
-
-	g->puts++;
-	u->s->commits++;
-	u->head.version = shard_next_version(u->s);
-	err = cseg_unseal(g);
-	if (!err)
-		err = shard_write_head(g, pos, w->head_at ? 0 : half, &u->head, u->text);
-	if (!err)
-		err = shard_commit(u->s, g, pos, &u->head, u->text);
-	u->s->commits--;
-	shard_unpin(g);
-	return err;
-}
-
-/* Return: as cache_update(); -EXDEV: it has to be written elsewhere. */
-static int update_head(void *arg, int64_t deadline)
-{
-	struct update *u = arg;
-	struct segment *g = sl_container_of(u->w->file, struct segment, file);
-	const struct cache_slot *slot;
-	int err = sl_mutex_lock(&u->s->updating, deadline);
-
-	if (err)
-		return err;
-	slot = cache_table_find(&u->s->table, u->w->head.hash);
-	if (!slot)
-		err = -ENOENT;
-	else if (slot->version != u->w->o.version)
-		err = -ESTALE;
-	else if (!is_in_place(u, g, slot))
-		err = -EXDEV;
-	else
-		err = write_update(u, g);
-	sl_mutex_unlock(&u->s->updating);
-	return err;
-}
-
-/* The same beside the old head, where there is a place for it. */
-static int update_in_place(struct cache *c, struct cache_object *o, struct cache_key key,
-			   const struct cache_put_conf *conf, int64_t deadline)
-{
-	struct view *w = sl_container_of(o, struct view, o);
-	struct update u = {.s = cache_shard(c, w->head.hash), .w = w, .head = w->head};
-	uint8_t *text;
-	int err;
-
-	u.head.meta_n = conf->meta_bytes;
-	u.head.expires_ms = expiry(c, conf->expires_ms);
-	u.head.stored_ms = cache_now_ms();
-	if (w->body || conf->meta_bytes > CACHE_META_BYTES_MAX ||
-	    !head_has_other(&w->head, c->super.block_size) ||
-	    !head_has_other(&u.head, c->super.block_size))
-		return -EXDEV;
-	text = malloc(head_text_n(&u.head));
-	if (!text)
-		return -ENOMEM;
-	write_text(text, key, conf);
-	u.text = text;
-	err = shard_call(u.s, update_head, &u, deadline);
-	free(text);
-	return err;
-}
-
-static int copy_body(struct cache_object *o, struct cache_put *p, int64_t deadline)
-{
-	uint64_t at = 0;
-	int err = 0;
-
-	while (at < o->bytes && !err) {
-		void *room;
-		size_t n;
-
-		err = cache_put_room(p, &room, &n, deadline);
-		if (!err)
-			err = cache_read(o, at, room, n, deadline);
-		if (!err)
-			err = cache_put_took(p, n, deadline);
-		at += n;
-	}
-	return err;
-}
-
-static int update_by_copy(struct cache *c, struct cache_object *o, struct cache_key key,
-			  const struct cache_put_conf *conf, int64_t deadline)
-{
-	struct cache_put *p;
-	int err = cache_put_begin(c, key, conf, &p, deadline);
-
-	if (err)
-		return err;
-	p->version = o->version;
-	err = copy_body(o, p, deadline);
-	if (!err)
-		return cache_put_commit(p, deadline);
-	cache_put_abort(p);
-	return err;
-}
-
-int cache_update(struct cache *c, struct cache_key key, uint64_t version, const void *meta,
-		 uint32_t meta_bytes, int64_t expires_ms, int64_t deadline)
-{
-	struct cache_key tags[CACHE_TAGS_MAX];
-	struct cache_put_conf conf = {.meta = meta, .meta_bytes = meta_bytes, .tags = tags,
-				      .expires_ms = expires_ms};
-	struct cache_object *o;
-	int err = cache_lookup(c, key, CACHE_STALE, &o, deadline);
-
-	if (err)
-		return err;
-	if (o->version != version) {
-		cache_release(o);
-		return -ESTALE;
-	}
-	conf.bytes = o->bytes;
-	conf.tags_n = cache_tags(o, tags);
-	err = update_in_place(c, o, key, &conf, deadline);
-	if (err == -EXDEV)
-		err = update_by_copy(c, o, key, &conf, deadline);
-	cache_release(o);
-	return err;
 }

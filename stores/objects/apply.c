@@ -42,7 +42,7 @@ static bool forget(struct collection *c, uint32_t row, const struct sl_object *o
 	return false;
 }
 
-void apply_put(struct collection *c, const struct objects_key *key, uint64_t offset,
+void apply_put(struct collection *c, const struct sl_filter_key *key, uint64_t offset,
 	       uint64_t version, uint32_t at, const struct sl_object *o,
 	       const struct sl_object *old)
 {
@@ -65,7 +65,8 @@ void apply_put(struct collection *c, const struct objects_key *key, uint64_t off
 		c->stale = true;
 }
 
-void apply_delete(struct collection *c, const struct objects_key *key, const struct sl_object *old)
+void apply_delete(struct collection *c, const struct sl_filter_key *key,
+		  const struct sl_object *old)
 {
 	uint32_t row = rows_find(&c->rows, key);
 
@@ -139,7 +140,7 @@ static void entry_apply(struct collection *c, const struct pending *p, uint32_t 
 {
 	const struct batch_entry *e = &p->batch.entries[i];
 	const struct sl_object *old = p->olds ? p->olds[i] : NULL;
-	struct objects_key key = entry_key(e);
+	struct sl_filter_key key = entry_key(e);
 	uint64_t offset = p->base + i;
 	uint32_t row;
 

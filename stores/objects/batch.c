@@ -158,7 +158,7 @@ static int data_grow(struct batch *b, size_t len)
 	return 0;
 }
 
-int batch_add(struct batch *b, enum batch_op op, const struct objects_key *key, uint64_t version,
+int batch_add(struct batch *b, enum batch_op op, const struct sl_filter_key *key, uint64_t version,
 	      size_t bytes, uint8_t **ret_room)
 {
 	size_t len = b->len + sl_round_up(bytes, BATCH_ALIGN);
@@ -184,7 +184,7 @@ int batch_add(struct batch *b, enum batch_op op, const struct objects_key *key, 
 		.kind = (uint8_t)key->kind,
 		.op = (uint8_t)op,
 	};
-	memcpy(b->entries[b->n++].key, key->bytes, sizeof(key->bytes));
+	memcpy(b->entries[b->n++].key, key->key, sizeof(key->key));
 	if (bytes) {
 		memset(b->data + b->len + bytes, 0, len - b->len - bytes);
 		*ret_room = b->data + b->len;

@@ -151,7 +151,7 @@ static int put_all(struct collection *c, struct out *out)
 		.rows = c->rows.n,
 		.vectors = c->vectors_n,
 	};
-	uint64_t index_bytes[OBJECTS_VECTORS_MAX], from;
+	uint64_t index_bytes[SL_OBJECTS_VECTORS_MAX], from;
 	int rc = out_write(out, &h, sizeof(h));
 
 	if (!rc && c->rows.n)
@@ -359,7 +359,7 @@ static int get_bits(struct checkpoint *k, uint64_t at, uint8_t **ret_bits)
 static int get_vector(const struct collection *c, struct checkpoint *k, uint64_t *at, uint64_t end,
 		      uint64_t index_bytes)
 {
-	char name[OBJECTS_NAME_MAX + 1] = "";
+	char name[SL_OBJECTS_NAME_BYTES_MAX + 1] = "";
 	uint64_t name_at, has_at, tail_at;
 	struct vector_header h;
 	uint32_t i;
@@ -367,7 +367,7 @@ static int get_vector(const struct collection *c, struct checkpoint *k, uint64_t
 
 	if (rc)
 		return rc;
-	if (!pass(at, end, sizeof(h)) || h.name_bytes > OBJECTS_NAME_MAX)
+	if (!pass(at, end, sizeof(h)) || h.name_bytes > SL_OBJECTS_NAME_BYTES_MAX)
 		return -EBADMSG;
 	name_at = *at;
 	if (!pass(at, end, h.name_bytes))
@@ -391,14 +391,14 @@ static int get_vector(const struct collection *c, struct checkpoint *k, uint64_t
 /* Where everything is. */
 static int get_all(const struct collection *c, struct checkpoint *k, uint64_t bytes)
 {
-	uint64_t index_bytes[OBJECTS_VECTORS_MAX], at = sizeof(struct checkpoint_header), end;
+	uint64_t index_bytes[SL_OBJECTS_VECTORS_MAX], at = sizeof(struct checkpoint_header), end;
 	struct checkpoint_header h;
 	struct checkpoint_end last = {0};
 	int rc = get_at(k, 0, &h, sizeof(h));
 
 	if (rc)
 		return rc;
-	if (h.magic != CHECKPOINT_MAGIC || h.vectors > OBJECTS_VECTORS_MAX)
+	if (h.magic != CHECKPOINT_MAGIC || h.vectors > SL_OBJECTS_VECTORS_MAX)
 		return -EBADMSG;
 	if (h.version_min > CHECKPOINT_VERSION)
 		return -EPROTONOSUPPORT;
@@ -462,7 +462,7 @@ int checkpoint_load(struct collection *c, struct checkpoint *ret_checkpoint, int
 
 void checkpoint_done(struct checkpoint *k)
 {
-	for (uint32_t i = 0; i < OBJECTS_VECTORS_MAX; i++) {
+	for (uint32_t i = 0; i < SL_OBJECTS_VECTORS_MAX; i++) {
 		free(k->has[i]);
 		free(k->tails[i]);
 	}

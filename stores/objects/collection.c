@@ -66,7 +66,7 @@ static void table_remove(struct collection *c)
 static uint32_t row_of(void *arg, enum sl_key_kind kind, const uint8_t *key)
 {
 	struct collection *c = arg;
-	struct objects_key k = key_from(kind, key);
+	struct sl_filter_key k = key_from(kind, key);
 
 	return rows_find(&c->rows, &k);
 }
@@ -94,7 +94,7 @@ static void vectors_free(struct collection *c)
 
 static int vectors_make(struct collection *c)
 {
-	const struct objects_collection_conf *conf = &c->own->pub.conf;
+	const struct sl_objects_conf *conf = &c->own->pub.conf;
 
 	while (c->vectors_n < conf->vectors_n) {
 		uint32_t i = c->vectors_n;
@@ -379,7 +379,7 @@ void collection_drop(struct core_store *cs, const uint8_t *id)
 
 /* ---- other descriptions ----------------------------------------------------------------- */
 
-static bool has_index(const struct objects_collection_conf *conf, const struct sl_payload_conf *x)
+static bool has_index(const struct sl_objects_conf *conf, const struct sl_payload_conf *x)
 {
 	for (uint32_t i = 0; i < conf->indexes_n; i++)
 		if (payload_same(&conf->indexes[i], x))
@@ -402,9 +402,9 @@ static void payload_trim(struct collection *c)
 
 /* The vectors of @node, of those that are there and new ones, in its order. */
 static int vectors_gather(struct collection *c, const struct described *node,
-			  struct vector *ret_vectors[OBJECTS_VECTORS_MAX], bool *ret_more)
+			  struct vector *ret_vectors[SL_OBJECTS_VECTORS_MAX], bool *ret_more)
 {
-	const struct objects_collection_conf *conf = &node->pub.conf;
+	const struct sl_objects_conf *conf = &node->pub.conf;
 	int rc = 0;
 
 	*ret_more = false;
@@ -443,7 +443,7 @@ static void vectors_follow(struct collection *c, const struct described *node)
 /* Takes over @node. */
 static int follow(struct collection *c, struct described *node)
 {
-	struct vector *vectors[OBJECTS_VECTORS_MAX] = {0};
+	struct vector *vectors[SL_OBJECTS_VECTORS_MAX] = {0};
 	struct described *old = c->own;
 	bool more;
 	int rc = vectors_gather(c, node, vectors, &more);

@@ -42,7 +42,7 @@ static int object_move(struct moving *m, uint64_t offset, const struct batch_ent
 		       const uint8_t *p, int64_t deadline)
 {
 	struct collection *c = m->c;
-	struct objects_key key = entry_key(e);
+	struct sl_filter_key key = entry_key(e);
 	const struct sl_object *o;
 	uint8_t *room = NULL;
 	uint32_t row;

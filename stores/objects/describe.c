@@ -16,7 +16,7 @@ bool name_ok(const char *name)
 {
 	size_t n = strlen(name);
 
-	if (n < 1 || n > OBJECTS_NAME_MAX)
+	if (n < 1 || n > SL_OBJECTS_NAME_BYTES_MAX)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if ((unsigned char)name[i] < ' ' || name[i] == '/' || name[i] == 0x7f)
@@ -56,14 +56,13 @@ bool id_parse(const char *text, uint8_t *ret_id)
 
 #define REFUSE(why, why_len, ...) (snprintf(why, why_len, __VA_ARGS__), -EINVAL)
 
-static int vector_check(const struct objects_collection_conf *conf, uint32_t i, char *why,
-			size_t why_len)
+static int vector_check(const struct sl_objects_conf *conf, uint32_t i, char *why, size_t why_len)
 {
-	const struct objects_vector_conf *v = &conf->vectors[i];
+	const struct sl_objects_vector *v = &conf->vectors[i];
 
-	if (strlen(v->name) > OBJECTS_NAME_MAX)
+	if (strlen(v->name) > SL_OBJECTS_NAME_BYTES_MAX)
 		return REFUSE(why, why_len, "the name of vector %u is longer than %d bytes", i,
-			      OBJECTS_NAME_MAX);
+			      SL_OBJECTS_NAME_BYTES_MAX);
 	if (v->dim < 1 || v->dim > SL_OBJECT_DIM_MAX)
 		return REFUSE(why, why_len, "vector \"%s\" has %u dimensions; 1 to %u are possible",
 			      v->name, v->dim, SL_OBJECT_DIM_MAX);
@@ -86,17 +85,17 @@ static int vector_check(const struct objects_collection_conf *conf, uint32_t i, 
 	return 0;
 }
 
-int conf_check(const struct objects_collection_conf *conf, char *why, size_t why_len)
+int conf_check(const struct sl_objects_conf *conf, char *why, size_t why_len)
 {
-	if (conf->vectors_n > OBJECTS_VECTORS_MAX)
+	if (conf->vectors_n > SL_OBJECTS_VECTORS_MAX)
 		return REFUSE(why, why_len, "%u vectors; a collection has at most %u",
-			      conf->vectors_n, OBJECTS_VECTORS_MAX);
-	if (conf->indexes_n > OBJECTS_INDEXES_MAX)
+			      conf->vectors_n, SL_OBJECTS_VECTORS_MAX);
+	if (conf->indexes_n > SL_OBJECTS_INDEXES_MAX)
 		return REFUSE(why, why_len, "%u payload indexes; a collection has at most %u",
-			      conf->indexes_n, OBJECTS_INDEXES_MAX);
-	if (conf->meta_n > OBJECTS_META_MAX)
+			      conf->indexes_n, SL_OBJECTS_INDEXES_MAX);
+	if (conf->meta_n > SL_OBJECTS_META_BYTES_MAX)
 		return REFUSE(why, why_len, "a description of %zu bytes; at most %u are kept",
-			      conf->meta_n, OBJECTS_META_MAX);
+			      conf->meta_n, SL_OBJECTS_META_BYTES_MAX);
 	for (uint32_t i = 0; i < conf->vectors_n; i++) {
 		int rc = vector_check(conf, i, why, why_len);
 
@@ -136,10 +135,10 @@ static const char *pack_text(struct packer *k, const char *s)
 	return pack(k, s, strlen(s) + 1);
 }
 
-static void pack_conf(struct packer *k, const struct objects_collection_conf *from,
-		      struct objects_collection_conf *to)
+static void pack_conf(struct packer *k, const struct sl_objects_conf *from,
+		      struct sl_objects_conf *to)
 {
-	struct objects_vector_conf *vectors;
+	struct sl_objects_vector *vectors;
 	struct sl_payload_conf *indexes;
 
 	vectors = pack(k, from->vectors, from->vectors_n * sizeof(*vectors));
@@ -196,20 +195,20 @@ struct number {
 #define NUMBER(type, field, name) {name, offsetof(type, field), sizeof(((type *)0)->field)}
 
 static const struct number vector_numbers[] = {
-	NUMBER(struct objects_vector_conf, dim, "dim"),
-	NUMBER(struct objects_vector_conf, metric, "metric"),
-	NUMBER(struct objects_vector_conf, component, "component"),
-	NUMBER(struct objects_vector_conf, automatic, "automatic"),
-	NUMBER(struct objects_vector_conf, on_disk, "on_disk"),
-	NUMBER(struct objects_vector_conf, index.kind, "index"),
-	NUMBER(struct objects_vector_conf, index.seed, "seed"),
-	NUMBER(struct objects_vector_conf, index.train_rows, "train_rows"),
-	NUMBER(struct objects_vector_conf, index.lists, "lists"),
-	NUMBER(struct objects_vector_conf, index.rescore, "rescore"),
-	NUMBER(struct objects_vector_conf, index.links, "links"),
-	NUMBER(struct objects_vector_conf, index.effort_add, "effort_add"),
-	NUMBER(struct objects_vector_conf, index.quantiser, "quantiser"),
-	NUMBER(struct objects_vector_conf, index.quantiser_bits, "quantiser_bits"),
+	NUMBER(struct sl_objects_vector, dim, "dim"),
+	NUMBER(struct sl_objects_vector, metric, "metric"),
+	NUMBER(struct sl_objects_vector, component, "component"),
+	NUMBER(struct sl_objects_vector, automatic, "automatic"),
+	NUMBER(struct sl_objects_vector, on_disk, "on_disk"),
+	NUMBER(struct sl_objects_vector, index.kind, "index"),
+	NUMBER(struct sl_objects_vector, index.seed, "seed"),
+	NUMBER(struct sl_objects_vector, index.train_rows, "train_rows"),
+	NUMBER(struct sl_objects_vector, index.lists, "lists"),
+	NUMBER(struct sl_objects_vector, index.rescore, "rescore"),
+	NUMBER(struct sl_objects_vector, index.links, "links"),
+	NUMBER(struct sl_objects_vector, index.effort_add, "effort_add"),
+	NUMBER(struct sl_objects_vector, index.quantiser, "quantiser"),
+	NUMBER(struct sl_objects_vector, index.quantiser_bits, "quantiser_bits"),
 };
 
 static const struct number index_numbers[] = {
@@ -237,7 +236,7 @@ static int put_numbers(struct sl_object_builder *b, uint32_t in, const struct nu
 static int put_vector(struct sl_object_builder *b, uint32_t list, const struct described *node,
 		      uint32_t i)
 {
-	const struct objects_vector_conf *v = &node->pub.conf.vectors[i];
+	const struct sl_objects_vector *v = &node->pub.conf.vectors[i];
 	uint32_t in;
 	int rc = sl_object_put_map(b, list, NULL, &in);
 
@@ -308,9 +307,9 @@ int described_encode(const struct described *node, struct sl_object **ret_object
 /* What a file says, before it is packed. @texts: ended by zeros, as long as the file at most. */
 struct draft {
 	struct objects_collection pub;
-	struct objects_vector_conf vectors[OBJECTS_VECTORS_MAX];
-	uint64_t revisions[OBJECTS_VECTORS_MAX];
-	struct sl_payload_conf indexes[OBJECTS_INDEXES_MAX];
+	struct sl_objects_vector vectors[SL_OBJECTS_VECTORS_MAX];
+	uint64_t revisions[SL_OBJECTS_VECTORS_MAX];
+	struct sl_payload_conf indexes[SL_OBJECTS_INDEXES_MAX];
 	char *texts;
 	size_t texts_n;
 };
@@ -368,10 +367,10 @@ static bool draft_lists(struct draft *d, const struct sl_value *top)
 {
 	const struct sl_value *vectors = get(top, "vectors", SL_VALUE_LIST);
 	const struct sl_value *indexes = get(top, "indexes", SL_VALUE_LIST);
-	struct objects_collection_conf *conf = &d->pub.conf;
+	struct sl_objects_conf *conf = &d->pub.conf;
 
-	if (!vectors || !indexes || sl_value_count(vectors) > OBJECTS_VECTORS_MAX ||
-	    sl_value_count(indexes) > OBJECTS_INDEXES_MAX)
+	if (!vectors || !indexes || sl_value_count(vectors) > SL_OBJECTS_VECTORS_MAX ||
+	    sl_value_count(indexes) > SL_OBJECTS_INDEXES_MAX)
 		return false;
 	conf->vectors_n = sl_value_count(vectors);
 	conf->indexes_n = sl_value_count(indexes);

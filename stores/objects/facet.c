@@ -20,11 +20,11 @@ struct faceting {
 	const struct sl_filter *filter;
 	const char *path;
 	uint32_t limit;
-	struct objects_facet *at;
+	struct sl_objects_facet *at;
 	uint32_t n, room;
 	char *texts;
 	size_t texts_n, texts_room;
-	struct objects_facet *result;
+	struct sl_objects_facet *result;
 	uint32_t result_n;
 };
 
@@ -57,7 +57,7 @@ static int value_add(struct faceting *f, struct sl_operand v, uint64_t n)
 {
 	if (f->n == f->room) {
 		uint32_t room = f->room ? f->room * 2 : 64;
-		struct objects_facet *at = realloc(f->at, room * sizeof(*at));
+		struct sl_objects_facet *at = realloc(f->at, room * sizeof(*at));
 
 		if (!at)
 			return -ENOMEM;
@@ -66,7 +66,7 @@ static int value_add(struct faceting *f, struct sl_operand v, uint64_t n)
 	}
 	if (v.type == SL_VALUE_TEXT && text_keep(f, &v))
 		return -ENOMEM;
-	f->at[f->n++] = (struct objects_facet){v, n};
+	f->at[f->n++] = (struct sl_objects_facet){v, n};
 	return 0;
 }
 
@@ -207,14 +207,14 @@ static int facet_objects(struct collection *c, struct faceting *f, int64_t deadl
 
 static int by_value(const void *a, const void *b, void *f)
 {
-	const struct objects_facet *x = a, *y = b;
+	const struct sl_objects_facet *x = a, *y = b;
 
 	return value_compare(f, &x->value, &y->value);
 }
 
 static int by_count(const void *a, const void *b, void *f)
 {
-	const struct objects_facet *x = a, *y = b;
+	const struct sl_objects_facet *x = a, *y = b;
 
 	if (x->n != y->n)
 		return x->n > y->n ? -1 : 1;
@@ -279,7 +279,7 @@ static int facet_here(struct collection *c, void *visit, int64_t deadline)
 }
 
 int objects_facet(struct objects *o, const char *name, const struct sl_filter *filter,
-		  const char *path, uint32_t limit, struct objects_facet **ret_facets,
+		  const char *path, uint32_t limit, struct sl_objects_facet **ret_facets,
 		  uint32_t *ret_n, int64_t deadline)
 {
 	struct faceting f = {.filter = filter, .path = path, .limit = limit};

@@ -145,58 +145,80 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*x)->pub.name, (*y)->pub.name);
 }
 
-/* A folder that is not to be seen any more: removed, as what a deletion left. */
-static int scan_drop(struct scan *s, struct described *node)
-{
-	char deleted[NAME_BYTES];
-	int rc = folder_delete(s->o, node->pub.id, SL_NEVER);
-
-	marked(DELETED, node->pub.id, deleted);
-	described_release(node);
-	return rc ? rc : leftover_add(s->o, deleted);
-}
-
-/* The one that took the place of @node; NULL: none did. */
-static const struct described *scan_successor(const struct scan *s, const struct described *node)
+/* Who took the place of the collection @id; NULL: nobody did. */
+static const struct described *scan_successor(const struct scan *s, const uint8_t *id)
 {
 	for (uint32_t i = 0; i < s->n; i++)
 		if (!is_draft(s->nodes[i]->pub.name) &&
-		    memcmp(s->nodes[i]->replaces, node->pub.id, SL_OBJECT_UUID_BYTES) == 0)
+		    memcmp(s->nodes[i]->replaces, id, SL_OBJECT_UUID_BYTES) == 0)
 			return s->nodes[i];
 	return NULL;
 }
 
-/* Drops drafts, and what they took the place of. */
-static int scan_drafts(struct scan *s)
+/* Who has that place now, by way of those who had it meanwhile. Of a circle, which only tampering
+ * can leave, nobody took anybody's. */
+static const struct described *scan_heir(const struct scan *s, const uint8_t *id)
 {
-	uint32_t i = 0;
-	int rc = 0;
+	const struct described *heir = NULL, *next = scan_successor(s, id);
 
-	while (i < s->n && !rc) {
-		struct described *node = s->nodes[i];
-		const struct described *successor = scan_successor(s, node);
-
-		if (!successor && !is_draft(node->pub.name)) {
-			i++;
-			continue;
-		}
-		if (successor)
-			folder_inherit(s->o, node->pub.id, successor->pub.id);
-		s->nodes[i] = s->nodes[--s->n];
-		rc = scan_drop(s, node);
+	for (uint32_t i = 0; next && i < s->n; i++) {
+		heir = next;
+		next = scan_successor(s, heir->pub.id);
 	}
-	return rc;
+	return next ? NULL : heir;
 }
 
 /* Aliases go on to what took the place of their collection. */
 static void scan_aliases(const struct scan *s)
 {
-	for (uint32_t a = 0; a < s->o->aliases_n; a++)
-		for (uint32_t i = 0; i < s->n; i++)
-			if (memcmp(s->nodes[i]->replaces, s->o->aliases[a].id,
-				   SL_OBJECT_UUID_BYTES) == 0)
-				memcpy(s->o->aliases[a].id, s->nodes[i]->pub.id,
-				       SL_OBJECT_UUID_BYTES);
+	bool any = false;
+
+	for (uint32_t i = 0; i < s->o->aliases_n; i++) {
+		const struct described *heir = scan_heir(s, s->o->aliases[i].id);
+
+		if (!heir)
+			continue;
+		memcpy(s->o->aliases[i].id, heir->pub.id, SL_OBJECT_UUID_BYTES);
+		any = true;
+	}
+	/* If that fails the next start does it by what the descriptions still say. */
+	if (any)
+		aliases_write(s->o, s->o->aliases, s->o->aliases_n, SL_NEVER);
+}
+
+/* A folder that is not to be seen any more: removed, as what a deletion left. */
+static int scan_drop(struct scan *s, const struct described *node)
+{
+	char deleted[NAME_BYTES];
+	int rc = folder_delete(s->o, node->pub.id, SL_NEVER);
+
+	marked(DELETED, node->pub.id, deleted);
+	return rc ? rc : leftover_add(s->o, deleted);
+}
+
+/* Drops drafts, and what they took the place of. Heirs are looked for among all that there were. */
+static int scan_drafts(struct scan *s)
+{
+	uint32_t i = 0, kept = s->n;
+	int rc = 0;
+
+	while (i < kept && !rc) {
+		struct described *node = s->nodes[i];
+		const struct described *heir = scan_heir(s, node->pub.id);
+
+		if (!heir && !is_draft(node->pub.name)) {
+			i++;
+			continue;
+		}
+		if (heir)
+			folder_inherit(s->o, node->pub.id, heir->pub.id);
+		s->nodes[i] = s->nodes[--kept];
+		s->nodes[kept] = node;
+		rc = scan_drop(s, node);
+	}
+	while (s->n > kept)
+		described_release(s->nodes[--s->n]);
+	return rc;
 }
 
 /* Of two folders with one name, which only tampering can leave, the second is passed over. */
@@ -266,11 +288,12 @@ int folders_scan(struct objects *o)
 	int rc = sl_list_folder(o->dir, scan_entry, &s);
 
 	if (!rc)
-		rc = scan_drafts(&s);
-	if (!rc)
 		rc = aliases_read(o);
 	if (!rc) {
 		scan_aliases(&s);
+		rc = scan_drafts(&s);
+	}
+	if (!rc) {
 		if (s.n)
 			qsort(s.nodes, s.n, sizeof(*s.nodes), by_name);
 		scan_unique(&s);

@@ -13,10 +13,10 @@
 
 struct asking {
 	struct visit visit;
-	struct objects_info info;
+	struct sl_objects_info info;
 };
 
-static void vectors_count(const struct collection *c, struct objects_info *info)
+static void vectors_count(const struct collection *c, struct sl_objects_info *info)
 {
 	for (uint32_t i = 0; i < c->vectors_n; i++) {
 		const struct vector *v = c->vectors[i];
@@ -28,7 +28,7 @@ static void vectors_count(const struct collection *c, struct objects_info *info)
 
 static int info_here(struct collection *c, void *visit, int64_t deadline)
 {
-	struct objects_info *info = &((struct asking *)visit)->info;
+	struct sl_objects_info *info = &((struct asking *)visit)->info;
 
 	(void)deadline;
 	info->objects = c->rows.live;
@@ -41,7 +41,7 @@ static int info_here(struct collection *c, void *visit, int64_t deadline)
 	return 0;
 }
 
-int objects_info(struct objects *o, const char *name, struct objects_info *ret_info,
+int objects_info(struct objects *o, const char *name, struct sl_objects_info *ret_info,
 		 int64_t deadline)
 {
 	struct asking a = {0};
@@ -67,7 +67,7 @@ static uint64_t memory_of(const struct collection *c)
 void figures_show(const struct core_store *cs)
 {
 	struct sl_metrics *m = sl_core_metrics(sl_core_self());
-	struct objects_info all = {0};
+	struct sl_objects_info all = {0};
 	uint64_t open = 0, indexing = 0;
 
 	sl_list_each(node, &cs->collections) {

@@ -113,7 +113,7 @@ struct change {
 	struct objects *o;
 	int (*fn)(struct change *change, int64_t deadline);
 	const char *name, *to;
-	const struct objects_collection_conf *conf;
+	const struct sl_objects_conf *conf;
 	uint64_t generation;
 	const struct objects_alias_change *aliases;
 	uint32_t aliases_n;
@@ -160,7 +160,7 @@ static int create(struct change *c, int64_t deadline)
 		.generation = 1,
 		.conf = *c->conf,
 	};
-	uint64_t revisions[OBJECTS_VECTORS_MAX] = {0};
+	uint64_t revisions[SL_OBJECTS_VECTORS_MAX] = {0};
 	struct described *node;
 	int rc;
 
@@ -168,7 +168,7 @@ static int create(struct change *c, int64_t deadline)
 		snprintf(c->why, c->why_len,
 			 "a name has 1 to %d bytes, and neither slashes nor "
 			 "control characters",
-			 OBJECTS_NAME_MAX);
+			 SL_OBJECTS_NAME_BYTES_MAX);
 		return -EINVAL;
 	}
 	if (objects_view_find(c->o->view, c->name))
@@ -187,9 +187,8 @@ static int create(struct change *c, int64_t deadline)
 	return rc;
 }
 
-static int create_as(struct objects *o, const char *name,
-		     const struct objects_collection_conf *conf, char *why, size_t why_len,
-		     int64_t deadline)
+static int create_as(struct objects *o, const char *name, const struct sl_objects_conf *conf,
+		     char *why, size_t why_len, int64_t deadline)
 {
 	struct change c = {
 		.o = o, .fn = create, .name = name, .conf = conf, .why = why, .why_len = why_len};
@@ -197,7 +196,7 @@ static int create_as(struct objects *o, const char *name,
 	return change_make(&c, deadline);
 }
 
-int objects_create(struct objects *o, const char *name, const struct objects_collection_conf *conf,
+int objects_create(struct objects *o, const char *name, const struct sl_objects_conf *conf,
 		   char *why, size_t why_len, int64_t deadline)
 {
 	/* What is called like a draft is no name. */
@@ -300,7 +299,7 @@ int objects_delete(struct objects *o, const char *name, int64_t deadline)
 
 /* ---- changing --------------------------------------------------------------------------- */
 
-static bool same_index(const struct objects_vector_conf *was, const struct objects_vector_conf *is)
+static bool same_index(const struct sl_objects_vector *was, const struct sl_objects_vector *is)
 {
 	const struct sl_index_conf a = vector_index_conf(was), b = vector_index_conf(is);
 
@@ -313,11 +312,11 @@ static bool same_index(const struct objects_vector_conf *was, const struct objec
 /* What is new keeps to what is there; @ret_revisions: of the vectors of c->conf. */
 static int change_check(struct change *c, const struct described *old, uint64_t *ret_revisions)
 {
-	const struct objects_collection_conf *was = &old->pub.conf, *is = c->conf;
+	const struct sl_objects_conf *was = &old->pub.conf, *is = c->conf;
 	int rc = conf_check(is, c->why, c->why_len);
 
 	for (uint32_t i = 0; i < was->vectors_n && !rc; i++) {
-		const struct objects_vector_conf *a = &was->vectors[i], *b = NULL;
+		const struct sl_objects_vector *a = &was->vectors[i], *b = NULL;
 		uint32_t k;
 
 		for (k = 0; k < is->vectors_n && strcmp(is->vectors[k].name, a->name) != 0; k++)
@@ -371,7 +370,7 @@ static int change(struct change *c, int64_t deadline)
 {
 	struct objects *o = c->o;
 	uint32_t at = position_of(o, c->name);
-	uint64_t revisions[OBJECTS_VECTORS_MAX] = {0};
+	uint64_t revisions[SL_OBJECTS_VECTORS_MAX] = {0};
 	struct objects_collection pub;
 	struct described *node;
 	int rc;
@@ -400,8 +399,7 @@ static int change(struct change *c, int64_t deadline)
 }
 
 int objects_change(struct objects *o, const char *name, uint64_t generation,
-		   const struct objects_collection_conf *conf, char *why, size_t why_len,
-		   int64_t deadline)
+		   const struct sl_objects_conf *conf, char *why, size_t why_len, int64_t deadline)
 {
 	struct change c = {.o = o,
 			   .fn = change,
@@ -416,7 +414,7 @@ int objects_change(struct objects *o, const char *name, uint64_t generation,
 
 /* ---- drafts ----------------------------------------------------------------------------- */
 
-int draft_create(struct objects *o, const struct objects_collection_conf *conf,
+int draft_create(struct objects *o, const struct sl_objects_conf *conf,
 		 char ret_name[DRAFT_NAME_BYTES], char *why, size_t why_len, int64_t deadline)
 {
 	uint8_t random[SL_OBJECT_UUID_BYTES];

@@ -36,7 +36,7 @@ static void unset(struct matches *m, uint32_t row)
 static void guess_keys(const struct collection *c, const struct sl_filter *f, struct matches *m)
 {
 	for (uint32_t i = 0; i < f->key_n; i++) {
-		struct objects_key key = key_from(f->keys[i].kind, f->keys[i].key);
+		struct sl_filter_key key = key_from(f->keys[i].kind, f->keys[i].key);
 		uint32_t row = rows_find(&c->rows, &key);
 
 		if (row != SL_ROW_NONE && !matches_has(m, row))

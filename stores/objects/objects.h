@@ -22,13 +22,20 @@
  * there is one; -ESHUTDOWN: the store stops; -ETIME, -ENOMEM, -ENOSPC, -EIO and other -errno: the
  * machine's fault. Outputs are untouched unless 0 is returned or the comment says otherwise.
  *
- * This layer never logs: what the operator must hear goes to the events of struct objects_conf.
+ * This layer never logs: what the operator must hear goes to the events of struct
+ * objects_store_conf.
+ *
+ * What is asked is described by the types of <sluice/objects.h>, for programs without the daemon
+ * as well; what holds an object is a buf here. The functions in them (change, weigh) are called on
+ * the collection's core and must not park.
  *
  * Order of parts: open and close; collections; aliases; keys and held objects; writing; reading;
  * searching; snapshots.
  */
 #ifndef STORES_OBJECTS_OBJECTS_H
 #define STORES_OBJECTS_OBJECTS_H
+
+#include <sluice/objects.h>
 
 #include "segments/segments.h"
 #include "vectors/vectors.h"
@@ -48,7 +55,8 @@ enum objects_event {
 };
 
 /**
- * struct objects_conf - limits and surroundings; zero fields of sizes and times take the defaults.
+ * struct objects_store_conf - limits and surroundings; zero fields of sizes and times take the
+ * defaults.
  * @dir: DATADIR, open as long as the store is. @cores: how many will call objects_start(); 1 where
  *	threads take turns.
  * @epoch: of this start of the node. @log: durability, preallocation and segments of collections'
@@ -58,7 +66,7 @@ enum objects_event {
  * @idle_ns: a collection that nobody asked for so long is put away, out of memory (60 s).
  * @event: may be NULL; must not park; called on any core.
  */
-struct objects_conf {
+struct objects_store_conf {
 	int dir;
 	uint32_t cores;
 	uint32_t epoch;
@@ -74,7 +82,7 @@ struct objects_conf {
  * objects_open() - read the catalogue. Before the cores start, or on the only core.
  * Return: 0; -EPROTONOSUPPORT: written by a newer sluice; -errno.
  */
-int objects_open(const struct objects_conf *conf, struct objects **ret_objects);
+int objects_open(const struct objects_store_conf *conf, struct objects **ret_objects);
 
 /* Makes the calling core serve; once on each core, in a fiber, before anything else here.
  * Collections are opened when first used. */
@@ -88,7 +96,7 @@ int objects_start(struct objects *o, int64_t deadline);
 int objects_keep(struct objects *o, int64_t deadline);
 
 /* Takes new limits (dir, cores and epoch stay); on each core. */
-void objects_configure(struct objects *o, const struct objects_conf *conf);
+void objects_configure(struct objects *o, const struct objects_store_conf *conf);
 
 /* On each core: what is in progress in the background ends; new calls get -ESHUTDOWN. */
 void objects_drain(struct objects *o);
@@ -105,56 +113,13 @@ void objects_free(struct objects *o);
 
 /* ---- collections ------------------------------------------------------------------------ */
 
-#define OBJECTS_NAME_MAX 255
-#define OBJECTS_VECTORS_MAX 64u
-#define OBJECTS_INDEXES_MAX 1024u
-#define OBJECTS_META_MAX (4u << 20)
-
-/**
- * struct objects_vector_conf - one of a collection's named vectors.
- * @name: "" is as good a name as any. @component: what it is kept as in memory for searches, from
- *	vectors of f32 in objects; SL_I8 and SL_BITS take objects' vectors of that type as well (f32
- *	is rounded, or is a 1 above 0).
- * @index: how it is found. @automatic: by looking at all while they are few, then as @index says,
- *	but by lists where that is a graph of which nothing more is said, and vectors can be listed.
- * @on_disk: vectors that are indexed by codes are read where they are needed, not kept in memory.
- */
-struct objects_vector_conf {
-	const char *name;
-	uint32_t dim;
-	enum sl_metric metric;
-	enum sl_component component;
-	struct sl_index_conf index;
-	bool automatic;
-	bool on_disk;
-};
-
-/**
- * struct objects_collection_conf - how a collection is kept.
- * @indexes: over properties; a filter need not have one, but is slow without.
- * @strict: objects with vectors that are not in @vectors are refused; otherwise these are kept and
- *	not searched. An object may lack vectors either way.
- * @as_given: vectors of cosine are kept in objects as they came.
- * @meta: the API's own, opaque here.
- */
-struct objects_collection_conf {
-	const struct objects_vector_conf *vectors;
-	uint32_t vectors_n;
-	const struct sl_payload_conf *indexes;
-	uint32_t indexes_n;
-	bool strict;
-	bool as_given;
-	const void *meta;
-	size_t meta_n;
-};
-
 /* A collection as a view shows it; immutable. @generation: rises with each change of it. */
 struct objects_collection {
 	const char *name;
 	uint8_t id[SL_OBJECT_UUID_BYTES];
 	int64_t created_ms;
 	uint64_t generation;
-	struct objects_collection_conf conf;
+	struct sl_objects_conf conf;
 };
 
 struct objects_alias {
@@ -186,10 +151,10 @@ const struct objects_alias *objects_view_alias_at(const struct objects_view *vie
 
 /**
  * objects_create() - create a collection; durable and in every core's view on return.
- * @name: 1 to OBJECTS_NAME_MAX bytes of UTF-8 without control characters and slashes.
+ * @name: 1 to SL_OBJECTS_NAME_BYTES_MAX bytes of UTF-8 without control characters and slashes.
  * Return: 0; -EEXIST: a collection or an alias has this name; -EINVAL.
  */
-int objects_create(struct objects *o, const char *name, const struct objects_collection_conf *conf,
+int objects_create(struct objects *o, const char *name, const struct sl_objects_conf *conf,
 		   char *why, size_t why_len, int64_t deadline);
 
 /**
@@ -200,28 +165,12 @@ int objects_create(struct objects *o, const char *name, const struct objects_col
  * Return: 0; -ENOENT; -EAGAIN: it has another generation; -EINVAL.
  */
 int objects_change(struct objects *o, const char *name, uint64_t generation,
-		   const struct objects_collection_conf *conf, char *why, size_t why_len,
-		   int64_t deadline);
+		   const struct sl_objects_conf *conf, char *why, size_t why_len, int64_t deadline);
 
 /* Deletes a collection, its aliases and snapshots: gone from every view, durably, on return. */
 int objects_delete(struct objects *o, const char *name, int64_t deadline);
 
-/**
- * struct objects_info - of a collection as it is.
- * @vectors: of all names. @indexed: of these, found without being looked at one by one.
- * @log_bytes: on disk; @live_bytes: of these, of objects that are not replaced or deleted.
- * @memory_bytes: taken for it. @indexing: vectors are being indexed. @failed: 0, or the -errno
- * because of which it takes no writes.
- */
-struct objects_info {
-	uint64_t objects;
-	uint64_t vectors, indexed;
-	uint64_t log_bytes, live_bytes, memory_bytes;
-	bool indexing;
-	int failed;
-};
-
-int objects_info(struct objects *o, const char *name, struct objects_info *ret_info,
+int objects_info(struct objects *o, const char *name, struct sl_objects_info *ret_info,
 		 int64_t deadline);
 
 /* The values of SL_DIM_SEARCH: how a search is counted. */
@@ -248,17 +197,11 @@ int objects_alias(struct objects *o, const struct objects_alias_change *changes,
 
 /* ---- keys and held objects -------------------------------------------------------------- */
 
-/* As sl_object_key() gives it. */
-struct objects_key {
-	enum sl_key_kind kind;
-	uint8_t bytes[SL_OBJECT_UUID_BYTES];
-};
-
-struct objects_key objects_key_integer(uint64_t key);
-struct objects_key objects_key_uuid(const uint8_t uuid[SL_OBJECT_UUID_BYTES]);
+struct sl_filter_key objects_key_integer(uint64_t key);
+struct sl_filter_key objects_key_uuid(const uint8_t uuid[SL_OBJECT_UUID_BYTES]);
 
 /* The order in which objects are listed: integers by value, then UUIDs by their bytes. */
-int objects_key_compare(const struct objects_key *a, const struct objects_key *b);
+int objects_key_compare(const struct sl_filter_key *a, const struct sl_filter_key *b);
 
 /**
  * struct objects_hit - an object that was found.
@@ -268,7 +211,7 @@ int objects_key_compare(const struct objects_key *a, const struct objects_key *b
  * @buf: what holds it.
  */
 struct objects_hit {
-	struct objects_key key;
+	struct sl_filter_key key;
 	const struct sl_object *object;
 	uint64_t version;
 	float score;
@@ -280,51 +223,6 @@ void objects_release(struct objects_hit *hits, uint32_t n);
 
 /* ---- writing ---------------------------------------------------------------------------- */
 
-enum objects_op_kind {
-	OBJECTS_PUT, /* whatever was there */
-	OBJECTS_INSERT, /* -EEXIST if there is one */
-	OBJECTS_CHANGE, /* -ENOENT if there is none */
-	OBJECTS_DELETE, /* -ENOENT if there is none */
-	OBJECTS_OP_LAST
-};
-
-/* What is wrong with an object, with -EINVAL. */
-enum objects_fault {
-	OBJECTS_FINE,
-	OBJECTS_NO_KEY,
-	OBJECTS_BAD_OBJECT, /* its bytes are none */
-	OBJECTS_UNKNOWN_VECTOR, /* the collection is strict, and has none of this name */
-	OBJECTS_WRONG_DIM,
-	OBJECTS_WRONG_TYPE, /* its components are neither f32 nor what the collection keeps */
-	OBJECTS_BAD_QUERY, /* no vector and nothing to be like, or not finite, or k is too large */
-	OBJECTS_NO_OBJECT, /* the object to be like does not exist, or lacks that vector */
-	OBJECTS_FAULT_LAST
-};
-
-/**
- * struct objects_op - one of a write's operations; what is asked, then what became of it.
- * @key: of CHANGE and DELETE. @object: of PUT and INSERT, whose key is in it; in the caller's
- *	memory, sl_object_open() accepted it.
- * @change: of CHANGE; edits @b, which is loaded with @old (or resets it and puts another one); the
- *	key may not change. On the collection's core; must not park. What it returns other than 0 is
- *	the operation's result, and nothing is changed; 1 is for "it is fine as it is".
- * @result: 0; 1; -EEXIST; -ENOENT; -EINVAL: @fault says why, of the vector @vector of the conf
- *	where it is about one, which has @dim components in the object.
- * @version: that the object has now.
- */
-struct objects_op {
-	enum objects_op_kind kind;
-	struct objects_key key;
-	const struct sl_object *object;
-	int (*change)(void *arg, const struct sl_object *old, struct sl_object_builder *b);
-	void *arg;
-
-	int result;
-	enum objects_fault fault;
-	uint32_t vector, dim;
-	uint64_t version;
-};
-
 /**
  * objects_write() - carry out @n > 0 operations in their order, durable together on return.
  * @all: if an object to be put is refused (-EINVAL), nothing is carried out, and that is the call's
@@ -333,8 +231,8 @@ struct objects_op {
  * Return: 0: each one's result says what became of it; or -errno: it was cut short, the operations
  * before that place may have been carried out, or be found to be after the next start.
  */
-int objects_write(struct objects *o, const char *name, struct objects_op *ops, uint32_t n, bool all,
-		  uint64_t *ret_version, int64_t deadline);
+int objects_write(struct objects *o, const char *name, struct sl_objects_op *ops, uint32_t n,
+		  bool all, uint64_t *ret_version, int64_t deadline);
 
 /**
  * objects_write_matching() - the CHANGE or DELETE @op for all objects that match, at most @limit.
@@ -342,55 +240,23 @@ int objects_write(struct objects *o, const char *name, struct objects_op *ops, u
  * NULL).
  */
 int objects_write_matching(struct objects *o, const char *name, const struct sl_filter *filter,
-			   const struct objects_op *op, uint64_t limit, uint64_t *ret_n,
+			   const struct sl_objects_op *op, uint64_t limit, uint64_t *ret_n,
 			   uint64_t *ret_version, int64_t deadline);
 
 /* ---- reading ---------------------------------------------------------------------------- */
 
-/* The most objects that one call gives. */
-#define OBJECTS_LIMIT_MAX 1000000u
-
-/* The most bytes of objects that one call gives; a list that would be longer ends before. */
-#define OBJECTS_BYTES_MAX (256u << 20)
-
 /* @ret_hits: one for each of the @n keys, in their order; to be released. */
-int objects_get(struct objects *o, const char *name, const struct objects_key *keys, uint32_t n,
+int objects_get(struct objects *o, const char *name, const struct sl_filter_key *keys, uint32_t n,
 		struct objects_hit *ret_hits, int64_t deadline);
-
-/**
- * struct objects_order - by the value at a path instead of by key.
- * @from: the first value (NULL: from the end of the order on): a number, an integer or a date.
- * Objects without such a value are left out; those with several stand there by their first.
- */
-struct objects_order {
-	const char *path;
-	bool descending;
-	const struct sl_operand *from;
-};
-
-/**
- * struct objects_scroll - which objects to list.
- * @filter: NULL: all. @from: the first key, if there is one (kind SL_KEY_NONE: from the first on;
- *	not with @order); @after: begin behind it. @skip: so many first. @order: NULL: by key.
- */
-struct objects_scroll {
-	const struct sl_filter *filter;
-	struct objects_key from;
-	bool after;
-	uint32_t skip;
-	uint32_t limit;
-	const struct objects_order *order;
-	bool with_objects;
-};
 
 /* @next: kind SL_KEY_NONE: there are no more. */
 struct objects_list {
 	struct objects_hit *hits;
 	uint32_t n;
-	struct objects_key next;
+	struct sl_filter_key next;
 };
 
-int objects_scroll(struct objects *o, const char *name, const struct objects_scroll *scroll,
+int objects_scroll(struct objects *o, const char *name, const struct sl_objects_scroll *scroll,
 		   struct objects_list *ret_list, int64_t deadline);
 void objects_list_done(struct objects_list *list);
 
@@ -398,43 +264,26 @@ void objects_list_done(struct objects_list *list);
 int objects_count(struct objects *o, const char *name, const struct sl_filter *filter, bool exact,
 		  uint64_t *ret_n, int64_t deadline);
 
-/* A value and how many objects have it at a path. */
-struct objects_facet {
-	struct sl_operand value;
-	uint64_t n;
-};
-
 /**
  * objects_facet() - the most frequent values at @path (texts, integers, booleans, UUIDs), at most
  * @limit of them; of equally frequent ones the lower first.
  * @ret_facets: to be freed by free(), with the texts in them.
  */
 int objects_facet(struct objects *o, const char *name, const struct sl_filter *filter,
-		  const char *path, uint32_t limit, struct objects_facet **ret_facets,
+		  const char *path, uint32_t limit, struct sl_objects_facet **ret_facets,
 		  uint32_t *ret_n, int64_t deadline);
 
 /* ---- searching -------------------------------------------------------------------------- */
 
 /**
- * struct objects_query - what is looked for, then what was found.
- * @vector_name: which vector. @vector, @dim: what it should be like, as it is (any length).
- * @like: if @vector is NULL, the object whose vector that is; it is not among the hits.
- * @weigh: instead of both: all vectors are given to it, as f32, and what it returns is the score,
- *	larger being nearer. On the collection's core; must not park.
- * @k: how many hits, behind the first @offset. @effort: as sl_index_effort() takes it. @exact,
- *	@oversampling, @estimates: as of sl_query.
- * @bounded: only what has at least the score @bound, or, where smaller is nearer, at most.
- * @with_objects: hits hold their object.
- * @result: 0; -EINVAL: @fault says why; other -errno. @hits, @n: nearest first; to be ended by
- *	objects_queries_done().
- * Scores: cosine: of the angle, 1 at most; dot: the product; larger is nearer with these. L2: the
- * distance (not squared), Manhattan, Hamming: smaller is nearer.
+ * struct objects_query - what is looked for, then what was found; as struct sl_objects_query.
+ * @hits, @n: nearest first; to be ended by objects_queries_done().
  */
 struct objects_query {
 	const char *vector_name;
 	const float *vector;
 	uint32_t dim;
-	struct objects_key like;
+	struct sl_filter_key like;
 	float (*weigh)(void *arg, const float *vector, uint32_t dim);
 	void *arg;
 	uint32_t k, offset;
@@ -447,7 +296,7 @@ struct objects_query {
 	bool with_objects;
 
 	int result;
-	enum objects_fault fault;
+	enum sl_objects_fault fault;
 	struct objects_hit *hits;
 	uint32_t n;
 };
@@ -464,21 +313,12 @@ void objects_queries_done(struct objects_query *queries, uint32_t n);
 
 /* ---- snapshots -------------------------------------------------------------------------- */
 
-#define OBJECTS_SNAPSHOT_NAME_MAX 300
-
-/* A file that holds a collection as it was at one moment; belongs to that collection. */
-struct objects_snapshot {
-	char name[OBJECTS_SNAPSHOT_NAME_MAX];
-	uint64_t bytes;
-	int64_t created_ms;
-};
-
 int objects_snapshot_create(struct objects *o, const char *name,
-			    struct objects_snapshot *ret_snapshot, int64_t deadline);
+			    struct sl_objects_snapshot *ret_snapshot, int64_t deadline);
 
 /* @ret_snapshots: to be freed by free(); the oldest first. */
 int objects_snapshot_list(struct objects *o, const char *name,
-			  struct objects_snapshot **ret_snapshots, uint32_t *ret_n,
+			  struct sl_objects_snapshot **ret_snapshots, uint32_t *ret_n,
 			  int64_t deadline);
 
 /* -ENOENT: no such collection or snapshot. */

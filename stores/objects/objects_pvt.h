@@ -27,16 +27,16 @@ struct core_store;
 
 /* ---- keys and objects ------------------------------------------------------------------- */
 
-static inline struct objects_key key_from(enum sl_key_kind kind, const uint8_t *bytes)
+static inline struct sl_filter_key key_from(enum sl_key_kind kind, const uint8_t *bytes)
 {
-	struct objects_key key = {.kind = kind};
+	struct sl_filter_key key = {.kind = kind};
 
-	memcpy(key.bytes, bytes, sizeof(key.bytes));
+	memcpy(key.key, bytes, sizeof(key.key));
 	return key;
 }
 
 /* That of @o, which has one. */
-static inline struct objects_key object_key(const struct sl_object *o)
+static inline struct sl_filter_key object_key(const struct sl_object *o)
 {
 	const uint8_t *bytes;
 	enum sl_key_kind kind = sl_object_key(o, &bytes);
@@ -51,7 +51,7 @@ static inline bool has_key(const struct sl_object *o, enum sl_key_kind kind, con
 	return sl_object_key(o, &key) == kind && memcmp(key, bytes, SL_OBJECT_UUID_BYTES) == 0;
 }
 
-uint64_t key_hash(const struct objects_key *key);
+uint64_t key_hash(const struct sl_filter_key *key);
 
 /* What @b holds (write.c). @ret_object: aligned, to be freed. Return: 0 or -errno. */
 int object_new(struct sl_object_builder *b, struct sl_object **ret_object);
@@ -81,7 +81,7 @@ static inline struct described *described_of(const struct objects_collection *pu
 }
 
 /* Whether a collection can be kept so. Return: 0; -EINVAL and @why. */
-int conf_check(const struct objects_collection_conf *conf, char *why, size_t why_len);
+int conf_check(const struct sl_objects_conf *conf, char *why, size_t why_len);
 bool name_ok(const char *name);
 
 /* A draft is a collection that nobody is shown, as a snapshot is restored into it: it has a name
@@ -182,7 +182,7 @@ size_t batch_data_at(const struct batch *b);
  * @ret_room: where the object's @bytes go (NULL with 0), to be filled at once.
  * Return: 0; -ENOMEM; -EMSGSIZE.
  */
-int batch_add(struct batch *b, enum batch_op op, const struct objects_key *key, uint64_t version,
+int batch_add(struct batch *b, enum batch_op op, const struct sl_filter_key *key, uint64_t version,
 	      size_t bytes, uint8_t **ret_room);
 
 /* Whether an operation on a key of that hash is in it. */
@@ -214,7 +214,7 @@ int batch_read(const uint8_t *p, size_t n, struct sl_frame *ret_frame, const uin
 	       bool *ret_whole);
 void entry_load(const uint8_t *entries, uint32_t i, struct batch_entry *ret_entry);
 
-static inline struct objects_key entry_key(const struct batch_entry *e)
+static inline struct sl_filter_key entry_key(const struct batch_entry *e)
 {
 	return key_from((enum sl_key_kind)e->kind, e->key);
 }
@@ -251,7 +251,7 @@ static inline uint64_t row_place(uint64_t offset, enum sl_key_kind kind)
 	return offset | (uint64_t)kind << ROW_KIND_SHIFT;
 }
 
-static inline struct objects_key row_key(const struct row *row)
+static inline struct sl_filter_key row_key(const struct row *row)
 {
 	return key_from(row_kind(row), row->key);
 }
@@ -277,10 +277,10 @@ void rows_done(struct rows *r);
 int rows_reserve(struct rows *r, uint64_t n);
 
 /* The row of @key, or SL_ROW_NONE. */
-uint32_t rows_find(const struct rows *r, const struct objects_key *key);
+uint32_t rows_find(const struct rows *r, const struct sl_filter_key *key);
 
 /* A row for @key, which has none; a free one if there is. The rest of it is the caller's. */
-uint32_t rows_add(struct rows *r, const struct objects_key *key, uint64_t offset);
+uint32_t rows_add(struct rows *r, const struct sl_filter_key *key, uint64_t offset);
 
 /* Puts the key of row @row, which was given its place by the caller, into the slots. */
 void rows_enter(struct rows *r, uint32_t row);
@@ -303,7 +303,7 @@ uint64_t rows_bytes(const struct rows *r);
  *	has those rows below @next_row.
  */
 struct vector {
-	const struct objects_vector_conf *conf;
+	const struct sl_objects_vector *conf;
 	uint64_t revision;
 	struct sl_rows rows;
 	struct sl_slabs slabs;
@@ -317,10 +317,9 @@ struct vector {
 };
 
 /* How the main index is made. */
-struct sl_index_conf vector_index_conf(const struct objects_vector_conf *conf);
+struct sl_index_conf vector_index_conf(const struct sl_objects_vector *conf);
 
-int vector_new(const struct objects_vector_conf *conf, uint64_t revision,
-	       struct vector **ret_vector);
+int vector_new(const struct sl_objects_vector *conf, uint64_t revision, struct vector **ret_vector);
 void vector_free(struct vector *v);
 
 /* Memory for rows below @n. */
@@ -483,7 +482,7 @@ struct collection {
 	struct sl_log *log;
 
 	struct rows rows;
-	struct vector *vectors[OBJECTS_VECTORS_MAX];
+	struct vector *vectors[SL_OBJECTS_VECTORS_MAX];
 	uint32_t vectors_n;
 	struct far far;
 	struct sl_payload *payload;
@@ -553,10 +552,11 @@ int collections_close(struct core_store *cs, int64_t deadline);
  * apply_put() - @o, at @at of its batch, is what its key has from operation @offset on.
  * @old: what it replaces; wanted where there are payload indexes, NULL if it cannot be read.
  */
-void apply_put(struct collection *c, const struct objects_key *key, uint64_t offset,
+void apply_put(struct collection *c, const struct sl_filter_key *key, uint64_t offset,
 	       uint64_t version, uint32_t at, const struct sl_object *o,
 	       const struct sl_object *old);
-void apply_delete(struct collection *c, const struct objects_key *key, const struct sl_object *old);
+void apply_delete(struct collection *c, const struct sl_filter_key *key,
+		  const struct sl_object *old);
 
 /* The same object lies at another place now. */
 void apply_move(struct collection *c, uint32_t row, uint64_t offset, uint32_t at);
@@ -634,8 +634,8 @@ struct checkpoint {
 	uint64_t offset;
 	uint32_t rows;
 	uint64_t rows_at;
-	uint8_t *has[OBJECTS_VECTORS_MAX], *tails[OBJECTS_VECTORS_MAX];
-	uint64_t index_at[OBJECTS_VECTORS_MAX], index_bytes[OBJECTS_VECTORS_MAX];
+	uint8_t *has[SL_OBJECTS_VECTORS_MAX], *tails[SL_OBJECTS_VECTORS_MAX];
+	uint64_t index_at[SL_OBJECTS_VECTORS_MAX], index_bytes[SL_OBJECTS_VECTORS_MAX];
 	uint64_t payload_at, payload_bytes;
 };
 
@@ -686,7 +686,7 @@ void olds_free(struct sl_object **olds, uint32_t n);
 
 struct core_store {
 	struct objects *o;
-	struct objects_conf conf;
+	struct objects_store_conf conf;
 	bool started, draining, stopping;
 	struct sl_logs *logs;
 	struct objects_view *view;
@@ -702,7 +702,7 @@ struct core_store {
 } __attribute__((aligned(64)));
 
 struct objects {
-	struct objects_conf conf;
+	struct objects_store_conf conf;
 	int dir;
 	uint32_t cores_n;
 	struct core_store *cores;
@@ -788,7 +788,7 @@ int visit(struct objects *o, const char *name,
 #define OBJECTS_UPLOAD "upload-"
 
 /* manage.c: a draft like @conf. @ret_name: by which it is found. As objects_create(). */
-int draft_create(struct objects *o, const struct objects_collection_conf *conf,
+int draft_create(struct objects *o, const struct sl_objects_conf *conf,
 		 char ret_name[DRAFT_NAME_BYTES], char *why, size_t why_len, int64_t deadline);
 
 /* The draft becomes the collection @name, in one step: of one that is there nothing stays but its

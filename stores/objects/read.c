@@ -12,32 +12,32 @@
 
 /* ---- keys ------------------------------------------------------------------------------- */
 
-struct objects_key objects_key_integer(uint64_t key)
+struct sl_filter_key objects_key_integer(uint64_t key)
 {
-	struct objects_key k = {.kind = SL_KEY_INTEGER};
+	struct sl_filter_key k = {.kind = SL_KEY_INTEGER};
 
-	sl_store_le64(k.bytes, key);
+	sl_store_le64(k.key, key);
 	return k;
 }
 
-struct objects_key objects_key_uuid(const uint8_t uuid[SL_OBJECT_UUID_BYTES])
+struct sl_filter_key objects_key_uuid(const uint8_t uuid[SL_OBJECT_UUID_BYTES])
 {
-	struct objects_key k = {.kind = SL_KEY_UUID};
+	struct sl_filter_key k = {.kind = SL_KEY_UUID};
 
-	memcpy(k.bytes, uuid, sizeof(k.bytes));
+	memcpy(k.key, uuid, sizeof(k.key));
 	return k;
 }
 
-int objects_key_compare(const struct objects_key *a, const struct objects_key *b)
+int objects_key_compare(const struct sl_filter_key *a, const struct sl_filter_key *b)
 {
 	if (a->kind != b->kind)
 		return a->kind < b->kind ? -1 : 1;
 	if (a->kind == SL_KEY_INTEGER) {
-		uint64_t x = sl_load_le64(a->bytes), y = sl_load_le64(b->bytes);
+		uint64_t x = sl_load_le64(a->key), y = sl_load_le64(b->key);
 
 		return (x > y) - (x < y);
 	}
-	return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+	return memcmp(a->key, b->key, sizeof(a->key));
 }
 
 /* ---- held objects ----------------------------------------------------------------------- */
@@ -118,7 +118,7 @@ int object_open(const void *p, const struct row *row, const struct sl_object **r
 
 int object_load(struct collection *c, uint32_t row, struct objects_hit *ret_hit, int64_t deadline)
 {
-	struct objects_key key;
+	struct sl_filter_key key;
 	struct sl_buf *buf;
 	struct row now;
 	int rc;
@@ -155,7 +155,7 @@ int object_load(struct collection *c, uint32_t row, struct objects_hit *ret_hit,
 
 struct get {
 	struct visit visit;
-	const struct objects_key *keys;
+	const struct sl_filter_key *keys;
 	uint32_t n;
 	struct objects_hit *hits;
 };
@@ -173,8 +173,8 @@ static int get_here(struct collection *c, void *visit, int64_t deadline)
 		if (row == SL_ROW_NONE)
 			continue;
 		bytes += c->rows.at[row].bytes;
-		rc = bytes > OBJECTS_BYTES_MAX ? -E2BIG
-					       : object_load(c, row, &g->hits[i], deadline);
+		rc = bytes > SL_OBJECTS_BYTES_MAX ? -E2BIG
+						  : object_load(c, row, &g->hits[i], deadline);
 		if (rc == -ENOENT)
 			rc = 0;
 		if (rc)
@@ -183,7 +183,7 @@ static int get_here(struct collection *c, void *visit, int64_t deadline)
 	return rc;
 }
 
-int objects_get(struct objects *o, const char *name, const struct objects_key *keys, uint32_t n,
+int objects_get(struct objects *o, const char *name, const struct sl_filter_key *keys, uint32_t n,
 		struct objects_hit *ret_hits, int64_t deadline)
 {
 	struct get g = {.keys = keys, .n = n, .hits = ret_hits};

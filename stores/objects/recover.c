@@ -158,7 +158,7 @@ static int op_replay(struct recovery *r, uint64_t offset, const struct batch_ent
 		     const struct sl_object *o, int64_t deadline)
 {
 	struct collection *c = r->c;
-	struct objects_key key = entry_key(e);
+	struct sl_filter_key key = entry_key(e);
 	struct objects_hit old = {0};
 	uint32_t row;
 	int rc;
@@ -532,7 +532,7 @@ int collection_recover(struct collection *c, int64_t deadline)
 
 int payload_declare(struct collection *c)
 {
-	const struct objects_collection_conf *conf = &c->own->pub.conf;
+	const struct sl_objects_conf *conf = &c->own->pub.conf;
 	int rc = 0;
 
 	for (uint32_t i = 0; i < conf->indexes_n && !rc; i++) {
@@ -566,7 +566,7 @@ static bool payload_has(const struct collection *c, const struct sl_payload_conf
 
 static bool payload_is_complete(const struct collection *c)
 {
-	const struct objects_collection_conf *conf = &c->own->pub.conf;
+	const struct sl_objects_conf *conf = &c->own->pub.conf;
 
 	for (uint32_t i = 0; i < conf->indexes_n; i++)
 		if (!payload_has(c, &conf->indexes[i]))

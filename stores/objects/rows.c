@@ -13,17 +13,17 @@
 
 /* ---- slots ------------------------------------------------------------------------------ */
 
-uint64_t key_hash(const struct objects_key *key)
+uint64_t key_hash(const struct sl_filter_key *key)
 {
-	uint64_t h = sl_mix64(sl_load_le64(key->bytes) + key->kind);
+	uint64_t h = sl_mix64(sl_load_le64(key->key) + key->kind);
 
-	h = sl_mix64(h ^ sl_load_le64(key->bytes + 8));
+	h = sl_mix64(h ^ sl_load_le64(key->key + 8));
 	return h ? h : 1;
 }
 
 static uint32_t slot_of(const struct rows *r, uint32_t row)
 {
-	struct objects_key key = row_key(&r->at[row]);
+	struct sl_filter_key key = row_key(&r->at[row]);
 
 	return (uint32_t)key_hash(&key) & r->mask;
 }
@@ -119,28 +119,27 @@ uint64_t rows_bytes(const struct rows *r)
 
 /* ---- rows ------------------------------------------------------------------------------- */
 
-uint32_t rows_find(const struct rows *r, const struct objects_key *key)
+uint32_t rows_find(const struct rows *r, const struct sl_filter_key *key)
 {
 	if (!r->slots)
 		return SL_ROW_NONE;
 	for (uint32_t i = (uint32_t)key_hash(key) & r->mask; r->slots[i]; i = (i + 1) & r->mask) {
 		const struct row *row = &r->at[r->slots[i] - 1];
 
-		if (row_kind(row) == key->kind &&
-		    memcmp(row->key, key->bytes, sizeof(row->key)) == 0)
+		if (row_kind(row) == key->kind && memcmp(row->key, key->key, sizeof(row->key)) == 0)
 			return r->slots[i] - 1;
 	}
 	return SL_ROW_NONE;
 }
 
-uint32_t rows_add(struct rows *r, const struct objects_key *key, uint64_t offset)
+uint32_t rows_add(struct rows *r, const struct sl_filter_key *key, uint64_t offset)
 {
 	uint32_t row = r->free_n ? r->free[--r->free_n] : r->n++;
 
 	SL_ASSERT(row < r->cap);
 	SL_ASSERT(key->kind != SL_KEY_NONE);
 	r->at[row] = (struct row){.place = row_place(offset, key->kind)};
-	memcpy(r->at[row].key, key->bytes, sizeof(key->bytes));
+	memcpy(r->at[row].key, key->key, sizeof(key->key));
 	rows_enter(r, row);
 	return row;
 }

@@ -21,7 +21,7 @@
  */
 struct scrolling {
 	struct visit visit;
-	const struct objects_scroll *ask;
+	const struct sl_objects_scroll *ask;
 	struct objects_list list;
 	uint32_t room, skip;
 	uint64_t bytes;
@@ -49,7 +49,7 @@ static int take(struct collection *c, struct scrolling *s, uint32_t row, int64_t
 	struct objects_hit hit = {.key = row_key(&c->rows.at[row]),
 				  .version = c->rows.at[row].version};
 	bool full = s->list.n == s->ask->limit ||
-		    s->bytes + c->rows.at[row].bytes > OBJECTS_BYTES_MAX;
+		    s->bytes + c->rows.at[row].bytes > SL_OBJECTS_BYTES_MAX;
 	int rc = 0;
 
 	if ((s->ask->with_objects && !full && !s->skip) || s->matches.loose) {
@@ -90,7 +90,7 @@ struct picked {
 
 static int compare(const struct rows *rows, uint32_t a, uint32_t b)
 {
-	struct objects_key x = row_key(&rows->at[a]), y = row_key(&rows->at[b]);
+	struct sl_filter_key x = row_key(&rows->at[a]), y = row_key(&rows->at[b]);
 
 	return objects_key_compare(&x, &y);
 }
@@ -133,12 +133,12 @@ static int by_key(const void *a, const void *b, void *rows)
 
 /* The next rows of the list behind (or, first, from) @from, in order. */
 static void page_pick(const struct collection *c, const struct scrolling *s,
-		      const struct objects_key *from, bool after, struct picked *p)
+		      const struct sl_filter_key *from, bool after, struct picked *p)
 {
 	p->n = 0;
 	for (uint32_t row = 0; row < c->rows.n; row++) {
 		const struct row *r = &c->rows.at[row];
-		struct objects_key key;
+		struct sl_filter_key key;
 
 		if (!r->place || !matches_has(&s->matches, row))
 			continue;
@@ -150,7 +150,7 @@ static void page_pick(const struct collection *c, const struct scrolling *s,
 }
 
 static int page_take(struct collection *c, struct scrolling *s, const struct picked *p,
-		     struct objects_key *keys, int64_t deadline)
+		     struct sl_filter_key *keys, int64_t deadline)
 {
 	int rc = 0;
 
@@ -173,7 +173,7 @@ static int scroll_keys(struct collection *c, struct scrolling *s, int64_t deadli
 {
 	uint64_t wanted = (uint64_t)s->ask->limit + s->ask->skip + 1;
 	struct picked p = {.rows = &c->rows};
-	struct objects_key *keys, from = s->ask->from;
+	struct sl_filter_key *keys, from = s->ask->from;
 	bool after = s->ask->after;
 	int rc = 0;
 
@@ -298,7 +298,7 @@ static int falling(const void *a, const void *b)
 /* Without an index: all objects are looked at. */
 static int order_objects(struct ordering *g, int64_t deadline)
 {
-	const struct objects_order *order = g->s->ask->order;
+	const struct sl_objects_scroll *ask = g->s->ask;
 	struct collection *c = g->c;
 	int rc = 0;
 
@@ -314,30 +314,31 @@ static int order_objects(struct ordering *g, int64_t deadline)
 			continue;
 		}
 		if (!rc &&
-		    sl_value_visit(sl_object_properties(hit.object), order->path, first_value,
+		    sl_value_visit(sl_object_properties(hit.object), ask->order_by, first_value,
 				   &value) == 1 &&
-		    (!order->from || (order->descending ? value <= operand_value(order->from)
-							: value >= operand_value(order->from))))
+		    (!ask->order_from ||
+		     (ask->descending ? value <= operand_value(ask->order_from)
+				      : value >= operand_value(ask->order_from))))
 			rc = valued_add(g, value, row);
 		objects_release(&hit, 1);
 		if (row % 32 == 0)
 			sl_fiber_yield(deadline);
 	}
 	if (!rc && g->n)
-		qsort(g->at, g->n, sizeof(*g->at), order->descending ? falling : rising);
+		qsort(g->at, g->n, sizeof(*g->at), ask->descending ? falling : rising);
 	return rc;
 }
 
 static int order_index(struct ordering *g)
 {
-	const struct objects_order *order = g->s->ask->order;
+	const struct sl_objects_scroll *ask = g->s->ask;
 	int rc;
 
 	g->seen = calloc((size_t)g->c->rows.n / 64 + 1, sizeof(*g->seen));
 	if (!g->seen)
 		return -ENOMEM;
-	rc = sl_payload_order(g->c->payload, order->path, order->descending, order->from, ordered,
-			      g);
+	rc = sl_payload_order(g->c->payload, ask->order_by, ask->descending, ask->order_from,
+			      ordered, g);
 	free(g->seen);
 	return g->err ? g->err : sl_min(rc, 0);
 }
@@ -347,7 +348,7 @@ static int scroll_values(struct collection *c, struct scrolling *s, int64_t dead
 	struct ordering g = {.c = c, .s = s, .max = s->ask->limit + s->ask->skip};
 	int rc;
 
-	if (collection_has_payload(c) && sl_payload_can_order(c->payload, s->ask->order->path))
+	if (collection_has_payload(c) && sl_payload_can_order(c->payload, s->ask->order_by))
 		rc = g.max ? order_index(&g) : 0;
 	else
 		rc = order_objects(&g, deadline);
@@ -367,24 +368,24 @@ static int scroll_here(struct collection *c, void *visit, int64_t deadline)
 	int rc;
 
 	s->skip = s->ask->skip;
-	rc = s->ask->order ? matches_find(c, s->ask->filter, &s->matches, deadline)
-			   : matches_guess(c, s->ask->filter, &s->matches);
+	rc = s->ask->order_by ? matches_find(c, s->ask->filter, &s->matches, deadline)
+			      : matches_guess(c, s->ask->filter, &s->matches);
 	if (rc)
 		return rc;
-	rc = s->ask->order ? scroll_values(c, s, deadline) : scroll_keys(c, s, deadline);
+	rc = s->ask->order_by ? scroll_values(c, s, deadline) : scroll_keys(c, s, deadline);
 	matches_done(&s->matches);
 	if (rc)
 		objects_list_done(&s->list);
 	return rc;
 }
 
-int objects_scroll(struct objects *o, const char *name, const struct objects_scroll *scroll,
+int objects_scroll(struct objects *o, const char *name, const struct sl_objects_scroll *scroll,
 		   struct objects_list *ret_list, int64_t deadline)
 {
 	struct scrolling s = {.ask = scroll};
 	int rc;
 
-	if (scroll->limit > OBJECTS_LIMIT_MAX || scroll->skip > OBJECTS_LIMIT_MAX)
+	if (scroll->limit > SL_OBJECTS_LIMIT_MAX || scroll->skip > SL_OBJECTS_LIMIT_MAX)
 		return -EINVAL;
 	rc = visit(o, name, scroll_here, &s.visit, deadline);
 	if (!rc)

@@ -274,7 +274,7 @@ static void job_done(struct job *j)
 	matches_done(&j->matches);
 }
 
-static int refuse(struct objects_query *q, enum objects_fault fault)
+static int refuse(struct objects_query *q, enum sl_objects_fault fault)
 {
 	q->fault = fault;
 	return -EINVAL;
@@ -293,16 +293,16 @@ static int job_vector(struct collection *c, struct job *j, int64_t deadline)
 	memset(j->vector, 0, v->rows.stride);
 	if (q->vector) {
 		if (q->dim != v->rows.dim)
-			return refuse(q, OBJECTS_WRONG_DIM);
-		return vector_query(v, q->vector, j->vector) ? 0 : refuse(q, OBJECTS_BAD_QUERY);
+			return refuse(q, SL_OBJECTS_WRONG_DIM);
+		return vector_query(v, q->vector, j->vector) ? 0 : refuse(q, SL_OBJECTS_BAD_QUERY);
 	}
 	if (q->like.kind == SL_KEY_NONE)
-		return refuse(q, OBJECTS_BAD_QUERY);
+		return refuse(q, SL_OBJECTS_BAD_QUERY);
 	j->skip_row = rows_find(&c->rows, &q->like);
 	if (j->skip_row == SL_ROW_NONE || !vector_has(v, j->skip_row))
-		return refuse(q, OBJECTS_NO_OBJECT);
+		return refuse(q, SL_OBJECTS_NO_OBJECT);
 	rc = far_vector(c, v, j->skip_row, j->vector, deadline);
-	return rc == -ENOENT || rc == -EBADMSG ? refuse(q, OBJECTS_NO_OBJECT) : rc;
+	return rc == -ENOENT || rc == -EBADMSG ? refuse(q, SL_OBJECTS_NO_OBJECT) : rc;
 }
 
 static int job_make(struct collection *c, struct job *j, int64_t deadline)
@@ -313,9 +313,9 @@ static int job_make(struct collection *c, struct job *j, int64_t deadline)
 	int rc;
 
 	if (which == c->vectors_n)
-		return refuse(q, OBJECTS_UNKNOWN_VECTOR);
-	if (k > OBJECTS_LIMIT_MAX)
-		return refuse(q, OBJECTS_BAD_QUERY);
+		return refuse(q, SL_OBJECTS_UNKNOWN_VECTOR);
+	if (k > SL_OBJECTS_LIMIT_MAX)
+		return refuse(q, SL_OBJECTS_BAD_QUERY);
 	j->v = c->vectors[which];
 	j->applied = c->applied;
 	rc = matches_find(c, q->filter, &j->matches, deadline);
@@ -357,7 +357,7 @@ static int hits_load(struct collection *c, struct job *j, int64_t deadline)
 		if (!q->with_objects)
 			objects_release(&hit, 1);
 		q->hits[n++] = hit;
-		if (bytes > OBJECTS_BYTES_MAX)
+		if (bytes > SL_OBJECTS_BYTES_MAX)
 			rc = -E2BIG;
 	}
 	q->n = n;
@@ -496,7 +496,7 @@ static int search_here(struct collection *c, void *visit, int64_t deadline)
 	for (uint32_t i = 0; i < s->n; i++) {
 		struct objects_query *q = &s->queries[i];
 
-		q->fault = OBJECTS_FINE;
+		q->fault = SL_OBJECTS_FINE;
 		q->hits = NULL;
 		q->n = 0;
 		jobs[i] = (struct job){

@@ -51,13 +51,13 @@ static uint64_t sum_of(const struct snapshot_header *h, const struct snapshot_fo
 
 /* ---- names ------------------------------------------------------------------------------ */
 
-#define PATH_BYTES (ID_TEXT_BYTES + sizeof(FOLDER) + OBJECTS_SNAPSHOT_NAME_MAX + 2)
+#define PATH_BYTES (ID_TEXT_BYTES + sizeof(FOLDER) + SL_OBJECTS_SNAPSHOT_NAME_MAX + 2)
 
 static bool snapshot_name_ok(const char *name)
 {
 	size_t n = strlen(name), end = strlen(SUFFIX);
 
-	return n > end && n < OBJECTS_SNAPSHOT_NAME_MAX && !strchr(name, '/') &&
+	return n > end && n < SL_OBJECTS_SNAPSHOT_NAME_MAX && !strchr(name, '/') &&
 	       strcmp(name + n - end, SUFFIX) == 0;
 }
 
@@ -82,7 +82,7 @@ static int snapshot_path(struct objects *o, const char *name, const char *snapsh
 
 struct snapshotting {
 	struct visit visit;
-	struct objects_snapshot *snapshot;
+	struct sl_objects_snapshot *snapshot;
 	struct snapshot_header header;
 	struct batch batch;
 	uint64_t pos, objects;
@@ -240,9 +240,9 @@ static int create_here(struct collection *c, void *visit, int64_t deadline)
 }
 
 int objects_snapshot_create(struct objects *o, const char *name,
-			    struct objects_snapshot *ret_snapshot, int64_t deadline)
+			    struct sl_objects_snapshot *ret_snapshot, int64_t deadline)
 {
-	struct objects_snapshot snapshot = {0};
+	struct sl_objects_snapshot snapshot = {0};
 	struct snapshotting s = {.snapshot = &snapshot};
 	int rc = visit(o, name, create_here, &s.visit, deadline);
 
@@ -256,14 +256,14 @@ int objects_snapshot_create(struct objects *o, const char *name,
 struct listing {
 	struct visit visit;
 	int dir;
-	struct objects_snapshot *at;
+	struct sl_objects_snapshot *at;
 	uint32_t n;
 };
 
 static int list_entry(void *arg, const char *name, int type)
 {
 	struct listing *l = arg;
-	struct objects_snapshot *at;
+	struct sl_objects_snapshot *at;
 	struct statx stx;
 
 	if (type != DT_REG || !snapshot_name_ok(name) || sl_stat_now(l->dir, name, &stx))
@@ -281,7 +281,7 @@ static int list_entry(void *arg, const char *name, int type)
 
 static int by_time(const void *a, const void *b)
 {
-	const struct objects_snapshot *x = a, *y = b;
+	const struct sl_objects_snapshot *x = a, *y = b;
 
 	if (x->created_ms != y->created_ms)
 		return x->created_ms < y->created_ms ? -1 : 1;
@@ -308,7 +308,7 @@ static int list_here(struct collection *c, void *visit, int64_t deadline)
 }
 
 int objects_snapshot_list(struct objects *o, const char *name,
-			  struct objects_snapshot **ret_snapshots, uint32_t *ret_n,
+			  struct sl_objects_snapshot **ret_snapshots, uint32_t *ret_n,
 			  int64_t deadline)
 {
 	struct listing l = {0};
@@ -379,7 +379,7 @@ struct restoring {
 	bool put;
 	uint8_t *buf;
 	size_t buf_n;
-	struct objects_op *ops;
+	struct sl_objects_op *ops;
 };
 
 static int get_bytes(struct restoring *r, size_t n, int64_t deadline)
@@ -435,7 +435,7 @@ static int get_objects(struct restoring *r, const struct sl_frame *frame, const 
 		if (e.op != BATCH_PUT || e.at > frame->bytes || e.bytes > frame->bytes - e.at ||
 		    sl_object_open(r->buf + e.at, e.bytes, &o))
 			return -EBADMSG;
-		r->ops[i] = (struct objects_op){.kind = OBJECTS_PUT, .object = o};
+		r->ops[i] = (struct sl_objects_op){.kind = SL_OBJECTS_PUT, .object = o};
 	}
 	r->objects += frame->records;
 	if (!r->put)

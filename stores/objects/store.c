@@ -16,7 +16,7 @@
 
 /* ---- settings --------------------------------------------------------------------------- */
 
-static void conf_take(struct objects_conf *dst, const struct objects_conf *src)
+static void conf_take(struct objects_store_conf *dst, const struct objects_store_conf *src)
 {
 	*dst = *src;
 	if (!dst->checkpoint_bytes)
@@ -63,7 +63,7 @@ static void core_init(struct objects *o, struct core_store *cs)
 	sl_mutex_init(&cs->keeping);
 }
 
-int objects_open(const struct objects_conf *conf, struct objects **ret_objects)
+int objects_open(const struct objects_store_conf *conf, struct objects **ret_objects)
 {
 	struct objects *o = calloc(1, sizeof(*o));
 	int rc = -ENOMEM;
@@ -235,10 +235,10 @@ int objects_start(struct objects *o, int64_t deadline)
 	return rc;
 }
 
-void objects_configure(struct objects *o, const struct objects_conf *conf)
+void objects_configure(struct objects *o, const struct objects_store_conf *conf)
 {
 	struct core_store *cs = objects_self(o);
-	struct objects_conf old = cs->conf;
+	struct objects_store_conf old = cs->conf;
 
 	cs->conf = *conf;
 	cs->conf.dir = old.dir;

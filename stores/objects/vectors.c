@@ -81,7 +81,7 @@ static bool is_cosine(const struct vector *v)
 
 /* ---- making ----------------------------------------------------------------------------- */
 
-static bool can_be_listed(const struct objects_vector_conf *conf)
+static bool can_be_listed(const struct sl_objects_vector *conf)
 {
 	return (conf->component == SL_F32 || conf->component == SL_F16) &&
 	       (conf->metric == SL_METRIC_L2 || conf->metric == SL_METRIC_DOT ||
@@ -93,7 +93,7 @@ static bool can_be_listed(const struct objects_vector_conf *conf)
 enum { FAR_BITS = 4 };
 
 /* Lists cost less than a graph, to be made and to be searched (docs/benchmarks.md). */
-struct sl_index_conf vector_index_conf(const struct objects_vector_conf *conf)
+struct sl_index_conf vector_index_conf(const struct sl_objects_vector *conf)
 {
 	struct sl_index_conf index = conf->index;
 
@@ -110,7 +110,7 @@ struct sl_index_conf vector_index_conf(const struct objects_vector_conf *conf)
 }
 
 /* Whether rows can leave memory: what is left is codes. */
-static bool may_be_far(const struct objects_vector_conf *conf)
+static bool may_be_far(const struct sl_objects_vector *conf)
 {
 	const struct sl_index_conf index = vector_index_conf(conf);
 	enum sl_quantiser q = index.quantiser;
@@ -121,8 +121,7 @@ static bool may_be_far(const struct objects_vector_conf *conf)
 				conf->metric);
 }
 
-int vector_new(const struct objects_vector_conf *conf, uint64_t revision,
-	       struct vector **ret_vector)
+int vector_new(const struct sl_objects_vector *conf, uint64_t revision, struct vector **ret_vector)
 {
 	const struct sl_index_conf tail = {.kind = SL_INDEX_FLAT};
 	struct vector *v = calloc(1, sizeof(*v));

@@ -45,7 +45,7 @@ int object_new(struct sl_object_builder *b, struct sl_object **ret_object)
  */
 struct writing {
 	struct visit visit;
-	struct objects_op *ops;
+	struct sl_objects_op *ops;
 	uint32_t n;
 	bool all;
 	const struct sl_filter *filter;
@@ -56,13 +56,14 @@ struct writing {
 	float *units;
 };
 
-static bool takes_type(const struct objects_vector_conf *conf, enum sl_vector_type type)
+static bool takes_type(const struct sl_objects_vector *conf, enum sl_vector_type type)
 {
 	return type == SL_VECTOR_F32 ||
 	       (conf->metric != SL_METRIC_COSINE && (enum sl_component)type == conf->component);
 }
 
-static int refuse(struct objects_op *op, enum objects_fault fault, uint32_t vector, uint32_t dim)
+static int refuse(struct sl_objects_op *op, enum sl_objects_fault fault, uint32_t vector,
+		  uint32_t dim)
 {
 	op->fault = fault;
 	op->vector = vector;
@@ -70,7 +71,7 @@ static int refuse(struct objects_op *op, enum objects_fault fault, uint32_t vect
 	return -EINVAL;
 }
 
-static int object_check(const struct collection *c, struct objects_op *op,
+static int object_check(const struct collection *c, struct sl_objects_op *op,
 			const struct sl_object *o)
 {
 	uint32_t named = 0, dim;
@@ -78,22 +79,22 @@ static int object_check(const struct collection *c, struct objects_op *op,
 	const uint8_t *key;
 
 	if (!o)
-		return refuse(op, OBJECTS_BAD_OBJECT, 0, 0);
+		return refuse(op, SL_OBJECTS_BAD_OBJECT, 0, 0);
 	if (sl_object_key(o, &key) == SL_KEY_NONE)
-		return refuse(op, OBJECTS_NO_KEY, 0, 0);
+		return refuse(op, SL_OBJECTS_NO_KEY, 0, 0);
 	for (uint32_t i = 0; i < c->vectors_n; i++) {
-		const struct objects_vector_conf *conf = c->vectors[i]->conf;
+		const struct sl_objects_vector *conf = c->vectors[i]->conf;
 
 		if (!sl_object_vector(o, conf->name, &type, &dim))
 			continue;
 		named++;
 		if (dim != conf->dim)
-			return refuse(op, OBJECTS_WRONG_DIM, i, dim);
+			return refuse(op, SL_OBJECTS_WRONG_DIM, i, dim);
 		if (!takes_type(conf, type))
-			return refuse(op, OBJECTS_WRONG_TYPE, i, dim);
+			return refuse(op, SL_OBJECTS_WRONG_TYPE, i, dim);
 	}
 	if (c->own->pub.conf.strict && named < sl_object_vector_count(o))
-		return refuse(op, OBJECTS_UNKNOWN_VECTOR, 0, 0);
+		return refuse(op, SL_OBJECTS_UNKNOWN_VECTOR, 0, 0);
 	return 0;
 }
 
@@ -158,7 +159,7 @@ static int normalise(struct collection *c, struct writing *w, const struct sl_ob
 	for (uint32_t i = 0; i < c->vectors_n; i++)
 		all += c->vectors[i]->conf->dim;
 	for (uint32_t i = 0; i < c->vectors_n && !rc; i++) {
-		const struct objects_vector_conf *conf = c->vectors[i]->conf;
+		const struct sl_objects_vector *conf = c->vectors[i]->conf;
 
 		if (!wants_unit(c->vectors[i], o, &p))
 			continue;
@@ -180,7 +181,7 @@ static int normalise(struct collection *c, struct writing *w, const struct sl_ob
 	return rc ? rc : any > 0;
 }
 
-static int stage(struct writing *w, uint32_t i, enum batch_op op, const struct objects_key *key,
+static int stage(struct writing *w, uint32_t i, enum batch_op op, const struct sl_filter_key *key,
 		 size_t bytes, struct sl_object *old, uint8_t **ret_room)
 {
 	int rc;
@@ -203,7 +204,7 @@ static int stage(struct writing *w, uint32_t i, enum batch_op op, const struct o
 static int stage_object(struct collection *c, struct writing *w, uint32_t i,
 			const struct sl_object *o, struct sl_object *old)
 {
-	const struct objects_key key = object_key(o);
+	const struct sl_filter_key key = object_key(o);
 	uint8_t *room = NULL;
 	size_t n = sl_object_bytes(o);
 	int built = normalise(c, w, o), rc = sl_min(built, 0);
@@ -247,8 +248,8 @@ static int old_copy(struct collection *c, uint32_t row, struct sl_object **ret_o
 }
 
 /* What @op->change makes of @old; to be freed. Return: 0; 1: it stays; the operation's result. */
-static int changed(struct collection *c, const struct objects_op *op, const struct sl_object *old,
-		   struct sl_object **ret_object)
+static int changed(struct collection *c, const struct sl_objects_op *op,
+		   const struct sl_object *old, struct sl_object **ret_object)
 {
 	int rc;
 
@@ -259,9 +260,9 @@ static int changed(struct collection *c, const struct objects_op *op, const stru
 	return rc ? rc : object_new(c->builder, ret_object);
 }
 
-static struct objects_key op_key(const struct objects_op *op)
+static struct sl_filter_key op_key(const struct sl_objects_op *op)
 {
-	bool given = op->kind == OBJECTS_PUT || op->kind == OBJECTS_INSERT;
+	bool given = op->kind == SL_OBJECTS_PUT || op->kind == SL_OBJECTS_INSERT;
 
 	return given ? object_key(op->object) : op->key;
 }
@@ -269,7 +270,7 @@ static struct objects_key op_key(const struct objects_op *op)
 static int change_stage(struct collection *c, struct writing *w, uint32_t i, struct sl_object *old,
 			bool keep)
 {
-	struct objects_op *op = &w->ops[i];
+	struct sl_objects_op *op = &w->ops[i];
 	struct sl_object *o = NULL;
 	int rc = changed(c, op, old, &o);
 
@@ -277,8 +278,8 @@ static int change_stage(struct collection *c, struct writing *w, uint32_t i, str
 		op->result = rc;
 		return rc == -ENOMEM ? rc : 1;
 	}
-	op->result = has_key(o, op->key.kind, op->key.bytes) ? object_check(c, op, o)
-							     : refuse(op, OBJECTS_NO_KEY, 0, 0);
+	op->result = has_key(o, op->key.kind, op->key.key) ? object_check(c, op, o)
+							   : refuse(op, SL_OBJECTS_NO_KEY, 0, 0);
 	rc = op->result ? 1 : stage_object(c, w, i, o, keep ? old : NULL);
 	free(o);
 	return rc;
@@ -287,9 +288,9 @@ static int change_stage(struct collection *c, struct writing *w, uint32_t i, str
 /* @keep: @old will be wanted when it is applied. Return: 0: staged; 1: decided without; -errno: the
  * whole call ends. */
 static int op_stage(struct collection *c, struct writing *w, uint32_t i,
-		    const struct objects_key *key, uint32_t row, struct sl_object *old, bool keep)
+		    const struct sl_filter_key *key, uint32_t row, struct sl_object *old, bool keep)
 {
-	struct objects_op *op = &w->ops[i];
+	struct sl_objects_op *op = &w->ops[i];
 	struct sl_object *kept = keep ? old : NULL;
 
 	if (w->filter && !sl_filter_matches(w->filter, old)) {
@@ -297,12 +298,12 @@ static int op_stage(struct collection *c, struct writing *w, uint32_t i,
 		return 1;
 	}
 	switch (op->kind) {
-	case OBJECTS_INSERT:
+	case SL_OBJECTS_INSERT:
 		op->result = row == SL_ROW_NONE ? 0 : -EEXIST;
 		return op->result ? 1 : stage_object(c, w, i, op->object, kept);
-	case OBJECTS_CHANGE:
+	case SL_OBJECTS_CHANGE:
 		return change_stage(c, w, i, old, keep);
-	case OBJECTS_DELETE:
+	case SL_OBJECTS_DELETE:
 		return stage(w, i, BATCH_DELETE, key, 0, kept, NULL);
 	default:
 		return stage_object(c, w, i, op->object, kept);
@@ -311,28 +312,29 @@ static int op_stage(struct collection *c, struct writing *w, uint32_t i,
 
 static int op_plan(struct collection *c, struct writing *w, uint32_t i, int64_t deadline)
 {
-	struct objects_op *op = &w->ops[i];
-	struct objects_key key = op_key(op);
+	struct sl_objects_op *op = &w->ops[i];
+	struct sl_filter_key key = op_key(op);
 	bool payload = collection_has_payload(c), old_wanted;
 	struct sl_object *old = NULL;
 	uint64_t hash = key_hash(&key);
 	uint32_t row;
 	int rc = 0;
 
-	if ((op->kind != OBJECTS_PUT || payload) &&
+	if ((op->kind != SL_OBJECTS_PUT || payload) &&
 	    (batch_has(&w->batch, hash) || pending_has(c, hash)))
 		rc = catch_up(c, w, deadline);
 	if (rc)
 		return rc;
 	row = rows_find(&c->rows, &key);
-	if (row == SL_ROW_NONE && (op->kind == OBJECTS_CHANGE || op->kind == OBJECTS_DELETE)) {
+	if (row == SL_ROW_NONE &&
+	    (op->kind == SL_OBJECTS_CHANGE || op->kind == SL_OBJECTS_DELETE)) {
 		op->result = -ENOENT;
 		return 0;
 	}
-	old_wanted = payload || w->filter || op->kind == OBJECTS_CHANGE;
+	old_wanted = payload || w->filter || op->kind == SL_OBJECTS_CHANGE;
 	if (row != SL_ROW_NONE && old_wanted)
 		rc = old_copy(c, row, &old, deadline);
-	if (rc == -EBADMSG && (op->kind == OBJECTS_CHANGE || w->filter)) {
+	if (rc == -EBADMSG && (op->kind == SL_OBJECTS_CHANGE || w->filter)) {
 		op->result = rc;
 		return 0;
 	}
@@ -352,15 +354,17 @@ static uint32_t ops_check(struct collection *c, struct writing *w)
 	uint32_t refused = 0;
 
 	for (uint32_t i = 0; i < w->n; i++) {
-		struct objects_op *op = &w->ops[i];
+		struct sl_objects_op *op = &w->ops[i];
 
 		op->result = 0;
-		op->fault = OBJECTS_FINE;
+		op->fault = SL_OBJECTS_FINE;
+		op->vector = 0;
+		op->dim = 0;
 		op->version = 0;
-		if (op->kind == OBJECTS_PUT || op->kind == OBJECTS_INSERT)
+		if (op->kind == SL_OBJECTS_PUT || op->kind == SL_OBJECTS_INSERT)
 			op->result = object_check(c, op, op->object);
 		else if (op->key.kind == SL_KEY_NONE)
-			op->result = refuse(op, OBJECTS_NO_KEY, 0, 0);
+			op->result = refuse(op, SL_OBJECTS_NO_KEY, 0, 0);
 		refused += op->result != 0;
 	}
 	return refused;
@@ -410,8 +414,8 @@ static int write_here(struct collection *c, void *visit, int64_t deadline)
 	return settled ? settled : rc;
 }
 
-int objects_write(struct objects *o, const char *name, struct objects_op *ops, uint32_t n, bool all,
-		  uint64_t *ret_version, int64_t deadline)
+int objects_write(struct objects *o, const char *name, struct sl_objects_op *ops, uint32_t n,
+		  bool all, uint64_t *ret_version, int64_t deadline)
 {
 	struct writing w = {.ops = ops, .n = n, .all = all};
 	int rc;
@@ -430,13 +434,13 @@ int objects_write(struct objects *o, const char *name, struct objects_op *ops, u
 struct matching {
 	struct visit visit;
 	const struct sl_filter *filter;
-	const struct objects_op *op;
+	const struct sl_objects_op *op;
 	uint64_t limit, done, end;
 };
 
 /* The operation for the rows of @m from *@row on, as many as there are @ops. */
 static uint32_t ops_fill(const struct collection *c, const struct matching *g,
-			 const struct matches *m, uint32_t *row, struct objects_op *ops)
+			 const struct matches *m, uint32_t *row, struct sl_objects_op *ops)
 {
 	uint32_t n = 0, max = (uint32_t)sl_min((uint64_t)MATCHING_OPS, g->limit - g->done);
 
@@ -450,7 +454,7 @@ static uint32_t ops_fill(const struct collection *c, const struct matching *g,
 }
 
 static int matching_steps(struct collection *c, struct matching *g, const struct matches *m,
-			  struct objects_op *ops, int64_t deadline)
+			  struct sl_objects_op *ops, int64_t deadline)
 {
 	uint32_t n, row = 0;
 	int rc = 0;
@@ -470,7 +474,7 @@ static int matching_here(struct collection *c, void *visit, int64_t deadline)
 {
 	static const struct sl_filter every = {.kind = SL_FILTER_ALL};
 	struct matching *g = visit;
-	struct objects_op *ops;
+	struct sl_objects_op *ops;
 	struct matches m;
 	int rc = matches_find(c, g->filter, &m, deadline);
 
@@ -486,13 +490,13 @@ static int matching_here(struct collection *c, void *visit, int64_t deadline)
 }
 
 int objects_write_matching(struct objects *o, const char *name, const struct sl_filter *filter,
-			   const struct objects_op *op, uint64_t limit, uint64_t *ret_n,
+			   const struct sl_objects_op *op, uint64_t limit, uint64_t *ret_n,
 			   uint64_t *ret_version, int64_t deadline)
 {
 	struct matching g = {.filter = filter, .op = op, .limit = limit};
 	int rc;
 
-	SL_ASSERT(op->kind == OBJECTS_CHANGE || op->kind == OBJECTS_DELETE);
+	SL_ASSERT(op->kind == SL_OBJECTS_CHANGE || op->kind == SL_OBJECTS_DELETE);
 	rc = visit(o, name, matching_here, &g.visit, deadline);
 	if (rc)
 		return rc;

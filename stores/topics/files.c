@@ -156,30 +156,20 @@ int files_scan(struct sl_topics *t)
 
 /* ---- creating --------------------------------------------------------------------------- */
 
-static int write_meta(int folder, const struct sl_topic *topic, int64_t deadline)
+/* @name: the topic's folder. */
+static int write_meta(struct sl_topics *t, const char *name, const struct sl_topic *topic,
+		      int64_t deadline)
 {
 	struct blob_out b = {0};
-	int rc = topic_meta_encode(topic, &b);
+	int rc, folder = sl_open(t->dir, name, O_RDONLY | O_DIRECTORY, 0, deadline);
 
+	if (folder < 0)
+		return folder;
+	rc = topic_meta_encode(topic, &b);
 	if (!rc)
 		rc = sl_write_file(folder, META_FILE, b.p, b.len, SL_FAULT(SYNC_TOPIC_META),
 				   SL_FAULT(SYNC_TOPIC_NEW), deadline);
 	blob_done(&b);
-	return rc;
-}
-
-/* The folder under its new- name, durable but for that name. */
-static int create_new(struct sl_topics *t, const struct sl_topic *topic, const char *name,
-		      int64_t deadline)
-{
-	int rc = sl_mkdir(t->dir, name, 0700, deadline), folder;
-
-	if (rc)
-		return rc;
-	folder = sl_open(t->dir, name, O_RDONLY | O_DIRECTORY, 0, deadline);
-	if (folder < 0)
-		return folder;
-	rc = write_meta(folder, topic, deadline);
 	sl_close(folder);
 	return rc;
 }
@@ -191,7 +181,10 @@ int files_create(struct sl_topics *t, const struct sl_topic *topic, int64_t dead
 
 	topic_folder_marked(TOPIC_NEW_PREFIX, &topic->id, new);
 	topic_folder_name(topic, name);
-	rc = create_new(t, topic, new, deadline);
+	/* Durable but for its name, until it has that. */
+	rc = sl_mkdir(t->dir, new, 0700, deadline);
+	if (!rc)
+		rc = write_meta(t, new, topic, deadline);
 	if (rc)
 		goto out_remove;
 	rc = sl_rename(t->dir, new, t->dir, name, deadline);
@@ -209,15 +202,9 @@ out_remove:
 int files_rewrite(struct sl_topics *t, const struct sl_topic *topic, int64_t deadline)
 {
 	char name[TOPIC_FOLDER_BYTES];
-	int folder, rc;
 
 	topic_folder_name(topic, name);
-	folder = sl_open(t->dir, name, O_RDONLY | O_DIRECTORY, 0, deadline);
-	if (folder < 0)
-		return folder;
-	rc = write_meta(folder, topic, deadline);
-	sl_close(folder);
-	return rc;
+	return write_meta(t, name, topic, deadline);
 }
 
 /* ---- deleting --------------------------------------------------------------------------- */

@@ -82,19 +82,12 @@ static void pack_members(struct pack *pk, const struct group *g, struct sl_group
 	}
 }
 
-static int describe_here(void *visit, int64_t deadline)
+static int describe_here(const struct group_visit *v, struct group *g, int64_t deadline)
 {
-	struct group_visit *v = visit;
 	struct sl_group_info info = {.state = SL_GROUP_DEAD}, *ret = v->arg;
-	struct shard *sh = NULL;
-	struct group *g;
 	struct pack pk;
-	int rc = shard_enter(v->tc, v->group, &sh, deadline);
+	int rc = pack_init(&pk, g ? group_bytes(g, true) : v->group.len, &info.memory);
 
-	if (rc)
-		return rc;
-	g = shard_group(sh, v->group);
-	rc = pack_init(&pk, g ? group_bytes(g, true) : v->group.len, &info.memory);
 	if (rc)
 		return rc;
 	if (g) {
@@ -144,7 +137,7 @@ static int list_here(void *arg, int64_t deadline)
 	struct list_block *b;
 	struct pack pk;
 	void *memory = NULL;
-	int rc = shard_enter_index(v->tc, v->index, &sh, deadline);
+	int rc = shard_enter(v->tc, v->index, &sh, deadline);
 
 	if (rc)
 		return rc;
@@ -221,16 +214,8 @@ void sl_group_list_done(struct sl_group_list *list)
 
 /* ---- deleting --------------------------------------------------------------------------- */
 
-static int delete_here(void *visit, int64_t deadline)
+static int delete_here(const struct group_visit *v, struct group *g, int64_t deadline)
 {
-	struct group_visit *v = visit;
-	struct shard *sh = NULL;
-	struct group *g;
-	int rc = shard_enter(v->tc, v->group, &sh, deadline);
-
-	if (rc)
-		return rc;
-	g = shard_group(sh, v->group);
 	if (!g)
 		return SL_REFUSED_UNKNOWN_GROUP;
 	if (g->state != SL_GROUP_EMPTY)

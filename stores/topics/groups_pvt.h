@@ -227,27 +227,29 @@ struct shards {
 	bool retention_due;
 };
 
-/* The shard of @group, or that at @index, loaded. Return: 0; _STOPPING, _FAILED; -ETIME. */
-int shard_enter(struct core_state *tc, struct sl_str group, struct shard **ret_shard,
-		int64_t deadline);
-int shard_enter_index(struct core_state *tc, uint32_t index, struct shard **ret_shard,
-		      int64_t deadline);
+/* The shard at @index, loaded. Return: 0; _STOPPING, _FAILED; -ETIME. */
+int shard_enter(struct core_state *tc, uint32_t index, struct shard **ret_shard, int64_t deadline);
 
 /* Brings the shard into memory, and with @make its journal into being. Return: as shard_enter(). */
 int shard_ready(struct shard *sh, bool make, int64_t deadline);
 
-/* What runs on the core of a group's shard. */
+struct group_visit;
+
+/* What is done on the core of a group's shard. @g: NULL: there is no such group. */
+typedef int group_visit_fn(const struct group_visit *v, struct group *g, int64_t deadline);
+
+/* @tc: of that core. @sh: the shard, loaded. @arg: group_visit()'s. */
 struct group_visit {
-	struct sl_topics *t;
-	struct core_state *tc; /* of the shard's core */
+	struct core_state *tc;
 	struct sl_str group;
-	void *arg; /* group_visit()'s @arg */
-	int (*fn)(void *visit, int64_t deadline);
+	group_visit_fn *fn;
+	void *arg;
+	struct shard *sh;
 };
 
-/* @fn gets the struct group_visit, whose arg is @arg. */
-int group_visit(struct sl_topics *t, struct sl_str group, int (*fn)(void *arg, int64_t deadline),
-		void *arg, int64_t deadline);
+/* Return: as @fn(), or as shard_enter(). */
+int group_visit(struct sl_topics *t, struct sl_str group, group_visit_fn *fn, void *arg,
+		int64_t deadline);
 
 /* Who calls: checks a member's id, instance and generation. Return: 0 or a refusal. */
 int group_check_member(const struct group *g, const struct sl_group_member *m,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * manage: creating, deleting and altering topics. All of it happens on core 0, one change at a
- * time: on disk first, then in a new view that every core has taken when the call returns.
+ * time: on disk first, then in a new view that every core has taken when the call returns. The view
+ * is made before, so that a change that fails is nowhere.
  *
  * Interface: sl_topics_create(), _delete(), _alter() of topics.h.
  * Order of parts: publishing; creating; deleting; altering; defaults that changed.
@@ -53,22 +54,16 @@ static void publish_to_all(struct sl_topics *t, struct publish p)
 }
 
 /*
- * Replaces the view by one of @nodes and waits until every core has it. Homes take a new topic
- * before anybody can find it, and give up a deleted one after nobody can any more.
+ * Replaces the view by @view and waits until every core has it. Homes take a new topic before
+ * anybody can find it, and give up a deleted one after nobody can any more.
  */
-static int publish(struct sl_topics *t, struct topic_node *const *nodes, uint32_t n,
-		   bool altered)
+static void publish(struct sl_topics *t, struct sl_topics_view *view, bool altered)
 {
-	bool deletes = n < t->view->n;
-	struct sl_topics_view *view;
-	int rc = view_new(t, nodes, n, &view);
+	bool deletes = view->n < t->view->n;
 
-	if (rc)
-		return rc;
 	t->view = view;
 	publish_to_all(t, (struct publish){.view = view, .altered = altered, .home = !deletes});
 	publish_to_all(t, (struct publish){.view = view, .altered = altered, .home = deletes});
-	return 0;
 }
 
 /* The nodes of the view without the one at @leave_out (or n), with @add (or NULL) in its place. */
@@ -95,16 +90,35 @@ static struct topic_node **nodes_with(const struct sl_topics_view *v, uint32_t l
 	return nodes;
 }
 
-static int publish_change(struct sl_topics *t, uint32_t leave_out, struct topic_node *add,
-			  bool altered)
+/* The view that is to follow; given to publish(), or to view_free(). */
+static int view_with(struct sl_topics *t, uint32_t leave_out, struct topic_node *add,
+		     struct sl_topics_view **ret_view)
 {
 	uint32_t n = 0;
 	struct topic_node **nodes = nodes_with(t->view, leave_out, add, &n);
-	int rc = -ENOMEM;
+	int rc = nodes ? view_new(t, nodes, n, ret_view) : -ENOMEM;
 
-	if (nodes)
-		rc = publish(t, nodes, n, altered);
 	free(nodes);
+	return rc;
+}
+
+/* By @store on disk, then in the place of the topic at @at (or n: besides all that there are). */
+static int node_publish(struct sl_topics *t, uint32_t at, struct topic_node *node,
+			int (*store)(struct sl_topics *t, const struct sl_topic *topic,
+				     int64_t deadline),
+			int64_t deadline)
+{
+	bool altered = at < t->view->n;
+	struct sl_topics_view *view;
+	int rc = view_with(t, at, node, &view);
+
+	if (rc)
+		return rc;
+	rc = store(t, &node->topic, deadline);
+	if (rc)
+		view_free(view);
+	else
+		publish(t, view, altered);
 	return rc;
 }
 
@@ -190,9 +204,7 @@ static int create_checked(struct change *c, int64_t deadline)
 			return SL_REFUSED_BAD_NAME;
 		}
 	}
-	rc = c->check_only ? 0 : files_create(t, &node->topic, deadline);
-	if (!rc && !c->check_only)
-		rc = publish_change(t, t->view->n, node, false);
+	rc = c->check_only ? 0 : node_publish(t, t->view->n, node, files_create, deadline);
 	topic_node_release(node);
 	return partition_result(rc);
 }
@@ -270,22 +282,24 @@ static int delete_locked(struct change *c, int64_t deadline)
 {
 	struct sl_topics *t = c->t;
 	uint32_t at = position_of(t->view, &c->id);
+	struct sl_topics_view *view;
 	struct forget *f;
 	int rc;
 
 	if (at == t->view->n)
 		return SL_REFUSED_UNKNOWN_TOPIC_ID;
+	rc = view_with(t, at, NULL, &view);
+	if (rc)
+		return rc;
 	f = calloc(1, sizeof(*f));
-	if (!f)
-		return -ENOMEM;
-	*f = (struct forget){&t->cores[0], c->id};
-	rc = files_delete(t, &t->view->by_name[at]->topic, deadline);
-	if (!rc)
-		rc = publish_change(t, at, NULL, false);
+	rc = f ? files_delete(t, &t->view->by_name[at]->topic, deadline) : -ENOMEM;
 	if (rc) {
+		view_free(view);
 		free(f);
 		return partition_result(rc);
 	}
+	publish(t, view, false);
+	*f = (struct forget){&t->cores[0], c->id};
 	rc = sl_fiber_start(SL_STACK_SMALL, remove_fiber, f);
 	if (rc) {
 		free(f);
@@ -339,10 +353,8 @@ static int alter_locked(struct change *c, int64_t deadline)
 		goto out_release;
 	if (c->partitions)
 		node->topic.partitions = c->partitions;
-	rc = c->check_only ? 0 : files_rewrite(t, &node->topic, deadline);
-	if (!rc && !c->check_only)
-		rc = publish_change(t, at, node, true);
-	rc = partition_result(rc);
+	rc = c->check_only ? 0
+			   : partition_result(node_publish(t, at, node, files_rewrite, deadline));
 out_release:
 	topic_node_release(node);
 	return rc;
@@ -380,6 +392,7 @@ static int resolve_all_locked(struct core_state *tc)
 {
 	struct sl_topics *t = tc->t;
 	struct topic_node **nodes = calloc(t->view->n + 1, sizeof(struct topic_node *));
+	struct sl_topics_view *view;
 	uint32_t n = 0;
 	int rc = nodes ? 0 : -ENOMEM;
 
@@ -394,7 +407,9 @@ static int resolve_all_locked(struct core_state *tc)
 		settings_resolve(&tc->conf, &nodes[n]->topic);
 	}
 	if (!rc)
-		rc = publish(t, nodes, n, true);
+		rc = view_new(t, nodes, n, &view);
+	if (!rc)
+		publish(t, view, true);
 	for (uint32_t i = 0; i < n; i++)
 		topic_node_release(nodes[i]);
 	free(nodes);

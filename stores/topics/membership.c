@@ -78,8 +78,7 @@ static int wait_for(struct sl_group_wait *w, struct sl_core *home, int64_t deadl
 	return w->told ? w->res : rc;
 }
 
-static int visit_and_wait(struct sl_topics *t, struct sl_str group,
-			  int (*fn)(void *arg, int64_t deadline), void *arg,
+static int visit_and_wait(struct sl_topics *t, struct sl_str group, group_visit_fn *fn, void *arg,
 			  struct sl_group_wait *w, int64_t deadline)
 {
 	int rc;
@@ -336,17 +335,12 @@ static int join_group(struct group *g, struct sl_group_join *j, int64_t deadline
 	return j->member_id.len ? join_known(g, j) : join_new(g, j, deadline);
 }
 
-static int join_here(void *visit, int64_t deadline)
+static int join_here(const struct group_visit *v, struct group *g, int64_t deadline)
 {
-	struct group_visit *v = visit;
 	struct sl_group_join *j = v->arg;
 	struct core_state *tc = v->tc;
-	struct shard *sh = NULL;
-	struct group *g;
-	int rc = shard_enter(tc, v->group, &sh, deadline);
+	int rc;
 
-	if (rc)
-		return rc;
 	if (tc->draining)
 		return SL_REFUSED_STOPPING;
 	if (j->session_timeout_ms * SL_MSEC < tc->conf.group_session_min_ns ||
@@ -354,9 +348,9 @@ static int join_here(void *visit, int64_t deadline)
 		return SL_REFUSED_BAD_SESSION_TIMEOUT;
 	if (j->rebalance_timeout_ms < 0)
 		j->rebalance_timeout_ms = j->session_timeout_ms;
-	if (j->member_id.len && !shard_group(sh, v->group))
+	if (j->member_id.len && !g)
 		return SL_REFUSED_UNKNOWN_MEMBER;
-	g = shard_group_get(sh, v->group);
+	g = shard_group_get(v->sh, v->group);
 	if (!g)
 		return -ENOMEM;
 	rc = join_group(g, j, deadline);
@@ -475,18 +469,12 @@ static int sync_group(struct group *g, struct sl_group_sync *s, int64_t deadline
 	return GROUP_WAITS;
 }
 
-static int sync_here(void *visit, int64_t deadline)
+static int sync_here(const struct group_visit *v, struct group *g, int64_t deadline)
 {
-	struct group_visit *v = visit;
-	struct shard *sh = NULL;
-	struct group *g;
-	int rc = shard_enter(v->tc, v->group, &sh, deadline);
+	int rc;
 
-	if (rc)
-		return rc;
 	if (v->tc->draining)
 		return SL_REFUSED_STOPPING;
-	g = shard_group(sh, v->group);
 	if (!g)
 		return SL_REFUSED_UNKNOWN_MEMBER;
 	g->users++;
@@ -509,18 +497,11 @@ void sl_group_sync_done(struct sl_group_sync *s)
 
 /* ---- heartbeats ------------------------------------------------------------------------- */
 
-static int heartbeat_here(void *visit, int64_t deadline)
+static int heartbeat_here(const struct group_visit *v, struct group *g, int64_t deadline)
 {
-	struct group_visit *v = visit;
 	struct group_member *m = NULL;
-	struct shard *sh = NULL;
-	struct group *g;
-	int rc = shard_enter(v->tc, v->group, &sh, deadline);
+	int rc = g ? group_check_member(g, v->arg, &m) : SL_REFUSED_UNKNOWN_MEMBER;
 
-	if (rc)
-		return rc;
-	g = shard_group(sh, v->group);
-	rc = g ? group_check_member(g, v->arg, &m) : SL_REFUSED_UNKNOWN_MEMBER;
 	if (rc)
 		return rc;
 	group_member_alive(m);
@@ -562,17 +543,10 @@ static int leave_one(struct group *g, const struct sl_group_leaver *l)
 	return 0;
 }
 
-static int leave_here(void *visit, int64_t deadline)
+static int leave_here(const struct group_visit *v, struct group *g, int64_t deadline)
 {
-	struct group_visit *v = visit;
 	struct leave *leave = v->arg;
-	struct shard *sh = NULL;
-	struct group *g;
-	int rc = shard_enter(v->tc, v->group, &sh, deadline);
 
-	if (rc)
-		return rc;
-	g = shard_group(sh, v->group);
 	for (uint32_t i = 0; i < leave->n; i++)
 		leave->leavers[i].result = g ? leave_one(g, &leave->leavers[i])
 					     : SL_REFUSED_UNKNOWN_MEMBER;

@@ -108,23 +108,17 @@ static int commit_group(struct group *g, struct commit *c, int64_t deadline)
 	return rc;
 }
 
-static int commit_here(void *visit, int64_t deadline)
+static int commit_here(const struct group_visit *v, struct group *g, int64_t deadline)
 {
-	struct group_visit *v = visit;
 	struct commit *c = v->arg;
 	struct group_member *m;
-	struct shard *sh = NULL;
-	struct group *g;
-	int rc = shard_enter(v->tc, v->group, &sh, deadline);
+	int rc = fence(g, c->who, &m);
 
-	if (rc)
-		return rc;
-	rc = fence(shard_group(sh, v->group), c->who, &m);
 	if (rc)
 		return rc;
 	if (m)
 		group_member_alive(m);
-	g = shard_group_get(sh, v->group);
+	g = shard_group_get(v->sh, v->group);
 	if (!g)
 		return -ENOMEM;
 	rc = commit_group(g, c, deadline);
@@ -234,18 +228,12 @@ static int fetch_group(struct group *g, const struct fetch *f)
 	return 0;
 }
 
-static int fetch_here(void *visit, int64_t deadline)
+static int fetch_here(const struct group_visit *v, struct group *g, int64_t deadline)
 {
-	struct group_visit *v = visit;
 	struct fetch *f = v->arg;
 	struct group_member *m;
-	struct shard *sh = NULL;
-	struct group *g;
-	int rc = shard_enter(v->tc, v->group, &sh, deadline);
+	int rc;
 
-	if (rc)
-		return rc;
-	g = shard_group(sh, v->group);
 	if (f->who->member_id.len) {
 		rc = g ? group_check_member(g, f->who, &m) : SL_REFUSED_UNKNOWN_MEMBER;
 		if (rc)
@@ -302,17 +290,11 @@ struct forget {
 	uint32_t n;
 };
 
-static int forget_here(void *visit, int64_t deadline)
+static int forget_here(const struct group_visit *v, struct group *g, int64_t deadline)
 {
-	struct group_visit *v = visit;
 	struct forget *f = v->arg;
-	struct shard *sh = NULL;
-	struct group *g;
-	int rc = shard_enter(v->tc, v->group, &sh, deadline);
+	int rc;
 
-	if (rc)
-		return rc;
-	g = shard_group(sh, v->group);
 	if (!g)
 		return SL_REFUSED_UNKNOWN_GROUP;
 	for (uint32_t i = 0; i < f->n; i++)

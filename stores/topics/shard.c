@@ -100,14 +100,7 @@ int shard_ready(struct shard *sh, bool make, int64_t deadline)
 	return partition_result(rc);
 }
 
-int shard_enter(struct core_state *tc, struct sl_str group, struct shard **ret_shard,
-		int64_t deadline)
-{
-	return shard_enter_index(tc, shard_index(group), ret_shard, deadline);
-}
-
-int shard_enter_index(struct core_state *tc, uint32_t index, struct shard **ret_shard,
-		      int64_t deadline)
+int shard_enter(struct core_state *tc, uint32_t index, struct shard **ret_shard, int64_t deadline)
 {
 	struct shard *sh;
 	int rc = core_ready(tc, deadline);
@@ -125,21 +118,21 @@ int shard_enter_index(struct core_state *tc, uint32_t index, struct shard **ret_
 static int visit_here(void *arg, int64_t deadline)
 {
 	struct group_visit *v = arg;
-	int (*fn)(void *arg, int64_t deadline) = v->fn;
+	int rc = shard_enter(v->tc, shard_index(v->group), &v->sh, deadline);
 
-	return fn(v, deadline);
+	return rc ? rc : v->fn(v, shard_group(v->sh, v->group), deadline);
 }
 
-int group_visit(struct sl_topics *t, struct sl_str group, int (*fn)(void *arg, int64_t deadline),
-		void *arg, int64_t deadline)
+int group_visit(struct sl_topics *t, struct sl_str group, group_visit_fn *fn, void *arg,
+		int64_t deadline)
 {
+	struct group_visit v = {.group = group, .fn = fn, .arg = arg};
 	struct sl_core *home;
-	struct group_visit v;
 
 	if (!group.s || group.len < 1 || group.len > GROUP_ID_BYTES_MAX)
 		return SL_REFUSED_BAD_GROUP;
 	home = shard_home(shard_index(group));
-	v = (struct group_visit){t, topics_at(t, home), group, arg, fn};
+	v.tc = topics_at(t, home);
 	return sl_call(home, visit_here, &v, deadline);
 }
 

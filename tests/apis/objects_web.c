@@ -28,7 +28,7 @@ static void end(struct web *w)
 
 static void run(int dir, uint32_t epoch, struct http_api api, void (*client)(struct web *w))
 {
-	const struct objects_conf conf = {
+	const struct objects_store_conf conf = {
 		.dir = dir,
 		.cores = 1,
 		.epoch = epoch,

@@ -5,29 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "conf_heard.h"
-#include "dataplane/conf.h"
-#include "harness.h"
-
-FIXTURE(conf)
-{
-	struct sl_conf conf;
-	struct conf_heard heard;
-};
-FIXTURE_SETUP(conf)
-{
-	conf_heard_init(&self->heard);
-	ASSERT_EQ(0, sl_conf_init(&self->conf));
-}
-FIXTURE_TEARDOWN(conf)
-{
-	sl_conf_done(&self->conf);
-}
-
-static int parse(FIXTURE_DATA(conf) * self, const char *text)
-{
-	return sl_conf_parse(&self->conf, "a.conf", text, strlen(text), true, &self->heard.report);
-}
+#include "conf_fixture.h"
 
 static void write_file(const char *folder, const char *name, const char *text)
 {
@@ -43,9 +21,9 @@ static void write_file(const char *folder, const char *name, const char *text)
 
 TEST_F(conf, a_file_overrides_defaults)
 {
-	ASSERT_EQ(0, parse(self, "; comment\n# comment\n\n[node]\ncores = 0-3,6 ; inline\n"
-				 "durability=each\n[log]\nsegment_bytes: 64M\n"
-				 "retention_ms = 1h\n[conn]\nidle_timeout=off\n"));
+	ASSERT_EQ(0, conf_parse(self, "; comment\n# comment\n\n[node]\ncores = 0-3,6 ; inline\n"
+				      "durability=each\n[log]\nsegment_bytes: 64M\n"
+				      "retention_ms = 1h\n[conn]\nidle_timeout=off\n"));
 	EXPECT_EQ(0, self->heard.n);
 	EXPECT_TRUE(self->conf.node.cores.is_list);
 	EXPECT_EQ(5, self->conf.node.cores.count);
@@ -58,7 +36,7 @@ TEST_F(conf, a_file_overrides_defaults)
 
 TEST_F(conf, an_indented_line_is_a_setting_of_its_own)
 {
-	ASSERT_EQ(0, parse(self, "[kafka]\n  node_id = 7\n\tadvertised = db1:9092\n"));
+	ASSERT_EQ(0, conf_parse(self, "[kafka]\n  node_id = 7\n\tadvertised = db1:9092\n"));
 	EXPECT_EQ(7, self->conf.kafka.node_id);
 	EXPECT_STREQ("db1", self->conf.kafka.advertised.host);
 	EXPECT_EQ(9092, self->conf.kafka.advertised.port);
@@ -66,7 +44,7 @@ TEST_F(conf, an_indented_line_is_a_setting_of_its_own)
 
 TEST_F(conf, a_bad_value_names_file_line_key_value_and_what_is_allowed)
 {
-	EXPECT_EQ(-EINVAL, parse(self, "[log]\n\nsegment_bytes = 12X\n"));
+	EXPECT_EQ(-EINVAL, conf_parse(self, "[log]\n\nsegment_bytes = 12X\n"));
 	ASSERT_EQ(1, self->heard.n);
 	EXPECT_STREQ("a.conf:3: log.segment_bytes = \"12X\" is not understood; allowed: bytes, or "
 		     "with K, M, G or T, 64K to 2147483647",
@@ -76,8 +54,8 @@ TEST_F(conf, a_bad_value_names_file_line_key_value_and_what_is_allowed)
 
 TEST_F(conf, every_mistake_of_a_file_is_reported)
 {
-	EXPECT_EQ(-EINVAL, parse(self, "[node]\ndurability = maybe\nlog_level = loud\n"
-				       "[conn]\nmax = 0\nnonsense\n"));
+	EXPECT_EQ(-EINVAL, conf_parse(self, "[node]\ndurability = maybe\nlog_level = loud\n"
+					    "[conn]\nmax = 0\nnonsense\n"));
 	ASSERT_EQ(4, self->heard.n);
 	EXPECT_EQ(4, self->heard.report.errors);
 	EXPECT_STREQ("a.conf:2: node.durability = \"maybe\" is not understood; allowed: group, "
@@ -94,7 +72,7 @@ TEST_F(conf, an_unknown_key_is_an_error_when_strict_and_a_warning_when_not)
 {
 	static const char text[] = "[kafka]\nnode_idd = 3\n[pgg]\nlisten = off\n";
 
-	EXPECT_EQ(-EINVAL, parse(self, text));
+	EXPECT_EQ(-EINVAL, conf_parse(self, text));
 	ASSERT_EQ(2, self->heard.n);
 	EXPECT_STREQ("a.conf:2: unknown setting kafka.node_idd", self->heard.text[0]);
 	EXPECT_EQ(SL_CONF_ERROR, self->heard.severity[0]);
@@ -107,7 +85,7 @@ TEST_F(conf, an_unknown_key_is_an_error_when_strict_and_a_warning_when_not)
 
 TEST_F(conf, a_key_before_any_section_is_unknown)
 {
-	EXPECT_EQ(-EINVAL, parse(self, "listen = off\n"));
+	EXPECT_EQ(-EINVAL, conf_parse(self, "listen = off\n"));
 	EXPECT_STREQ("a.conf:1: unknown setting (no section).listen", self->heard.text[0]);
 }
 
@@ -116,7 +94,7 @@ TEST_F(conf, an_overlong_line_is_refused_and_not_cut)
 	char text[400] = "[node]\ndatadir = /";
 
 	memset(text + strlen(text), 'x', 300);
-	EXPECT_EQ(-EINVAL, parse(self, text));
+	EXPECT_EQ(-EINVAL, conf_parse(self, text));
 	EXPECT_STREQ("a.conf:2: the line is too long (at most 198 characters)",
 		     self->heard.text[0]);
 	EXPECT_STREQ("data", self->conf.node.datadir);
@@ -128,7 +106,7 @@ TEST_F(conf, the_longest_line_is_read_whole)
 	char text[400] = "[node]\ndatadir = /";
 
 	memset(text + strlen(text), 'x', 198 - strlen(head));
-	EXPECT_EQ(0, parse(self, text));
+	EXPECT_EQ(0, conf_parse(self, text));
 	EXPECT_EQ(198 - strlen("datadir = "), strlen(self->conf.node.datadir));
 }
 

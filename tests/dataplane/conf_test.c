@@ -4,29 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "conf_heard.h"
-#include "dataplane/conf.h"
-#include "harness.h"
-
-FIXTURE(conf)
-{
-	struct sl_conf conf;
-	struct conf_heard heard;
-};
-FIXTURE_SETUP(conf)
-{
-	conf_heard_init(&self->heard);
-	ASSERT_EQ(0, sl_conf_init(&self->conf));
-}
-FIXTURE_TEARDOWN(conf)
-{
-	sl_conf_done(&self->conf);
-}
-
-static int parse(FIXTURE_DATA(conf) * self, const char *text)
-{
-	return sl_conf_parse(&self->conf, "a.conf", text, strlen(text), true, &self->heard.report);
-}
+#include "conf_fixture.h"
 
 TEST_F(conf, defaults_are_as_documented)
 {
@@ -60,7 +38,7 @@ TEST_F(conf, every_row_has_a_help_sentence)
 
 TEST_F(conf, other_addresses_than_loopback_need_insecure)
 {
-	ASSERT_EQ(0, parse(self, "[kafka]\nlisten = 127.0.0.1:9092, *:9093\n"));
+	ASSERT_EQ(0, conf_parse(self, "[kafka]\nlisten = 127.0.0.1:9092, *:9093\n"));
 	EXPECT_EQ(-EINVAL, sl_conf_check(&self->conf, &self->heard.report));
 	ASSERT_EQ(1, self->heard.n);
 	EXPECT_STREQ("a.conf:2: kafka.listen = 0.0.0.0:9093 can be reached from other machines, "
@@ -73,8 +51,9 @@ TEST_F(conf, other_addresses_than_loopback_need_insecure)
 
 TEST_F(conf, other_addresses_need_tls_and_known_clients)
 {
-	ASSERT_EQ(0, parse(self, "[kafka]\nlisten = *:9092\n[http]\nlisten = *:8080\n"
-				 "[tls]\nlisteners = kafka, http\ncertificate = c\nkey = k\n"));
+	ASSERT_EQ(0,
+		  conf_parse(self, "[kafka]\nlisten = *:9092\n[http]\nlisten = *:8080\n"
+				   "[tls]\nlisteners = kafka, http\ncertificate = c\nkey = k\n"));
 	EXPECT_EQ(-EINVAL, sl_conf_check(&self->conf, &self->heard.report));
 	EXPECT_EQ(2, self->heard.n);
 	EXPECT_TRUE(strstr(self->heard.text[0], "without authentication"));
@@ -90,7 +69,7 @@ TEST_F(conf, other_addresses_need_tls_and_known_clients)
 
 TEST_F(conf, who_is_encrypted_exists_and_has_a_certificate)
 {
-	ASSERT_EQ(0, parse(self, "[tls]\nlisteners = kafka http\n"));
+	ASSERT_EQ(0, conf_parse(self, "[tls]\nlisteners = kafka http\n"));
 	EXPECT_EQ(-EINVAL, sl_conf_check(&self->conf, &self->heard.report));
 	EXPECT_TRUE(strstr(self->heard.text[0], "a.conf:2: tls.listeners = kafka http needs "
 						"tls.certificate and tls.key"));
@@ -124,17 +103,18 @@ TEST_F(conf, loopback_is_told_from_other_addresses)
 
 TEST_F(conf, two_listeners_cannot_share_an_address)
 {
-	ASSERT_EQ(0, parse(self, "[http]\nlisten = 127.0.0.1:9092\n"));
+	ASSERT_EQ(0, conf_parse(self, "[http]\nlisten = 127.0.0.1:9092\n"));
 	EXPECT_EQ(-EINVAL, sl_conf_check(&self->conf, &self->heard.report));
 	EXPECT_STREQ("a.conf:2: kafka.listen and http.listen both listen on 127.0.0.1:9092",
 		     self->heard.text[0]);
-	ASSERT_EQ(0, parse(self, "[http]\nlisten = 127.0.0.1:0\n[kafka]\nlisten=127.0.0.1:0\n"));
+	ASSERT_EQ(0,
+		  conf_parse(self, "[http]\nlisten = 127.0.0.1:0\n[kafka]\nlisten=127.0.0.1:0\n"));
 	EXPECT_EQ(0, sl_conf_check(&self->conf, &self->heard.report));
 }
 
 TEST_F(conf, static_files_need_their_folder)
 {
-	ASSERT_EQ(0, parse(self, "[static]\nlisten = 127.0.0.1:8081\nmax_age = 90s\n"));
+	ASSERT_EQ(0, conf_parse(self, "[static]\nlisten = 127.0.0.1:8081\nmax_age = 90s\n"));
 	EXPECT_EQ(1, self->conf.statics.listen.n);
 	EXPECT_EQ(90 * SL_SEC, self->conf.statics.max_age_ns);
 	EXPECT_EQ(-EINVAL, sl_conf_check(&self->conf, &self->heard.report));
@@ -148,27 +128,28 @@ TEST_F(conf, static_files_need_their_folder)
 
 TEST_F(conf, blocks_of_the_cache_are_a_power_of_two)
 {
-	ASSERT_EQ(0, parse(self, "[cache]\nblock_size = 12K\n"));
+	ASSERT_EQ(0, conf_parse(self, "[cache]\nblock_size = 12K\n"));
 	EXPECT_EQ(-EINVAL, sl_conf_check(&self->conf, &self->heard.report));
 	EXPECT_STREQ("a.conf:2: cache.block_size = 12K is not a power of two; 4K, 8K, 16K, 32K and "
 		     "64K are", self->heard.text[0]);
-	ASSERT_EQ(0, parse(self, "[cache]\nblock_size = 16K\n"));
+	ASSERT_EQ(0, conf_parse(self, "[cache]\nblock_size = 16K\n"));
 	EXPECT_EQ(0, sl_conf_check(&self->conf, &self->heard.report));
 }
 
 TEST_F(conf, a_listener_cannot_have_the_port_of_a_core)
 {
-	ASSERT_EQ(0, parse(self, "[kafka]\ncore_ports = 9090-9095\nlisten = 127.0.0.1:9092\n"));
+	ASSERT_EQ(0,
+		  conf_parse(self, "[kafka]\ncore_ports = 9090-9095\nlisten = 127.0.0.1:9092\n"));
 	EXPECT_EQ(-EINVAL, sl_conf_check(&self->conf, &self->heard.report));
 	EXPECT_STREQ("a.conf:3: kafka.listen has port 9092, which is among kafka.core_ports = "
 		     "9090-9095", self->heard.text[0]);
-	ASSERT_EQ(0, parse(self, "[kafka]\ncore_ports = 9093-9095\n"));
+	ASSERT_EQ(0, conf_parse(self, "[kafka]\ncore_ports = 9093-9095\n"));
 	EXPECT_EQ(0, sl_conf_check(&self->conf, &self->heard.report));
 }
 
 TEST_F(conf, limits_that_contradict_each_other_are_refused)
 {
-	ASSERT_EQ(0, parse(self, "[kafka]\nmax_batch_bytes = 200M\n"));
+	ASSERT_EQ(0, conf_parse(self, "[kafka]\nmax_batch_bytes = 200M\n"));
 	EXPECT_EQ(-EINVAL, sl_conf_check(&self->conf, &self->heard.report));
 	EXPECT_STREQ("a.conf:2: kafka.max_batch_bytes = 200M is above kafka.max_request_bytes = "
 		     "100M",

@@ -84,7 +84,7 @@ static const struct sl_object *object(void)
 static void use_as_filter(struct qd_call *c, yyjson_val *root)
 {
 	const struct sl_filter *f, *not_f;
-	struct objects_order order;
+	struct sl_objects_scroll order = {0};
 	struct qd_select select = {0};
 	struct http_json j;
 

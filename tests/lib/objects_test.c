@@ -312,7 +312,7 @@ TEST_TIMEOUT(collections_come_and_go_while_others_are_used, 240)
 /* On a core, as the daemon has it. */
 static int on_core(int (*body)(struct objects *o))
 {
-	struct objects_conf conf = {.cores = 1, .logs = {.background = true}};
+	struct objects_store_conf conf = {.cores = 1, .logs = {.background = true}};
 	const struct sl_datadir_conf folder = {
 		.path = store_path(), .uid = (uid_t)-1, .gid = (gid_t)-1};
 	struct sl_datadir dd;
@@ -335,7 +335,7 @@ static int on_core(int (*body)(struct objects *o))
 static int put_as_daemon(struct objects *o)
 {
 	struct sl_object *object = store_object(1001, 1001);
-	struct objects_op op = {.kind = OBJECTS_PUT, .object = object};
+	struct sl_objects_op op = {.kind = SL_OBJECTS_PUT, .object = object};
 	uint64_t n = 0;
 	int err = objects_write(o, "c", &op, 1, false, NULL, SL_NEVER);
 

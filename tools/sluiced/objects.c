@@ -37,12 +37,12 @@ static void on_event(void *arg, enum objects_event event, const char *name, int6
 }
 
 /* Logs as those of topics, but for what a collection decides itself. */
-static struct objects_conf conf_of(struct daemon *d)
+static struct objects_store_conf conf_of(struct daemon *d)
 {
 	const struct sl_topics_conf topics = daemon_topics_conf(d);
 	const struct sl_conf *c = &d->conf;
 
-	return (struct objects_conf){
+	return (struct objects_store_conf){
 		.dir = topics.dir,
 		.cores = topics.cores,
 		.epoch = topics.epoch,
@@ -60,7 +60,7 @@ static struct objects_conf conf_of(struct daemon *d)
 
 int objects_begin(struct daemon *d, uint32_t cores, char *why, size_t why_len)
 {
-	struct objects_conf conf = conf_of(d);
+	struct objects_store_conf conf = conf_of(d);
 	int err;
 
 	conf.cores = cores;
@@ -88,7 +88,7 @@ int objects_stop_core(void *d, int64_t deadline)
 static int configure_core(void *arg, int64_t deadline)
 {
 	struct daemon *d = arg;
-	struct objects_conf conf = conf_of(d);
+	struct objects_store_conf conf = conf_of(d);
 
 	(void)deadline;
 	objects_configure(d->objects, &conf);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "proto/http/route.h"
 #include "serving.h"
 
 /* ---- the server ------------------------------------------------------------------------- */
@@ -44,6 +45,12 @@ static void fill_defaults(struct web *w)
 {
 	struct sl_conn_limits *l = &w->limits;
 
+	if (!w->conf.apis) {
+		w->own = (struct http_api){
+			.name = "sluice", .routes = http_routes, .routes_n = http_routes_n};
+		w->conf.apis = &w->own;
+		w->conf.apis_n = 1;
+	}
 	w->conf.cores = 1;
 	w->conf.registry = w->registry;
 	if (!w->conf.head_bytes_max)

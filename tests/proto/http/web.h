@@ -17,6 +17,7 @@
  */
 struct web {
 	struct http_server_conf conf;
+	struct http_api own; /* those pages */
 	struct sl_conn_limits limits;
 	bool nothing_ahead;
 	struct sl_backend *backend;

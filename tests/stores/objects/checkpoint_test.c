@@ -56,7 +56,7 @@ static void check(struct ok *k, int64_t lost)
 
 static int as_it_was(struct ok *k)
 {
-	struct objects_info info;
+	struct sl_objects_info info;
 
 	ASSERT_EQ(0, ok_open(k));
 	EXPECT_EQ(ROWS - 1, ok_count(k, "c"));
@@ -187,7 +187,7 @@ static int again(struct ok *k)
 
 static int older(struct ok *k)
 {
-	struct objects_info info;
+	struct sl_objects_info info;
 
 	ASSERT_EQ(0, ok_open(k));
 	damage(k);
@@ -214,7 +214,7 @@ TEST(damaged_checkpoint_is_stood_in_for_by_the_one_before)
 static int renamed(struct ok *k)
 {
 	char folder[64], path[160], old[160];
-	struct objects_info info;
+	struct sl_objects_info info;
 
 	ASSERT_EQ(0, ok_open(k));
 	folder_of(k, folder);
@@ -240,13 +240,13 @@ TEST(checkpoint_without_its_name_is_found)
 
 static int overwrite(struct ok *k)
 {
-	struct objects_op ops[64];
+	struct sl_objects_op ops[64];
 	struct sl_object *objects[64];
 
 	for (uint64_t i = 0; i < 64; i++) {
 		objects[i] =
 			ok_make(&(struct ok_object){.key = i, .n = (int64_t)i, .padding = 20000});
-		ops[i] = (struct objects_op){.kind = OBJECTS_PUT, .object = objects[i]};
+		ops[i] = (struct sl_objects_op){.kind = SL_OBJECTS_PUT, .object = objects[i]};
 	}
 	for (int i = 0; i < 40; i++)
 		ASSERT_EQ(0, objects_write(k->o, "c", ops, 64, true, NULL, SL_NEVER));
@@ -257,7 +257,7 @@ static int overwrite(struct ok *k)
 
 static int compacts(struct ok *k)
 {
-	struct objects_info info;
+	struct sl_objects_info info;
 	int64_t until;
 
 	ASSERT_EQ(0, ok_open(k));

@@ -23,14 +23,13 @@
 /* More than it takes until vectors leave memory. */
 enum { ROWS = 4500, K = 10, QUERIES = 50 };
 
-static struct objects_collection_conf conf_of(struct objects_vector_conf *v, bool on_disk,
-					      uint32_t links)
+static struct sl_objects_conf conf_of(struct sl_objects_vector *v, bool on_disk, uint32_t links)
 {
 	static const struct sl_payload_conf indexes[] = {
 		{.path = "even", .type = SL_PAYLOAD_BOOLEAN},
 	};
 
-	*v = (struct objects_vector_conf){
+	*v = (struct sl_objects_vector){
 		.name = "",
 		.dim = OK_DIM,
 		.metric = SL_METRIC_L2,
@@ -38,14 +37,14 @@ static struct objects_collection_conf conf_of(struct objects_vector_conf *v, boo
 		.index = {.kind = SL_INDEX_HNSW, .links = links},
 		.on_disk = on_disk,
 	};
-	return (struct objects_collection_conf){
+	return (struct sl_objects_conf){
 		.vectors = v, .vectors_n = 1, .indexes = indexes, .indexes_n = 1};
 }
 
 static void create_as(struct ok *k, const char *name, bool on_disk)
 {
-	struct objects_vector_conf v;
-	const struct objects_collection_conf conf = conf_of(&v, on_disk, 0);
+	struct sl_objects_vector v;
+	const struct sl_objects_conf conf = conf_of(&v, on_disk, 0);
 	char why[200];
 
 	ASSERT_EQ(0, objects_create(k->o, name, &conf, why, sizeof(why), SL_NEVER));
@@ -60,7 +59,7 @@ static void fill(struct ok *k, const char *name, bool on_disk)
 
 static uint64_t memory_of(struct ok *k, const char *name)
 {
-	struct objects_info info;
+	struct sl_objects_info info;
 
 	ASSERT_EQ(0, objects_info(k->o, name, &info, SL_NEVER));
 	EXPECT_EQ(info.vectors, info.indexed);
@@ -216,8 +215,8 @@ TEST_TIMEOUT(start_finds_them_with_a_checkpoint_and_without, 120)
 
 static int make_lists(struct ok *k)
 {
-	struct objects_vector_conf v;
-	struct objects_collection_conf conf = conf_of(&v, true, 0);
+	struct sl_objects_vector v;
+	struct sl_objects_conf conf = conf_of(&v, true, 0);
 	char why[200];
 
 	v.index = (struct sl_index_conf){.kind = SL_INDEX_IVF,
@@ -363,11 +362,11 @@ static void searcher_stop(struct searcher *s)
 /* Objects of the keys from @from on, with much text. */
 static void put_long(struct ok *k, uint64_t from, int64_t add)
 {
-	struct objects_op ops[64];
+	struct sl_objects_op ops[64];
 
 	for (uint64_t i = 0; i < SL_ARRAY_SIZE(ops); i++)
-		ops[i] = (struct objects_op){
-			.kind = OBJECTS_PUT,
+		ops[i] = (struct sl_objects_op){
+			.kind = SL_OBJECTS_PUT,
 			.object = ok_make(&(struct ok_object){.key = from + i,
 							      .n = (int64_t)(from + i) + add,
 							      .padding = 20000})};
@@ -408,8 +407,8 @@ TEST_TIMEOUT(objects_are_moved_under_searches, 240)
 
 static int other_links(struct ok *k)
 {
-	struct objects_vector_conf v;
-	const struct objects_collection_conf conf = conf_of(&v, true, 8);
+	struct sl_objects_vector v;
+	const struct sl_objects_conf conf = conf_of(&v, true, 8);
 	struct searcher s;
 	uint64_t before;
 	char why[200];
@@ -441,8 +440,8 @@ static int stays(struct ok *k)
 /* The end comes before the other index is there: it is made at the start, a few rows at a time. */
 static int cut_short(struct ok *k)
 {
-	struct objects_vector_conf v;
-	const struct objects_collection_conf conf = conf_of(&v, true, 8);
+	struct sl_objects_vector v;
+	const struct sl_objects_conf conf = conf_of(&v, true, 8);
 	char why[200];
 
 	ASSERT_EQ(0, ok_open(k));

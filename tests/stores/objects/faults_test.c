@@ -93,7 +93,7 @@ static int put_large(struct ok *k, uint64_t key)
 {
 	struct sl_object *o =
 		ok_make(&(struct ok_object){.key = key, .n = (int64_t)key, .padding = 20000});
-	struct objects_op op = {.kind = OBJECTS_PUT, .object = o};
+	struct sl_objects_op op = {.kind = SL_OBJECTS_PUT, .object = o};
 	int rc = objects_write(k->o, "c", &op, 1, true, NULL, SL_NEVER);
 
 	free(o);

@@ -26,9 +26,9 @@ static void wait_for(enum sl_metric_id id, int64_t want)
 
 static int fill(struct ok *k)
 {
-	const struct objects_collection_conf conf = {0};
+	const struct sl_objects_conf conf = {0};
 	char draft[DRAFT_NAME_BYTES];
-	struct objects_info info;
+	struct sl_objects_info info;
 
 	ASSERT_EQ(0, ok_open(k));
 	ASSERT_EQ(0, ok_create(k, "c", SL_INDEX_HNSW));

@@ -92,7 +92,7 @@ static const struct objects_collection *found(struct ok *k, struct objects_view 
 	return pub;
 }
 
-static int change_with(struct ok *k, uint64_t generation, struct objects_collection_conf conf)
+static int change_with(struct ok *k, uint64_t generation, struct sl_objects_conf conf)
 {
 	char why[200];
 
@@ -102,8 +102,8 @@ static int change_with(struct ok *k, uint64_t generation, struct objects_collect
 static int changes(struct ok *k)
 {
 	const struct objects_collection *pub;
-	struct objects_collection_conf conf;
-	struct objects_vector_conf vector;
+	struct sl_objects_conf conf;
+	struct sl_objects_vector vector;
 	struct objects_view *view;
 
 	ASSERT_EQ(0, ok_open(k));
@@ -155,14 +155,14 @@ TEST(descriptions_change_from_what_was_seen)
 /* An object may have a vector before its collection does. */
 static int later(struct ok *k)
 {
-	const struct objects_collection_conf none = {.meta = "", .meta_n = 0};
-	struct objects_vector_conf vector = {.name = "",
-					     .dim = OK_DIM,
-					     .metric = SL_METRIC_L2,
-					     .component = SL_F32,
-					     .index = {.kind = SL_INDEX_HNSW}};
-	struct objects_collection_conf one = {.vectors = &vector, .vectors_n = 1};
-	struct objects_info info;
+	const struct sl_objects_conf none = {.meta = "", .meta_n = 0};
+	struct sl_objects_vector vector = {.name = "",
+					   .dim = OK_DIM,
+					   .metric = SL_METRIC_L2,
+					   .component = SL_F32,
+					   .index = {.kind = SL_INDEX_HNSW}};
+	struct sl_objects_conf one = {.vectors = &vector, .vectors_n = 1};
+	struct sl_objects_info info;
 	char why[200];
 
 	ASSERT_EQ(0, ok_open(k));

@@ -119,14 +119,14 @@ void ok_kill(struct ok *k)
 
 int ok_create(struct ok *k, const char *name, enum sl_index_kind kind)
 {
-	const struct objects_vector_conf vector = {
+	const struct sl_objects_vector vector = {
 		.name = "",
 		.dim = OK_DIM,
 		.metric = SL_METRIC_L2,
 		.component = SL_F32,
 		.index = {.kind = kind},
 	};
-	const struct objects_collection_conf conf = {
+	const struct sl_objects_conf conf = {
 		.vectors = &vector,
 		.vectors_n = 1,
 		.strict = true,
@@ -188,12 +188,12 @@ struct sl_object *ok_make(const struct ok_object *x)
 
 int ok_put(struct ok *k, const char *name, uint64_t from, uint32_t n, int64_t add)
 {
-	struct objects_op *ops = calloc(n, sizeof(*ops));
+	struct sl_objects_op *ops = calloc(n, sizeof(*ops));
 	int rc;
 
 	ASSERT_NE(NULL, ops);
 	for (uint32_t i = 0; i < n; i++) {
-		ops[i].kind = OBJECTS_PUT;
+		ops[i].kind = SL_OBJECTS_PUT;
 		ops[i].object = ok_make(
 			&(struct ok_object){.key = from + i, .n = (int64_t)(from + i) + add});
 	}
@@ -209,7 +209,7 @@ int ok_put(struct ok *k, const char *name, uint64_t from, uint32_t n, int64_t ad
 
 int ok_delete(struct ok *k, const char *name, uint64_t key)
 {
-	struct objects_op op = {.kind = OBJECTS_DELETE, .key = objects_key_integer(key)};
+	struct sl_objects_op op = {.kind = SL_OBJECTS_DELETE, .key = objects_key_integer(key)};
 	int rc = objects_write(k->o, name, &op, 1, false, NULL, SL_NEVER);
 
 	return rc ? rc : op.result;
@@ -219,7 +219,7 @@ int ok_delete(struct ok *k, const char *name, uint64_t key)
 
 int64_t ok_number(struct ok *k, const char *name, uint64_t key)
 {
-	struct objects_key at = objects_key_integer(key);
+	struct sl_filter_key at = objects_key_integer(key);
 	struct objects_hit hit;
 	int64_t n = -1;
 	int rc = objects_get(k->o, name, &at, 1, &hit, SL_NEVER);
@@ -253,14 +253,14 @@ int64_t ok_nearest(struct ok *k, const char *name, int64_t n, bool exact)
 	if (rc || q.result)
 		return (rc ? rc : q.result) - 1000;
 	if (q.n)
-		memcpy(&key, q.hits[0].key.bytes, sizeof(key));
+		memcpy(&key, q.hits[0].key.key, sizeof(key));
 	objects_queries_done(&q, 1);
 	return key;
 }
 
 int ok_indexed(struct ok *k, const char *name)
 {
-	struct objects_info info;
+	struct sl_objects_info info;
 	int rc;
 
 	while (!(rc = objects_info(k->o, name, &info, SL_NEVER)) && info.indexing)

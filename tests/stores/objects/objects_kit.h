@@ -17,7 +17,7 @@
 struct ok {
 	struct sl_sim *sim; /* NULL: the real disk, in harness_tmpdir() */
 	struct objects *o;
-	struct objects_conf conf; /* as ok_init() sets it; may be changed before opening */
+	struct objects_store_conf conf; /* as ok_init() sets it; may be changed before opening */
 	uint32_t events[OBJECTS_EVENT_LAST];
 	int64_t told[OBJECTS_EVENT_LAST]; /* a of the last one */
 	uint32_t log_events[SL_LOG_EVENT_LAST];

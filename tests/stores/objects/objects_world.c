@@ -97,7 +97,7 @@ static int alias(struct world *w)
 
 static int snapshot(struct world *w)
 {
-	struct objects_snapshot s;
+	struct sl_objects_snapshot s;
 
 	return objects_snapshot_create(w->k.o, "zero", &s, SL_NEVER);
 }

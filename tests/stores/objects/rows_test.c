@@ -9,9 +9,9 @@
 
 enum { MANY = 5000 };
 
-static struct objects_key key_of(uint64_t n)
+static struct sl_filter_key key_of(uint64_t n)
 {
-	struct objects_key key = objects_key_integer(n);
+	struct sl_filter_key key = objects_key_integer(n);
 
 	/* As a UUID the same bytes are another key. */
 	if (n % 3 == 0)
@@ -29,7 +29,7 @@ TEST(keys_come_and_go)
 		row_of[i] = SL_ROW_NONE;
 	for (int turn = 0; turn < 40000; turn++) {
 		uint64_t n = harness_random() % MANY;
-		struct objects_key key = key_of(n);
+		struct sl_filter_key key = key_of(n);
 
 		ASSERT_EQ(row_of[n], rows_find(&r, &key));
 		if (row_of[n] == SL_ROW_NONE) {
@@ -44,7 +44,7 @@ TEST(keys_come_and_go)
 		ASSERT_EQ(live, r.live);
 	}
 	for (uint64_t n = 0; n < MANY; n++) {
-		struct objects_key key = key_of(n), other = key;
+		struct sl_filter_key key = key_of(n), other = key;
 
 		EXPECT_EQ(row_of[n], rows_find(&r, &key));
 		other.kind = key.kind == SL_KEY_UUID ? SL_KEY_INTEGER : SL_KEY_UUID;

@@ -18,7 +18,7 @@ static uint64_t key_of(const struct objects_hit *hit)
 {
 	uint64_t key;
 
-	memcpy(&key, hit->key.bytes, sizeof(key));
+	memcpy(&key, hit->key.key, sizeof(key));
 	return key;
 }
 
@@ -31,7 +31,7 @@ static const struct sl_filter even = {
 /* Lists all of "c" in pages. Return: how many; their keys rise by @step. */
 static uint32_t pages(struct ok *k, const struct sl_filter *filter, uint32_t limit, uint64_t step)
 {
-	struct objects_scroll s = {.filter = filter, .limit = limit, .with_objects = true};
+	struct sl_objects_scroll s = {.filter = filter, .limit = limit, .with_objects = true};
 	struct objects_list list;
 	uint64_t next = 0;
 	uint32_t n = 0;
@@ -51,7 +51,7 @@ static uint32_t pages(struct ok *k, const struct sl_filter *filter, uint32_t lim
 
 static int by_key(struct ok *k)
 {
-	struct objects_scroll s = {.limit = 3, .skip = 10};
+	struct sl_objects_scroll s = {.limit = 3, .skip = 10};
 	struct objects_list list;
 
 	ASSERT_EQ(0, ok_open(k));
@@ -69,12 +69,12 @@ static int by_key(struct ok *k)
 	EXPECT_EQ(10, key_of(&list.hits[0]));
 	EXPECT_EQ(NULL, list.hits[0].object);
 	objects_list_done(&list);
-	s = (struct objects_scroll){.limit = 5, .from = objects_key_integer(990), .after = true};
+	s = (struct sl_objects_scroll){.limit = 5, .from = objects_key_integer(990), .after = true};
 	ASSERT_EQ(0, objects_scroll(k->o, "c", &s, &list, SL_NEVER));
 	ASSERT_EQ(5, list.n);
 	EXPECT_EQ(991, key_of(&list.hits[0]));
 	objects_list_done(&list);
-	s.limit = OBJECTS_LIMIT_MAX + 1;
+	s.limit = SL_OBJECTS_LIMIT_MAX + 1;
 	EXPECT_EQ(-EINVAL, objects_scroll(k->o, "c", &s, &list, SL_NEVER));
 	return ok_close(k);
 }
@@ -92,9 +92,15 @@ TEST(pages_are_in_the_order_of_keys)
 static void check_values(struct ok *k, bool falling)
 {
 	const struct sl_operand from = {.type = SL_VALUE_INTEGER, .integer = 150};
-	const struct objects_order order = {.path = "n", .descending = falling, .from = &from};
-	const struct objects_scroll s = {
-		.filter = &even, .limit = 10, .skip = 1, .order = &order, .with_objects = true};
+	const struct sl_objects_scroll s = {
+		.filter = &even,
+		.limit = 10,
+		.skip = 1,
+		.order_by = "n",
+		.descending = falling,
+		.order_from = &from,
+		.with_objects = true,
+	};
 	struct objects_list list;
 
 	ASSERT_EQ(0, objects_scroll(k->o, "c", &s, &list, SL_NEVER));
@@ -111,7 +117,7 @@ static void check_values(struct ok *k, bool falling)
 static int by_value(struct ok *k)
 {
 	static const struct sl_payload_conf index = {.path = "n", .type = SL_PAYLOAD_INTEGER};
-	struct objects_collection_conf conf;
+	struct sl_objects_conf conf;
 	struct objects_view *view;
 	char why[200];
 
@@ -145,7 +151,7 @@ TEST(lists_are_in_the_order_of_values)
 
 static void check_facet(struct ok *k)
 {
-	struct objects_facet *facets;
+	struct sl_objects_facet *facets;
 	uint32_t n;
 
 	ASSERT_EQ(0, objects_facet(k->o, "c", NULL, "even", 10, &facets, &n, SL_NEVER));
@@ -171,7 +177,7 @@ static int facets_of(struct ok *k)
 		{.path = "even", .type = SL_PAYLOAD_BOOLEAN},
 		{.path = "n", .type = SL_PAYLOAD_INTEGER},
 	};
-	struct objects_collection_conf conf;
+	struct sl_objects_conf conf;
 	struct objects_view *view;
 	char why[200];
 

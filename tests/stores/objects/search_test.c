@@ -21,12 +21,12 @@
 static int create_as(struct ok *k, const char *name, enum sl_metric metric,
 		     const struct sl_payload_conf *indexes, uint32_t n)
 {
-	const struct objects_vector_conf vector = {.name = "",
-						   .dim = OK_DIM,
-						   .metric = metric,
-						   .component = SL_F32,
-						   .index = {.kind = SL_INDEX_HNSW}};
-	const struct objects_collection_conf conf = {
+	const struct sl_objects_vector vector = {.name = "",
+						 .dim = OK_DIM,
+						 .metric = metric,
+						 .component = SL_F32,
+						 .index = {.kind = SL_INDEX_HNSW}};
+	const struct sl_objects_conf conf = {
 		.vectors = &vector, .vectors_n = 1, .indexes = indexes, .indexes_n = n};
 	char why[200];
 
@@ -37,7 +37,7 @@ static uint64_t key_of(const struct objects_hit *hit)
 {
 	uint64_t key;
 
-	memcpy(&key, hit->key.bytes, sizeof(key));
+	memcpy(&key, hit->key.key, sizeof(key));
 	return key;
 }
 
@@ -114,7 +114,7 @@ TEST(scores_are_of_the_metric)
 
 static double length_of(struct ok *k, const char *name, uint64_t key)
 {
-	struct objects_key at = objects_key_integer(key);
+	struct sl_filter_key at = objects_key_integer(key);
 	struct objects_hit hit;
 	const float *v;
 	double sum = 0;
@@ -196,7 +196,7 @@ static int asked(struct ok *k)
 	for (int i = 0; i < 3; i++)
 		EXPECT_EQ(key_of(&all[0].hits[i]), key_of(&all[1].hits[i]));
 	EXPECT_EQ(-EINVAL, all[2].result);
-	EXPECT_EQ(OBJECTS_BAD_QUERY, all[2].fault);
+	EXPECT_EQ(SL_OBJECTS_BAD_QUERY, all[2].fault);
 	ASSERT_EQ(3, all[3].n);
 	EXPECT_EQ(50, calls);
 	EXPECT_TRUE(all[3].hits[0].score >= all[3].hits[1].score);
@@ -205,17 +205,17 @@ static int asked(struct ok *k)
 
 	q = (struct objects_query){.vector_name = "x", .vector = vector, .dim = OK_DIM, .k = 1};
 	ASSERT_EQ(0, objects_search(k->o, "c", &q, 1, SL_NEVER));
-	EXPECT_EQ(OBJECTS_UNKNOWN_VECTOR, q.fault);
+	EXPECT_EQ(SL_OBJECTS_UNKNOWN_VECTOR, q.fault);
 	q = query_for(vector, 1);
 	q.dim = 3;
 	ASSERT_EQ(0, objects_search(k->o, "c", &q, 1, SL_NEVER));
-	EXPECT_EQ(OBJECTS_WRONG_DIM, q.fault);
+	EXPECT_EQ(SL_OBJECTS_WRONG_DIM, q.fault);
 	q = (struct objects_query){.vector_name = "", .like = objects_key_integer(500), .k = 4};
 	ASSERT_EQ(0, objects_search(k->o, "c", &q, 1, SL_NEVER));
-	EXPECT_EQ(OBJECTS_NO_OBJECT, q.fault);
+	EXPECT_EQ(SL_OBJECTS_NO_OBJECT, q.fault);
 	q = query_for(vector, UINT32_MAX);
 	ASSERT_EQ(0, objects_search(k->o, "c", &q, 1, SL_NEVER));
-	EXPECT_EQ(OBJECTS_BAD_QUERY, q.fault);
+	EXPECT_EQ(SL_OBJECTS_BAD_QUERY, q.fault);
 	return ok_close(k);
 }
 
@@ -292,7 +292,7 @@ static int filters_change(struct ok *k)
 	for (int i = 0; i < 2; i++) {
 		const char *name = i ? "with" : "without";
 		struct objects_view *view = objects_view(k->o);
-		struct objects_collection_conf conf = objects_view_find(view, name)->conf;
+		struct sl_objects_conf conf = objects_view_find(view, name)->conf;
 
 		conf.indexes = payload;
 		conf.indexes_n = i ? 0 : 2;
@@ -320,14 +320,14 @@ enum { CODED = 1000, TRIES = 50 };
 
 static int create_coded(struct ok *k, enum sl_quantiser quantiser)
 {
-	const struct objects_vector_conf vector = {
+	const struct sl_objects_vector vector = {
 		.name = "",
 		.dim = OK_DIM,
 		.metric = SL_METRIC_L2,
 		.component = SL_F32,
 		.index = {.kind = SL_INDEX_HNSW, .quantiser = quantiser},
 	};
-	const struct objects_collection_conf conf = {.vectors = &vector, .vectors_n = 1};
+	const struct sl_objects_conf conf = {.vectors = &vector, .vectors_n = 1};
 	char why[200];
 
 	return objects_create(k->o, "c", &conf, why, sizeof(why), SL_NEVER);
@@ -382,17 +382,17 @@ TEST(codes_alone_are_rough_and_more_candidates_make_good_for_that)
 
 /* ---- which index -------------------------------------------------------------------------- */
 
-static enum sl_index_kind kind_of(struct objects_vector_conf conf)
+static enum sl_index_kind kind_of(struct sl_objects_vector conf)
 {
 	return vector_index_conf(&conf).kind;
 }
 
-static enum sl_quantiser quantiser_of(struct objects_vector_conf conf)
+static enum sl_quantiser quantiser_of(struct sl_objects_vector conf)
 {
 	return vector_index_conf(&conf).quantiser;
 }
 
-#define OF(...) kind_of((struct objects_vector_conf){.index = {.kind = SL_INDEX_HNSW}, __VA_ARGS__})
+#define OF(...) kind_of((struct sl_objects_vector){.index = {.kind = SL_INDEX_HNSW}, __VA_ARGS__})
 
 TEST(lists_stand_for_a_graph_of_which_nothing_is_said)
 {
@@ -407,13 +407,13 @@ TEST(lists_stand_for_a_graph_of_which_nothing_is_said)
 	EXPECT_EQ(SL_INDEX_HNSW, OF(.automatic = true, .component = SL_BITS));
 	EXPECT_EQ(SL_INDEX_HNSW, OF(.automatic = true, .index.links = 32));
 	EXPECT_EQ(SL_INDEX_HNSW, OF(.automatic = true, .index.effort_add = 200));
-	EXPECT_EQ(SL_INDEX_FLAT, kind_of((struct objects_vector_conf){
+	EXPECT_EQ(SL_INDEX_FLAT, kind_of((struct sl_objects_vector){
 					 .automatic = true, .index = {.kind = SL_INDEX_FLAT}}));
 }
 
 TEST(codes_are_short_where_vectors_are_on_disk)
 {
-	struct objects_vector_conf conf = {
+	struct sl_objects_vector conf = {
 		.automatic = true, .on_disk = true, .index = {.kind = SL_INDEX_HNSW}};
 
 	EXPECT_EQ(SL_QUANTISER_RABITQ, quantiser_of(conf));
@@ -440,7 +440,7 @@ static double recall_of(struct ok *k, const char *name)
 
 static int graph(struct ok *k)
 {
-	struct objects_info info;
+	struct sl_objects_info info;
 
 	ASSERT_EQ(0, ok_open(k));
 	ASSERT_EQ(0, ok_create(k, "c", SL_INDEX_HNSW));
@@ -468,7 +468,7 @@ static int graph(struct ok *k)
 
 static int graph_again(struct ok *k)
 {
-	struct objects_info info;
+	struct sl_objects_info info;
 
 	ASSERT_EQ(0, ok_open(k));
 	ASSERT_EQ(0, objects_info(k->o, "c", &info, SL_NEVER));

@@ -3,7 +3,8 @@
  * Snapshots: taken, listed, restored from their file and from what is uploaded, in one step
  * wherever the power goes; damaged ones.
  *
- * Order of parts: a collection with one; taking; damage; one step; uploads.
+ * Order of parts: a collection with one; taking; damage; one step; folders that stay;
+ * uploads.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 enum { ROWS = 500 };
 
 /* "c" of ROWS objects, whose numbers are their keys plus 3, and a snapshot of it. */
-static void take_one(struct ok *k, struct objects_snapshot *ret_one)
+static void take_one(struct ok *k, struct sl_objects_snapshot *ret_one)
 {
 	ASSERT_EQ(0, ok_open(k));
 	ASSERT_EQ(0, ok_create(k, "c", SL_INDEX_FLAT));
@@ -29,17 +30,26 @@ static void take_one(struct ok *k, struct objects_snapshot *ret_one)
 	ASSERT_EQ(0, objects_snapshot_create(k->o, "c", ret_one, SL_NEVER));
 }
 
-/* Its path below DATADIR. */
-static void path_of(struct ok *k, const struct objects_snapshot *one, char *ret_path, size_t len)
+enum { ID_BYTES = 2 * SL_OBJECT_UUID_BYTES + 1 };
+
+/* The id of "c", as its folder is called. */
+static void id_of(struct ok *k, char ret_id[ID_BYTES])
 {
 	struct objects_view *view = objects_view(k->o);
 	const uint8_t *id = objects_view_find(view, "c")->id;
-	size_t at = (size_t)snprintf(ret_path, len, "objects/");
 
 	for (int i = 0; i < SL_OBJECT_UUID_BYTES; i++)
-		at += (size_t)snprintf(ret_path + at, len - at, "%02x", id[i]);
-	snprintf(ret_path + at, len - at, "/snapshots/%s", one->name);
+		snprintf(ret_id + (size_t)i * 2, 3, "%02x", id[i]);
 	objects_view_release(view);
+}
+
+/* Its path below DATADIR. */
+static void path_of(struct ok *k, const struct sl_objects_snapshot *one, char *ret_path, size_t len)
+{
+	char id[ID_BYTES];
+
+	id_of(k, id);
+	snprintf(ret_path, len, "objects/%s/snapshots/%s", id, one->name);
 }
 
 static void check(struct ok *k, const char *name)
@@ -60,7 +70,7 @@ static int restore(struct ok *k, const char *name, const char *path)
 
 static int snapshots(struct ok *k)
 {
-	struct objects_snapshot one, *list;
+	struct sl_objects_snapshot one, *list;
 	struct sl_extent extent;
 	char path[500];
 	uint32_t n;
@@ -96,7 +106,7 @@ TEST(snapshot_gives_back_what_it_was_made_of)
 /* Any byte that is wrong is noticed before anything is replaced. */
 static int damaged(struct ok *k)
 {
-	struct objects_snapshot one;
+	struct sl_objects_snapshot one;
 	char path[500];
 	uint8_t byte;
 	int fd;
@@ -168,7 +178,7 @@ static void alias_of(struct ok *k)
 static int restores(struct ok *k)
 {
 	struct watcher w = {.k = k};
-	struct objects_snapshot one, *list;
+	struct sl_objects_snapshot one, *list;
 	char path[500];
 	uint32_t n;
 
@@ -198,7 +208,7 @@ static int restores(struct ok *k)
 
 static int is_restored(struct ok *k)
 {
-	struct objects_snapshot *list;
+	struct sl_objects_snapshot *list;
 	uint32_t n;
 
 	ASSERT_EQ(0, ok_open(k));
@@ -224,7 +234,7 @@ enum { FEW = 12 };
 /* A body: objects whose numbers are their keys plus 3, a snapshot, then plus 100. */
 static int prepare(struct ok *k)
 {
-	struct objects_snapshot one;
+	struct sl_objects_snapshot one;
 
 	ASSERT_EQ(0, ok_open(k));
 	ASSERT_EQ(0, ok_create(k, "c", SL_INDEX_FLAT));
@@ -238,7 +248,7 @@ static int prepare(struct ok *k)
 /* A body: restores the one that there is; k->arg says whether it did. */
 static int restore_it(struct ok *k)
 {
-	struct objects_snapshot *list = NULL;
+	struct sl_objects_snapshot *list = NULL;
 	char path[500];
 	uint32_t n = 0;
 
@@ -256,7 +266,7 @@ static int restore_it(struct ok *k)
 /* A body: all objects are of the one or of the other. */
 static int is_either(struct ok *k)
 {
-	struct objects_snapshot *list = NULL;
+	struct sl_objects_snapshot *list = NULL;
 	struct objects_view *view;
 	int64_t add = 0;
 	uint32_t n = 0;
@@ -314,6 +324,66 @@ TEST_TIMEOUT(restoring_is_done_or_not_wherever_the_power_goes, 240)
 	}
 }
 
+/* ---- folders that stay -------------------------------------------------------------------- */
+
+/* What is replaced keeps its folder, for the name that it should get is taken by one that is not
+ * empty. */
+static void restore_beside(struct ok *k, const struct sl_objects_snapshot *one)
+{
+	char path[500], id[ID_BYTES], deleted[100], within[110];
+
+	path_of(k, one, path, sizeof(path));
+	id_of(k, id);
+	snprintf(deleted, sizeof(deleted), "objects/deleted-%s", id);
+	snprintf(within, sizeof(within), "%s/x", deleted);
+	ASSERT_EQ(0, sl_mkdir(k->conf.dir, deleted, 0700, SL_NEVER));
+	ASSERT_EQ(0, sl_mkdir(k->conf.dir, within, 0700, SL_NEVER));
+	ASSERT_EQ(0, restore(k, "c", path));
+}
+
+enum { RESTORES = 6 };
+
+/* Neither folders nor aliases can be changed: the next start finds all that there was. */
+static int restores_on(struct ok *k)
+{
+	struct sl_objects_snapshot one;
+
+	take_one(k, &one);
+	alias_of(k);
+	ASSERT_EQ(0, sl_mkdir(k->conf.dir, "objects/aliases.tmp", 0700, SL_NEVER));
+	for (uint32_t i = 0; i < RESTORES; i++) {
+		ASSERT_EQ(0, ok_delete(k, "c", 0));
+		restore_beside(k, &one);
+	}
+	ASSERT_EQ(0, ok_put(k, "c", ROWS, 1, 3));
+	ASSERT_EQ(0, sl_unlink(k->conf.dir, "objects/aliases.tmp", AT_REMOVEDIR, SL_NEVER));
+	return ok_close(k);
+}
+
+static int is_the_last(struct ok *k)
+{
+	struct objects_view *view;
+
+	ASSERT_EQ(0, ok_open(k));
+	view = objects_view(k->o);
+	EXPECT_EQ(1, objects_view_count(view));
+	objects_view_release(view);
+	EXPECT_EQ(ROWS + 1, ok_count(k, "c"));
+	EXPECT_EQ(ROWS + 1, ok_count(k, "alias"));
+	EXPECT_EQ(0, k->events[OBJECTS_SKIPPED]);
+	return ok_close(k);
+}
+
+TEST(the_last_of_many_that_took_one_place_has_it)
+{
+	struct ok k;
+
+	ok_init(&k, NULL);
+	RUN(&k, restores_on);
+	RUN(&k, is_the_last);
+	RUN(&k, is_the_last);
+}
+
 /* ---- uploads ------------------------------------------------------------------------------ */
 
 /* Sends all of @path but for its last @less bytes. Return: of the restore as "u". */
@@ -358,7 +428,7 @@ static int uploads_left(struct ok *k)
 
 static int uploads(struct ok *k)
 {
-	struct objects_snapshot one;
+	struct sl_objects_snapshot one;
 	char path[500];
 
 	take_one(k, &one);

@@ -16,10 +16,10 @@
 
 /* ---- one ---------------------------------------------------------------------------------- */
 
-static struct objects_op put_op(enum objects_op_kind kind, uint64_t key, int64_t n)
+static struct sl_objects_op put_op(enum sl_objects_op_kind kind, uint64_t key, int64_t n)
 {
-	return (struct objects_op){.kind = kind,
-				   .object = ok_make(&(struct ok_object){.key = key, .n = n})};
+	return (struct sl_objects_op){.kind = kind,
+				      .object = ok_make(&(struct ok_object){.key = key, .n = n})};
 }
 
 /* Adds one to "n"; @arg: counts calls. */
@@ -47,7 +47,7 @@ static int other_key(void *arg, const struct sl_object *old, struct sl_object_bu
 	return 0;
 }
 
-static int write_one(struct ok *k, struct objects_op *op)
+static int write_one(struct ok *k, struct sl_objects_op *op)
 {
 	int rc = objects_write(k->o, "c", op, 1, false, NULL, SL_NEVER);
 
@@ -56,8 +56,9 @@ static int write_one(struct ok *k, struct objects_op *op)
 
 static int one_by_one(struct ok *k)
 {
-	struct objects_op a = put_op(OBJECTS_INSERT, 1, 10), b = put_op(OBJECTS_INSERT, 1, 20);
-	struct objects_op c = {.kind = OBJECTS_CHANGE, .key = objects_key_integer(1)};
+	struct sl_objects_op a = put_op(SL_OBJECTS_INSERT, 1, 10),
+			     b = put_op(SL_OBJECTS_INSERT, 1, 20);
+	struct sl_objects_op c = {.kind = SL_OBJECTS_CHANGE, .key = objects_key_integer(1)};
 	int calls = 0;
 
 	ASSERT_EQ(0, ok_open(k));
@@ -75,7 +76,7 @@ static int one_by_one(struct ok *k)
 	EXPECT_EQ(1, write_one(k, &c));
 	c.change = other_key;
 	EXPECT_EQ(-EINVAL, write_one(k, &c));
-	EXPECT_EQ(OBJECTS_NO_KEY, c.fault);
+	EXPECT_EQ(SL_OBJECTS_NO_KEY, c.fault);
 	c.key = objects_key_integer(2);
 	EXPECT_EQ(-ENOENT, write_one(k, &c));
 	EXPECT_EQ(-ENOENT, ok_delete(k, "c", 2));
@@ -118,12 +119,12 @@ static struct sl_object *odd_object(uint64_t key, const char *name, uint32_t dim
 
 static int refused(struct ok *k)
 {
-	struct objects_op ops[5] = {
-		put_op(OBJECTS_PUT, 1, 1),
-		{.kind = OBJECTS_PUT, .object = odd_object(2, "", 5, SL_VECTOR_F32)},
-		{.kind = OBJECTS_PUT, .object = odd_object(3, "x", OK_DIM, SL_VECTOR_F32)},
-		{.kind = OBJECTS_PUT, .object = odd_object(0, "", OK_DIM, SL_VECTOR_F32)},
-		{.kind = OBJECTS_PUT, .object = odd_object(4, "", OK_DIM, SL_VECTOR_I8)},
+	struct sl_objects_op ops[5] = {
+		put_op(SL_OBJECTS_PUT, 1, 1),
+		{.kind = SL_OBJECTS_PUT, .object = odd_object(2, "", 5, SL_VECTOR_F32)},
+		{.kind = SL_OBJECTS_PUT, .object = odd_object(3, "x", OK_DIM, SL_VECTOR_F32)},
+		{.kind = SL_OBJECTS_PUT, .object = odd_object(0, "", OK_DIM, SL_VECTOR_F32)},
+		{.kind = SL_OBJECTS_PUT, .object = odd_object(4, "", OK_DIM, SL_VECTOR_I8)},
 	};
 
 	ASSERT_EQ(0, ok_open(k));
@@ -134,11 +135,11 @@ static int refused(struct ok *k)
 	EXPECT_EQ(0, ops[0].result);
 	for (int i = 1; i < 5; i++)
 		EXPECT_EQ(-EINVAL, ops[i].result);
-	EXPECT_EQ(OBJECTS_WRONG_DIM, ops[1].fault);
+	EXPECT_EQ(SL_OBJECTS_WRONG_DIM, ops[1].fault);
 	EXPECT_EQ(5, ops[1].dim);
-	EXPECT_EQ(OBJECTS_UNKNOWN_VECTOR, ops[2].fault);
-	EXPECT_EQ(OBJECTS_NO_KEY, ops[3].fault);
-	EXPECT_EQ(OBJECTS_WRONG_TYPE, ops[4].fault);
+	EXPECT_EQ(SL_OBJECTS_UNKNOWN_VECTOR, ops[2].fault);
+	EXPECT_EQ(SL_OBJECTS_NO_KEY, ops[3].fault);
+	EXPECT_EQ(SL_OBJECTS_WRONG_TYPE, ops[4].fault);
 	EXPECT_EQ(1, ok_count(k, "c"));
 	for (int i = 0; i < 5; i++)
 		free((void *)ops[i].object);
@@ -157,16 +158,16 @@ TEST(what_does_not_fit_is_refused_and_says_why)
 static int in_order(struct ok *k)
 {
 	int calls = 0;
-	struct objects_op ops[6] = {
-		put_op(OBJECTS_INSERT, 1, 10),
-		put_op(OBJECTS_INSERT, 1, 20),
-		{.kind = OBJECTS_CHANGE,
+	struct sl_objects_op ops[6] = {
+		put_op(SL_OBJECTS_INSERT, 1, 10),
+		put_op(SL_OBJECTS_INSERT, 1, 20),
+		{.kind = SL_OBJECTS_CHANGE,
 		 .key = objects_key_integer(1),
 		 .change = add_one,
 		 .arg = &calls},
-		{.kind = OBJECTS_DELETE, .key = objects_key_integer(1)},
-		{.kind = OBJECTS_DELETE, .key = objects_key_integer(1)},
-		put_op(OBJECTS_INSERT, 1, 30),
+		{.kind = SL_OBJECTS_DELETE, .key = objects_key_integer(1)},
+		{.kind = SL_OBJECTS_DELETE, .key = objects_key_integer(1)},
+		put_op(SL_OBJECTS_INSERT, 1, 30),
 	};
 
 	ASSERT_EQ(0, ok_open(k));
@@ -223,7 +224,7 @@ static int matching(struct ok *k)
 	const struct sl_operand yes = {.type = SL_VALUE_BOOLEAN, .boolean = true};
 	const struct sl_filter even = {
 		.kind = SL_FILTER_MATCH, .path = "even", .operands = &yes, .operand_n = 1};
-	struct objects_op op = {.kind = OBJECTS_CHANGE, .change = add_one};
+	struct sl_objects_op op = {.kind = SL_OBJECTS_CHANGE, .change = add_one};
 	uint64_t n = 0;
 	int calls = 0;
 
@@ -236,7 +237,7 @@ static int matching(struct ok *k)
 	EXPECT_EQ(1500, calls);
 	EXPECT_EQ(3, ok_number(k, "c", 2));
 	EXPECT_EQ(3, ok_number(k, "c", 3));
-	op = (struct objects_op){.kind = OBJECTS_DELETE};
+	op = (struct sl_objects_op){.kind = SL_OBJECTS_DELETE};
 	EXPECT_EQ(0, objects_write_matching(k->o, "c", &even, &op, 100, &n, NULL, SL_NEVER));
 	EXPECT_EQ(100, n);
 	EXPECT_EQ(2900, ok_count(k, "c"));
@@ -271,10 +272,10 @@ static void adder(void *arg)
 	struct side *s = arg;
 
 	for (int i = 0; i < ROUNDS && !s->err; i++) {
-		struct objects_op op = {.kind = OBJECTS_CHANGE,
-					.key = objects_key_integer(1),
-					.change = add_one,
-					.arg = &s->calls};
+		struct sl_objects_op op = {.kind = SL_OBJECTS_CHANGE,
+					   .key = objects_key_integer(1),
+					   .change = add_one,
+					   .arg = &s->calls};
 
 		s->err = write_one(&s->k, &op);
 	}

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "allocs.h"
 #include "topic_kit.h"
 
 FIXTURE(topics)
@@ -315,6 +316,85 @@ TEST(settings_are_named_and_checked)
 	EXPECT_STREQ("none", text);
 	EXPECT_EQ(2, sl_topic_value_text(SL_TOPIC_RETENTION_BYTES, -1, text, 32));
 	EXPECT_STREQ("-1", text);
+}
+
+/* ---- without memory ----------------------------------------------------------------------- */
+
+static int create_m(struct tk *k)
+{
+	return tk_create(k, "m", 1);
+}
+
+static int grow_m(struct tk *k)
+{
+	return sl_topics_alter(k->t, &tk_topic(k, "m")->id, 2, NULL, false, SL_NEVER);
+}
+
+static int delete_m(struct tk *k)
+{
+	return sl_topics_delete(k->t, &tk_topic(k, "m")->id, SL_NEVER);
+}
+
+static uint32_t partitions_of_m(struct tk *k)
+{
+	const struct sl_topic *t = tk_topic(k, "m");
+
+	return t ? t->partitions : 0;
+}
+
+/* "m" has @n partitions, and nothing else of it is left. 0: there is none. */
+static void prepare_m(struct tk *k, uint32_t n)
+{
+	if (partitions_of_m(k))
+		ASSERT_EQ(0, delete_m(k));
+	if (n)
+		ASSERT_EQ(0, tk_create(k, "m", n));
+}
+
+/* Fails each allocation of @change in turn. What it says then is what is so, here and at the next
+ * start. */
+static void change_without_memory(struct tk *k, int (*change)(struct tk *k), uint32_t before,
+				  uint32_t after)
+{
+	unsigned long nth = 0, made, failed = 0;
+
+	do {
+		unsigned long from;
+		int rc;
+
+		prepare_m(k, before);
+		from = allocs_counted();
+		allocs_fail(++nth);
+		rc = change(k);
+		allocs_fail(0);
+		made = allocs_counted() - from;
+		failed += rc != 0;
+		EXPECT_EQ(rc ? before : after, partitions_of_m(k));
+		ASSERT_EQ(0, tk_close(k));
+		ASSERT_EQ(0, tk_open(k));
+		EXPECT_EQ(rc ? before : after, partitions_of_m(k));
+	} while (nth <= made);
+	EXPECT_LT(0, failed);
+}
+
+static int without_memory(struct tk *k)
+{
+	ASSERT_EQ(0, tk_open(k));
+	change_without_memory(k, create_m, 0, 1);
+	change_without_memory(k, grow_m, 1, 2);
+	change_without_memory(k, delete_m, 2, 0);
+	return tk_close(k);
+}
+
+/* On the real disk: the simulated one cannot do without memory. */
+TEST(changes_without_memory_change_nothing)
+{
+	struct tk k;
+
+	if (!allocs_can_count())
+		SKIP(return, "a sanitizer has the allocator");
+	tk_init(&k, NULL);
+	EXPECT_EQ(0, tk_run(&k, without_memory));
 }
 
 TEST_HARNESS_MAIN
