@@ -151,14 +151,15 @@ struct out {
 	uint8_t *p, *end;
 };
 
-static void put(struct out *o, const void *data, size_t n)
+/* Inline, so that what is written out here costs a store or two. */
+static inline __attribute__((always_inline)) void put(struct out *o, const void *data, size_t n)
 {
 	SL_ASSERT(n <= (size_t)(o->end - o->p));
 	memcpy(o->p, data, n);
 	o->p += n;
 }
 
-static void put_string(struct out *o, const char *s)
+static inline __attribute__((always_inline)) void put_string(struct out *o, const char *s)
 {
 	put(o, s, strlen(s));
 }
