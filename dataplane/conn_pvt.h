@@ -337,6 +337,9 @@ void rung_cannot(struct sl_conn *c);
 /* Whether an extent of @len bytes is to be copied on this connection, if it is resident. */
 bool rung_copies(struct sl_conn *c, uint64_t len);
 
+/* The page cache was sent from just now: counts it if that waited for the disk. */
+void rung_note_stall(struct sl_conn *c);
+
 /* An extent of the first reply goes by copy or sendfile: for learning what that costs. */
 void rung_note(struct sl_conn *c, uint64_t len, bool copied);
 

@@ -276,7 +276,7 @@ static void loop(struct sl_core *core)
 		int64_t wait_until;
 		int n;
 
-		core->now = sl_clock_ns();
+		core->now = core_clock(core);
 		n = mailbox_run(&core->mailbox);
 		timers_run(&core->timers, core->now);
 		fibers_run(core);

@@ -216,7 +216,8 @@ struct sl_core {
 	int pin_res; /* 0, or why its thread could not be pinned */
 	int node;    /* of its memory; -1: wherever it falls */
 	struct sl_numa_policy policy; /* of the thread, before it was the core's */
-	int64_t now;
+	int64_t now;	 /* when the turn began */
+	int64_t read_at; /* when the clock was read last, by core_clock() or for the turn */
 	struct sl_ring *ring;
 	struct fibers fibers;
 	struct timers timers;
@@ -265,6 +266,15 @@ struct sl_cores {
 	bool owns_registry;
 	struct sl_core *core[];
 };
+
+/*
+ * The time, now. What only wants to know roughly when it began takes core->read_at: nothing long
+ * happens between two readings of a turn.
+ */
+static inline int64_t core_clock(struct sl_core *core)
+{
+	return core->read_at = sl_clock_ns();
+}
 
 /* extent.c */
 void file_notes_done(struct sl_core *core);

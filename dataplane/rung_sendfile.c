@@ -10,24 +10,10 @@
 
 #include "conn_pvt.h"
 
-/* An inline send takes less than this unless it waits for the disk, or the core is interrupted. */
-#define STALL_NS SL_MSEC
-
 static bool can(const struct sl_conn *c, const struct sl_part *p)
 {
 	(void)c;
 	return p->kind == SL_PART_EXTENT;
-}
-
-static void note_stall(struct sl_conn *c, int64_t began)
-{
-	struct sl_metrics *m = c->l->core->metrics;
-	int64_t took = sl_clock_ns() - began;
-
-	if (took < STALL_NS)
-		return;
-	sl_metric_add1(m, SL_M_DELIVER_STALLS, c->l->dim, 1);
-	sl_metric_add1(m, SL_M_DELIVER_STALL_TIME, c->l->dim, (uint64_t)took);
 }
 
 static ssize_t send_extent(struct sl_conn *c, struct sl_reply *r, size_t bytes_max)
@@ -35,7 +21,6 @@ static ssize_t send_extent(struct sl_conn *c, struct sl_reply *r, size_t bytes_m
 	const struct sl_extent *e = &r->parts[c->cursor.part].extent;
 	int64_t off = (int64_t)(e->off + c->cursor.off);
 	uint64_t left = e->len - c->cursor.off;
-	int64_t began = sl_clock_ns();
 	struct sl_io io;
 	int n;
 
@@ -44,7 +29,7 @@ static ssize_t send_extent(struct sl_conn *c, struct sl_reply *r, size_t bytes_m
 	send_queue_bound(c, left);
 	sl_io_sendfile(&io, c->fd, e->file->fd, &off, sl_min(left, (uint64_t)bytes_max));
 	n = sl_io_now(&io);
-	note_stall(c, began);
+	rung_note_stall(c);
 	if (n == -EINVAL || n == -ENOSYS) {
 		rung_cannot(c);
 		return -EOPNOTSUPP;
