@@ -81,6 +81,7 @@ static struct sl_core *core_new(struct sl_cores *cores, uint32_t id,
 	sl_list_init(&core->transfers);
 	sl_list_init(&core->zerocopies);
 	pipes_init(&core->pipes);
+	fetches_init(&core->fetches);
 	sl_list_init(&core->rx.starved);
 	core->rx.ring.count = conf->rx_buffers ? conf->rx_buffers : 256;
 	core->rx.ring.bytes = conf->rx_buffer_bytes ? conf->rx_buffer_bytes : 4096;

@@ -168,6 +168,17 @@ struct pipe *pipe_get(struct pipes *p);
 /* Gives it back; one that is not empty is closed. Accepts NULL. */
 void pipe_put(struct pipes *p, struct pipe *pipe, bool empty);
 
+/* ---- fetches (fetch.c) ------------------------------------------------------------------- */
+
+/* Of extents into the page cache. @n: under way; @waiting: connections whose turn comes later. */
+struct fetches {
+	uint32_t n;
+	uint8_t byte; /* read by all of them, looked at by nobody */
+	struct sl_list waiting;
+};
+
+void fetches_init(struct fetches *f);
+
 /* ---- direct reads (direct.c) ------------------------------------------------------------ */
 
 /* What is in flight, its limits, and who waits for room, as struct want. */
@@ -231,6 +242,7 @@ struct sl_core {
 	struct sl_list sending;	   /* connections that used up their turn of sending */
 	struct sl_list file_notes; /* spare; extent.c */
 	struct pipes pipes;
+	struct fetches fetches;
 	struct sl_list transfers;  /* spare; transfer.c */
 	struct sl_list zerocopies; /* spare; rung_send_zc.c */
 	struct sl_backend *backend;

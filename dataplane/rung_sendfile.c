@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sendfile rung: resident extents go from the page cache to the socket without passing user
- * space, in one inline call.
+ * The sendfile rung: extents go from the page cache to the socket without passing user space, in
+ * one inline call. What is not resident is brought there first, if it is small enough (fetch.c).
  *
  * The socket never blocks. A page that left the cache since it was looked for makes the call wait
  * for the disk on the core: such a stall is bounded by what was looked for, and counted.
@@ -24,6 +24,8 @@ static ssize_t send_extent(struct sl_conn *c, struct sl_reply *r, size_t bytes_m
 	struct sl_io io;
 	int n;
 
+	if (c->cursor.cold)
+		return fetch_begin(c, e);
 	if (!c->cursor.off)
 		rung_note(c, e->len, false);
 	send_queue_bound(c, left);

@@ -118,8 +118,12 @@ enum sl_rung rung_choose(struct sl_conn *c, const struct sl_part *p, size_t *byt
 		rung_fell_back(c, SL_FALLBACK_SMALL);
 		return SL_RUNG_COPY;
 	}
-	if (residency_probe(c, &p->extent, bytes_max))
+	if (residency_probe(c, &p->extent, bytes_max)) {
+		c->cursor.cold = false;
 		return SL_RUNG_SENDFILE;
-	rung_fell_back(c, SL_FALLBACK_COLD);
-	return SL_RUNG_SPLICE;
+	}
+	if (!c->cursor.cold)
+		rung_fell_back(c, SL_FALLBACK_COLD);
+	c->cursor.cold = fetch_can(c, &p->extent);
+	return c->cursor.cold ? SL_RUNG_SENDFILE : SL_RUNG_SPLICE;
 }
