@@ -190,10 +190,15 @@ static void count_mapped(const struct sl_conn *c, size_t bytes)
 
 static ssize_t send_parts(struct sl_conn *c, struct sl_reply *r, size_t bytes_max)
 {
-	struct gather g = {.c = c, .chosen = true, .bytes_max = bytes_max};
+	struct gather g; /* not cleared as a whole: of its vectors few are used */
 	ssize_t n;
 	int all;
 
+	g.c = c;
+	g.n = 0;
+	g.chosen = true;
+	g.bytes = g.mapped = 0;
+	g.bytes_max = bytes_max;
 	if (conn_encrypts(c))
 		g.bytes_max = sl_min(bytes_max, (size_t)TLS_WRITE_BYTES);
 	all = gather_reply(&g, r, c->cursor.part, c->cursor.off);
