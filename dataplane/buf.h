@@ -94,6 +94,8 @@ struct sl_file_refs;
  * @map: gives out bytes [off, off + len) in memory, where the owner promises that what is held is
  *	never written again; 0 or -errno, from any core that holds the file. NULL: it does not, or
  *	not yet; set as an atomic.
+ * @image: its first @image_bytes as the owner mapped them, for this core; NULL: it did not. Others
+ *	may cut the file meanwhile, so they are for system calls alone, which then say EFAULT.
  * @resident: bytes found in the page cache by home's connections, not long after @since.
  */
 struct sl_file {
@@ -101,6 +103,8 @@ struct sl_file {
 	struct sl_core *home;
 	void (*gone)(struct sl_file *file);
 	int (*map)(struct sl_file *file, uint64_t off, uint64_t len, const uint8_t **ret_data);
+	const uint8_t *image;
+	uint64_t image_bytes;
 	uint64_t granted; /* references held by other cores, as home knows */
 	uint32_t refs;	  /* held on the home core */
 	struct {

@@ -336,14 +336,14 @@ static void serve(void *arg)
 	int ready = 1;
 
 	for (int run = 1; ready == 1 && !c->closing && !c->move.to; run++) {
-		int64_t began = sl_clock_ns(), took;
+		int64_t began = c->l->core->read_at, took;
 		int err;
 
 		c->idle_at = SL_NEVER;
 		sl_cell_add(c->l->requests, 1);
 		tcp_note_request(c);
 		err = c->l->proto->serve(c);
-		took = sl_clock_ns() - began;
+		took = core_clock(c->l->core) - began;
 		if (!c->noted)
 			note_request(c, took);
 		if (err < 0 && !c->closing) {

@@ -52,6 +52,8 @@ struct cursor {
 	uint64_t off; /* in that part */
 	uint64_t resident;
 	int64_t probed_at;
+	uint64_t fetched; /* up to there it was brought in, or tried to be */
+	bool cold;	  /* it is to be brought in before it is sent */
 	bool unsendable; /* the kernel cannot send this file */
 	struct {
 		uint64_t ns;  /* for sending the reply so far */
@@ -337,6 +339,9 @@ void rung_cannot(struct sl_conn *c);
 /* Whether an extent of @len bytes is to be copied on this connection, if it is resident. */
 bool rung_copies(struct sl_conn *c, uint64_t len);
 
+/* The page cache was sent from, or filled, just now: counts it if that waited for the disk. */
+void rung_note_stall(struct sl_conn *c);
+
 /* An extent of the first reply goes by copy or sendfile: for learning what that costs. */
 void rung_note(struct sl_conn *c, uint64_t len, bool copied);
 
@@ -378,6 +383,14 @@ bool residency_probe(struct sl_conn *c, const struct sl_extent *e, size_t *bytes
 
 /* Whether bytes [@off, @off + @len) of @e are, or were a moment ago. */
 bool residency_has(const struct sl_conn *c, const struct sl_extent *e, uint64_t off, size_t len);
+
+/* ---- fetch.c ---------------------------------------------------------------------------- */
+
+/* Whether the rest of @e, at the cursor, is to be brought into the page cache and sent from there. */
+bool fetch_can(const struct sl_conn *c, const struct sl_extent *e);
+
+/* Begins that; sending goes on by itself afterwards. Return: -EINPROGRESS. */
+ssize_t fetch_begin(struct sl_conn *c, const struct sl_extent *e);
 
 /* ---- mapped.c --------------------------------------------------------------------------- */
 

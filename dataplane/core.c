@@ -81,6 +81,7 @@ static struct sl_core *core_new(struct sl_cores *cores, uint32_t id,
 	sl_list_init(&core->transfers);
 	sl_list_init(&core->zerocopies);
 	pipes_init(&core->pipes);
+	fetches_init(&core->fetches);
 	sl_list_init(&core->rx.starved);
 	core->rx.ring.count = conf->rx_buffers ? conf->rx_buffers : 256;
 	core->rx.ring.bytes = conf->rx_buffer_bytes ? conf->rx_buffer_bytes : 4096;
@@ -276,7 +277,7 @@ static void loop(struct sl_core *core)
 		int64_t wait_until;
 		int n;
 
-		core->now = sl_clock_ns();
+		core->now = core_clock(core);
 		n = mailbox_run(&core->mailbox);
 		timers_run(&core->timers, core->now);
 		fibers_run(core);

@@ -168,6 +168,17 @@ struct pipe *pipe_get(struct pipes *p);
 /* Gives it back; one that is not empty is closed. Accepts NULL. */
 void pipe_put(struct pipes *p, struct pipe *pipe, bool empty);
 
+/* ---- fetches (fetch.c) ------------------------------------------------------------------- */
+
+/* Of extents into the page cache. @n: under way; @waiting: connections whose turn comes later. */
+struct fetches {
+	uint32_t n;
+	uint8_t byte; /* read by all of them, looked at by nobody */
+	struct sl_list waiting;
+};
+
+void fetches_init(struct fetches *f);
+
 /* ---- direct reads (direct.c) ------------------------------------------------------------ */
 
 /* What is in flight, its limits, and who waits for room, as struct want. */
@@ -216,7 +227,8 @@ struct sl_core {
 	int pin_res; /* 0, or why its thread could not be pinned */
 	int node;    /* of its memory; -1: wherever it falls */
 	struct sl_numa_policy policy; /* of the thread, before it was the core's */
-	int64_t now;
+	int64_t now;	 /* when the turn began */
+	int64_t read_at; /* when the clock was read last, by core_clock() or for the turn */
 	struct sl_ring *ring;
 	struct fibers fibers;
 	struct timers timers;
@@ -230,6 +242,7 @@ struct sl_core {
 	struct sl_list sending;	   /* connections that used up their turn of sending */
 	struct sl_list file_notes; /* spare; extent.c */
 	struct pipes pipes;
+	struct fetches fetches;
 	struct sl_list transfers;  /* spare; transfer.c */
 	struct sl_list zerocopies; /* spare; rung_send_zc.c */
 	struct sl_backend *backend;
@@ -265,6 +278,15 @@ struct sl_cores {
 	bool owns_registry;
 	struct sl_core *core[];
 };
+
+/*
+ * The time, now. What only wants to know roughly when it began takes core->read_at: nothing long
+ * happens between two readings of a turn.
+ */
+static inline int64_t core_clock(struct sl_core *core)
+{
+	return core->read_at = sl_clock_ns();
+}
 
 /* extent.c */
 void file_notes_done(struct sl_core *core);

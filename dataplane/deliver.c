@@ -186,7 +186,7 @@ static void advance(struct sl_conn *c, uint64_t n)
 			}
 			n -= left;
 			c->cursor.part++;
-			c->cursor.off = c->cursor.resident = 0;
+			c->cursor.off = c->cursor.resident = c->cursor.fetched = 0;
 			c->cursor.unsendable = false;
 		}
 		sent(c, r);

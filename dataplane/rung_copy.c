@@ -4,8 +4,8 @@
  * own, in one sendmsg().
  *
  * A small extent is read into a buf that takes its place in the reply, if that does not wait for
- * the disk; else it is read_fixed's. Where this side encrypts, what is in the page cache and mapped
- * is encrypted from there.
+ * the disk; else it is read_fixed's. What is in the page cache and mapped is sent, or where this
+ * side encrypts encrypted, from there.
  */
 #include <errno.h>
 
@@ -107,14 +107,35 @@ struct gather {
 	size_t mapped; /* of @bytes */
 };
 
+/* Whether this rung is the one for the whole of @e, if it is resident. */
+static bool is_for(const struct gather *g, const struct sl_extent *e)
+{
+	return g->chosen || rung_copies(g->c, e->len);
+}
+
+/* The next @len bytes of an extent, for a system call; NULL: they are to be read. */
+static const uint8_t *image_of(const struct gather *g, const struct sl_extent *e, uint64_t off,
+			       size_t len)
+{
+	const struct sl_file *f = e->file;
+
+	if (!f->image || f->home != g->c->l->core || e->off + off + len > f->image_bytes ||
+	    !is_for(g, e) || !residency_has(g->c, e, off, len))
+		return NULL;
+	if (!off)
+		rung_note(g->c, e->len, true);
+	return f->image + e->off + off;
+}
+
 /* Adds the next @len bytes of an extent as they lie in memory. Return: whether they do. */
 static bool gather_mapped(struct gather *g, const struct sl_extent *e, uint64_t off, size_t len)
 {
-	const uint8_t *data;
+	const uint8_t *data = NULL;
 
-	if (!conn_encrypts(g->c) || e->len < MAPPED_BYTES_MIN)
-		return false;
-	data = mapped_bytes(g->c, e, off, len);
+	if (!conn_encrypts(g->c))
+		data = image_of(g, e, off, len);
+	else if (e->len >= MAPPED_BYTES_MIN)
+		data = mapped_bytes(g->c, e, off, len);
 	if (!data)
 		return false;
 	g->iov[g->n++] = (struct iovec){(void *)data, len};
@@ -144,8 +165,7 @@ static int gather_reply(struct gather *g, struct sl_reply *r, uint32_t part, uin
 		if (p->kind == SL_PART_EXTENT) {
 			int err;
 
-			if (p->extent.len > BRING_IN_BYTES_MAX ||
-			    !(g->chosen || rung_copies(g->c, p->extent.len)))
+			if (p->extent.len > BRING_IN_BYTES_MAX || !is_for(g, &p->extent))
 				return 0;
 			err = bring_in(g->c, p);
 			if (err)
@@ -170,10 +190,15 @@ static void count_mapped(const struct sl_conn *c, size_t bytes)
 
 static ssize_t send_parts(struct sl_conn *c, struct sl_reply *r, size_t bytes_max)
 {
-	struct gather g = {.c = c, .chosen = true, .bytes_max = bytes_max};
+	struct gather g; /* not cleared as a whole: of its vectors few are used */
 	ssize_t n;
 	int all;
 
+	g.c = c;
+	g.n = 0;
+	g.chosen = true;
+	g.bytes = g.mapped = 0;
+	g.bytes_max = bytes_max;
 	if (conn_encrypts(c))
 		g.bytes_max = sl_min(bytes_max, (size_t)TLS_WRITE_BYTES);
 	all = gather_reply(&g, r, c->cursor.part, c->cursor.off);
@@ -189,9 +214,13 @@ static ssize_t send_parts(struct sl_conn *c, struct sl_reply *r, size_t bytes_ma
 	if (!g.n) /* an extent that is too large to be read at once */
 		return send_large(c, r, bytes_max);
 	n = conn_sendv(c, g.iov, g.n, !all);
-	if (n > 0 && g.mapped)
+	if (!g.mapped)
+		return n;
+	rung_note_stall(c);
+	if (n > 0)
 		count_mapped(c, sl_min(g.mapped, (size_t)n));
-	return n;
+	/* The file is shorter than the length that the reply has promised. */
+	return n == -EFAULT ? -EIO : n;
 }
 
 const struct rung rung_copy = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sendfile rung: resident extents go from the page cache to the socket without passing user
- * space, in one inline call.
+ * The sendfile rung: extents go from the page cache to the socket without passing user space, in
+ * one inline call. What is not resident is brought there first, if it is small enough (fetch.c).
  *
  * The socket never blocks. A page that left the cache since it was looked for makes the call wait
  * for the disk on the core: such a stall is bounded by what was looked for, and counted.
@@ -10,24 +10,10 @@
 
 #include "conn_pvt.h"
 
-/* An inline send takes less than this unless it waits for the disk, or the core is interrupted. */
-#define STALL_NS SL_MSEC
-
 static bool can(const struct sl_conn *c, const struct sl_part *p)
 {
 	(void)c;
 	return p->kind == SL_PART_EXTENT;
-}
-
-static void note_stall(struct sl_conn *c, int64_t began)
-{
-	struct sl_metrics *m = c->l->core->metrics;
-	int64_t took = sl_clock_ns() - began;
-
-	if (took < STALL_NS)
-		return;
-	sl_metric_add1(m, SL_M_DELIVER_STALLS, c->l->dim, 1);
-	sl_metric_add1(m, SL_M_DELIVER_STALL_TIME, c->l->dim, (uint64_t)took);
 }
 
 static ssize_t send_extent(struct sl_conn *c, struct sl_reply *r, size_t bytes_max)
@@ -35,16 +21,17 @@ static ssize_t send_extent(struct sl_conn *c, struct sl_reply *r, size_t bytes_m
 	const struct sl_extent *e = &r->parts[c->cursor.part].extent;
 	int64_t off = (int64_t)(e->off + c->cursor.off);
 	uint64_t left = e->len - c->cursor.off;
-	int64_t began = sl_clock_ns();
 	struct sl_io io;
 	int n;
 
+	if (c->cursor.cold)
+		return fetch_begin(c, e);
 	if (!c->cursor.off)
 		rung_note(c, e->len, false);
 	send_queue_bound(c, left);
 	sl_io_sendfile(&io, c->fd, e->file->fd, &off, sl_min(left, (uint64_t)bytes_max));
 	n = sl_io_now(&io);
-	note_stall(c, began);
+	rung_note_stall(c);
 	if (n == -EINVAL || n == -ENOSYS) {
 		rung_cannot(c);
 		return -EOPNOTSUPP;

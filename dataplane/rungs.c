@@ -51,6 +51,20 @@ void rung_cannot(struct sl_conn *c)
 	rung_fell_back(c, SL_FALLBACK_FILE);
 }
 
+/* An inline send takes less than this unless it waits for the disk, or the core is interrupted. */
+#define STALL_NS SL_MSEC
+
+void rung_note_stall(struct sl_conn *c)
+{
+	struct sl_core *core = c->l->core;
+	int64_t began = core->read_at, took = core_clock(core) - began;
+
+	if (took < STALL_NS)
+		return;
+	sl_metric_add1(core->metrics, SL_M_DELIVER_STALLS, c->l->dim, 1);
+	sl_metric_add1(core->metrics, SL_M_DELIVER_STALL_TIME, c->l->dim, (uint64_t)took);
+}
+
 /* Below this a read into memory, sent together with what surrounds it, costs less than a call. */
 enum { COPY_MAX_BYTES = 4 << 10 };
 
@@ -104,8 +118,12 @@ enum sl_rung rung_choose(struct sl_conn *c, const struct sl_part *p, size_t *byt
 		rung_fell_back(c, SL_FALLBACK_SMALL);
 		return SL_RUNG_COPY;
 	}
-	if (residency_probe(c, &p->extent, bytes_max))
+	if (residency_probe(c, &p->extent, bytes_max)) {
+		c->cursor.cold = false;
 		return SL_RUNG_SENDFILE;
-	rung_fell_back(c, SL_FALLBACK_COLD);
-	return SL_RUNG_SPLICE;
+	}
+	if (!c->cursor.cold)
+		rung_fell_back(c, SL_FALLBACK_COLD);
+	c->cursor.cold = fetch_can(c, &p->extent);
+	return c->cursor.cold ? SL_RUNG_SENDFILE : SL_RUNG_SPLICE;
 }

@@ -3,9 +3,9 @@
  * The body of a request, read when its handler asks for it.
  *
  * Interface: the body's part of request.h. A body of known length is received straight into the
- * reader's memory; chunks are decoded by the parser that read the head. At most as many bytes are
- * fed to the decoder as the reader has room for, so nothing is kept between reads. Invariant: what
- * was taken off the wire never goes beyond the body's end.
+ * reader's memory; chunks are decoded by llhttp, strict, which gets a head of its own beforehand.
+ * At most as many bytes are fed to it as the reader has room for, so nothing is kept between
+ * reads. Invariant: what was taken off the wire never goes beyond the body's end.
  *
  * Order of parts: time and steps; 100 Continue; chunks; known length; the calls.
  */
@@ -63,6 +63,47 @@ static int check_amount(const struct http_body *b)
 	return 0;
 }
 
+static int on_head_complete(llhttp_t *p)
+{
+	(void)p;
+	return HPE_PAUSED;
+}
+
+static int on_body(llhttp_t *p, const char *at, size_t n)
+{
+	struct http_body *b = &((struct http_request *)p->data)->body;
+
+	memcpy(b->out + b->out_n, at, n);
+	b->out_n += n;
+	return 0;
+}
+
+static int on_message_complete(llhttp_t *p)
+{
+	struct http_request *rq = p->data;
+
+	rq->body.done = true;
+	return HPE_PAUSED;
+}
+
+static const llhttp_settings_t settings = {
+	.on_headers_complete = on_head_complete,
+	.on_body = on_body,
+	.on_message_complete = on_message_complete,
+};
+
+void http_chunked_begin(struct http_request *rq)
+{
+	static const char head[] = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+	llhttp_errno_t err;
+
+	llhttp_init(&rq->parser, HTTP_REQUEST, &settings);
+	rq->parser.data = rq;
+	err = llhttp_execute(&rq->parser, head, sizeof(head) - 1);
+	SL_ASSERT(err == HPE_PAUSED);
+	llhttp_resume(&rq->parser);
+}
+
 ssize_t http_chunked_decode(struct http_request *rq, const uint8_t *in, size_t n, uint8_t *out,
 			    size_t *ret_used)
 {
@@ -74,9 +115,6 @@ ssize_t http_chunked_decode(struct http_request *rq, const uint8_t *in, size_t n
 	SL_ASSERT(b->chunked && !b->done);
 	b->out = out;
 	b->out_n = 0;
-	if (llhttp_get_errno(&rq->parser) == HPE_PAUSED)
-		llhttp_resume(&rq->parser);
-	rq->parser.upgrade = 0; /* an offer that is not taken up: the body is a body */
 	err = llhttp_execute(&rq->parser, (const char *)in, n);
 	SL_ASSERT(b->out_n <= n);
 	b->out = NULL;

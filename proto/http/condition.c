@@ -79,9 +79,12 @@ static bool field_date(const struct http_request *rq, const char *field, int64_t
 
 int http_condition_check(const struct http_request *rq, const struct http_validators *v)
 {
-	enum match m = match_etag(rq, "If-Match", v, false);
+	enum match m;
 	int64_t s;
 
+	if (!rq->conditional)
+		return 0;
+	m = match_etag(rq, "If-Match", v, false);
 	if (m == NO)
 		return 412;
 	if (m == ABSENT && field_date(rq, "If-Unmodified-Since", &s) && v->changed_s > s)

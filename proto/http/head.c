@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The end of a head.
+ * The end of a head, and its characters.
  *
  * Interface: head.h. Only lines are looked at here; what stands in them is request.c's. Each byte
  * is looked at once however the head is cut up on its way, so that a peer who sends it byte by
@@ -15,14 +15,30 @@
 #include <sluice/assert.h>
 #include <sluice/util.h>
 
-bool http_is_token(uint8_t c)
-{
-	static const char others[] = "!#$%&'*+-.^_`|~";
-	uint8_t letter = c | 0x20;
+#define T HTTP_CHAR_TOKEN
+#define V HTTP_CHAR_VALUE
+#define R HTTP_CHAR_TARGET
+#define H HTTP_CHAR_HOST
+#define ALL (T | V | R | H)
 
-	return (letter >= 'a' && letter <= 'z') || (c >= '0' && c <= '9') ||
-	       (c && memchr(others, c, sizeof(others) - 1));
-}
+const uint8_t http_chars[256] = {
+	['\t'] = V, [' '] = V,
+	['0' ... '9'] = ALL, ['A' ... 'Z'] = ALL, ['a' ... 'z'] = ALL,
+	['!'] = ALL, ['$'] = ALL, ['%'] = ALL, ['&'] = ALL, ['\''] = ALL, ['*'] = ALL,
+	['+'] = ALL, ['-'] = ALL, ['.'] = ALL, ['_'] = ALL, ['~'] = ALL,
+	['('] = V | R | H, [')'] = V | R | H, [':'] = V | R | H, [';'] = V | R | H,
+	['='] = V | R | H, ['['] = V | R | H, [']'] = V | R | H,
+	['^'] = T | V | R, ['`'] = T | V | R, ['|'] = T | V | R, ['#'] = T | V,
+	['"'] = V | R, [','] = V | R, ['/'] = V | R, ['<'] = V | R, ['>'] = V | R,
+	['?'] = V | R, ['@'] = V | R, ['\\'] = V | R, ['{'] = V | R, ['}'] = V | R,
+	[0x80 ... 0xff] = V,
+};
+
+#undef T
+#undef V
+#undef R
+#undef H
+#undef ALL
 
 static ssize_t refuse(struct http_scan *s, enum http_refusal why)
 {

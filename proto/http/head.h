@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a request's head ends, found as its bytes come. */
+/* Where a request's head ends, found as its bytes come; what its characters may stand in. */
 #ifndef PROTO_HTTP_HEAD_H
 #define PROTO_HTTP_HEAD_H
 
@@ -30,7 +30,19 @@ struct http_scan {
  */
 ssize_t http_head_scan(struct http_scan *s, const uint8_t *p, size_t have, size_t max);
 
-/* Whether @c may stand in a method or a field's name (RFC 9110, section 5.6.2). */
-bool http_is_token(uint8_t c);
+/* What a character may stand in, in http_chars[]. A line's end stands in none. */
+enum {
+	HTTP_CHAR_TOKEN = 1,  /* a method, a field's name (RFC 9110, section 5.6.2) */
+	HTTP_CHAR_VALUE = 2,  /* a field's value, blanks at its ends included */
+	HTTP_CHAR_TARGET = 4, /* a request's target */
+	HTTP_CHAR_HOST = 8,   /* a host and its port: no separator of hosts, users and paths */
+};
+
+extern const uint8_t http_chars[256];
+
+static inline bool http_is_token(uint8_t c)
+{
+	return http_chars[c] & HTTP_CHAR_TOKEN;
+}
 
 #endif

@@ -16,7 +16,7 @@ bool http_str_same(struct http_str a, struct http_str b)
 	return a.n == b.n && (!a.n || !strncasecmp(a.p, b.p, a.n));
 }
 
-static struct http_str trimmed(const char *p, const char *end)
+struct http_str http_trimmed(const char *p, const char *end)
 {
 	while (p < end && (*p == ' ' || *p == '\t'))
 		p++;
@@ -45,7 +45,7 @@ bool http_list_next(struct http_str *list, struct http_str *ret_element)
 
 	while (p < end) {
 		const char *stop = element_end(p, end);
-		struct http_str element = trimmed(p, stop);
+		struct http_str element = http_trimmed(p, stop);
 
 		p = stop < end ? stop + 1 : end;
 		if (!element.n)
@@ -94,7 +94,7 @@ bool http_lines_next(struct http_lines *l, struct http_line *ret_line)
 	if (!colon)
 		return false;
 	ret_line->name = (struct http_str){p, (size_t)(colon - p)};
-	ret_line->value = trimmed(colon + 1, end);
+	ret_line->value = http_trimmed(colon + 1, end);
 	ret_line->text = (struct http_str){p, (size_t)(end + 2 - p)};
 	l->n -= ret_line->text.n;
 	l->p += ret_line->text.n;

@@ -43,10 +43,8 @@ void http_lines_put_string(struct sl_text *t, const char *name, const char *valu
 /* Whether both are the same but for the case of letters. */
 bool http_str_same(struct http_str a, struct http_str b);
 
-static inline struct http_str http_str_of(const char *s)
-{
-	return (struct http_str){s, strlen(s)};
-}
+/* [@p, @end) without the blanks at its ends. */
+struct http_str http_trimmed(const char *p, const char *end);
 
 /*
  * Takes the first element, trimmed, off a list that commas separate; a comma within a quoted

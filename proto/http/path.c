@@ -14,19 +14,23 @@
 
 /* ---- one byte --------------------------------------------------------------------------- */
 
-/* The byte at *@p, which moves behind it. Return: the byte, or -EILSEQ. */
-static int take(const char **p, const char *end)
+/* The byte that is written as "%xx" at *@p, which moves behind it. Return: it, or -EILSEQ. */
+static int take_written(const char **p, const char *end)
 {
 	const char *s = *p;
 
-	if (*s != '%') {
-		*p = s + 1;
-		return (uint8_t)*s;
-	}
 	if (end - s < 3 || sl_hex_digit(s[1]) < 0 || sl_hex_digit(s[2]) < 0)
 		return -EILSEQ;
 	*p = s + 3;
 	return sl_hex_digit(s[1]) << 4 | sl_hex_digit(s[2]);
+}
+
+/* The byte at *@p, which moves behind it. Return: the byte, or -EILSEQ. */
+static inline int take(const char **p, const char *end)
+{
+	if (**p == '%')
+		return take_written(p, end);
+	return (uint8_t)*(*p)++;
 }
 
 /* ---- segments --------------------------------------------------------------------------- */

@@ -10,6 +10,8 @@
 #define PROTO_HTTP_REQUEST_H
 
 #include <llhttp.h>
+#include <string.h>
+#include <strings.h>
 
 #include "errmap.h"
 #include "http.h"
@@ -46,6 +48,11 @@ struct http_str {
 	const char *p;
 	size_t n;
 };
+
+static inline struct http_str http_str_of(const char *s)
+{
+	return (struct http_str){s, strlen(s)};
+}
 
 /* The same as an offset into the head, which may move to memory of its own. */
 struct http_span {
@@ -95,7 +102,8 @@ struct http_wire;
  * @scheme: "http" or "https", as the connection is. @authority: whom it is for, of the target or
  * of Host; empty: not told.
  * @path: of the target, as sent (percent-encoding is not undone), @query: behind its "?".
- * @star: the target is "*", which asks about the server as a whole.
+ * @star: the target is "*", which asks about the server as a whole. @conditional: there is a field
+ * of a condition (If-...).
  * @params: what the route's pattern left open. @refusal: why it is not served, if it is not.
  * @key: the name of the key that it was let in with; "": none.
  * @api: whose row is called, and who is counted; NULL: none. @api_arg: of that API.
@@ -112,7 +120,7 @@ struct http_request {
 	size_t head_bytes, head_left;
 	enum http_method method;
 	uint8_t major, minor;
-	bool keep_alive, star, whole;
+	bool keep_alive, star, conditional;
 	const char *scheme;
 	struct http_span method_text, authority;
 	struct http_span target, path, query;
@@ -155,15 +163,24 @@ static inline struct http_str http_request_str(const struct http_request *rq, st
 }
 
 /* The first field of this name (any case) into *ret_value. Return: whether there is one. */
-bool http_request_field(const struct http_request *rq, const char *name,
-			struct http_str *ret_value);
+bool http_request_find(const struct http_request *rq, struct http_str name,
+		       struct http_str *ret_value);
+
+static inline bool http_request_field(const struct http_request *rq, const char *name,
+				      struct http_str *ret_value)
+{
+	return http_request_find(rq, http_str_of(name), ret_value);
+}
 
 /* The first "name=value" of the query, as it is written. Return: whether there is one. */
 bool http_request_param(const struct http_request *rq, const char *name,
 			struct http_str *ret_value);
 
 /* Whether @s and @literal are the same but for the case of letters. */
-bool http_str_is(struct http_str s, const char *literal);
+static inline bool http_str_is(struct http_str s, const char *literal)
+{
+	return strlen(literal) == s.n && !strncasecmp(s.p, literal, s.n);
+}
 
 /* ---- its body --------------------------------------------------------------------------- */
 
@@ -189,7 +206,7 @@ int http_body_drain(struct http_request *rq, size_t max, int64_t deadline);
 ssize_t http_chunked_decode(struct http_request *rq, const uint8_t *in, size_t n, uint8_t *out,
 			    size_t *ret_used);
 
-/* request.c's callbacks of the parser, which also decodes chunks. */
-extern const llhttp_settings_t http_parser_settings;
+/* Before the first of them: makes rq->parser ready. */
+void http_chunked_begin(struct http_request *rq);
 
 #endif

@@ -151,14 +151,15 @@ struct out {
 	uint8_t *p, *end;
 };
 
-static void put(struct out *o, const void *data, size_t n)
+/* Inline, so that what is written out here costs a store or two. */
+static inline __attribute__((always_inline)) void put(struct out *o, const void *data, size_t n)
 {
 	SL_ASSERT(n <= (size_t)(o->end - o->p));
 	memcpy(o->p, data, n);
 	o->p += n;
 }
 
-static void put_string(struct out *o, const char *s)
+static inline __attribute__((always_inline)) void put_string(struct out *o, const char *s)
 {
 	put(o, s, strlen(s));
 }
@@ -168,6 +169,14 @@ static void put_number(struct out *o, uint64_t v)
 	char digits[SL_DIGITS_MAX];
 
 	put(o, digits, (size_t)(sl_digits_put(digits, v) - digits));
+}
+
+static void put_status(struct out *o, int status)
+{
+	const char digits[] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10),
+			       (char)('0' + status % 10)};
+
+	put(o, digits, sizeof(digits));
 }
 
 uint64_t http_response_bytes(const struct http_response *rs)
@@ -207,12 +216,12 @@ size_t http_response_head(const struct http_response *rs, const struct http_fram
 
 	SL_ASSERT(rs->status >= 200 && rs->status <= 599);
 	put_string(&o, "HTTP/1.1 ");
-	put_number(&o, (uint64_t)rs->status);
+	put_status(&o, rs->status);
 	put_string(&o, " ");
 	put_string(&o, http_status_reason(rs->status));
 	if (!rs->forwarded) {
 		put_string(&o, "\r\nServer: sluice/" SL_VERSION "\r\nDate: ");
-		put_string(&o, frame->date);
+		put(&o, frame->date, HTTP_DATE_BYTES - 1);
 	}
 	if (rs->content_type) {
 		put_string(&o, "\r\nContent-Type: ");

@@ -14,7 +14,7 @@
 #include "response.h"
 
 struct http_core {
-	_Alignas(64) int64_t second; /* since 1970, of the date */
+	_Alignas(64) int64_t until; /* sl_now() when the date's second is over */
 	char date[HTTP_DATE_BYTES];
 };
 
@@ -27,7 +27,7 @@ int http_server_init(struct http_server *s, const struct http_server_conf *conf)
 	if (!cores)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < conf->cores; i++)
-		cores[i] = (struct http_core){.second = -1};
+		cores[i] = (struct http_core){.until = INT64_MIN};
 	*s = (struct http_server){
 		.name = conf->name ? conf->name : "http",
 		.log = conf->log,
@@ -67,13 +67,15 @@ void http_server_set_ready(struct http_server *s, const char *not_ready)
 const char *http_server_date(struct http_server *s, uint32_t core)
 {
 	struct http_core *c = &s->cores[core];
-	int64_t second = sl_wall_clock_ns() / SL_SEC;
+	int64_t now = sl_now(), wall;
 
 	SL_ASSERT(core < s->cores_n);
-	if (second != c->second) {
+	if (now >= c->until) {
+		wall = sl_wall_clock_ns();
 		/* A clock before 1970 or beyond 9999 is wrong in any case: tell a date. */
-		http_date_format(http_date_can(second) ? second : 0, c->date);
-		c->second = second;
+		http_date_format(wall > 0 && http_date_can(wall / SL_SEC) ? wall / SL_SEC : 0,
+				 c->date);
+		c->until = now + SL_SEC - sl_max(wall, (int64_t)0) % SL_SEC;
 	}
 	return c->date;
 }

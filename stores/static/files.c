@@ -19,45 +19,61 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <xxhash.h>
 
 #include "static.h"
 
 /* ---- entries ---------------------------------------------------------------------------- */
 
-/* @used: asked for since it was last passed over. */
+/*
+ * A small file that is asked for again and again is mapped, so that what is sent of it need not be
+ * read first. Not one that is asked for once: that would cost more than the reading.
+ */
+enum { MAP_AFTER = 16, MAP_BYTES_MAX = 64 << 10 };
+
+struct table;
+
+/* @used: asked for since it was last passed over. @asked: how often, up to MAP_AFTER. */
 struct entry {
 	struct sl_file file;
+	struct table *t;
 	struct sl_list node; /* table->files */
 	struct entry *next;  /* of the same bucket */
 	uint64_t hash;
 	int64_t checked_at, used_at;
 	struct statx stx;
 	bool used;
+	uint8_t asked;
 	_Alignas(max_align_t) uint8_t note[SL_STATIC_NOTE_BYTES];
 	char path[];
 };
+
+static void unmap(struct entry *e);
 
 static void gone(struct sl_file *file)
 {
 	struct entry *e = sl_container_of(file, struct entry, file);
 
+	unmap(e);
 	sl_close(file->fd);
 	free(e);
 }
 
 /* Takes @fd over if it succeeds. */
-static int entry_new(int fd, const struct statx *stx, const char *path, uint64_t hash,
-		     struct entry **ret_entry)
+static int entry_new(struct table *t, int fd, const struct statx *stx, const char *path,
+		     uint64_t hash, struct entry **ret_entry)
 {
 	size_t n = strlen(path) + 1;
 	struct entry *e = malloc(sizeof(*e) + n);
 
 	if (!e)
 		return -ENOMEM;
+	e->t = t;
 	e->hash = hash;
 	e->stx = *stx;
 	e->used = false;
+	e->asked = 0;
 	memset(e->note, 0, sizeof(e->note));
 	memcpy(e->path, path, n);
 	sl_list_init(&e->node);
@@ -82,20 +98,27 @@ static bool is_same(const struct entry *e, const struct statx *stx)
 
 /* ---- the table -------------------------------------------------------------------------- */
 
-/* One core's. @stopped: takes no more, though a fiber may still be looking. */
+/*
+ * One core's. @maps: of files, those in use included. @stopped: takes no more, though a fiber may
+ * still be looking.
+ */
 struct table {
 	_Alignas(64) struct sl_static *st;
 	struct entry **buckets;
 	struct sl_list files; /* by their coming */
-	uint32_t n;
+	uint32_t n, maps;
 	bool stopped;
 	struct sl_timer sweep;
 	struct sl_shedder shedder;
 };
 
+/* Of a process, all cores together: a quarter of what the kernel allows by default. */
+enum { MAPS_MAX = 16384 };
+
 struct sl_static {
 	struct sl_static_conf conf;
 	uint64_t seed, mask;
+	uint32_t maps_max; /* of each table */
 	struct table tables[];
 };
 
@@ -111,6 +134,30 @@ static struct entry *find(const struct table *t, const char *path, uint64_t hash
 	while (e && (e->hash != hash || strcmp(e->path, path)))
 		e = e->next;
 	return e;
+}
+
+/* What fails is read instead, as ever. */
+static void map(struct entry *e)
+{
+	size_t bytes = (size_t)e->stx.stx_size;
+	void *p;
+
+	if (!bytes || bytes > MAP_BYTES_MAX || e->t->maps >= e->t->st->maps_max)
+		return;
+	p = mmap(NULL, bytes, PROT_READ, MAP_SHARED, e->file.fd, 0);
+	if (p == MAP_FAILED)
+		return;
+	e->t->maps++;
+	e->file.image_bytes = bytes;
+	e->file.image = p;
+}
+
+static void unmap(struct entry *e)
+{
+	if (!e->file.image)
+		return;
+	munmap((void *)e->file.image, e->file.image_bytes);
+	e->t->maps--;
 }
 
 static void count_files(int64_t n)
@@ -290,7 +337,7 @@ static int look(struct table *t, const char *path, uint64_t hash, struct entry *
 		drop(t, old);
 	if (fd < 0)
 		return fd;
-	err = entry_new(fd, &stx, path, hash, &e);
+	err = entry_new(t, fd, &stx, path, hash, &e);
 	if (err) {
 		sl_close(fd);
 		return err;
@@ -330,6 +377,8 @@ int sl_static_find(struct sl_static *st, const char *path, struct sl_static_file
 	}
 	e->used = true;
 	e->used_at = sl_now();
+	if (e->asked < MAP_AFTER && ++e->asked == MAP_AFTER)
+		map(e);
 	sl_file_retain(&e->file);
 	*ret_file = (struct sl_static_file){
 		.file = &e->file,
@@ -344,7 +393,7 @@ int sl_static_find(struct sl_static *st, const char *path, struct sl_static_file
 static int table_init(struct table *t, struct sl_static *st)
 {
 	t->st = st;
-	t->n = 0;
+	t->n = t->maps = 0;
 	t->stopped = false;
 	t->buckets = calloc(st->mask + 1, sizeof(struct entry *));
 	sl_list_init(&t->files);
@@ -365,6 +414,7 @@ int sl_static_new(const struct sl_static_conf *conf, struct sl_static **ret_stat
 		return -ENOMEM;
 	st->conf = *conf;
 	sl_random(&st->seed, sizeof(st->seed));
+	st->maps_max = sl_max(MAPS_MAX / conf->cores, 1u);
 	for (st->mask = 15; st->mask < conf->files_max - 1;)
 		st->mask = st->mask << 1 | 1;
 	for (uint32_t i = 0; i < conf->cores; i++)

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -251,14 +252,14 @@ static void crowd(struct peer *x)
 		SKIP(return, "the file system of %s keeps its files in memory", harness_tmpdir());
 	for (int i = 0; i < MANY; i++) {
 		fds[i] = peer_connect(x);
-		snprintf(text, sizeof(text), "s%d 200000", i * 40000);
+		snprintf(text, sizeof(text), "s%d 300000", i * 30000);
 		peer_request(fds[i], text);
 	}
 	for (int i = 0; i < MANY; i++) {
-		peer_expect(fds[i], x->bytes + i * 40000, 200000);
+		peer_expect(fds[i], x->bytes + i * 30000, 300000);
 		close(fds[i]);
 	}
-	EXPECT_EQ(MANY * 200000, sent_by(x, SL_RUNG_SPLICE) + sent_by(x, SL_RUNG_SENDFILE) +
+	EXPECT_EQ(MANY * 300000, sent_by(x, SL_RUNG_SPLICE) + sent_by(x, SL_RUNG_SENDFILE) +
 					 sent_by(x, SL_RUNG_READ_FIXED));
 }
 
@@ -287,6 +288,70 @@ static void gone_meanwhile(struct peer *x)
 TEST(a_peer_that_goes_while_the_disk_is_waited_for_leaves_nothing_behind)
 {
 	peer_run(&(struct peer){.answer = answer_extent, .client = gone_meanwhile});
+}
+
+/* ---- mapped by its owner ------------------------------------------------------------------- */
+
+enum { IMAGE_BYTES = 64 << 10 };
+
+static int answer_mapped(struct peer *x, struct sl_conn *c, const char *body, uint32_t len)
+{
+	if (!x->file.image) {
+		x->file.image = mmap(NULL, IMAGE_BYTES, PROT_READ, MAP_SHARED, x->file.fd, 0);
+		x->file.image_bytes = IMAGE_BYTES;
+		ASSERT_NE(MAP_FAILED, (void *)x->file.image);
+	}
+	return answer_extent(x, c, body, len);
+}
+
+static void where_it_lies(struct peer *x)
+{
+	int fd = peer_connect(x);
+	const struct sl_faults *f = sl_container_of(x->backend, struct sl_faults, backend);
+
+	ask(x, fd, "", 5, 4096);
+	ask(x, fd, "s", IMAGE_BYTES - 1, 1);
+	EXPECT_EQ(4097, peer_metric(x, SL_M_DELIVER_MAPPED, 0));
+	EXPECT_EQ(2, peer_metric(x, SL_M_DELIVER_MAPS, 0));
+	EXPECT_EQ(0, f->count);
+	/* Behind the map, and larger than what is copied. */
+	ask(x, fd, "", IMAGE_BYTES - 1, 2);
+	EXPECT_EQ(1, f->count);
+	ask(x, fd, "", 5, 4097);
+	EXPECT_EQ(4097, sent_by(x, SL_RUNG_SENDFILE));
+	EXPECT_EQ(4097, peer_metric(x, SL_M_DELIVER_MAPPED, 0));
+	EXPECT_EQ(4 * 4 + 4096 + 1 + 2, sent_by(x, SL_RUNG_COPY));
+	close(fd);
+}
+
+TEST(what_is_small_and_mapped_is_sent_from_where_it_lies)
+{
+	struct sl_faults f;
+
+	sl_faults_init(&f, NULL);
+	f.ops = BIT(SL_OP_READ);
+	peer_run(&(struct peer){
+		.answer = answer_mapped, .client = where_it_lies, .backend = &f.backend});
+}
+
+static void cut_short(struct peer *x)
+{
+	int fd = peer_connect(x), other;
+
+	ask(x, fd, "", 8192, 4096);
+	ASSERT_EQ(0, ftruncate(x->file.fd, 4096));
+	peer_request(fd, "8192 4096");
+	EXPECT_TRUE(peer_ends_after_all(fd));
+	close(fd);
+	EXPECT_TRUE(peer_metric_reaches(x, SL_M_CONNECTIONS_CLOSED, SL_CLOSE_ERROR, 1));
+	other = peer_connect(x);
+	ask(x, other, "", 0, 4096);
+	close(other);
+}
+
+TEST(a_mapped_file_that_was_cut_ends_the_connection_alone)
+{
+	peer_run(&(struct peer){.answer = answer_mapped, .client = cut_short});
 }
 
 /* ---- every rung, as it is asked for -------------------------------------------------------- */

@@ -4,7 +4,7 @@
  *
  * The first byte says into which steps the rest is cut. Looked at in steps and at once, bytes give
  * the same head and the same body; an accepted head holds nothing that another reader could take
- * for the end of a line.
+ * for the end of a line, and llhttp, which is another reader, reads the same fields and framing.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -69,6 +69,97 @@ static void check_head(const struct http_request *rq)
 	check_route(rq, open_routes, SL_ARRAY_SIZE(open_routes));
 }
 
+/* ---- another reader --------------------------------------------------------------------- */
+
+/* What llhttp found so far; a name or a value may come in pieces. */
+struct witness {
+	const struct http_request *rq;
+	struct http_str url, name, value;
+	uint32_t fields;
+};
+
+static void join(struct http_str *s, const char *at, size_t n)
+{
+	SL_ASSERT(!s->n || s->p + s->n == at);
+	if (!s->n)
+		s->p = at;
+	s->n += n;
+}
+
+static int on_url(llhttp_t *p, const char *at, size_t n)
+{
+	join(&((struct witness *)p->data)->url, at, n);
+	return 0;
+}
+
+static int on_name(llhttp_t *p, const char *at, size_t n)
+{
+	join(&((struct witness *)p->data)->name, at, n);
+	return 0;
+}
+
+static int on_value(llhttp_t *p, const char *at, size_t n)
+{
+	join(&((struct witness *)p->data)->value, at, n);
+	return 0;
+}
+
+static bool same(struct http_str a, struct http_str b)
+{
+	return a.n == b.n && (!a.n || a.p == b.p);
+}
+
+static int on_field(llhttp_t *p)
+{
+	struct witness *w = p->data;
+	const struct http_field *f = &w->rq->fields[w->fields++];
+	struct http_str v = w->value;
+
+	while (v.n && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
+		v.n--;
+	SL_ASSERT(w->fields <= w->rq->fields_n);
+	SL_ASSERT(same(http_request_str(w->rq, f->name), w->name));
+	SL_ASSERT(same(http_request_str(w->rq, f->value), v));
+	w->name = w->value = (struct http_str){0};
+	return 0;
+}
+
+static int on_head(llhttp_t *p)
+{
+	(void)p;
+	return HPE_PAUSED;
+}
+
+static void check_by_llhttp(const struct http_request *rq, const uint8_t *head, size_t n,
+			    size_t begin)
+{
+	static const llhttp_settings_t settings = {
+		.on_url = on_url,
+		.on_header_field = on_name,
+		.on_header_value = on_value,
+		.on_header_value_complete = on_field,
+		.on_headers_complete = on_head,
+	};
+	struct witness w = {.rq = rq};
+	llhttp_t p;
+
+	/* It knows some methods only, and behind a tab no coding any more. */
+	if (rq->method == HTTP_M_OTHER || memchr(head, '\t', n))
+		return;
+	llhttp_init(&p, HTTP_REQUEST, &settings);
+	p.data = &w;
+	SL_ASSERT(llhttp_execute(&p, (const char *)head + begin, n - begin) == HPE_PAUSED);
+	SL_ASSERT(llhttp_get_error_pos(&p) == (const char *)head + n);
+	SL_ASSERT(same(http_request_str(rq, rq->target), w.url));
+	SL_ASSERT(w.fields == rq->fields_n);
+	SL_ASSERT(p.http_major == 1 && p.http_minor == rq->minor);
+	SL_ASSERT(!(p.flags & F_CHUNKED) == !rq->body.chunked);
+	SL_ASSERT(p.flags & F_CONTENT_LENGTH ? p.content_length == rq->body.left
+					     : !rq->body.left);
+}
+
+/* ---- chunks ----------------------------------------------------------------------------- */
+
 /* Return: content's length in @out, or the error. */
 static ssize_t decode(const struct http_request *head, const uint8_t *in, size_t n, size_t step,
 		      uint8_t *out, size_t *ret_used)
@@ -119,6 +210,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (http_request_parse(&rq, data, (size_t)end, whole.begin))
 		return 0;
 	check_head(&rq);
+	check_by_llhttp(&rq, data, (size_t)end, whole.begin);
 	data += end;
 	n -= (size_t)end;
 	if (!rq.body.chunked || !n)

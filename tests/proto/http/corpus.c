@@ -41,6 +41,7 @@ const struct corpus_row corpus[] = {
 	ROW("cl_hex", 400, POST "Content-Length: 0x5\r\n\r\nhello"),
 	ROW("cl_empty", 400, POST "Content-Length:\r\n\r\n"),
 	ROW("cl_inner_space", 400, POST "Content-Length: 1 0\r\n\r\n0123456789"),
+	ROW("cl_that_means_unknown", 400, POST "Content-Length: 18446744073709551615\r\n\r\n"),
 	ROW("cl_overflow", 400, POST "Content-Length: 18446744073709551616\r\n\r\n"),
 	ROW("cl_overflow_to_5", 400, POST "Content-Length: 18446744073709551621\r\n\r\nhello"),
 	ROW("cl_comma", 400, POST "Content-Length: 5,\r\n\r\nhello"),

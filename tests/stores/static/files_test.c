@@ -308,6 +308,64 @@ TEST_F(files, a_shortage_says_nothing_about_a_file)
 	run(self, find_in_need);
 }
 
+/* ---- what is mapped --------------------------------------------------------------------- */
+
+enum { OFTEN = 100, SMALL_BYTES = 64 << 10 };
+
+/* Whether the file is mapped once it has been asked for often. */
+static bool becomes_mapped(FIXTURE_DATA(files) * self, const char *path, const char *bytes)
+{
+	bool mapped = false;
+
+	for (int i = 0; i < OFTEN; i++) {
+		struct sl_static_file f;
+
+		ASSERT_EQ(0, sl_static_find(self->st, path, &f, SL_NEVER));
+		mapped = f.file->image;
+		EXPECT_TRUE(i || !mapped);
+		if (mapped) {
+			EXPECT_EQ(f.bytes, f.file->image_bytes);
+			EXPECT_MEMEQ(bytes, f.file->image, f.bytes);
+		}
+		sl_file_release(f.file);
+	}
+	return mapped;
+}
+
+static void map_small(FIXTURE_DATA(files) * self)
+{
+	static char text[SMALL_BYTES + 2];
+
+	memset(text, 'x', SMALL_BYTES + 1);
+	put(self, "larger", text);
+	text[SMALL_BYTES] = 0;
+	put(self, "largest", text);
+	put(self, "empty", "");
+	EXPECT_TRUE(becomes_mapped(self, "largest", text));
+	EXPECT_FALSE(becomes_mapped(self, "larger", ""));
+	EXPECT_FALSE(becomes_mapped(self, "empty", ""));
+}
+
+TEST_F(files, a_small_file_that_is_asked_for_often_is_mapped)
+{
+	run(self, map_small);
+}
+
+static void map_one(FIXTURE_DATA(files) * self)
+{
+	put(self, "a", "text");
+	put(self, "b", "other");
+	EXPECT_TRUE(becomes_mapped(self, "a", "text"));
+	EXPECT_FALSE(becomes_mapped(self, "b", "other"));
+}
+
+/* So many cores that each has room for one. */
+TEST_F(files, there_are_only_so_many_maps)
+{
+	self->conf.cores = 16384;
+	run(self, map_one);
+}
+
 /* ---- what is kept ----------------------------------------------------------------------- */
 
 static void find_many(FIXTURE_DATA(files) * self)
