@@ -412,6 +412,20 @@ static void leave(struct flight_reader *r)
 	flight_release(f);
 }
 
+/*
+ * A response that is known already answers later requests only as long as it is fresh, or they
+ * would get from a flight what they would not get from the cache. That of a slice was judged by
+ * who looked its object up.
+ */
+static bool is_for_others(const struct flight *f)
+{
+	static const struct http_cc none = {0};
+
+	return f->kind == FLIGHT_SLICE ||
+	       (f->state != FLIGHT_STORING && f->state != FLIGHT_COMMITTING) ||
+	       http_reuse(&f->caching, &none, proxy_now_ms()) == HTTP_REUSE_AS_IS;
+}
+
 struct join {
 	struct http_proxy *p;
 	const struct flight_ask *ask;
@@ -430,7 +444,7 @@ static int join_here(void *arg, int64_t deadline)
 	bool leader = !f;
 	int err = 0;
 
-	if (!f && j->waits && !j->ask->old && is_alone(all, j->hash)) {
+	if (j->waits && (f ? !is_for_others(f) : !j->ask->old && is_alone(all, j->hash))) {
 		j->view->news = FLIGHT_ALONE;
 		return 0;
 	}

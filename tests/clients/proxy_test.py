@@ -54,6 +54,18 @@ def halves(request):
     request.send(b"b" * 200000)
 
 
+def stale_halves(request):
+    """Stale when it comes; the second half once another request was answered."""
+    if request.number > 1:
+        request.answer("another", FRESH)
+        return
+    request.send('HTTP/1.1 200 OK\r\nCache-Control: max-age=1\r\nAge: 10\r\nETag: "a"\r\n'
+                 "Content-Length: 400000\r\n\r\n")
+    request.send(b"a" * 200000)
+    released.wait()
+    request.send(b"b" * 200000)
+
+
 def slow_slice(request):
     """The third slice in two halves, the second one once the client has had the first."""
     wanted = dict(request.fields).get("range", "")
@@ -117,6 +129,8 @@ def answers(request):
     elif path.startswith("/collapse"):
         released.wait()
         request.answer("x" * 20000, FRESH)
+    elif path == "/stale-halves":
+        stale_halves(request)
     elif path.startswith("/halves"):
         halves(request)
     elif path == "/hints":
@@ -349,6 +363,22 @@ def body_streams_while_it_is_stored(daemon):
             assert text.endswith(b"\r\n\r\n" + b"a" * 200000 + b"b" * 200000)
     assert ORIGIN.count("/halves") == 1
     until(lambda: "hit" in ask(daemon, "/halves")["Cache-Status"], "stored")
+
+
+def what_comes_stale_answers_nobody_later(daemon):
+    released.clear()
+    with socket.create_connection(("127.0.0.1", port_of(daemon)), 60) as s:
+        s.sendall(b"GET /stale-halves HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        text = b""
+        while text.count(b"a") < 200000:
+            data = s.recv(65536)
+            assert data, "cut"
+            text += data
+        assert ask(daemon, "/stale-halves").body == b"another"
+        released.set()
+        while (data := s.recv(65536)):
+            text += data
+        assert text.endswith(b"\r\n\r\n" + b"a" * 200000 + b"b" * 200000)
 
 
 def range_fetches_its_slices_only(daemon):
@@ -911,7 +941,8 @@ def settings(*more):
 
 sluiced.run([
     what_is_fresh_is_not_asked_for_again, head_and_conditions_are_answered_from_the_cache,
-    thousand_misses_fetch_once, body_streams_while_it_is_stored, range_fetches_its_slices_only,
+    thousand_misses_fetch_once, body_streams_while_it_is_stored,
+    what_comes_stale_answers_nobody_later, range_fetches_its_slices_only,
     slice_is_served_while_it_comes, first_slice_is_served_while_it_comes,
     several_ranges_are_one_answer, http_2_is_answered_like_http_1,
     operators_purge_by_key_prefix_and_tag, what_is_fetched_during_a_purge_is_not_kept,
