@@ -386,7 +386,7 @@ bool residency_has(const struct sl_conn *c, const struct sl_extent *e, uint64_t 
 
 /* ---- fetch.c ---------------------------------------------------------------------------- */
 
-/* Whether the rest of @e, at the cursor, is to be brought into the page cache and sent from there. */
+/* Whether the rest of @e, at the cursor, is to be brought into the page cache, to be sent then. */
 bool fetch_can(const struct sl_conn *c, const struct sl_extent *e);
 
 /* Begins that; sending goes on by itself afterwards. Return: -EINPROGRESS. */
