@@ -4,7 +4,8 @@
  *
  * Interface: bpf.h. The loaders are rows of programs.c; this file knows no libbpf, so that it is
  * the same in a build without programs.
- * Invariants: a slot has an object and counters exactly while its state is SL_BPF_LOADED.
+ * Invariants: a slot has an object and counters exactly while its state is SL_BPF_LOADED. Other
+ * threads may look while programs are loaded: a slot's state and counters are set last.
  * Order of parts: the table; loading; reading; steering; ports of cores.
  */
 #include <errno.h>
@@ -37,7 +38,13 @@ struct sl_bpf {
 		void *skel;
 		void *data;
 	} slots[SL_BPF_LAST];
+	uint8_t listener_of[65536]; /* as in struct sl_tcp, which may come later */
 };
+
+static void *data_of(const struct sl_bpf *bpf, enum sl_bpf_program p)
+{
+	return __atomic_load_n(&bpf->slots[p].data, __ATOMIC_ACQUIRE);
+}
 
 static void load_one(struct sl_bpf *bpf, enum sl_bpf_program p, const struct sl_bpf_conf *conf,
 		     struct bpf_shared *shared)
@@ -47,38 +54,45 @@ static void load_one(struct sl_bpf *bpf, enum sl_bpf_program p, const struct sl_
 		.conf = conf, .shared = shared, .why = status->why, .why_len = sizeof(status->why)};
 
 	if (bpf_loaders[p].load(&l)) {
-		status->state = SL_BPF_REFUSED;
+		__atomic_store_n(&status->state, SL_BPF_REFUSED, __ATOMIC_RELAXED);
 		return;
 	}
-	status->state = SL_BPF_LOADED;
 	status->why[0] = 0;
 	bpf->slots[p].skel = l.skel;
-	bpf->slots[p].data = l.data;
+	if (p == SL_BPF_TCP)
+		memcpy(((struct sl_tcp *)l.data)->listener_of, bpf->listener_of,
+		       sizeof(bpf->listener_of));
+	__atomic_store_n(&bpf->slots[p].data, l.data, __ATOMIC_RELEASE);
+	__atomic_store_n(&status->state, SL_BPF_LOADED, __ATOMIC_RELAXED);
 }
 
-int sl_bpf_load(const struct sl_bpf_conf *conf, struct sl_bpf **ret_bpf)
+void sl_bpf_load_more(struct sl_bpf *bpf, const struct sl_bpf_conf *conf)
 {
-	struct sl_bpf *bpf = calloc(1, sizeof(*bpf));
 	char why[sizeof(bpf->slots[0].status.why)] = "";
 	struct bpf_shared shared;
-	int err = 0;
+	int err = conf->wanted ? bpf_prepare(&shared, why, sizeof(why)) : 0;
 
-	if (!bpf)
-		return -ENOMEM;
-	if (conf->wanted)
-		err = bpf_prepare(&shared, why, sizeof(why));
 	for (int p = 0; p < SL_BPF_LAST; p++) {
 		struct sl_bpf_status *status = &bpf->slots[p].status;
 
-		if (!(conf->wanted >> p & 1))
+		if (!(conf->wanted >> p & 1) || status->state == SL_BPF_LOADED)
 			continue;
 		if (!err) {
 			load_one(bpf, (enum sl_bpf_program)p, conf, &shared);
 			continue;
 		}
-		status->state = SL_BPF_REFUSED;
 		memcpy(status->why, why, sizeof(why));
+		__atomic_store_n(&status->state, SL_BPF_REFUSED, __ATOMIC_RELAXED);
 	}
+}
+
+int sl_bpf_load(const struct sl_bpf_conf *conf, struct sl_bpf **ret_bpf)
+{
+	struct sl_bpf *bpf = calloc(1, sizeof(*bpf));
+
+	if (!bpf)
+		return -ENOMEM;
+	sl_bpf_load_more(bpf, conf);
 	*ret_bpf = bpf;
 	return 0;
 }
@@ -99,38 +113,45 @@ const struct sl_bpf_status *sl_bpf_status(const struct sl_bpf *bpf, enum sl_bpf_
 	return &bpf->slots[p].status;
 }
 
+bool sl_bpf_is_loaded(const struct sl_bpf *bpf, enum sl_bpf_program p)
+{
+	SL_ASSERT(p < SL_BPF_LAST);
+	return __atomic_load_n(&bpf->slots[p].status.state, __ATOMIC_RELAXED) == SL_BPF_LOADED;
+}
+
 /* ---- reading ---------------------------------------------------------------------------- */
 
 const struct sl_punts *sl_bpf_punts(const struct sl_bpf *bpf)
 {
-	return bpf->slots[SL_BPF_PUNTS].data;
+	return data_of(bpf, SL_BPF_PUNTS);
 }
 
 const struct sl_latency *sl_bpf_latency(const struct sl_bpf *bpf)
 {
-	return bpf->slots[SL_BPF_LATENCY].data;
+	return data_of(bpf, SL_BPF_LATENCY);
 }
 
 const struct sl_sched *sl_bpf_sched(const struct sl_bpf *bpf)
 {
-	return bpf->slots[SL_BPF_SCHED].data;
+	return data_of(bpf, SL_BPF_SCHED);
 }
 
 const struct sl_pagecache *sl_bpf_pagecache(const struct sl_bpf *bpf)
 {
-	return bpf->slots[SL_BPF_PAGECACHE].data;
+	return data_of(bpf, SL_BPF_PAGECACHE);
 }
 
 const struct sl_tcp *sl_bpf_tcp(const struct sl_bpf *bpf)
 {
-	return bpf->slots[SL_BPF_TCP].data;
+	return data_of(bpf, SL_BPF_TCP);
 }
 
 void sl_bpf_tcp_listens(struct sl_bpf *bpf, uint16_t port, uint32_t which)
 {
-	struct sl_tcp *tcp = bpf->slots[SL_BPF_TCP].data;
+	struct sl_tcp *tcp = data_of(bpf, SL_BPF_TCP);
 
 	SL_ASSERT(which < SL_BPF_LISTENERS);
+	bpf->listener_of[port] = (uint8_t)(which + 1);
 	if (tcp)
 		__atomic_store_n(&tcp->listener_of[port], (uint8_t)(which + 1), __ATOMIC_RELAXED);
 }
@@ -139,7 +160,7 @@ void sl_bpf_tcp_listens(struct sl_bpf *bpf, uint16_t port, uint32_t which)
 
 struct sl_steer *sl_bpf_steer(const struct sl_bpf *bpf)
 {
-	return bpf->slots[SL_BPF_STEER].data;
+	return data_of(bpf, SL_BPF_STEER);
 }
 
 int sl_bpf_steer_join(const struct sl_bpf *bpf, uint32_t group, uint32_t core, int fd)
@@ -159,7 +180,7 @@ int sl_bpf_steer_rules(const struct sl_bpf *bpf, const struct sl_steer_rule *rul
 
 struct sl_ports *sl_bpf_ports(const struct sl_bpf *bpf)
 {
-	return bpf->slots[SL_BPF_PORTS].data;
+	return data_of(bpf, SL_BPF_PORTS);
 }
 
 int sl_bpf_ports_join(const struct sl_bpf *bpf, uint32_t at, uint32_t core, int fd)

@@ -87,11 +87,20 @@ struct sl_bpf;
  */
 int sl_bpf_load(const struct sl_bpf_conf *conf, struct sl_bpf **ret_bpf);
 
+/*
+ * Loads and attaches what @conf wants and @bpf has not, by one thread, while others may look at
+ * what is there. What was told of ports to sl_bpf_tcp_listens() before holds.
+ */
+void sl_bpf_load_more(struct sl_bpf *bpf, const struct sl_bpf_conf *conf);
+
 /* Detaches everything; nobody may look at its counters any more. Accepts NULL. */
 void sl_bpf_free(struct sl_bpf *bpf);
 
-/* What became of @p. Stays as it is until sl_bpf_free(). */
+/* What became of @p; to be looked at where it is not being loaded. Stays until sl_bpf_free(). */
 const struct sl_bpf_status *sl_bpf_status(const struct sl_bpf *bpf, enum sl_bpf_program p);
+
+/* Whether @p is loaded, at any time. */
+bool sl_bpf_is_loaded(const struct sl_bpf *bpf, enum sl_bpf_program p);
 
 /* ---- what the programs count ------------------------------------------------------------ */
 
@@ -102,7 +111,10 @@ const struct sl_sched *sl_bpf_sched(const struct sl_bpf *bpf);
 const struct sl_pagecache *sl_bpf_pagecache(const struct sl_bpf *bpf);
 const struct sl_tcp *sl_bpf_tcp(const struct sl_bpf *bpf);
 
-/* Connections to local port @port are of listener @which (< SL_BPF_LISTENERS) from now on. */
+/*
+ * Connections to local port @port are of listener @which (< SL_BPF_LISTENERS) from now on, or from
+ * when the program is loaded; not while it is being loaded.
+ */
 void sl_bpf_tcp_listens(struct sl_bpf *bpf, uint16_t port, uint32_t which);
 
 /* ---- steering --------------------------------------------------------------------------- */

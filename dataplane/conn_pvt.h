@@ -394,9 +394,11 @@ ssize_t fetch_begin(struct sl_conn *c, const struct sl_extent *e);
 
 /* ---- mapped.c --------------------------------------------------------------------------- */
 
-/* Bytes [@off, @off + @len) of @e in memory, if they are there by themselves; NULL: read them. */
-const uint8_t *mapped_bytes(const struct sl_conn *c, const struct sl_extent *e, uint64_t off,
-			    size_t len);
+/*
+ * Bytes [@off, @off + @len) of @e in memory, if they are there by themselves; NULL: read them. What
+ * is to be mapped and cannot be is counted.
+ */
+const uint8_t *mapped_bytes(struct sl_conn *c, const struct sl_extent *e, uint64_t off, size_t len);
 
 /* ---- send_queue.c ----------------------------------------------------------------------- */
 

@@ -34,6 +34,8 @@ enum sl_fallback {
 	SL_FALLBACK_MEMLOCK, /* memory cannot be registered: each read maps its pages */
 	SL_FALLBACK_PEER,    /* the way to this peer copies in any case */
 	SL_FALLBACK_TLS,     /* this side encrypts: the kernel cannot send the file by itself */
+	SL_FALLBACK_MAP,     /* a file to be encrypted cannot be mapped: it is copied before */
+	SL_FALLBACK_UNREADABLE, /* the disk fails to bring in what is mapped */
 	SL_FALLBACK_LAST
 };
 

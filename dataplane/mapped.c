@@ -90,8 +90,7 @@ static void touch(void *arg)
 	(void)p[r->len - 1];
 }
 
-const uint8_t *mapped_bytes(const struct sl_conn *c, const struct sl_extent *e, uint64_t off,
-			    size_t len)
+const uint8_t *mapped_bytes(struct sl_conn *c, const struct sl_extent *e, uint64_t off, size_t len)
 {
 	int (*map)(struct sl_file *file, uint64_t off, uint64_t len, const uint8_t **ret_data) =
 		__atomic_load_n(&e->file->map, __ATOMIC_ACQUIRE);
@@ -100,7 +99,13 @@ const uint8_t *mapped_bytes(const struct sl_conn *c, const struct sl_extent *e, 
 	SL_ASSERT(len && off <= e->len && len <= e->len - off);
 	if (!map || !residency_has(c, e, off, len))
 		return NULL;
-	if (map(e->file, e->off + off, len, &r.data) || sl_mapped_try(touch, &r))
+	if (map(e->file, e->off + off, len, &r.data)) {
+		rung_fell_back(c, SL_FALLBACK_MAP);
 		return NULL;
+	}
+	if (sl_mapped_try(touch, &r)) {
+		rung_fell_back(c, SL_FALLBACK_UNREADABLE);
+		return NULL;
+	}
 	return r.data;
 }

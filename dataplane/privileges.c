@@ -187,9 +187,9 @@ static const struct {
 } kept[] = {
 	{CAP_IPC_LOCK, "ipc_lock", false}, /* registered buffers beyond RLIMIT_MEMLOCK */
 	{CAP_SYS_NICE, "sys_nice", false}, /* pinning and priorities of cores */
-	{CAP_BPF, "bpf", false}, /* reading the maps of our programs */
+	{CAP_BPF, "bpf", false}, /* loading the programs that count, when the daemon serves */
 	{CAP_PERFMON, "perfmon", false},
-	{CAP_NET_ADMIN, "net_admin", false}, /* socket options of steering */
+	{CAP_NET_ADMIN, "net_admin", false}, /* the same; socket options of steering */
 	{CAP_NET_BIND_SERVICE, "net_bind_service", true},
 };
 

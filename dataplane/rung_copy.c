@@ -220,7 +220,11 @@ static ssize_t send_parts(struct sl_conn *c, struct sl_reply *r, size_t bytes_ma
 	if (n > 0)
 		count_mapped(c, sl_min(g.mapped, (size_t)n));
 	/* The file is shorter than the length that the reply has promised. */
-	return n == -EFAULT ? -EIO : n;
+	if (n == -EFAULT)
+		n = -EIO;
+	if (n == -EIO)
+		rung_fell_back(c, SL_FALLBACK_UNREADABLE);
+	return n;
 }
 
 const struct rung rung_copy = {

@@ -21,6 +21,8 @@ static const char *const fallback_names[SL_FALLBACK_LAST] = {
 	[SL_FALLBACK_MEMLOCK] = "memlock",
 	[SL_FALLBACK_PEER] = "peer",
 	[SL_FALLBACK_TLS] = "tls",
+	[SL_FALLBACK_MAP] = "map",
+	[SL_FALLBACK_UNREADABLE] = "unreadable",
 };
 
 const struct rung *rung_at(enum sl_rung rung)

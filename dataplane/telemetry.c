@@ -17,7 +17,7 @@ static uint64_t load(const uint64_t *counter)
 
 static bool read_loaded(const struct sl_bpf *bpf, uint32_t i, uint64_t *ret_value)
 {
-	*ret_value = sl_bpf_status(bpf, (enum sl_bpf_program)i)->state == SL_BPF_LOADED;
+	*ret_value = sl_bpf_is_loaded(bpf, (enum sl_bpf_program)i);
 	return true;
 }
 

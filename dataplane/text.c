@@ -76,13 +76,12 @@ void sl_text_printf(struct sl_text *t, const char *format, ...)
 
 char *sl_digits_put(char *p, uint64_t v)
 {
-	char digits[SL_DIGITS_MAX];
-	size_t n = 0;
+	size_t n = 1;
 
-	do
-		digits[sizeof(digits) - ++n] = (char)('0' + v % 10);
-	while (v /= 10);
-	memcpy(p, digits + sizeof(digits) - n, n);
+	for (uint64_t limit = 10; v >= limit && n < SL_DIGITS_MAX; limit *= 10)
+		n++;
+	for (char *at = p + n; at > p; v /= 10)
+		*--at = (char)('0' + v % 10);
 	return p + n;
 }
 

@@ -143,6 +143,31 @@ class SluicedCache(Sluiced):
         self.stop(signal.SIGKILL)
 
 
+class SluicedDevice(SluicedCache):
+    """The same on a block device: a loop device over a file, past that file's page cache."""
+
+    def __init__(self, base, origin, certificate):
+        super().__init__(base, origin, certificate)
+        self.name = "sluiced, loop device"
+        disk = os.path.join(self.folder, "disk")
+        with open(disk, "wb") as f:
+            f.truncate(DISK_BYTES)
+        self.device = subprocess.run(["losetup", "--find", "--show", "--direct-io=on", disk],
+                                     check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        subprocess.run([os.path.join(BUILD, "sluice"), "cache", "format", self.device], check=True,
+                       stdout=subprocess.DEVNULL)
+        self.settings = [s for s in self.settings if not s.startswith("cache.path=")]
+        self.settings += [f"cache.path={self.device}"]
+
+    def over_tls(self):
+        return None
+
+    def done(self):
+        self.stop()
+        subprocess.run(["losetup", "-d", self.device], check=True)
+        super().done()
+
+
 class NginxCache(Nginx):
     """Its cache manager and loader are processes beside the worker."""
 
@@ -297,12 +322,14 @@ class TrafficServer(Child):
 
 
 PROGRAMS = {"nginx": "nginx", "varnish": "varnishd", "ats": "traffic_server"}
+ON_DEMAND = {"sluiced-device"} # takes root, and a loop device
 
 
 def make_servers(base, origin, certificate, words):
     """Word and cache; what cannot be had is told. None of them is started."""
     makers = [
         ("sluiced", lambda: SluicedCache(base, origin, certificate)),
+        ("sluiced-device", lambda: SluicedDevice(base, origin, certificate)),
         ("nginx", lambda: NginxCache(base, "tcp_nopush off", origin, certificate)),
         ("nginx-sndbuf", lambda: NginxCache(base, "sndbuf=128k", origin, certificate,
                                             listen="sndbuf=128k")),
@@ -317,7 +344,7 @@ def make_servers(base, origin, certificate, words):
     made, missing = [], []
     for word, make in makers:
         program = PROGRAMS.get(word.split("-")[0])
-        if words and word not in words:
+        if word not in words if words else word in ON_DEMAND:
             continue
         if program and not shutil.which(program):
             missing.append(program)

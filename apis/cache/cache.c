@@ -119,7 +119,7 @@ static const struct {
 	FIGURE(hits), FIGURE(memory_hits), FIGURE(misses), FIGURE(stored), FIGURE(stored_bytes),
 	FIGURE(refused), FIGURE(evicted), FIGURE(carried), FIGURE(removed), FIGURE(quarantined),
 	FIGURE(extents), FIGURE(extent_bytes), FIGURE(slices), FIGURE(slice_bytes),
-	FIGURE(mapped), FIGURE(mapped_bytes),
+	FIGURE(mapped), FIGURE(mapped_bytes), FIGURE(mapped_refused), FIGURE(mapped_unreadable),
 	FIGURE(direct), FIGURE(direct_bytes), FIGURE(direct_refused), FIGURE(direct_no_memory),
 	FIGURE(copies), FIGURE(copy_bytes),
 	FIGURE(verified_blocks), FIGURE(whole_bytes),

@@ -10,7 +10,6 @@
 #define APIS_CACHE_CACHE_PVT_H
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "cache.h"

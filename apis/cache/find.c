@@ -8,7 +8,6 @@
  *
  * Order of parts: keys; what went wrong; what is found; conditions.
  */
-#include <inttypes.h>
 
 #include "cache_pvt.h"
 
@@ -75,10 +74,22 @@ int http_cache_find_key(const struct http_request *rq, struct http_response *rs,
 
 void http_cache_etag(struct http_str own, uint64_t version, char ret_etag[ETAG_ROOM])
 {
-	if (own.n)
-		snprintf(ret_etag, ETAG_ROOM, "%.*s", (int)own.n, own.p);
-	else
-		snprintf(ret_etag, ETAG_ROOM, "\"%" PRIx64 "\"", version);
+	char *p = ret_etag;
+	int shift = 60;
+
+	if (own.n) {
+		SL_ASSERT(own.n < ETAG_ROOM);
+		memcpy(ret_etag, own.p, own.n);
+		ret_etag[own.n] = 0;
+		return;
+	}
+	*p++ = '"';
+	while (shift && !(version >> shift))
+		shift -= 4;
+	for (; shift >= 0; shift -= 4)
+		*p++ = "0123456789abcdef"[version >> shift & 15];
+	*p++ = '"';
+	*p = 0;
 }
 
 /* What the storer did not say follows from the storing itself. */
@@ -86,7 +97,8 @@ static void describe(struct http_cache_found *f)
 {
 	http_cache_etag(f->kept[HTTP_KEPT_ETAG], f->o->version, f->etag);
 	f->v = (struct http_validators){.etag = f->etag};
-	if (http_date_parse(f->kept[HTTP_KEPT_LAST_MODIFIED], &f->v.changed_s))
+	if (!f->kept[HTTP_KEPT_LAST_MODIFIED].n ||
+	    http_date_parse(f->kept[HTTP_KEPT_LAST_MODIFIED], &f->v.changed_s))
 		f->v.changed_s = f->o->stored_ms / 1000;
 }
 

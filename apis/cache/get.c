@@ -6,8 +6,6 @@
  *
  * Interface: http_cache_get() of cache_pvt.h. Order of parts: fields; bodies; the handler.
  */
-#include <inttypes.h>
-
 #include "cache_pvt.h"
 
 /* ---- fields ----------------------------------------------------------------------------- */
@@ -21,29 +19,38 @@ static int put_kept(struct http_response *rs, const struct http_cache_found *f, 
 	return http_response_field_str(rs, (struct http_str){name, strlen(name)}, f->kept[k]);
 }
 
-static int put_number(struct http_response *rs, const char *name, uint64_t v)
+static char *append(char *p, const void *data, size_t n)
 {
-	char text[24];
+	memcpy(p, data, n);
+	return p + n;
+}
 
-	snprintf(text, sizeof(text), "%" PRIu64, v);
-	return http_response_field(rs, name, text);
+#define APPEND(p, text) append(p, text, sizeof(text) - 1)
+
+/* What every answer has: at once, for it is all sound. */
+static int put_own(struct http_response *rs, const struct http_cache_found *f)
+{
+	char lines[ETAG_ROOM + HTTP_DATE_BYTES + SL_DIGITS_MAX + 80], *p = lines;
+	int64_t age_ms = sl_wall_clock_ns() / SL_MSEC - f->o->stored_ms;
+
+	p = APPEND(p, "ETag: ");
+	p = append(p, f->etag, strlen(f->etag));
+	if (http_date_can(f->v.changed_s)) {
+		p = APPEND(p, "\r\nLast-Modified: ");
+		http_date_format(f->v.changed_s, p);
+		p += HTTP_DATE_BYTES - 1;
+	}
+	p = APPEND(p, "\r\nAge: ");
+	p = sl_digits_put(p, age_ms > 0 ? (uint64_t)age_ms / 1000 : 0);
+	p = APPEND(p, "\r\nAccept-Ranges: bytes\r\n");
+	return http_response_lines(rs, lines, (size_t)(p - lines));
 }
 
 /* What is said of an object also where its body is not sent: all but its type. */
 static int put_fields(struct http_response *rs, const struct http_cache_found *f)
 {
-	int64_t age_ms = sl_wall_clock_ns() / SL_MSEC - f->o->stored_ms;
-	char date[HTTP_DATE_BYTES];
-	int err = http_response_field(rs, "ETag", f->etag);
+	int err = put_own(rs, f);
 
-	if (!err && http_date_can(f->v.changed_s)) {
-		http_date_format(f->v.changed_s, date);
-		err = http_response_field(rs, "Last-Modified", date);
-	}
-	if (!err)
-		err = put_number(rs, "Age", age_ms > 0 ? (uint64_t)age_ms / 1000 : 0);
-	if (!err)
-		err = http_response_field(rs, "Accept-Ranges", "bytes");
 	for (int k = HTTP_KEPT_CONTENT_TYPE + 1; k <= HTTP_KEPT_CACHE_CONTROL && !err; k++)
 		err = put_kept(rs, f, (enum http_kept)k);
 	return err;
@@ -124,11 +131,12 @@ static int send_one(struct http_request *rq, struct http_response *rs,
 		    const struct http_cache_found *f, const struct http_range *r, int64_t deadline)
 {
 	bool head_only = rq->method == HTTP_M_HEAD;
-	struct window w = {.n = 0};
+	struct window w;
 	int n, err = put_type(rs, f);
 
 	if (err)
 		return err;
+	w.n = 0;
 	if (r->len <= WINDOW_BYTES && !head_only) {
 		n = cache_parts(f->o, r->off, r->len, rs->parts, HTTP_PARTS_MAX, deadline);
 		rs->n = n > 0 ? (uint32_t)n : 0;

@@ -78,7 +78,7 @@ static int put_age(struct http_response *rs, const struct proxy_answer *a)
 
 	if (!a->caching)
 		return 0;
-	age = http_age_s(a->caching, proxy_now_ms());
+	age = http_age_s(a->caching, a->now_ms ? a->now_ms : proxy_now_ms());
 	if (!age && !a->how.hit)
 		return 0;
 	p = sl_digits_put(line + 5, (uint64_t)age);

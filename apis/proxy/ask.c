@@ -38,9 +38,7 @@ void proxy_put_host(const struct http_request *rq, struct sl_text *ret_host)
 
 void proxy_put_key(const struct http_request *rq, struct sl_text *ret_key)
 {
-	sl_text_put_string(ret_key, "p:");
-	sl_text_put_string(ret_key, rq->scheme);
-	sl_text_put_string(ret_key, "://");
+	sl_text_put_string(ret_key, strcmp(rq->scheme, "https") ? "p:http://" : "p:https://");
 	proxy_put_host(rq, ret_key);
 	proxy_put_path(rq, ret_key);
 }

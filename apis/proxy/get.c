@@ -89,7 +89,7 @@ bool proxy_get_is_validated(const struct proxy_get *g)
 	       !memcmp(g->validated.data, g->key.p, g->key.n);
 }
 
-struct http_cache_status proxy_get_how(const struct proxy_get *g)
+struct http_cache_status proxy_get_how(const struct proxy_get *g, int64_t now_ms)
 {
 	return (struct http_cache_status){
 		.hit = g->fwd == HTTP_FWD_NONE,
@@ -97,6 +97,6 @@ struct http_cache_status proxy_get_how(const struct proxy_get *g)
 		.fwd_status = g->fwd_status,
 		.collapsed = g->collapsed,
 		.stored = g->kept,
-		.ttl_s = http_ttl_s(&g->stored.caching, proxy_now_ms()),
+		.ttl_s = http_ttl_s(&g->stored.caching, now_ms),
 	};
 }

@@ -46,8 +46,8 @@ bool proxy_get_is_validated(const struct proxy_get *g);
 /* @lines, @path and @host are there. Return: 0 or -ENOMEM. */
 int proxy_get_lines(struct proxy_get *g);
 
-/* What Cache-Status says so far. */
-struct http_cache_status proxy_get_how(const struct proxy_get *g);
+/* What Cache-Status says so far, at @now_ms. */
+struct http_cache_status proxy_get_how(const struct proxy_get *g, int64_t now_ms);
 
 void proxy_get_done(struct proxy_get *g);
 

@@ -137,6 +137,7 @@ static int object_parts(void *arg, uint64_t off, uint64_t len, struct sl_part *r
 
 static int answer_whole(struct proxy_get *g)
 {
+	int64_t now_ms = proxy_now_ms();
 	struct proxy_answer a = {
 		.status = g->stored.caching.status,
 		.fields = g->stored.fields,
@@ -145,10 +146,18 @@ static int answer_whole(struct proxy_get *g)
 		.parts = object_parts,
 		.arg = g->object,
 		.eager = true,
-		.how = proxy_get_how(g),
+		.how = proxy_get_how(g, now_ms),
+		.now_ms = now_ms,
 	};
 
 	return proxy_answer(g->rq, g->rs, &a, g->deadline);
+}
+
+static int answer_sliced(struct proxy_get *g)
+{
+	struct proxy_slices s = {.get = g, .head = g->stored, .key = g->key};
+
+	return proxy_answer_slices(&s);
 }
 
 /* Whether it is to be looked for again: it is not what it was, and nothing was sent. */
@@ -160,8 +169,7 @@ static bool is_useless(const struct proxy_get *g, int err)
 /* Return: 0; 1: it turned out to be of no use, nothing was sent; -errno. */
 static int answer_stored(struct proxy_get *g)
 {
-	struct proxy_slices s = {.get = g, .head = g->stored, .key = g->key};
-	int err = g->stored.kind == STORED_SLICED ? proxy_answer_slices(&s) : answer_whole(g);
+	int err = g->stored.kind == STORED_SLICED ? answer_sliced(g) : answer_whole(g);
 
 	if (g->fwd == HTTP_FWD_NONE)
 		sl_count(SL_M_PROXY_HITS, 1);
@@ -228,7 +236,7 @@ static int answer_stream(struct proxy_get *g, struct flight_reader *f, const str
 		.parts = stream_parts,
 		.arg = f,
 		.once = !v->storing,
-		.how = proxy_get_how(g),
+		.how = proxy_get_how(g, proxy_now_ms()),
 	};
 
 	a.how.stored = v->storing;

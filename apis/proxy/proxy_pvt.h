@@ -124,7 +124,8 @@ void proxy_freshen_by_head(struct http_proxy *p, const struct proxy_old *old,
 
 /**
  * struct proxy_answer - a response to send, its body given out in parts.
- * @caching: for Age; NULL: as the fields say. @bytes: HTTP_BYTES_UNKNOWN if so.
+ * @caching: for Age, as of @now_ms (0: when it is told); NULL: as the fields say.
+ * @bytes: HTTP_BYTES_UNKNOWN if so.
  * @parts: the next parts of [off, off + len): how many (0: the body ends there), or -errno. Not
  *	called if no body is to be sent.
  * @ready: called with the first byte that is wanted, before the head is made: may still change
@@ -136,6 +137,7 @@ struct proxy_answer {
 	uint32_t status;
 	struct http_lines fields;
 	const struct http_caching *caching;
+	int64_t now_ms;
 	uint64_t bytes;
 	int (*parts)(void *arg, uint64_t off, uint64_t len, struct sl_part *ret_parts, uint32_t n,
 		     int64_t deadline);

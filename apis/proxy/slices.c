@@ -168,7 +168,7 @@ static int slice_ready(struct proxy_answer *a, uint64_t off, int64_t deadline)
 	struct proxy_slices *s = a->arg;
 	int err = hold_slice(s, off / s->head.slice_bytes, deadline);
 
-	a->how = proxy_get_how(s->get);
+	a->how = proxy_get_how(s->get, proxy_now_ms());
 	return err;
 }
 
@@ -184,7 +184,7 @@ int proxy_answer_slices(struct proxy_slices *s)
 		.ready = slice_ready,
 		.arg = s,
 		.eager = true,
-		.how = proxy_get_how(g),
+		.how = proxy_get_how(g, proxy_now_ms()),
 	};
 	int err = proxy_answer(g->rq, g->rs, &a, g->deadline);
 

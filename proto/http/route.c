@@ -18,6 +18,7 @@ static const char *segment_end(const char *p, const char *end)
 	return slash ? slash : end;
 }
 
+/* @params: filled if it matches, with nothing behind those that there are. */
 static bool match(const char *pattern, struct http_str path, struct http_str *params)
 {
 	const char *p = path.p, *end = path.p + path.n;
@@ -43,7 +44,10 @@ static bool match(const char *pattern, struct http_str path, struct http_str *pa
 		SL_ASSERT(pattern);
 		pattern++;
 	}
-	return p == end;
+	if (p != end)
+		return false;
+	memset(params + n, 0, (HTTP_PARAMS_MAX - n) * sizeof(*params));
+	return true;
 }
 
 const struct http_route *http_route_find(const struct http_route *routes, size_t n,
@@ -55,7 +59,7 @@ const struct http_route *http_route_find(const struct http_route *routes, size_t
 	SL_ASSERT(method < HTTP_M_LAST);
 	for (size_t i = 0; i < n; i++) {
 		uint32_t methods = routes[i].methods;
-		struct http_str params[HTTP_PARAMS_MAX] = {0};
+		struct http_str params[HTTP_PARAMS_MAX];
 
 		if (!match(routes[i].path, path, params))
 			continue;

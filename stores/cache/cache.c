@@ -415,6 +415,8 @@ static void add_counts(struct cache_stat *st, const struct counts *n)
 	ADD(st, n, slice_bytes);
 	ADD(st, n, mapped);
 	ADD(st, n, mapped_bytes);
+	ADD(st, n, mapped_refused);
+	ADD(st, n, mapped_unreadable);
 	ADD(st, n, direct);
 	ADD(st, n, direct_bytes);
 	ADD(st, n, direct_refused);

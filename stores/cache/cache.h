@@ -316,7 +316,8 @@ struct cache_stat {
 	uint64_t memory_objects, memory_bytes;
 	uint64_t hits, memory_hits, misses, stored, stored_bytes, refused;
 	uint64_t evicted, carried, removed, quarantined;
-	uint64_t extents, extent_bytes, slices, slice_bytes, mapped, mapped_bytes;
+	uint64_t extents, extent_bytes, slices, slice_bytes;
+	uint64_t mapped, mapped_bytes, mapped_refused, mapped_unreadable;
 	uint64_t direct, direct_bytes, direct_refused, direct_no_memory, copies, copy_bytes;
 	uint64_t verified_blocks;
 	uint64_t whole_bytes; /* smaller objects are kept in memory, on the core with least room */

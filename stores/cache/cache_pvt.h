@@ -94,7 +94,8 @@ bool device_has_room(const struct shard *s, uint32_t slots);
  * @written, @synced: objects whose bytes and record were written, and of these the durable. @puts:
  * who still writes into it.
  * @solo: it has one object, and grows with it. @leaving: it is being reclaimed.
- * @unsealed: what was sealed was added to. @err: what a write or sync said; nothing is added.
+ * @unsealed: what was sealed was added to. @no_seal: it was found without, and gets none.
+ * @err: what a write or sync said; nothing is added.
  * @map: of the whole file, once somebody asked for it; any core may be the first.
  * @doubtful: found by the start, and perhaps not on disk.
  */
@@ -113,7 +114,7 @@ struct segment {
 	uint32_t extra_n;
 	enum cache_region region;
 	int err;
-	bool solo, sealed, unsealed, syncing, leaving, unlinked, doubtful;
+	bool solo, sealed, unsealed, no_seal, syncing, leaving, unlinked, doubtful;
 	struct sl_waitq sync;
 };
 
@@ -166,6 +167,16 @@ struct index {
 
 /* The first seg->records of the index as they lie on disk. */
 int cseg_read_index(struct segment *g, struct index *index, int64_t deadline);
+
+/**
+ * cseg_find_index() - the index of a segment without a seal, as far as it goes.
+ * Records are written in order, so that behind the first step without any there is at most what a
+ * power cut left of records that nobody was told of. They do not come back, for no record is
+ * written there again: not when seg->index_max is *ret_end from then on, nor by a later start, as
+ * this segment gets no seal. Sets seg->records.
+ */
+enum { INDEX_STEP_RECORDS = 1024 };
+int cseg_find_index(struct segment *g, struct index *index, uint32_t *ret_end, int64_t deadline);
 
 /* The @i-th record of what was read. Return: as record_decode(). */
 static inline int cseg_record_at(const struct segment *g, const struct index *index, uint32_t i,
@@ -251,7 +262,8 @@ struct counts {
 	uint64_t stored, stored_bytes, refused, evicted, carried, removed, quarantined;
 	uint64_t memory_objects, memory_bytes;
 	uint64_t hits, memory_hits, misses;
-	uint64_t extents, extent_bytes, slices, slice_bytes, mapped, mapped_bytes;
+	uint64_t extents, extent_bytes, slices, slice_bytes;
+	uint64_t mapped, mapped_bytes, mapped_refused, mapped_unreadable;
 	uint64_t direct, direct_bytes, direct_refused, direct_no_memory, copies, copy_bytes;
 	uint64_t verified_blocks;
 };

@@ -286,13 +286,26 @@ void record_encode(const struct record *r, uint64_t salt, uint32_t number,
 	memcpy(out, &d, sizeof(d));
 }
 
+static bool is_none(const struct disk_record *d)
+{
+	return !d->hash[0] && !d->hash[1] && !d->version && !d->blocks && !d->sum;
+}
+
+bool record_is_none(const uint8_t in[RECORD_BYTES])
+{
+	struct disk_record d;
+
+	memcpy(&d, in, sizeof(d));
+	return is_none(&d);
+}
+
 int record_decode(const uint8_t in[RECORD_BYTES], uint64_t salt, uint32_t number,
 		  struct record *ret_record)
 {
 	struct disk_record d;
 
 	memcpy(&d, in, sizeof(d));
-	if (!d.hash[0] && !d.hash[1] && !d.version && !d.blocks && !d.sum)
+	if (is_none(&d))
 		return -ENODATA;
 	if (d.sum != sum_of(&d, sizeof(d), salt + number) || !d.blocks ||
 	    d.version > CACHE_VERSION_MAX)

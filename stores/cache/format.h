@@ -92,6 +92,9 @@ struct record {
 void record_encode(const struct record *r, uint64_t salt, uint32_t number,
 		   uint8_t out[RECORD_BYTES]);
 
+/* Whether nothing was written here. */
+bool record_is_none(const uint8_t in[RECORD_BYTES]);
+
 /* -ENODATA: nothing was written here; -EBADMSG. */
 int record_decode(const uint8_t in[RECORD_BYTES], uint64_t salt, uint32_t number,
 		  struct record *ret_record);

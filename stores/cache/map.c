@@ -188,8 +188,10 @@ static int map_large(struct view *w, uint64_t off, uint64_t len, uint32_t flags,
 	const uint8_t *map = NULL;
 	int err = map_file(g, &map);
 
-	if (err)
+	if (err) {
+		count_up(&w->owner->counts.mapped_refused, 1);
 		return err;
+	}
 	*ret_body = map + (w->body_pos - g->seat.base);
 	if (!sl_core_self()) {
 		view_look(w, first, end);
@@ -212,6 +214,8 @@ int cache_map(struct cache_object *o, uint64_t off, uint64_t len, uint32_t flags
 		err = map_large(w, off, len, flags, &body, deadline);
 	else if (len)
 		err = verify(w, body, off / BODY_BLOCK_BYTES, body_blocks(off + len), flags);
+	if (cache_is_damage(err) && err != -EBADMSG)
+		count_up(&w->owner->counts.mapped_unreadable, 1);
 	err = cache_read_res(w->owner->c, w->head.hash, o->version, err);
 	if (err)
 		return err;

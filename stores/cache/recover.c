@@ -41,7 +41,7 @@ static int enter(struct segment *g, const struct record *r)
 	if (before && (before->version < r->version || before->flags & SLOT_SHADOWS))
 		slot.flags = SLOT_SHADOWS;
 	cache_slot_set_hash(&slot, r->hash);
-	res = cache_table_put(&s->table, &slot, &old);
+	res = before ? cache_table_put(&s->table, &slot, &old) : cache_table_add(&s->table, &slot);
 	if (res < 0)
 		return res;
 	if (res)
@@ -185,36 +185,23 @@ static int find_heads(struct segment *g, const struct index *index)
 /* ---- one segment ------------------------------------------------------------------------ */
 
 /*
- * What its records tell. @durable: how many are known to be on disk, with their objects. @damaged:
- * known when all were looked at.
+ * What its records tell. @end: records that there may be. @durable: how many are known to be on
+ * disk, with their objects. @damaged: known when all were looked at.
  */
 struct found {
 	const struct index *index;
-	uint32_t durable;
+	uint32_t end, durable;
 	bool damaged;
 };
 
-/* The index of a segment that was not sealed, or not as it is: as far as there are records. */
-static int read_unsealed(struct segment *g, struct index *index, struct found *f)
+/* The last record tells most. */
+static uint32_t durable_of(const struct segment *g, const struct index *index)
 {
-	uint32_t n = 0;
-	int err;
+	struct record r;
 
-	g->records = g->index_max;
-	err = cseg_read_index(g, index, SL_NEVER);
-	if (err)
-		return err;
-	for (uint32_t i = 0; i < g->records; i++) {
-		struct record r;
-		int res = cseg_record_at(g, index, i, &r);
-
-		if (res == -ENODATA)
-			continue;
-		n = i + 1;
-		if (!res)
-			f->durable = sl_max(f->durable, r.durable);
-	}
-	g->records = n;
+	for (uint32_t i = g->records; i-- > 0;)
+		if (!cseg_record_at(g, index, i, &r))
+			return r.durable;
 	return 0;
 }
 
@@ -222,13 +209,16 @@ static int read_index(struct segment *g, struct index *index, struct found *ret_
 {
 	int err;
 
-	*ret_found = (struct found){.index = index};
+	*ret_found = (struct found){.index = index, .end = g->index_max};
 	if (g->records) {
 		err = cseg_read_index(g, index, SL_NEVER);
 		if (err || cseg_is_sealed_as(g, index->p, &ret_found->durable))
 			return err;
 	}
-	return read_unsealed(g, index, ret_found);
+	/* It was not sealed, or not as it is. */
+	err = cseg_find_index(g, index, &ret_found->end, SL_NEVER);
+	ret_found->durable = err ? 0 : durable_of(g, index);
+	return err;
 }
 
 enum { AHEAD = 16 };
@@ -265,13 +255,20 @@ static int enter_records(struct segment *g, struct found *f)
 	return err;
 }
 
-static int recover_segment(struct segment *g, struct index *index)
+/* @expected: records of all segments that told how many they have. */
+static int recover_segment(struct segment *g, struct index *index, uint64_t *expected)
 {
+	uint32_t told = g->records;
 	struct found f;
 	int err = read_index(g, index, &f);
 
-	if (!err)
-		err = enter_records(g, &f);
+	if (err)
+		return err;
+	*expected += g->records - sl_min(told, g->records);
+	/* Most of a start would be the splitting of buckets. */
+	cache_table_expect(&g->shard->table, (uint32_t)sl_min(*expected, (uint64_t)UINT32_MAX / 2));
+	err = enter_records(g, &f);
+	g->index_max = f.end;
 	if (!err && !g->records)
 		err = cseg_unlink(g, SL_NEVER);
 	return err;
@@ -329,7 +326,7 @@ static int recover_bans(struct shard *s)
 	return err;
 }
 
-/* @f: what there is, in order. */
+/* @f: what there is, in order. What was not sealed is found last, and looked at first. */
 static int recover_segments(struct shard *s, const struct names *f)
 {
 	struct index index = {0};
@@ -341,10 +338,8 @@ static int recover_segments(struct shard *s, const struct names *f)
 		err = cseg_load(s, f->seqs[i], &g);
 		records += err ? 0 : g->records;
 	}
-	/* Most of a start would be the splitting of buckets. */
-	cache_table_expect(&s->table, (uint32_t)sl_min(records, (uint64_t)UINT32_MAX / 2));
-	for (uint32_t i = 0; i < s->segs_n && !err; i++)
-		err = s->segs[i] ? recover_segment(s->segs[i], &index) : 0;
+	for (uint32_t i = s->segs_n; i-- > 0 && !err;)
+		err = s->segs[i] ? recover_segment(s->segs[i], &index, &records) : 0;
 	cache_table_fit(&s->table);
 	free(index.p);
 	return err;

@@ -113,7 +113,7 @@ void cseg_close(struct segment *g)
 	struct shard *s = g->shard;
 
 	SL_ASSERT(s->segs[g->id] == g && !g->puts);
-	if (g->unsealed && !g->unlinked)
+	if (g->unsealed && !g->unlinked && !g->no_seal)
 		write_seal(g);
 	s->segs[g->id] = NULL;
 	sl_list_remove(&g->node);
@@ -238,17 +238,56 @@ static int make_room(struct index *index, size_t n)
 	return index->p ? 0 : -ENOMEM;
 }
 
-int cseg_read_index(struct segment *g, struct index *index, int64_t deadline)
+/* Records [@first, @end) to their places in @index; what is behind the file's end is empty. */
+static int read_records(struct segment *g, const struct index *index, uint32_t first, uint32_t end,
+			int64_t deadline)
 {
-	size_t n = (size_t)g->records * RECORD_BYTES;
-	ssize_t got;
+	uint64_t at = (uint64_t)first * RECORD_BYTES;
+	size_t n = (size_t)(end - first) * RECORD_BYTES;
+	ssize_t got = sl_read_some(g->file.fd, index->p + at, n, cseg_at(g, SEG_HEADER_BYTES + at),
+				   deadline);
 
-	if (make_room(index, n))
-		return -ENOMEM;
-	got = sl_read_some(g->file.fd, index->p, n, cseg_at(g, SEG_HEADER_BYTES), deadline);
 	if (got < 0)
 		return (int)got;
-	memset(index->p + got, 0, n - (size_t)got);
+	memset(index->p + at + got, 0, n - (size_t)got);
+	return 0;
+}
+
+int cseg_read_index(struct segment *g, struct index *index, int64_t deadline)
+{
+	if (make_room(index, (size_t)g->records * RECORD_BYTES))
+		return -ENOMEM;
+	return read_records(g, index, 0, g->records, deadline);
+}
+
+/* Of records up to @end, those from @first on: behind the last that is there, or @first. */
+static uint32_t end_of_records(const struct index *index, uint32_t first, uint32_t end)
+{
+	while (end > first && record_is_none(index->p + (size_t)(end - 1) * RECORD_BYTES))
+		end--;
+	return end;
+}
+
+int cseg_find_index(struct segment *g, struct index *index, uint32_t *ret_end, int64_t deadline)
+{
+	uint32_t first = 0, n = 0;
+
+	if (make_room(index, (size_t)g->index_max * RECORD_BYTES))
+		return -ENOMEM;
+	while (first < g->index_max) {
+		uint32_t end = first + sl_min(g->index_max - first, (uint32_t)INDEX_STEP_RECORDS);
+		int err = read_records(g, index, first, end, deadline);
+
+		if (err)
+			return err;
+		n = end_of_records(index, first, end);
+		if (n == first)
+			break;
+		first = end;
+	}
+	g->records = n;
+	g->no_seal = true;
+	*ret_end = first;
 	return 0;
 }
 

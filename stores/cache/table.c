@@ -272,16 +272,22 @@ int cache_table_put(struct cache_table *t, const struct cache_slot *slot,
 		    struct cache_slot *ret_old)
 {
 	struct cache_slot *s = find(t, slot);
+	uint32_t next;
+
+	if (!s)
+		return cache_table_add(t, slot);
+	next = s->next;
+	*ret_old = *s;
+	*s = *slot;
+	s->next = next;
+	return 1;
+}
+
+int cache_table_add(struct cache_table *t, const struct cache_slot *slot)
+{
+	struct cache_slot *s;
 	uint32_t *head;
 
-	if (s) {
-		uint32_t next = s->next;
-
-		*ret_old = *s;
-		*s = *slot;
-		s->next = next;
-		return 1;
-	}
 	if (make_room(t))
 		return -ENOMEM;
 	s = slot_at(t, t->slots_n);

@@ -97,6 +97,9 @@ struct cache_slot *cache_table_find(const struct cache_table *t, const uint64_t 
 int cache_table_put(struct cache_table *t, const struct cache_slot *slot,
 		    struct cache_slot *ret_old);
 
+/* The same of one whose hash was found to have none. */
+int cache_table_add(struct cache_table *t, const struct cache_slot *slot);
+
 /* Takes @slot out. The last slot moves to its place. */
 void cache_table_del(struct cache_table *t, struct cache_slot *slot);
 

@@ -89,6 +89,26 @@ TEST(without_privileges_all_are_refused_and_name_the_cure)
 	sl_bpf_free(bpf);
 }
 
+/* So the daemon need not wait for what only counts; what it was told of ports before holds. */
+TEST(what_is_loaded_later_is_there_beside_the_rest)
+{
+	const struct sl_bpf_conf more = {.wanted = 1u << SL_BPF_PUNTS | 1u << SL_BPF_TCP};
+	struct sl_bpf *bpf = load(1u << SL_BPF_PUNTS);
+	const struct sl_punts *punts = sl_bpf_punts(bpf);
+
+	sl_bpf_tcp_listens(bpf, 4711, 3);
+	EXPECT_FALSE(sl_bpf_is_loaded(bpf, SL_BPF_TCP));
+	sl_bpf_load_more(bpf, &more);
+	EXPECT_TRUE(punts == sl_bpf_punts(bpf));
+	if (!sl_bpf_is_loaded(bpf, SL_BPF_TCP)) {
+		sl_bpf_free(bpf);
+		SKIP(return, "the program tcp is off here");
+	}
+	EXPECT_EQ(4, sl_bpf_tcp(bpf)->listener_of[4711]);
+	EXPECT_EQ(0, sl_bpf_tcp(bpf)->listener_of[4712]);
+	sl_bpf_free(bpf);
+}
+
 /* So the daemon can give them up before it serves. */
 TEST(what_is_loaded_stays_when_privileges_go)
 {

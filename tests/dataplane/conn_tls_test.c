@@ -286,6 +286,32 @@ static void unmap_file(struct peer *x)
 	munmap(peer_map, PEER_FILE_BYTES);
 }
 
+/* Of a file that is empty: who reads there gets a SIGBUS. */
+static void map_what_fails(struct peer *x)
+{
+	int fd = memfd_create("empty", MFD_CLOEXEC);
+
+	ASSERT_LE(0, fd);
+	peer_map = mmap(NULL, PEER_FILE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, (void *)peer_map);
+	close(fd);
+	x->file.map = map_peer_file;
+}
+
+static int map_nothing(struct sl_file *file, uint64_t off, uint64_t len, const uint8_t **ret_data)
+{
+	(void)file;
+	(void)off;
+	(void)len;
+	(void)ret_data;
+	return -ENOMEM;
+}
+
+static void refuse_to_map(struct peer *x)
+{
+	x->file.map = map_nothing;
+}
+
 static void mapped_parts(struct peer *x)
 {
 	struct link l = shake(x);
@@ -314,6 +340,49 @@ TEST_F(tls, what_is_mapped_is_encrypted_where_it_lies)
 	peer_run(&self->peer);
 }
 
+/* What arrives is read instead, and why is counted, for @reason alone. */
+static void expect_read(struct peer *x, enum sl_fallback reason, enum sl_fallback other)
+{
+	struct link l = shake(x);
+
+	for (int i = 0; i < 10; i++)
+		ask_parts(x, &l, 1 + (uint32_t)harness_random() % 7);
+	EXPECT_EQ(0, peer_metric(x, SL_M_DELIVER_MAPPED, 0));
+	EXPECT_EQ(0, peer_metric(x, SL_M_DELIVER_FALLBACKS, other));
+	if (kernel_encrypts(x))
+		EXPECT_EQ(0, peer_metric(x, SL_M_DELIVER_FALLBACKS, reason));
+	else
+		EXPECT_LT(0, peer_metric(x, SL_M_DELIVER_FALLBACKS, reason));
+	drop(&l);
+}
+
+static void unreadable_parts(struct peer *x)
+{
+	expect_read(x, SL_FALLBACK_UNREADABLE, SL_FALLBACK_MAP);
+}
+
+TEST_F(tls, what_is_mapped_and_cannot_be_read_there_is_copied)
+{
+	self->peer.client = unreadable_parts;
+	self->peer.answer = answer_parts;
+	self->peer.start = map_what_fails;
+	self->peer.end = unmap_file;
+	peer_run(&self->peer);
+}
+
+static void refused_parts(struct peer *x)
+{
+	expect_read(x, SL_FALLBACK_MAP, SL_FALLBACK_UNREADABLE);
+}
+
+TEST_F(tls, what_cannot_be_mapped_is_copied)
+{
+	self->peer.client = refused_parts;
+	self->peer.answer = answer_parts;
+	self->peer.start = refuse_to_map;
+	peer_run(&self->peer);
+}
+
 static void cut_file(struct peer *x)
 {
 	struct link l = shake(x), other = shake(x);
@@ -329,6 +398,8 @@ static void cut_file(struct peer *x)
 	while (!end_of(&l))
 		;
 	ping(&other, "is served");
+	if (!kernel_encrypts(x))
+		EXPECT_LT(0, peer_metric(x, SL_M_DELIVER_FALLBACKS, SL_FALLBACK_UNREADABLE));
 	drop(&other);
 	drop(&l);
 }

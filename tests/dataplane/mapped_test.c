@@ -18,6 +18,7 @@ enum { FILE_BYTES = 1 << 20 };
 
 FIXTURE(mapped)
 {
+	struct sl_registry *registry;
 	struct sl_core core;
 	struct sl_listener l;
 	struct sl_conn *c;
@@ -40,8 +41,14 @@ static int map(struct sl_file *file, uint64_t off, uint64_t len, const uint8_t *
 	return 0;
 }
 
+static uint64_t fell_back(struct sl_core *core, enum sl_fallback reason)
+{
+	return *sl_metric_cell(core->metrics, SL_M_DELIVER_FALLBACKS, 0, reason);
+}
+
 FIXTURE_SETUP(mapped)
 {
+	static const char *const listeners[] = {"peer"}, *reasons[SL_FALLBACK_LAST];
 	char path[300];
 	int fd;
 
@@ -55,6 +62,12 @@ FIXTURE_SETUP(mapped)
 	ASSERT_NE(MAP_FAILED, (void *)map_of_file);
 	ASSERT_EQ(0, sl_file_init(&self->file, fd, gone));
 	self->file.map = map;
+	for (int i = 0; i < SL_FALLBACK_LAST; i++)
+		reasons[i] = sl_fallback_name((enum sl_fallback)i);
+	ASSERT_EQ(0, sl_registry_new(1, &self->registry));
+	sl_registry_dim(self->registry, SL_DIM_LISTENER, listeners, 1);
+	sl_registry_dim(self->registry, SL_DIM_FALLBACK, reasons, SL_FALLBACK_LAST);
+	ASSERT_EQ(0, sl_metrics_new(self->registry, 0, &self->core.metrics));
 	self->c = calloc(1, sizeof(*self->c));
 	self->c->l = &self->l;
 	self->l.core = &self->core;
@@ -64,6 +77,7 @@ FIXTURE_TEARDOWN(mapped)
 {
 	munmap(map_of_file, FILE_BYTES);
 	free(self->c);
+	sl_registry_free(self->registry);
 	sl_file_release(&self->file);
 }
 
@@ -134,6 +148,48 @@ TEST_F(mapped, what_is_not_there_must_be_read)
 	ASSERT_NOT_NULL(mapped_bytes(self->c, &e, 0, 4096));
 	self->file.map = NULL;
 	EXPECT_TRUE(!mapped_bytes(self->c, &e, 0, 4096));
+	/* It is not the map that was at fault. */
+	EXPECT_EQ(0, fell_back(&self->core, SL_FALLBACK_MAP));
+	EXPECT_EQ(0, fell_back(&self->core, SL_FALLBACK_UNREADABLE));
+}
+
+static int map_nothing(struct sl_file *file, uint64_t off, uint64_t len, const uint8_t **ret_data)
+{
+	(void)file;
+	(void)off;
+	(void)len;
+	(void)ret_data;
+	return -ENOMEM;
+}
+
+static uint8_t *map_of_nothing; /* behind a file's end */
+
+static int map_what_fails(struct sl_file *file, uint64_t off, uint64_t len,
+			  const uint8_t **ret_data)
+{
+	(void)file;
+	(void)len;
+	*ret_data = map_of_nothing + off;
+	return 0;
+}
+
+TEST_F(mapped, why_it_must_be_read_is_counted)
+{
+	const struct sl_extent e = {&self->file, 0, FILE_BYTES};
+	int fd = memfd_create("empty", MFD_CLOEXEC);
+
+	map_of_nothing = mmap(NULL, FILE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, (void *)map_of_nothing);
+	self->file.map = map_nothing;
+	EXPECT_TRUE(!mapped_bytes(self->c, &e, 0, 4096));
+	EXPECT_EQ(1, fell_back(&self->core, SL_FALLBACK_MAP));
+	EXPECT_EQ(0, fell_back(&self->core, SL_FALLBACK_UNREADABLE));
+	self->file.map = map_what_fails;
+	EXPECT_TRUE(!mapped_bytes(self->c, &e, 0, 4096));
+	EXPECT_EQ(1, fell_back(&self->core, SL_FALLBACK_MAP));
+	EXPECT_EQ(1, fell_back(&self->core, SL_FALLBACK_UNREADABLE));
+	munmap(map_of_nothing, FILE_BYTES);
+	close(fd);
 }
 
 TEST_F(mapped, what_left_the_page_cache_must_be_read)

@@ -46,6 +46,13 @@ FIXTURE_TEARDOWN(programs)
 	free(self->page);
 }
 
+/* Until what can be loaded is, which is a moment after it serves. */
+static void start(FIXTURE_DATA(programs) * self)
+{
+	daemon_must_start(&self->d);
+	ASSERT_LT(0, daemon_log_wait(&self->d, "bpf.loaded", 1));
+}
+
 /* Begins @self->page anew. */
 static void scrape(FIXTURE_DATA(programs) * self)
 {
@@ -137,7 +144,7 @@ TEST_F_TIMEOUT(programs, hot_paths_are_not_punted, 55)
 	static const char fsyncs[] = "sluice_ring_punts_total{op=\"fsync\"}";
 	int64_t before, synced;
 
-	daemon_must_start(&self->d);
+	start(self);
 	wire_must_open(&self->w, self->d.kafka_port);
 	scrape(self);
 	if (value(self, "sluice_bpf_program_loaded{program=\"punts\"}") != 1)
@@ -166,7 +173,7 @@ TEST_F_TIMEOUT(programs, without_them_the_daemon_serves_and_says_so, 55)
 		if (prctl(PR_CAPBSET_DROP, (unsigned long)needed[i], 0L, 0L, 0L))
 			ASSERT_EQ(EPERM, errno); /* has none of them anyway */
 	daemon_set(&self->d, "node.cores=2");
-	daemon_must_start(&self->d);
+	start(self);
 	wire_must_open(&self->w, self->d.kafka_port);
 	ASSERT_EQ(0, wire_topic_create(&self->w, topic, 1, NULL));
 	produce_and_fetch(self, 0);
@@ -186,7 +193,7 @@ TEST_F_TIMEOUT(programs, without_them_the_daemon_serves_and_says_so, 55)
 
 TEST_F(programs, connections_of_each_listener_tell_their_round_trips)
 {
-	daemon_must_start(&self->d);
+	start(self);
 	wire_must_open(&self->w, self->d.kafka_port);
 	ASSERT_EQ(0, wire_ping(&self->w));
 	scrape(self);

@@ -5,16 +5,17 @@ Interface:
   replay.py note LOG...                  copies its input, each line behind the sizes that the logs
                                          have when it comes
   replay.py cut LOG BASE NOTES INDEX NAME CUTS SEED OUT
-      INDEX: which of the sizes in NOTES is this log's; NAME: whose lines "acked NAME PARTITION END"
-      count. Writes OUT.N for N below CUTS, and prints "OUT.N END END END" for each: what was
+      INDEX: which of the sizes in NOTES is this log's; NAME: whose lines "acked NAME LANE END" count.
+      Writes OUT.N for N below CUTS, and prints "OUT.N END END END" for each: what was
       acknowledged before the cut.
 
 LOG is what QEMU's blklogwrites writes: a sector that says what it is, then for each write, flush and
 discard a sector that describes it and the bytes written. An entry is there before the guest hears
 of its completion, so a line was acknowledged by nothing behind the size noted with it.
 
-A cut is right behind a flush; every other one also keeps, of what was written between it and the
-next flush, some sectors and not others, as a disk may.
+A cut is right behind any entry: what was written before the last flush is there. Of what came behind
+it every other disk has all up to the cut; the others have, of what was written up to the next flush,
+some sectors and not others, as a disk may.
 """
 import os
 import random
@@ -50,14 +51,23 @@ def entries(log):
             at += SECTOR + length
 
 
-def acknowledged(notes, index, name, size):
-    ends = [0, 0, 0]
+def acknowledgements(notes, index, name):
+    """(size of the log, lane, end) of each."""
     with open(notes, encoding="utf-8") as f:
         for line in f:
             words = line.split()
-            if len(words) >= 4 and words[-4:-2] == ["acked", name] and int(words[index]) <= size:
-                ends[int(words[-2])] = int(words[-1])
-    return ends
+            if len(words) >= 4 and words[-4:-2] == ["acked", name]:
+                yield int(words[index]), int(words[-2]), int(words[-1])
+
+
+def ends_at(every, acks):
+    """Of each entry, what was acknowledged when it was written."""
+    ends, left = [0, 0, 0], list(acks)[::-1]
+    for entry in every:
+        while left and left[-1][0] <= entry[4]:
+            _, lane, end = left.pop()
+            ends[lane] = end
+        yield tuple(ends)
 
 
 def copy(log, out, entry, keep):
@@ -76,21 +86,21 @@ def copy(log, out, entry, keep):
 def cut(log, base, notes, index, name, cuts, seed, prefix):
     pick = random.Random(seed)
     every = list(entries(log))
-    flushes = [i for i, e in enumerate(every) if e[0] & FLUSH
-               and all(acknowledged(notes, index, name, e[4]))]
-    if len(flushes) < cuts:
-        sys.exit(f"replay: {log} has {len(flushes)} flushes behind acknowledgements, {cuts} wanted")
-    for n, last in enumerate(sorted(pick.sample(flushes, cuts))):
+    ends = list(ends_at(every, acknowledgements(notes, index, name)))
+    places = [i for i, e in enumerate(ends) if all(e)]
+    if len(places) < cuts:
+        sys.exit(f"replay: {log} has {len(places)} entries behind acknowledgements, {cuts} wanted")
+    flushes = [i for i, e in enumerate(every) if e[0] & FLUSH]
+    for n, last in enumerate(sorted(pick.sample(places, cuts))):
         image = f"{prefix}.{n}"
         shutil.copyfile(base, image)
+        durable = max((i for i in flushes if i <= last), default=-1)
+        behind = min((i for i in flushes if i > last), default=len(every)) if n % 2 else last + 1
         with open(log, "rb") as f, open(image, "r+b") as out:
-            for entry in every[:last + 1]:
-                copy(f, out, entry, lambda: True)
-            for entry in every[last + 1:] if n % 2 else []:
-                if entry[0] & FLUSH:
-                    break
-                copy(f, out, entry, lambda: pick.random() < 0.5)
-        print(image, *acknowledged(notes, index, name, every[last][4]), flush=True)
+            for i, entry in enumerate(every[:behind]):
+                kept = i <= durable or not n % 2 or (entry[0] & FUA and i <= last)
+                copy(f, out, entry, lambda kept=kept: kept or pick.random() < 0.5)
+        print(image, *ends[last], flush=True)
 
 
 if __name__ == "__main__":

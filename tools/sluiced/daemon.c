@@ -2,9 +2,10 @@
 /*
  * The daemon on its cores: start, signals, reload, end.
  *
- * The main thread starts the cores and waits for their end; everything else happens in one fiber
- * on core 0. Order of the end: waits in the engine are ended, connections drained, logs synced
- * and closed, cores stopped. Invariant: DATADIR is marked clean only if all of that succeeded.
+ * The main thread starts the cores, loads what counts in the kernel once they serve, and waits for
+ * their end; everything else happens in one fiber on core 0. Order of the end: waits in the engine
+ * are ended, connections drained, logs synced and closed, cores stopped. Invariant: DATADIR is
+ * marked clean only if all of that succeeded.
  *
  * Order of parts: what the engine is given; events; static files; start; signals; end; the run.
  */
@@ -12,6 +13,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -535,9 +537,11 @@ static int end(struct daemon *d)
 
 /* ---- the run ---------------------------------------------------------------------------- */
 
+/* @begun: it serves, or will not. */
 struct run {
 	struct sl_msg msg;
 	struct daemon *d;
+	sem_t begun;
 	int res;
 	bool clean;
 };
@@ -553,10 +557,12 @@ static void run_fiber(void *arg)
 		r->res = listeners_open(d, why, sizeof(why));
 	if (r->res) {
 		sl_log_err("daemon.cannot-listen", SL_KV(why, why));
+		sem_post(&r->begun);
 	} else {
 		set_ready(d, NULL);
 		greet(d);
 		sl_notify_ready("serving");
+		sem_post(&r->begun);
 		serve_signals(d);
 	}
 	r->clean = !end(d);
@@ -656,8 +662,14 @@ int daemon_run(struct daemon *d, bool *ret_clean)
 		free_all(d);
 		return err;
 	}
+	sem_init(&run.begun, 0, 0);
 	sl_post(sl_cores_at(d->cores, 0), &run.msg);
+	while (sem_wait(&run.begun)) /* EINTR */
+		;
+	if (!run.res)
+		programs_count(d);
 	sl_cores_join(d->cores);
+	sem_destroy(&run.begun);
 	free_all(d);
 	*ret_clean = run.clean;
 	return run.res;

@@ -6,6 +6,8 @@
 #ifndef TOOLS_SLUICED_DAEMON_H
 #define TOOLS_SLUICED_DAEMON_H
 
+#include <pthread.h>
+
 #include "apis/cache/cache.h"
 #include "apis/proxy/proxy.h"
 #include "apis/static/static.h"
@@ -39,7 +41,7 @@ enum listener {
  * @cache: NULL without cache.path.
  * @proxy, @front: the reverse proxy and its server; NULL and zeroed without proxy.listen.
  * @origin_tls: of an https origin, for each of @origin_tls_n cores.
- * @bpf: loaded before privileges are given up; @telemetry shows what it counts, @steering is what
+ * @bpf: the kernel's programs, see programs.c; @telemetry shows what it counts, @steering is what
  *	it and its like do for new connections. @cpus: where cores are pinned, if @pinned.
  * @tls: what listeners with TLS speak, by core and listener (tls.c); NULL: none does.
  * @keys: of the HTTP APIs. @apis: of each listener; @cache_api, @static_api: what two of them work
@@ -167,6 +169,25 @@ int proxy_stop_core(void *d, int64_t deadline);
 void proxy_apply(struct daemon *d);
 
 void proxy_free(struct daemon *d);
+
+/* ---- programs.c ------------------------------------------------------------------------- */
+
+/* What loads kernel programs; @bpf: NULL if there was no memory. */
+struct loader {
+	pthread_t thread;
+	struct sl_bpf_conf conf;
+	struct sl_bpf *bpf;
+	bool has_thread;
+};
+
+/* Loads those that listeners are opened with, by a thread; until programs_end(). */
+void programs_begin(struct loader *l, const struct daemon *d);
+
+/* Makes @d->bpf, which a program that is refused does not keep. Return: 0 or -ENOMEM. */
+int programs_end(struct loader *l, struct daemon *d);
+
+/* Loads those that count; by the first thread, when the listeners are open. */
+void programs_count(struct daemon *d);
 
 /* ---- tls.c ------------------------------------------------------------------------------ */
 

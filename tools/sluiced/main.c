@@ -3,15 +3,13 @@
  * sluiced: arguments, settings, DATADIR, privileges; then the cores (daemon.c).
  *
  * Everything that must happen before the process has cores happens here, in this order: settings
- * read, signals blocked, DATADIR locked, privileges given up. Kernel programs are loaded meanwhile
- * by a thread of their own, which has ended when privileges are given up: the kernel takes as long
- * to check them as the disk takes to sync DATADIR's incarnation.
+ * read, signals blocked, DATADIR locked, privileges given up. The thread that loads the kernel
+ * programs of listeners meanwhile (programs.c) has ended by then.
  */
 #include <errno.h>
 #include <getopt.h>
 #include <libgen.h>
 #include <malloc.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,69 +127,6 @@ static int open_datadir(struct daemon *d, char *why, size_t why_len)
 	return sl_datadir_open(&d->datadir, &conf, why, why_len, SL_NEVER);
 }
 
-static uint64_t wanted_programs(const struct daemon *d)
-{
-	const struct sl_conf *c = &d->conf;
-	const bool wanted[SL_BPF_LAST] = {
-		[SL_BPF_PUNTS] = c->bpf.punts,
-		[SL_BPF_LATENCY] = c->bpf.latency,
-		[SL_BPF_SCHED] = c->bpf.sched,
-		[SL_BPF_PAGECACHE] = c->bpf.pagecache,
-		[SL_BPF_TCP] = c->bpf.tcp,
-		[SL_BPF_STEER] = c->bpf.steer && d->cores_n > 1,
-		[SL_BPF_PORTS] = c->bpf.ports && c->kafka.core_ports.first,
-	};
-	uint64_t mask = 0;
-
-	for (int p = 0; p < SL_BPF_LAST; p++)
-		mask |= (uint64_t)(c->bpf.enabled && wanted[p]) << p;
-	return mask;
-}
-
-/* What loads kernel programs; @bpf: NULL if there was no memory. */
-struct loader {
-	pthread_t thread;
-	struct sl_bpf_conf conf;
-	struct sl_bpf *bpf;
-	bool has_thread;
-};
-
-static void *load(void *arg)
-{
-	struct loader *l = arg;
-
-	sl_bpf_load(&l->conf, &l->bpf);
-	return NULL;
-}
-
-static void loader_begin(struct loader *l, const struct daemon *d)
-{
-	*l = (struct loader){.conf = {.wanted = wanted_programs(d),
-				      .sample = (uint32_t)d->conf.bpf.sample,
-				      .steer_cores = d->cores_n,
-				      .steer_groups = listeners_addresses(&d->conf)}};
-	l->has_thread = !pthread_create(&l->thread, NULL, load, l);
-	if (!l->has_thread)
-		load(l);
-}
-
-/* A program that is refused is told of, and missed by nobody. */
-static int loader_end(struct loader *l, struct daemon *d)
-{
-	if (l->has_thread)
-		pthread_join(l->thread, NULL);
-	d->bpf = l->bpf;
-	for (int p = 0; p < SL_BPF_LAST && d->bpf; p++) {
-		const struct sl_bpf_status *s = sl_bpf_status(d->bpf, (enum sl_bpf_program)p);
-
-		if (s->state == SL_BPF_REFUSED)
-			sl_log_debug("bpf.program-off",
-				     SL_KV(program, sl_bpf_info((enum sl_bpf_program)p)->name),
-				     SL_KV(why, s->why));
-	}
-	return d->bpf ? 0 : -ENOMEM;
-}
-
 static bool has_low_port(const struct sl_conf_addrs *addrs)
 {
 	for (uint32_t i = 0; i < addrs->n; i++)
@@ -273,11 +208,11 @@ static int run(struct daemon *d)
 	int err, err2;
 
 	daemon_choose_cpus(d);
-	loader_begin(&loader, d);
+	programs_begin(&loader, d);
 	err = open_datadir(d, why, sizeof(why));
 	if (!err)
 		err = cache_make_folder(d, why, sizeof(why));
-	err2 = loader_end(&loader, d);
+	err2 = programs_end(&loader, d);
 	err = err ? err : err2;
 	if (!err)
 		err = drop_privileges(d, why, sizeof(why));

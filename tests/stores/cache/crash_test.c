@@ -9,127 +9,78 @@
  * Order of parts: cuts; a kill; tests.
  */
 #include <errno.h>
-#include <stdio.h>
 
 #include "cache_world.h"
+#include "uring/cuts.h"
 
 /* ---- cuts --------------------------------------------------------------------------------- */
 
-static void start_only(struct sl_sim *disk, const struct world *w)
+struct how {
+	bool evicts, none, device, forgets;
+};
+
+static struct sl_sim *begin(void *world, uint64_t seed, const void *how)
+{
+	const struct how *h = how;
+	struct world *w = world;
+
+	if (h->device)
+		cache_world_init_device(w, seed, h->evicts);
+	else
+		cache_world_init(w, seed, h->evicts);
+	w->forgets = h->forgets;
+	if (h->none)
+		w->k.conf.durability = SL_DURABILITY_NONE;
+	return w->k.sim;
+}
+
+static void work(void *world)
+{
+	struct world *w = world;
+
+	cache_kit_run(&w->k, cache_world_work);
+}
+
+static void restart(struct sl_sim *disk)
 {
 	struct sl_backend *before = sl_backend_use(sl_sim_backend(disk));
 	struct cache_kit k;
 
 	cache_kit_init(&k, disk);
-	k.conf.max_bytes = w->k.conf.max_bytes;
-	cache_kit_open(&k);
-	cache_kit_close(&k);
+	cache_kit_open_and_close(&k);
 	sl_backend_use(before);
 }
 
-enum { OUTCOMES = 5 };
-
-/* One outcome: it starts; the power goes while it starts; what it served is there the next time. */
-static void try_outcome(struct world *w, uint64_t seed, enum sl_sim_policy policy, char *ret_wrong,
-			size_t len)
+/* It starts; what it served is there the next time. */
+static void check(void *world, struct sl_sim *disk, uint64_t seed, enum sl_sim_policy policy,
+		  char *ret_wrong, size_t len)
 {
-	struct sl_sim *disk = sl_sim_clone(w->k.sim), *again;
-	struct world owed = *w;
+	struct world owed = *(const struct world *)world;
 
-	sl_sim_seed(disk, seed);
-	sl_sim_reboot(disk, policy);
-	again = sl_sim_clone(disk);
 	cache_world_check(disk, &owed, ret_wrong, len);
 	if (!ret_wrong[0]) {
 		sl_sim_reboot(disk, policy);
 		cache_world_check(disk, &owed, ret_wrong, len);
 	}
-	if (!ret_wrong[0]) {
-		owed = *w;
-		sl_sim_cut_after(again, seed % 4);
-		start_only(again, w);
-		sl_sim_reboot(again, policy);
-		cache_world_check(again, &owed, ret_wrong, len);
-	}
-	sl_sim_free(again);
 	sl_sim_free(disk);
 }
 
-/* Every outcome of the cut that @w ended in. Return: outcomes in which something is wrong. */
-static int try_outcomes(struct world *w, bool none, uint64_t seed, char *ret_wrong, size_t len)
+static const enum sl_sim_policy policies[] = {SL_SIM_KEEP_ALL, SL_SIM_LOSE_ALL, SL_SIM_RANDOM,
+					      SL_SIM_RANDOM, SL_SIM_RANDOM};
+
+static struct cuts suite(const struct how *how)
 {
-	static const enum sl_sim_policy policies[OUTCOMES] = {
-		SL_SIM_KEEP_ALL, SL_SIM_LOSE_ALL, SL_SIM_RANDOM, SL_SIM_RANDOM, SL_SIM_RANDOM};
-	int wrong = 0;
-
-	/* Without durability only what the page cache kept is owed. */
-	for (int i = 0; i < (none ? 1 : OUTCOMES); i++) {
-		char why[160];
-
-		try_outcome(w, seed + (uint64_t)i, policies[i], why, sizeof(why));
-		if (why[0] && !wrong++)
-			snprintf(ret_wrong, len, "outcome %d: %s", i, why);
-	}
-	return wrong;
-}
-
-struct how {
-	bool evicts, none, late, device, forgets;
-	enum sl_fault skip;
-};
-
-static void begin(struct world *w, uint64_t seed, const struct how *how)
-{
-	if (how->device)
-		cache_world_init_device(w, seed, how->evicts);
-	else
-		cache_world_init(w, seed, how->evicts);
-	w->forgets = how->forgets;
-	if (how->none)
-		w->k.conf.durability = SL_DURABILITY_NONE;
-	if (how->late)
-		sl_sim_delay(w->k.sim, 3);
-	if (how->skip)
-		sl_sim_skip_sync(w->k.sim, how->skip);
-}
-
-static uint64_t count_ops(uint64_t seed, struct how how)
-{
-	struct world w;
-	uint64_t n;
-
-	how.skip = SL_FAULT(NONE);
-	begin(&w, seed, &how);
-	ASSERT_EQ(0, cache_kit_run(&w.k, cache_world_work));
-	n = sl_sim_ops(w.k.sim);
-	sl_sim_free(w.k.sim);
-	return n;
-}
-
-/* Cuts at every @step-th operation. Return: cuts with an outcome in which something is wrong. */
-static int try_cuts(uint64_t seed, struct how how, uint64_t step, bool tell)
-{
-	uint64_t n = count_ops(seed, how);
-	int wrong = 0;
-
-	for (uint64_t cut = seed % step; cut <= n; cut += step) {
-		struct world w;
-		char why[400];
-
-		begin(&w, seed, &how);
-		sl_sim_cut_after(w.k.sim, cut);
-		cache_kit_run(&w.k, cache_world_work);
-		if (try_outcomes(&w, how.none, seed + cut, why, sizeof(why))) {
-			if (tell)
-				TH_LOG("cut %llu of %llu, seed %llu: %s", (unsigned long long)cut,
-				       (unsigned long long)n, (unsigned long long)seed, why);
-			wrong++;
-		}
-		sl_sim_free(w.k.sim);
-		if (wrong && !tell)
-			return wrong;
-	}
-	return wrong;
+	return (struct cuts){
+		.world_bytes = sizeof(struct world),
+		.begin = begin,
+		.work = work,
+		.check = check,
+		.restart = restart,
+		.how = how,
+		.policies = policies,
+		/* Without durability only what the page cache kept is owed. */
+		.policies_n = how->none ? 1 : SL_ARRAY_SIZE(policies),
+	};
 }
 
 /* ---- a kill ------------------------------------------------------------------------------- */
@@ -152,7 +103,9 @@ static bool is_kept_once_served(enum sl_fault skip)
 	struct world w;
 	char wrong[160];
 
-	begin(&w, 1, &(struct how){.skip = skip});
+	cache_world_init(&w, 1, false);
+	if (skip)
+		sl_sim_skip_sync(w.k.sim, skip);
 	/* The sync of the commit does not come to pass: the kernel has the bytes, the disk not. */
 	sl_faults_init(&f, sl_sim_backend(w.k.sim));
 	f.ops = UINT64_C(1) << SL_OP_FSYNC;
@@ -180,17 +133,17 @@ FIXTURE(cuts)
 FIXTURE_VARIANT(cuts)
 {
 	struct how how;
-	uint64_t step;
+	uint32_t step, delay;
 };
-FIXTURE_VARIANT_ADD(cuts, kept){{0}, 1};
-FIXTURE_VARIANT_ADD(cuts, kept_late){{.late = true}, 2};
-FIXTURE_VARIANT_ADD(cuts, not_durable){{.none = true}, 1};
-FIXTURE_VARIANT_ADD(cuts, evicted){{.evicts = true}, 3};
-FIXTURE_VARIANT_ADD(cuts, device){{.device = true}, 1};
-FIXTURE_VARIANT_ADD(cuts, device_late){{.device = true, .late = true}, 2};
-FIXTURE_VARIANT_ADD(cuts, device_not_durable){{.device = true, .none = true}, 1};
-FIXTURE_VARIANT_ADD(cuts, device_evicted){{.device = true, .evicts = true}, 11};
-FIXTURE_VARIANT_ADD(cuts, device_forgot){{.device = true, .forgets = true}, 41};
+FIXTURE_VARIANT_ADD(cuts, kept){{0}, 1, 0};
+FIXTURE_VARIANT_ADD(cuts, kept_late){{0}, 2, 3};
+FIXTURE_VARIANT_ADD(cuts, not_durable){{.none = true}, 1, 0};
+FIXTURE_VARIANT_ADD(cuts, evicted){{.evicts = true}, 3, 0};
+FIXTURE_VARIANT_ADD(cuts, device){{.device = true}, 1, 0};
+FIXTURE_VARIANT_ADD(cuts, device_late){{.device = true}, 2, 3};
+FIXTURE_VARIANT_ADD(cuts, device_not_durable){{.device = true, .none = true}, 1, 0};
+FIXTURE_VARIANT_ADD(cuts, device_evicted){{.device = true, .evicts = true}, 11, 0};
+FIXTURE_VARIANT_ADD(cuts, device_forgot){{.device = true, .forgets = true}, 41, 0};
 FIXTURE_SETUP(cuts)
 {
 }
@@ -200,9 +153,11 @@ FIXTURE_TEARDOWN(cuts)
 
 TEST_F_TIMEOUT(cuts, nothing_acknowledged_is_lost_or_old, 120)
 {
-	uint64_t seed = harness_random() % 1000000;
+	struct cuts c = suite(&variant->how);
 
-	EXPECT_EQ(0, try_cuts(seed, variant->how, variant->step, true));
+	c.step = variant->step;
+	c.delay = variant->delay;
+	EXPECT_EQ(0, cuts_try(&c, harness_random() % 1000000));
 }
 
 FIXTURE(left_out)
@@ -244,10 +199,11 @@ TEST(what_was_served_after_a_kill_is_kept)
 /* The test of the tests. */
 TEST_F_TIMEOUT(left_out, sync_is_missed, 120)
 {
-	const struct how how = {.skip = variant->point, .device = variant->device,
-				.forgets = variant->forgets};
+	const struct how how = {.device = variant->device, .forgets = variant->forgets};
+	struct cuts c = suite(&how);
 
-	EXPECT_LT(0, try_cuts(99, how, 1, false));
+	c.skip = variant->point;
+	EXPECT_LT(0, cuts_try(&c, 99));
 }
 
 TEST_HARNESS_MAIN

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -217,6 +218,7 @@ static int flip_bits(struct cache_kit *k)
 	EXPECT_EQ(-ENOENT, hold(k, &alone, &held));
 	cache_stat(k->c, &st);
 	EXPECT_EQ(1, st.quarantined);
+	EXPECT_EQ(0, st.mapped_unreadable);
 	return 0;
 }
 
@@ -233,6 +235,7 @@ TEST_F(map, finds_a_flipped_bit_when_asked_to_verify)
 static int cut_files(struct cache_kit *k)
 {
 	struct cache_object *held;
+	struct cache_stat st;
 	const uint8_t *data;
 
 	ASSERT_EQ(0, hold(k, &alone, &held));
@@ -243,6 +246,9 @@ static int cut_files(struct cache_kit *k)
 	EXPECT_EQ(0, hold(k, &small, &held));
 	EXPECT_TRUE(has(held, &small, 0, small.bytes, 0));
 	cache_release(held);
+	cache_stat(k->c, &st);
+	EXPECT_EQ(1, st.mapped_unreadable);
+	EXPECT_EQ(0, st.mapped_refused);
 	return 0;
 }
 
@@ -254,6 +260,39 @@ static int files_are_cut(struct cache_kit *k)
 TEST_F(map, a_file_that_was_cut_is_a_miss)
 {
 	EXPECT_EQ(0, run(self, variant->thread, files_are_cut));
+}
+
+/* The address space may not grow: what has no mapping yet gets none, and is none the worse. */
+static int map_without_room(struct cache_kit *k)
+{
+	struct rlimit before, none = {0};
+	struct cache_object *held;
+	struct cache_stat st;
+	const uint8_t *data;
+
+	ASSERT_EQ(0, hold(k, &alone, &held));
+	ASSERT_EQ(0, getrlimit(RLIMIT_AS, &before));
+	none.rlim_max = before.rlim_max;
+	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &none));
+	EXPECT_EQ(-ENOMEM, cache_map(held, 0, alone.bytes, 0, &data, SL_NEVER));
+	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &before));
+	EXPECT_TRUE(has(held, &alone, 0, alone.bytes, 0));
+	cache_release(held);
+	cache_stat(k->c, &st);
+	EXPECT_EQ(1, st.mapped_refused);
+	EXPECT_EQ(0, st.mapped_unreadable);
+	EXPECT_EQ(0, st.quarantined);
+	return 0;
+}
+
+static int there_is_no_room(struct cache_kit *k)
+{
+	return with_cache(k, map_without_room);
+}
+
+TEST_F(map, a_file_that_cannot_be_mapped_fails_one_look_up)
+{
+	EXPECT_EQ(0, run(self, variant->thread, there_is_no_room));
 }
 
 /* ---- by delivery ------------------------------------------------------------------------ */
