@@ -18,6 +18,9 @@ from benchlib import CLIENT_CPU, cpu_of, pinned
 K = 10
 DIM = 784
 
+# of a sluiced that serves nothing else
+SETTINGS = ["kafka.listen=off", "http.listen=127.0.0.1:0", "node.memory_max_bytes=4G"]
+
 
 # ---- the set -----------------------------------------------------------------------------------
 
