@@ -391,7 +391,19 @@ bench-vectors: all
 bench-objects: all
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench-objects --mnist '$(MNIST)'
 
-## bench-objects-memory: the same of more than fits into its memory (root); MNIST=FOLDER
+## bench-objects-restart: from kill -9 to the first right answer; MNIST=FOLDER
+## bench-objects-filters: searches under filters; MNIST=, PYTHON= with numpy
+## bench-objects-churn: recall when all was replaced; MNIST=, PYTHON= with numpy
+objects-benches := bench-objects-restart bench-objects-filters bench-objects-churn
+$(objects-benches): PYTHON ?= python3
+$(objects-benches): all
+	$(Q)SLUICE_BUILD=$(abspath $(B)) $(PYTHON) scripts/$@ --mnist '$(MNIST)'
+
+## bench-objects-tenants: the memory of a thousand tenants that rest
+bench-objects-tenants: all
+	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench-objects-tenants
+
+## bench-objects-memory: searches of more than fits into its memory (root); MNIST=FOLDER
 bench-objects-memory: all
 	$(Q)SLUICE_BUILD=$(abspath $(B)) scripts/bench-objects-memory --mnist '$(MNIST)'
 
@@ -462,4 +474,5 @@ help:
 
 .PHONY: all programs tests check check-built check-units check-kernels check-power fuzz \
 	fuzz-build fuzz-bins fuzz-short bench bench-delivery bench-cache bench-cache-lookups \
-	bench-vectors bench-objects bench-objects-memory soak man doc install format clean help
+	bench-vectors bench-objects $(objects-benches) bench-objects-tenants bench-objects-memory \
+	soak man doc install format clean help

@@ -287,6 +287,17 @@ def cpu_of_machine():
     return (v[0] + v[1] + v[2] + irq) / TICK, irq / TICK
 
 
+def usage():
+    """What others_since() is given: the clock, what was used, and what of that is ours."""
+    return time.monotonic(), cpu_of_machine()[0], sum(os.times()[:4])
+
+
+def others_since(then):
+    """The share of the processors that others have taken; all processes of ours have ended."""
+    wall, busy, ours = (now - before for now, before in zip(usage(), then))
+    return max(0.0, busy - ours) / (wall * os.cpu_count())
+
+
 def load_by_wrk(server, path, connections, seconds, *args):
     """args: what tools/bench/wrk.lua takes."""
     out = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s",

@@ -369,7 +369,7 @@ static double part_of(const struct ivf_model *m, const struct sl_query *q)
 /* So many lists are looked at: more where only some of the rows may be given. */
 static double lists_of(const struct ivf_model *m, const struct sl_query *q)
 {
-	return sl_min(effort_of(m, q) / cbrt(part_of(m, q)), (double)m->c.n);
+	return sl_min(effort_of(m, q) / sqrt(sqrt(part_of(m, q))), (double)m->c.n);
 }
 
 /* How many candidates: at least as many as are looked at as rows. */
