@@ -223,6 +223,8 @@ static int import_far(void *arg)
 	most = resident_most();
 	if (!EXPECT_LT(most - before, (uint64_t)ROWS * DIM * sizeof(float) / 2))
 		TH_LOG("%" PRIu64 " KiB, then up to %" PRIu64, before / SL_KIB, most / SL_KIB);
+	/* Of what checkpoints write no more than a part may stay dirty. */
+	EXPECT_LT(0, x->faults.count);
 	EXPECT_EQ(ROWS, ok_count(k, "far"));
 	return ok_close(k);
 }
