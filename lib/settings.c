@@ -156,6 +156,7 @@ int objects_settings_read(const char *settings, struct objects_store_conf *ret_c
 		.log = {.durability = (enum sl_durability)conf.node.durability},
 		.checkpoint_bytes = conf.objects.checkpoint_bytes,
 		.idle_ns = conf.objects.idle_timeout_ns,
+		.memory_max_bytes = conf.objects.memory_max_bytes,
 	};
 	sl_conf_done(&conf);
 	return 0;

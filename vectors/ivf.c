@@ -46,7 +46,7 @@ static int add(struct sl_index *index, uint32_t row)
 
 	if (err || !ivf->build || !ivf_build_is_past(ivf->build, row))
 		return err;
-	err = ivf_insert(ivf_build_model(ivf->build), NULL, row);
+	err = ivf_insert(ivf_build_model(ivf->build), ivf->model, row);
 	if (err && ivf->model)
 		ivf_remove(ivf->model, row);
 	return err;
@@ -66,9 +66,10 @@ static void remove_row(struct sl_index *index, uint32_t row)
 static uint64_t memory(const struct sl_index *index)
 {
 	const struct ivf *ivf = sl_container_of(index, const struct ivf, index);
+	const struct ivf_codes *codes = ivf->model ? ivf->model->codes : NULL;
+	uint64_t n = codes ? ivf_model_memory(ivf->model) + ivf_codes_memory(codes) : 0;
 
-	return (ivf->model ? ivf_model_memory(ivf->model) : 0) +
-	       (ivf->build ? ivf_model_memory(ivf_build_model(ivf->build)) : 0);
+	return n + (ivf->build ? ivf_build_memory(ivf->build, codes) : 0);
 }
 
 /* ---- steps ------------------------------------------------------------------------------ */
@@ -152,7 +153,7 @@ static int looking_init(struct looking *l, uint32_t lists, uint32_t rescore, uin
 			struct sl_scratch *scratch)
 {
 	const struct ivf_model *m = l->m;
-	size_t bytes = m->dim * sizeof(float) + m->q->query_bytes +
+	size_t bytes = m->dim * sizeof(float) + m->codes->q->query_bytes +
 		       centroids_room(&m->c) * sizeof(float) + IVF_PLACES * SCAN_CODES +
 		       ((size_t)lists + near) * sizeof(struct sl_hit) + pool_bytes(rescore);
 	uint8_t *at = scratch_room(scratch, bytes + (size_t)7 * SL_ROW_ALIGN);
@@ -161,7 +162,7 @@ static int looking_init(struct looking *l, uint32_t lists, uint32_t rescore, uin
 		return -ENOMEM;
 	l->x = carve(&at, m->dim * sizeof(float));
 	l->scores = carve(&at, centroids_room(&m->c) * sizeof(float));
-	l->asked = carve(&at, m->q->query_bytes);
+	l->asked = carve(&at, m->codes->q->query_bytes);
 	l->lists = carve(&at, lists * sizeof(struct sl_hit));
 	l->tables = carve(&at, IVF_PLACES * SCAN_CODES);
 	pool_init(&l->pool, m->set, carve(&at, pool_bytes(rescore)), rescore);
@@ -272,7 +273,7 @@ static void look_at_list(struct looking *l, uint32_t i)
 
 static void prepare(struct looking *l)
 {
-	const struct quantiser *q = l->m->q;
+	const struct quantiser *q = l->m->codes->q;
 
 	if (q->kind->symmetric)
 		q->kind->encode(q, l->x, l->asked);
@@ -291,7 +292,7 @@ static void look_at_codes(struct looking *l, const uint32_t *rows, uint32_t n)
 		return;
 	for (uint32_t i = 0; i < n; i++)
 		codes[i] = ivf_code(m, rows[i]);
-	quantiser_distances(m->q, l->asked, codes, n, far);
+	quantiser_distances(m->codes->q, l->asked, codes, n, far);
 	for (uint32_t i = 0; i < n; i++)
 		nearest_put(&l->near, (struct sl_hit){far[i], rows[i]});
 }
@@ -306,7 +307,7 @@ static void rescore_pool(struct looking *l)
 		n[now] = sl_min(l->pool.n - i, (uint32_t)AT_ONCE);
 		for (uint32_t j = 0; j < n[now]; j++) {
 			rows[now][j] = l->pool.rows[i + j];
-			ask_for(ivf_code(l->m, rows[now][j]), l->m->q->code_bytes);
+			ask_for(ivf_code(l->m, rows[now][j]), l->m->codes->q->code_bytes);
 		}
 		look_at_codes(l, rows[now ^ 1], n[now ^ 1]);
 	}
@@ -330,7 +331,7 @@ static int give(struct looking *l, struct sl_hit *ret_hits)
 		struct sl_hit hit = l->near.hits[i];
 
 		if (coded)
-			hit.distance = quantiser_real(l->m->q, hit.distance);
+			hit.distance = quantiser_real(l->m->codes->q, hit.distance);
 		ret_hits[i] = hit;
 	}
 	return (int)n;
@@ -387,7 +388,7 @@ static bool costs_less(const struct ivf_model *m, const struct sl_query *q, uint
 {
 	enum { SCAN_NS = 12, SCAN_BYTES_A_NS = 16, PLACE_NS = 3, CHECK_NS = 1, LIST_NS = 10 };
 	const struct sl_rows *rows = m->index->rows;
-	size_t bytes = ivf_has_codes(m) ? m->q->code_bytes
+	size_t bytes = ivf_has_codes(m) ? m->codes->q->code_bytes
 					: sl_vector_bytes(rows->component, rows->dim);
 	double all = m->index->n, each = SCAN_NS + (double)bytes / SCAN_BYTES_A_NS;
 	double lists = lists_of(m, q), place = q->allowed ? PLACE_NS + CHECK_NS : PLACE_NS;
@@ -408,7 +409,8 @@ static bool needs_rows(const struct sl_index *index)
 static uint32_t candidates_max(const struct sl_index *index, const struct sl_query *query)
 {
 	const struct ivf_model *m = sl_container_of(index, const struct ivf, index)->model;
-	uint32_t n = m ? quantiser_candidates(m->q, index, query) : sl_min(query->k, index->n);
+	uint32_t n = m ? quantiser_candidates(m->codes->q, index, query)
+		       : sl_min(query->k, index->n);
 
 	return m && !ivf_has_codes(m) ? rescore_of(m, query, n) : n;
 }

@@ -5,7 +5,7 @@
  * Interface: ivf_pvt.h. Each row of the model is in one list, and `places` says where. A list has
  * no holes: the last one takes the place of one that is removed.
  *
- * Order of parts: making; vectors; lists; rows; splitting.
+ * Order of parts: codes; making; vectors; lists; rows; splitting.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,14 +13,60 @@
 
 #include "ivf_pvt.h"
 
+/* ---- codes ------------------------------------------------------------------------------ */
+
+static int codes_new(const struct sl_index *index, struct ivf_codes **ret_codes)
+{
+	struct ivf_codes *codes = calloc(1, sizeof(*codes));
+	struct quantiser *q;
+	int err = codes ? quantiser_new(&index->conf, index->rows, &q) : -ENOMEM;
+
+	if (err) {
+		free(codes);
+		return err;
+	}
+	codes->refs = 1;
+	ivf_set_quantiser(codes, q);
+	*ret_codes = codes;
+	return 0;
+}
+
+static void codes_release(struct ivf_codes *codes)
+{
+	if (!codes || --codes->refs)
+		return;
+	sl_slabs_done(&codes->slabs);
+	free(codes->chunks);
+	quantiser_free(codes->q);
+	free(codes);
+}
+
+void ivf_set_quantiser(struct ivf_codes *codes, struct quantiser *q)
+{
+	SL_ASSERT(!codes->n && codes->refs == 1);
+	quantiser_free(codes->q);
+	codes->q = q;
+	codes->stride = quantiser_stride(q);
+	sl_slabs_init(&codes->slabs, SL_ROWS_A_CHUNK * codes->stride);
+}
+
+uint64_t ivf_codes_memory(const struct ivf_codes *codes)
+{
+	uint64_t n = sizeof(*codes) + codes->n * sizeof(*codes->chunks);
+
+	for (uint32_t i = 0; i < codes->n; i++)
+		n += codes->chunks[i] ? SL_ROWS_A_CHUNK * codes->stride : 0;
+	return n + quantiser_memory(codes->q);
+}
+
 /* ---- making ----------------------------------------------------------------------------- */
 
-int ivf_model_new(const struct sl_index *index, struct ivf_model **ret_model)
+int ivf_model_new(const struct sl_index *index, const struct ivf_model *from,
+		  struct ivf_model **ret_model)
 {
 	uint32_t dim = index->rows->dim;
 	struct ivf_model *m = calloc(1, sizeof(*m));
-	struct quantiser *q;
-	int err;
+	int err = 0;
 
 	if (!m)
 		return -ENOMEM;
@@ -28,9 +74,12 @@ int ivf_model_new(const struct sl_index *index, struct ivf_model **ret_model)
 	m->set = scan_set();
 	m->dim = dim;
 	m->c.dim = IVF_AXES;
-	err = quantiser_new(&index->conf, index->rows, &q);
-	if (!err)
-		ivf_set_quantiser(m, q);
+	if (from) {
+		m->codes = from->codes;
+		m->codes->refs++;
+	} else {
+		err = codes_new(index, &m->codes);
+	}
 	m->mean = calloc(dim, sizeof(float));
 	m->axes = aligned_alloc(64, (size_t)dim * IVF_AXES * sizeof(float));
 	m->vector = malloc(dim * sizeof(float));
@@ -53,9 +102,7 @@ void ivf_model_free(struct ivf_model *m)
 		free(m->lists[i].more);
 		free(m->lists[i].codes);
 	}
-	sl_slabs_done(&m->slabs);
-	free(m->codes);
-	quantiser_free(m->q);
+	codes_release(m->codes);
 	free(m->lists);
 	free(m->places);
 	centroids_done(&m->c);
@@ -66,15 +113,6 @@ void ivf_model_free(struct ivf_model *m)
 	free(m);
 }
 
-void ivf_set_quantiser(struct ivf_model *m, struct quantiser *q)
-{
-	SL_ASSERT(!m->chunks);
-	quantiser_free(m->q);
-	m->q = q;
-	m->stride = quantiser_stride(q);
-	sl_slabs_init(&m->slabs, SL_ROWS_A_CHUNK * m->stride);
-}
-
 uint64_t ivf_model_memory(const struct ivf_model *m)
 {
 	uint64_t n = sizeof(*m) + (uint64_t)m->dim * (IVF_AXES + 2) * sizeof(float) +
@@ -83,9 +121,7 @@ uint64_t ivf_model_memory(const struct ivf_model *m)
 
 	for (uint32_t i = 0; i < m->c.n; i++)
 		n += m->lists[i].room * (sizeof(uint32_t) + sizeof(float) + IVF_PLACES / 2);
-	for (uint32_t i = 0; i < m->chunks; i++)
-		n += m->codes[i] ? SL_ROWS_A_CHUNK * m->stride : 0;
-	return n + quantiser_memory(m->q);
+	return n;
 }
 
 /* ---- vectors ---------------------------------------------------------------------------- */
@@ -98,7 +134,7 @@ void ivf_row_floats(const struct sl_index *index, const struct ivf_model *from, 
 		return;
 	}
 	SL_ASSERT(from && ivf_holds(from, row) && ivf_has_codes(from));
-	quantiser_decode(from->q, ivf_code(from, row), ret_x);
+	quantiser_decode(from->codes->q, ivf_code(from, row), ret_x);
 }
 
 void ivf_axes_are_set(struct ivf_model *m)
@@ -213,19 +249,21 @@ static int reserve_place(struct ivf_model *m, uint32_t row)
 int ivf_row_reserve(struct ivf_model *m, uint32_t row)
 {
 	uint32_t chunk = row / SL_ROWS_A_CHUNK;
+	struct ivf_codes *codes = m->codes;
 	int err = reserve_place(m, row);
 
 	if (err || !ivf_has_codes(m))
 		return err;
-	if (chunk >= m->chunks) {
-		if (!resize(&m->codes, (chunk + 1) * sizeof(*m->codes)))
+	if (chunk >= codes->n) {
+		if (!resize(&codes->chunks, (chunk + 1) * sizeof(*codes->chunks)))
 			return -ENOMEM;
-		memset(m->codes + m->chunks, 0, (chunk + 1 - m->chunks) * sizeof(*m->codes));
-		m->chunks = chunk + 1;
+		memset(codes->chunks + codes->n, 0,
+		       (chunk + 1 - codes->n) * sizeof(*codes->chunks));
+		codes->n = chunk + 1;
 	}
-	if (!m->codes[chunk])
-		m->codes[chunk] = sl_slabs_take(&m->slabs);
-	return m->codes[chunk] ? 0 : -ENOMEM;
+	if (!codes->chunks[chunk])
+		codes->chunks[chunk] = sl_slabs_take(&codes->slabs);
+	return codes->chunks[chunk] ? 0 : -ENOMEM;
 }
 
 /* The code of two components that is nearest to them. */
@@ -294,8 +332,9 @@ int ivf_insert(struct ivf_model *m, const struct ivf_model *from, uint32_t row)
 	if (err)
 		return err;
 	put(m, list, row, y, rest);
-	if (ivf_has_codes(m))
-		m->q->kind->encode(m->q, m->vector, ivf_code(m, row));
+	/* A code stays as it is: what it stands for has another one. */
+	if (ivf_has_codes(m) && !(from && from->codes == m->codes && ivf_holds(from, row)))
+		m->codes->q->kind->encode(m->codes->q, m->vector, ivf_code(m, row));
 	return 0;
 }
 

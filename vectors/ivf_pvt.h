@@ -46,11 +46,27 @@ struct ivf_place {
 };
 
 /**
+ * struct ivf_codes - @q: a quantiser; @chunks: its code of each row, in chunks as the rows are,
+ * @n of them, of @stride bytes each, from @slabs; none where it would copy vectors. @refs: models
+ * that have them.
+ */
+struct ivf_codes {
+	struct quantiser *q;
+	size_t stride;
+	struct sl_slabs slabs;
+	uint8_t **chunks;
+	uint32_t n, refs;
+};
+
+/* The quantiser of codes that there are none of yet, which is theirs from now on. */
+void ivf_set_quantiser(struct ivf_codes *codes, struct quantiser *q);
+uint64_t ivf_codes_memory(const struct ivf_codes *codes);
+
+/**
  * struct ivf_model - @mean, @axes (a panel of dim rows): of the projection; @origin: the mean on
  * the axes. @c: the lists' centroids.
  * @books: of each place its codes' two components, [place][component][code].
- * @q, @codes: a quantiser and its code of each row, in chunks as the rows are, of @stride bytes
- * each, from @slabs; none where it would copy vectors.
+ * @codes: the rows', which another model may have as well.
  * @trained: rows that there were then.
  */
 struct ivf_model {
@@ -58,36 +74,33 @@ struct ivf_model {
 	const struct scan_set *set;
 	uint32_t dim, trained;
 	float *mean, *axes, origin[IVF_AXES];
-	struct quantiser *q;
+	struct ivf_codes *codes;
 	struct centroids c;
 	float books[IVF_PLACES][2][SCAN_CODES];
 	struct ivf_list *lists;
 	uint32_t lists_room;
 	struct ivf_place *places;
 	uint32_t places_n;
-	struct sl_slabs slabs;
-	uint8_t **codes;
-	size_t stride;
-	uint32_t chunks;
 	float *vector, *scores; /* room for one vector that is added */
 };
 
-int ivf_model_new(const struct sl_index *index, struct ivf_model **ret_model);
+/* @from: NULL, or whose codes it has too, instead of some of its own. */
+int ivf_model_new(const struct sl_index *index, const struct ivf_model *from,
+		  struct ivf_model **ret_model);
 void ivf_model_free(struct ivf_model *m);
-uint64_t ivf_model_memory(const struct ivf_model *m);
 
-/* The quantiser is the model's from now on. */
-void ivf_set_quantiser(struct ivf_model *m, struct quantiser *q);
+/* Without its codes. */
+uint64_t ivf_model_memory(const struct ivf_model *m);
 
 /* Whether rows have codes beside those in their lists. */
 static inline bool ivf_has_codes(const struct ivf_model *m)
 {
-	return !m->q->kind->copies;
+	return !m->codes->q->kind->copies;
 }
 
 static inline uint8_t *ivf_code(const struct ivf_model *m, uint32_t row)
 {
-	return m->codes[row / SL_ROWS_A_CHUNK] + row % SL_ROWS_A_CHUNK * m->stride;
+	return m->codes->chunks[row / SL_ROWS_A_CHUNK] + row % SL_ROWS_A_CHUNK * m->codes->stride;
 }
 
 /* The vector of @row, as index_floats(); of which @from has a code if it is not here. */
@@ -125,10 +138,14 @@ int ivf_split(struct ivf_model *m, int64_t *cost_ns);
 
 struct ivf_build;
 
-/* @old: NULL or the model that is used meanwhile. */
+/* @old: NULL or the model that is used meanwhile, whose codes the new one goes on with if rows are
+ * not here: they are all that is known of those. */
 int ivf_build_new(const struct sl_index *index, const struct ivf_model *old,
 		  struct ivf_build **ret_build);
 void ivf_build_free(struct ivf_build *b);
+
+/* Without @codes (may be NULL), which are counted already. */
+uint64_t ivf_build_memory(const struct ivf_build *b, const struct ivf_codes *codes);
 
 /* A little of it. Return: 1: more is left; 0: the model is whole; -ENOMEM. */
 int ivf_build_step(struct ivf_build *b, int64_t *cost_ns);

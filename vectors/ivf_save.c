@@ -49,7 +49,7 @@ static int save_list(const struct ivf_model *m, uint32_t i, struct index_out *ou
 	if (!err)
 		err = index_write(out, l->codes, blocks_bytes(l->n));
 	for (uint32_t r = 0; !err && ivf_has_codes(m) && r < l->n; r++)
-		err = index_write(out, ivf_code(m, l->rows[r]), m->q->code_bytes);
+		err = index_write(out, ivf_code(m, l->rows[r]), m->codes->q->code_bytes);
 	return err;
 }
 
@@ -66,7 +66,7 @@ int ivf_save(const struct sl_index *index, struct index_out *out)
 	err = index_write(out, &h, sizeof(h));
 	if (err || !m)
 		return err;
-	err = quantiser_save(m->q, out);
+	err = quantiser_save(m->codes->q, out);
 	if (!err)
 		err = index_write(out, m->mean, m->dim * sizeof(float));
 	if (!err)
@@ -117,7 +117,7 @@ static int load_list(struct ivf_model *m, struct index_in *in, uint32_t *left)
 			return -EBADMSG;
 		err = ivf_row_reserve(m, row);
 		if (!err && ivf_has_codes(m))
-			err = index_read(in, ivf_code(m, row), m->q->code_bytes);
+			err = index_read(in, ivf_code(m, row), m->codes->q->code_bytes);
 		if (err)
 			return err;
 		m->places[row] = (struct ivf_place){m->c.n - 1, l->n};
@@ -131,7 +131,7 @@ static int load_quantiser(struct ivf_model *m, struct index_in *in)
 	int err = quantiser_load(m->index->rows, in, &q);
 
 	if (!err)
-		ivf_set_quantiser(m, q);
+		ivf_set_quantiser(m->codes, q);
 	return err;
 }
 
@@ -165,7 +165,7 @@ int ivf_load(struct sl_index *index, struct index_in *in)
 		return 0;
 	if (h.is_there != 1 || !h.lists || h.axes != IVF_AXES)
 		return -EBADMSG;
-	err = ivf_model_new(index, &ivf->model);
+	err = ivf_model_new(index, NULL, &ivf->model);
 	if (err)
 		return err;
 	ivf->model->trained = h.trained;

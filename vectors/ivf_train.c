@@ -6,7 +6,9 @@
  * Interface: ivf_pvt.h. It is done in phases, each in small steps, so that a core can search
  * between any two. The axes are found by subspace iteration, which needs no matrix of dim by dim.
  * Of a sampled row that is removed meanwhile the vector is not looked at again. Rows come in by
- * their numbers: one that is added behind where the filling is comes in by itself.
+ * their numbers: one that is added behind where the filling is comes in by itself. Rows that are
+ * not here keep their codes, which then are not trained: other ones would be of what these stand
+ * for, farther from the vectors, and there would be two of each row meanwhile.
  *
  * Order of parts: the build; the sample; codes; axes; points; lists; books; filling; the phases.
  */
@@ -32,8 +34,9 @@ enum {
 
 /**
  * struct ivf_build - @phase, @at: how far it is, in the phase's own measure; @round: of the axes.
- * @old: has codes of rows that are not here. @sample: rows; @points: their vectors on the axes.
- * @next: the axes of the next round. @turned: axes one behind the other.
+ * @old: has codes of rows that are not here. @sample: rows; @points: their vectors on the axes, or
+ * of some all of them, @points_bytes. @next: the axes of the next round. @turned: axes one behind
+ * the other.
  */
 struct ivf_build {
 	const struct sl_index *index;
@@ -44,9 +47,18 @@ struct ivf_build {
 	uint64_t random;
 	double *sums;
 	float *next, *turned, *points, *x;
+	size_t points_bytes;
 	uint32_t points_n, summed;
 	struct kmeans km;
 };
+
+static bool all_are_here(const struct sl_index *index)
+{
+	for (uint32_t row = 0; index->rows->partial && row < index->live_words * 64; row++)
+		if (index_has(index, row) && !sl_row_is_here(index->rows, row))
+			return false;
+	return true;
+}
 
 int ivf_build_new(const struct sl_index *index, const struct ivf_model *old,
 		  struct ivf_build **ret_build)
@@ -64,7 +76,7 @@ int ivf_build_new(const struct sl_index *index, const struct ivf_model *old,
 	b->next = aligned_alloc(64, (size_t)dim * IVF_AXES * sizeof(float));
 	b->turned = malloc((size_t)dim * IVF_AXES * sizeof(float));
 	b->x = malloc(dim * sizeof(float));
-	err = ivf_model_new(index, &b->m);
+	err = ivf_model_new(index, all_are_here(index) ? NULL : old, &b->m);
 	if (err || !b->sums || !b->next || !b->turned || !b->x) {
 		ivf_build_free(b);
 		return -ENOMEM;
@@ -86,6 +98,15 @@ void ivf_build_free(struct ivf_build *b)
 	free(b->points);
 	free(b->x);
 	free(b);
+}
+
+uint64_t ivf_build_memory(const struct ivf_build *b, const struct ivf_codes *codes)
+{
+	uint64_t n = sizeof(*b) + ivf_model_memory(b->m) + b->points_bytes +
+		     b->sample_n * sizeof(*b->sample) +
+		     b->m->dim * (sizeof(double) + (2 * IVF_AXES + 1) * sizeof(float));
+
+	return b->m->codes == codes ? n : n + ivf_codes_memory(b->m->codes);
 }
 
 struct ivf_model *ivf_build_model(struct ivf_build *b)
@@ -176,7 +197,26 @@ static int find_mean(struct ivf_build *b, int64_t *cost_ns)
 
 /* ---- codes ------------------------------------------------------------------------------ */
 
-/* Some of the sample, as floats, to train the quantiser with. */
+/* Room for @n points. */
+static int points_new(struct ivf_build *b, uint32_t n, uint32_t dim)
+{
+	size_t bytes = (size_t)sl_max(n, 1u) * dim * sizeof(float);
+
+	b->points = malloc(bytes);
+	b->points_bytes = b->points ? bytes : 0;
+	b->points_n = 0;
+	return b->points ? 0 : -ENOMEM;
+}
+
+static void points_done(struct ivf_build *b)
+{
+	free(b->points);
+	b->points = NULL;
+	b->points_n = 0;
+	b->points_bytes = 0;
+}
+
+/* Some of the sample, as floats, to train the quantiser with, unless there are codes by it. */
 static int find_codes(struct ivf_build *b, int64_t *cost_ns)
 {
 	struct ivf_model *m = b->m;
@@ -184,12 +224,10 @@ static int find_codes(struct ivf_build *b, int64_t *cost_ns)
 	struct quantiser *q;
 	int err;
 
-	if (!b->at) {
-		b->points_n = 0;
-		b->points = malloc((size_t)sl_max(n, 1u) * m->dim * sizeof(float));
-		if (!b->points)
-			return -ENOMEM;
-	}
+	if (m->codes->n)
+		return 0;
+	if (!b->at && points_new(b, n, m->dim))
+		return -ENOMEM;
 	for (; b->at < until; b->at++)
 		if (sampled(b, b->at))
 			memcpy(b->points + (size_t)b->points_n++ * m->dim, b->x,
@@ -197,12 +235,10 @@ static int find_codes(struct ivf_build *b, int64_t *cost_ns)
 	*cost_ns += (int64_t)m->dim * 64 * 2;
 	if (b->at < n)
 		return 1;
-	err = quantiser_train(m->q, b->points, b->points_n, &q);
+	err = quantiser_train(m->codes->q, b->points, b->points_n, &q);
 	if (err > 0)
-		ivf_set_quantiser(m, q);
-	free(b->points);
-	b->points = NULL;
-	b->points_n = 0;
+		ivf_set_quantiser(m->codes, q);
+	points_done(b);
 	return sl_min(err, 0);
 }
 
@@ -322,9 +358,7 @@ static int find_points(struct ivf_build *b, int64_t *cost_ns)
 {
 	uint32_t until = sl_min(b->at + 64, b->sample_n);
 
-	if (!b->points)
-		b->points = malloc((size_t)b->sample_n * IVF_AXES * sizeof(float));
-	if (!b->points)
+	if (!b->at && points_new(b, b->sample_n, IVF_AXES))
 		return -ENOMEM;
 	for (; b->at < until; b->at++)
 		if (sampled(b, b->at))
@@ -443,6 +477,7 @@ static int fill(struct ivf_build *b, int64_t *cost_ns)
 {
 	uint32_t end = b->index->live_words * 64;
 
+	points_done(b);
 	/* no vector is of numbers: one list, for what comes */
 	if (!b->m->c.n) {
 		float zero[IVF_AXES] = {0};

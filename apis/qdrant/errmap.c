@@ -24,7 +24,9 @@ static const struct {
 	{EMSGSIZE, 413, "Payload error: the body is too long: send it in several requests"},
 	{EFBIG, 413, "Payload error: a point is longer than 256 MiB"},
 	{E2BIG, 413, "Service error: the answer is too long: ask for less with a smaller limit"},
-	{ENOMEM, 503, "Service unavailable: out of memory: see node.memory_max_bytes"},
+	{ENOMEM, 503,
+	 "Service unavailable: out of memory: see node.memory_max_bytes and "
+	 "objects.memory_max_bytes"},
 	{ESHUTDOWN, 503, "Service unavailable: the server stops"},
 	{EROFS, 503, "Service unavailable: the disk failed, and nothing can be written"},
 	{EIO, 503, "Service unavailable: the disk failed"},

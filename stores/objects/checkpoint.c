@@ -55,20 +55,37 @@ static size_t bits_bytes(uint32_t rows)
 
 /* ---- writing ---------------------------------------------------------------------------- */
 
-/* @pos: bytes so far, of which the last @n are in @buf. */
+/* So much is sent on its way to the disk at once: until it is there a machine, or a group of
+ * processes, that has little memory cannot take its pages back. */
+#define SEND_BYTES (4 * SL_MIB)
+
+/* @pos: bytes so far, of which the last @n are in @buf; those below @sent are on their way. */
 struct out {
 	int fd;
-	uint64_t pos;
+	uint64_t pos, sent;
 	uint8_t *buf;
 	size_t n;
 	XXH3_state_t *sum;
 };
+
+/* Nobody reads it soon, so that what is clean may go as well. A failure costs nothing. */
+static void out_send(struct out *out)
+{
+	struct sl_io io;
+
+	sl_io_fadvise(&io, out->fd, out->sent, (uint32_t)(out->pos - out->sent),
+		      POSIX_FADV_DONTNEED);
+	sl_await(&io, SL_NEVER);
+	out->sent = out->pos;
+}
 
 static int out_flush(struct out *out)
 {
 	int rc = sl_write_all(out->fd, out->buf, out->n, out->pos - out->n, SL_NEVER);
 
 	out->n = 0;
+	if (!rc && out->pos - out->sent >= SEND_BYTES)
+		out_send(out);
 	sl_fiber_yield(SL_NEVER);
 	return rc;
 }

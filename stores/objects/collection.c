@@ -138,6 +138,7 @@ int collection_reset(struct collection *c)
 
 static void collection_free(struct collection *c)
 {
+	memory_forget(c);
 	contents_free(c);
 	free(c->own);
 	free(c);
@@ -157,11 +158,7 @@ int collection_reserve(struct collection *c, uint64_t rows)
 
 uint64_t collection_bytes(const struct collection *c)
 {
-	uint64_t n = sizeof(*c) + rows_bytes(&c->rows) + far_bytes(c);
-
-	for (uint32_t i = 0; i < c->vectors_n; i++)
-		n += vector_bytes(c->vectors[i]);
-	return n + (c->payload ? sl_payload_bytes(c->payload) : 0);
+	return memory_of(c) + (c->payload ? sl_payload_bytes(c->payload) : 0);
 }
 
 uint32_t collection_vector(const struct collection *c, const char *name)
@@ -255,8 +252,10 @@ static void collection_open(struct collection *c, int64_t deadline)
 	c->state = rc ? COLLECTION_FAILED : COLLECTION_OPEN;
 	c->used_at = sl_now();
 	c->indexing = true;
-	if (!rc)
+	if (!rc) {
+		memory_count(c);
 		sl_count(SL_M_OBJECTS_OPENED, 1);
+	}
 	if (rc && rc != -ENOENT)
 		objects_tell(c->cs, OBJECTS_FAILED, c->own->pub.name, rc);
 	sl_waitq_wake_all(&c->changed_q, 0);

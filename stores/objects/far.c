@@ -123,11 +123,28 @@ static int segment_open(struct collection *c, uint64_t base, int64_t deadline)
 	return 0;
 }
 
-/* Looks up where the object of @row is; it may have been moved meanwhile. */
+/* Notes that the object of @row is in @span, of segment number @segment. Return: whether it is, as
+ * a whole. */
+static bool spot_set(struct collection *c, uint32_t row, const struct sl_span *span,
+		     uint64_t segment)
+{
+	const struct row *r = &c->rows.at[row];
+	uint64_t offset = row_offset(r);
+
+	if (!r->place || offset < span->base || offset >= span->next ||
+	    r->at + (uint64_t)r->bytes > span->extent.len)
+		return false;
+	c->far.spots[row] = (segment + 1) << SPOT_BITS | (span->extent.off + r->at);
+	return true;
+}
+
+/* Looks up where the object of @row is; it may have been moved meanwhile. What was written with it
+ * is, as a rule, in the rows beside it, and need not be looked up then. */
 static int spot_find(struct collection *c, uint32_t row, int64_t deadline)
 {
 	const uint64_t place = c->rows.at[row].place;
 	struct far_segment *s;
+	uint64_t segment;
 	struct sl_span span;
 	int rc = sl_log_read(c->log, row_offset(&c->rows.at[row]), 1, NULL, &span, 1, deadline);
 
@@ -141,10 +158,13 @@ static int spot_find(struct collection *c, uint32_t row, int64_t deadline)
 	s = segment_find(&c->far, span.segment);
 	if (row >= c->rows.n || c->rows.at[row].place != place || !s)
 		return -ESTALE;
-	if (c->rows.at[row].at + (uint64_t)c->rows.at[row].bytes > span.extent.len)
+	segment = (uint64_t)(s - c->far.segments);
+	if (!spot_set(c, row, &span, segment))
 		return -EBADMSG;
-	c->far.spots[row] = (uint64_t)(s - c->far.segments + 1) << SPOT_BITS |
-			    (span.extent.off + c->rows.at[row].at);
+	for (uint32_t i = row; i > 0 && spot_set(c, i - 1, &span, segment); i--)
+		;
+	for (uint32_t i = row + 1; i < c->rows.n && spot_set(c, i, &span, segment); i++)
+		;
 	return 0;
 }
 

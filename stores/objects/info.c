@@ -54,16 +54,6 @@ int objects_info(struct objects *o, const char *name, struct sl_objects_info *re
 
 /* ---- of a core -------------------------------------------------------------------------- */
 
-/* Without indexes of payloads, whose bytes are counted bitmap by bitmap. */
-static uint64_t memory_of(const struct collection *c)
-{
-	uint64_t n = sizeof(*c) + rows_bytes(&c->rows) + far_bytes(c);
-
-	for (uint32_t i = 0; i < c->vectors_n; i++)
-		n += vector_bytes(c->vectors[i]);
-	return n;
-}
-
 void figures_show(const struct core_store *cs)
 {
 	struct sl_metrics *m = sl_core_metrics(sl_core_self());
@@ -71,7 +61,7 @@ void figures_show(const struct core_store *cs)
 	uint64_t open = 0, indexing = 0;
 
 	sl_list_each(node, &cs->collections) {
-		const struct collection *c = sl_list_entry(node, struct collection, node);
+		struct collection *c = sl_list_entry(node, struct collection, node);
 
 		if (c->state != COLLECTION_OPEN || c->stale)
 			continue;
@@ -81,7 +71,8 @@ void figures_show(const struct core_store *cs)
 		vectors_count(c, &all);
 		all.log_bytes += sl_log_bytes(c->log);
 		all.live_bytes += c->live_bytes;
-		all.memory_bytes += memory_of(c);
+		memory_count(c);
+		all.memory_bytes += c->counted_bytes;
 	}
 	if (cs == &cs->o->cores[0])
 		sl_metric_set(m, SL_M_OBJECTS_COLLECTIONS, objects_view_count(cs->view));

@@ -64,6 +64,8 @@ enum objects_event {
  *	those who write commit together; its event gets what collections meet.
  * @checkpoint_bytes: written to a collection's log before its indexes are saved again (64 MiB).
  * @idle_ns: a collection that nobody asked for so long is put away, out of memory (60 s).
+ * @memory_max_bytes: of all collections in memory, on all cores (0: no bound). Puts and insertions
+ *	that would make more are -ENOMEM. Indexes of payloads are not counted.
  * @event: may be NULL; must not park; called on any core.
  */
 struct objects_store_conf {
@@ -74,6 +76,7 @@ struct objects_store_conf {
 	struct sl_logs_conf logs;
 	uint64_t checkpoint_bytes;
 	int64_t idle_ns;
+	uint64_t memory_max_bytes;
 	void (*event)(void *arg, enum objects_event event, const char *name, int64_t a);
 	void *arg;
 };

@@ -299,8 +299,8 @@ uint64_t rows_bytes(const struct rows *r);
  *	NULL: none yet; it had @main_most at the most. @revision: of @main. @has, @tail_bits, @here:
  *	a bit for each row that has such a vector, that is in the tail, that is in memory.
  * @slabs: that the chunks are from. @chunks: of those that lie on disk only @filled of @chunks_n;
- *	others are NULL. @far: no row of @main need be in memory. @next: is to take its place: it
- *	has those rows below @next_row.
+ *	others are NULL; rows below @top were touched. @far: no row of @main need be in memory.
+ *	@next: is to take its place: it has those rows below @next_row.
  */
 struct vector {
 	const struct sl_objects_vector *conf;
@@ -308,7 +308,7 @@ struct vector {
 	struct sl_rows rows;
 	struct sl_slabs slabs;
 	uint8_t **chunks;
-	uint32_t chunks_n, filled;
+	uint32_t chunks_n, filled, top;
 	uint64_t *has, *tail_bits, *here; /* for all rows of the chunks */
 	struct sl_index *tail, *main, *next;
 	uint32_t main_most, next_row;
@@ -462,7 +462,7 @@ struct pending {
  * offset are in memory. @pending: struct pending. @promised: rows that these may take.
  * @writing: who appends. @live_bytes: of objects that are there. @since: bytes applied since the
  * checkpoint, which takes @checkpoint_bytes; @changed: operations since, @moved: rows that a main
- * index got.
+ * index got. @counted_bytes: of memory, in its core's sum.
  * @retired: rows that payload indexes know of but whose object could not be read.
  * @stale: memory ran out in the middle of a change: to be opened anew. @lost: objects that could
  * not be read. @compact_from: no compaction before @since is so much. @indexing: rows may be moved
@@ -494,6 +494,7 @@ struct collection {
 	struct sl_waitq settled; /* @applied moved, or writes were lost */
 	uint64_t applied, promised;
 	uint64_t live_bytes, since, changed, moved, lost, compact_from, checkpoint_bytes;
+	uint64_t counted_bytes;
 	uint32_t retired;
 	bool stale, indexing;
 	int64_t used_at;
@@ -545,6 +546,18 @@ int collection_payload_load(struct collection *c, struct run *run);
 
 /* Closes all of a core. */
 int collections_close(struct core_store *cs, int64_t deadline);
+
+/* ---- memory (memory.c) ------------------------------------------------------------------ */
+
+/* What @c takes, without indexes of payloads, whose bytes are counted bitmap by bitmap. */
+uint64_t memory_of(const struct collection *c);
+
+/* Brings its core's sum up to date; takes @c, which is freed, out of it. */
+void memory_count(struct collection *c);
+void memory_forget(struct collection *c);
+
+/* Whether objects of @bytes may be put into @c. Return: 0; -ENOMEM: it would be too much. */
+int memory_check(struct collection *c, uint64_t bytes);
 
 /* ---- applying (apply.c) ----------------------------------------------------------------- */
 
@@ -697,6 +710,7 @@ struct core_store {
 	struct sl_waitq keeper; /* there is work, or the end */
 	bool work; /* for the keeper */
 	struct sl_mutex keeping; /* who stands in for the keeper */
+	uint64_t memory_bytes; /* of its collections, as counted; others read it */
 	uint32_t fibers; /* of the background, running */
 	struct sl_waitq ended;
 } __attribute__((aligned(64)));

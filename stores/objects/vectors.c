@@ -257,6 +257,7 @@ static void *row_room(struct vector *v, uint32_t row)
 {
 	if (chunk_fill(v, row / SL_ROWS_A_CHUNK))
 		return NULL;
+	v->top = sl_max(v->top, row + 1);
 	bit_set(v->here, row, true);
 	return v->chunks[row / SL_ROWS_A_CHUNK] + row % SL_ROWS_A_CHUNK * v->rows.stride;
 }
@@ -316,9 +317,17 @@ void vector_free(struct vector *v)
 	free(v);
 }
 
+/* What was never touched takes nothing. */
 uint64_t vector_rows_bytes(const struct vector *v)
 {
-	return v->filled * (uint64_t)SL_ROWS_A_CHUNK * v->rows.stride;
+	uint32_t part = v->top % SL_ROWS_A_CHUNK;
+	uint64_t rows = v->top;
+
+	if (v->rows.partial)
+		rows = v->filled * (uint64_t)SL_ROWS_A_CHUNK;
+	if (v->rows.partial && part && v->chunks[v->top / SL_ROWS_A_CHUNK])
+		rows -= SL_ROWS_A_CHUNK - part;
+	return rows * v->rows.stride;
 }
 
 uint64_t vector_bytes(const struct vector *v)

@@ -370,6 +370,20 @@ static uint32_t ops_check(struct collection *c, struct writing *w)
 	return refused;
 }
 
+/* Of objects that may come on top of what is there. */
+static uint64_t bytes_put(const struct writing *w)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < w->n; i++) {
+		const struct sl_objects_op *op = &w->ops[i];
+
+		if (!op->result && (op->kind == SL_OBJECTS_PUT || op->kind == SL_OBJECTS_INSERT))
+			n += sl_object_bytes(op->object);
+	}
+	return n;
+}
+
 static int ops_plan(struct collection *c, struct writing *w, int64_t deadline)
 {
 	int rc = sl_log_failed(c->log);
@@ -404,8 +418,12 @@ static int write_here(struct collection *c, void *visit, int64_t deadline)
 		return -ENOMEM;
 	rc = sl_mutex_lock(&c->writing, deadline);
 	if (!rc) {
+		const uint64_t bytes = bytes_put(w);
+
 		far_keep_up(c, deadline);
-		rc = ops_plan(c, w, deadline);
+		rc = bytes ? memory_check(c, bytes) : 0;
+		if (!rc)
+			rc = ops_plan(c, w, deadline);
 		sl_mutex_unlock(&c->writing);
 	}
 	writing_done(w);

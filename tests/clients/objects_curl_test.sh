@@ -6,7 +6,7 @@ limit=30
 . tests/clients/curl.sh
 
 starts() {
-	daemon_start --set http.listen=127.0.0.1:0 || return 1
+	daemon_start --set http.listen=127.0.0.1:0 --set objects.memory_max_bytes=1M || return 1
 	http=$(sed -n 's/.* http \(127.0.0.1:[0-9]*\).*/http:\/\/\1/p' "$work/log")
 	[ -n "$http" ] || { cat "$work/log"; return 1; }
 }
@@ -34,8 +34,24 @@ finds_it_by_the_other_api() {
 		holds '"score":1.0,"payload":{"text":"hi"}'
 }
 
+# A point takes a row of 64 bytes, its key and its place: 20,000 are more than 1 MiB.
+refuses_more_than_it_may_have() {
+	awk 'BEGIN {
+		printf "{\"points\": ["
+		for (i = 0; i < 20000; i++)
+			printf "%s{\"id\": %d, \"vector\": [1, %d]}", i ? "," : "", i, i
+		print "]}"
+	}' >"$work/points"
+	is 503 "$(get '/collections/v/points?wait=true' -X PUT -d @"$work/points")" &&
+		holds 'objects.memory_max_bytes' &&
+		is 200 "$(get /collections/v/points/count -d '{}')" && holds '"count":0' &&
+		is 200 "$(get '/collections/v/points?wait=true' -X PUT \
+			-d '{"points": [{"id": 1, "vector": [1, 1]}]}')"
+}
+
 check sluiced_starts_with_http starts
 check collections_are_made_by_qdrants_api makes_a_collection
+check memory_that_is_used_up_is_told refuses_more_than_it_may_have
 check objects_are_found_by_weaviates_api makes_and_finds_a_note
 check the_same_objects_are_found_by_qdrants_api finds_it_by_the_other_api
 check sluiced_ends_in_order daemon_stop

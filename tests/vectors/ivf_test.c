@@ -303,6 +303,121 @@ TEST_F(ivf, recall_stays_where_all_allowed_are_far)
 	}
 }
 
+/* ---- rows that leave -------------------------------------------------------------------- */
+
+/* Long ones, each of which is here only while it is added: all chunks are one. */
+enum { WIDE = 1024, WIDE_ROWS = 9000, WIDE_TRAIN = 1000, WIDE_CHUNKS = WIDE_ROWS / 1024 + 1 };
+
+struct wide {
+	uint8_t *chunk;
+	const uint8_t *chunks[WIDE_CHUNKS];
+	uint64_t here[WIDE_CHUNKS * SL_ROWS_A_CHUNK / 64];
+	struct sl_rows rows;
+	struct sl_index *index;
+	struct sl_scratch *scratch;
+};
+
+static void wide_vector(uint32_t row, float *ret_x)
+{
+	uint64_t h = row;
+
+	for (uint32_t i = 0; i < WIDE; i++) {
+		h = sl_mix64(h + 1);
+		ret_x[i] = (float)(h % 1024) / 1024;
+	}
+}
+
+static void wide_add(struct wide *w, uint32_t row, bool stays)
+{
+	float *x = (float *)(w->chunk + (size_t)(row % SL_ROWS_A_CHUNK) * w->rows.stride);
+
+	wide_vector(row, x);
+	w->here[row / 64] |= UINT64_C(1) << row % 64;
+	ASSERT_EQ(0, sl_index_add(w->index, row));
+	if (!stays)
+		w->here[row / 64] = 0;
+}
+
+static void wide_init(struct wide *w)
+{
+	const struct sl_index_conf wide_conf = {.kind = SL_INDEX_IVF,
+						.quantiser = SL_QUANTISER_RABITQ,
+						.quantiser_bits = 8,
+						.train_rows = WIDE_TRAIN,
+						.rescore = WIDE_ROWS};
+
+	*w = (struct wide){.rows = {.chunks = w->chunks,
+				    .stride = WIDE * sizeof(float),
+				    .partial = true,
+				    .here = w->here,
+				    .dim = WIDE,
+				    .component = SL_F32,
+				    .metric = SL_METRIC_L2}};
+	w->chunk = aligned_alloc(SL_ROW_ALIGN, SL_ROWS_A_CHUNK * w->rows.stride);
+	ASSERT_TRUE(w->chunk != NULL);
+	for (uint32_t i = 0; i < WIDE_CHUNKS; i++)
+		w->chunks[i] = w->chunk;
+	ASSERT_EQ(0, sl_index_new(&wide_conf, &w->rows, &w->index));
+	ASSERT_EQ(0, sl_scratch_new(&w->scratch));
+}
+
+static void wide_done(struct wide *w)
+{
+	sl_index_free(w->index);
+	sl_scratch_free(w->scratch);
+	free(w->chunk);
+}
+
+/* The nearest to the vector of a row by the codes of all. */
+static void wide_nearest(struct wide *w, struct sl_hit *ret_hits)
+{
+	_Alignas(SL_ROW_ALIGN) float x[WIDE];
+	struct sl_query q = {.vector = x, .k = K, .oversampling = 1};
+
+	wide_vector(7, x);
+	ASSERT_EQ(K, sl_index_candidates(w->index, &q, ret_hits, w->scratch));
+}
+
+/* Steps until there is nothing to do. Return: the most bytes meanwhile. */
+static uint64_t wide_work(struct wide *w)
+{
+	uint64_t most = sl_index_bytes(w->index);
+
+	while (sl_index_step(w->index, SL_USEC) > 0)
+		most = sl_max(most, sl_index_bytes(w->index));
+	return most;
+}
+
+/* Codes are nearly all that is in memory of such rows: there are no others of them meanwhile, nor
+ * any of what codes stand for instead of vectors. */
+TEST(rows_that_left_keep_their_codes_when_it_is_trained_again)
+{
+	static struct wide w;
+	struct sl_hit before[K], after[K];
+	uint32_t effort;
+	uint64_t bytes;
+
+	wide_init(&w);
+	for (uint32_t row = 0; row < WIDE_TRAIN; row++)
+		wide_add(&w, row, true);
+	wide_work(&w);
+	ASSERT_FALSE(sl_index_needs_rows(w.index));
+	memset(w.here, 0, sizeof(w.here));
+	for (uint32_t row = WIDE_TRAIN; row < WIDE_ROWS; row++)
+		wide_add(&w, row, false);
+	wide_nearest(&w, before);
+	effort = sl_index_effort(w.index, 64);
+	bytes = sl_index_bytes(w.index);
+	EXPECT_LT(wide_work(&w), bytes + (uint64_t)WIDE_ROWS * WIDE / 2);
+	EXPECT_LT(effort, sl_index_effort(w.index, 64));
+	wide_nearest(&w, after);
+	for (int i = 0; i < K; i++) {
+		EXPECT_EQ(before[i].row, after[i].row);
+		EXPECT_TRUE(before[i].distance == after[i].distance);
+	}
+	wide_done(&w);
+}
+
 /* ---- keeping ---------------------------------------------------------------------------- */
 
 TEST_F(ivf, what_is_loaded_gives_the_same_answers)

@@ -54,6 +54,7 @@ static struct objects_store_conf conf_of(struct daemon *d)
 		.logs = topics.logs,
 		.checkpoint_bytes = c->objects.checkpoint_bytes,
 		.idle_ns = c->objects.idle_timeout_ns,
+		.memory_max_bytes = c->objects.memory_max_bytes,
 		.event = on_event,
 	};
 }

@@ -8,6 +8,7 @@
  * index made anew.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -304,12 +305,42 @@ static int search_with_faults(struct ok *k)
 	return ok_close(k);
 }
 
+/* After a start all places are looked up, those of one batch at once. */
+static int look_up(struct ok *k)
+{
+	struct failing *f = (struct failing *)k;
+	uint64_t first;
+
+	ASSERT_EQ(0, ok_open(k));
+	fill(k, "far", true);
+	ASSERT_EQ(0, ok_close(k));
+	ASSERT_EQ(0, ok_open(k));
+	f->faults.count = 0;
+	for (int64_t key = 0; key < 2 * QUERIES; key++)
+		EXPECT_EQ(key * 40, ok_nearest(k, "far", key * 40, false));
+	first = f->faults.count;
+	f->faults.count = 0;
+	for (int64_t key = 0; key < 2 * QUERIES; key++)
+		EXPECT_EQ(key * 40, ok_nearest(k, "far", key * 40, false));
+	/* Those of objects, and of a few batches. */
+	EXPECT_LT(0, f->faults.count);
+	if (!EXPECT_LT(first, f->faults.count + 50))
+		TH_LOG("%" PRIu64 " reads, then %" PRIu64, first, f->faults.count);
+	return ok_close(k);
+}
+
 static int run_failing(void *arg)
 {
 	return search_with_faults(arg);
 }
 
-TEST_TIMEOUT(search_whose_read_fails_says_so, 120)
+static int run_look_up(void *arg)
+{
+	return look_up(arg);
+}
+
+/* With reads that are counted. */
+static void run_with_reads(int (*body)(void *arg))
 {
 	struct failing f;
 	struct sl_cores_conf conf = {.arena_bytes_max = 256 * SL_MIB, .rx_buffers = 8};
@@ -319,8 +350,18 @@ TEST_TIMEOUT(search_whose_read_fails_says_so, 120)
 	f.faults.ops = UINT64_C(1) << SL_OP_READ | UINT64_C(1) << SL_OP_READ_FIXED;
 	f.faults.err = EIO;
 	conf.backend = &f.faults.backend;
-	ASSERT_EQ(0, sl_core_run(&conf, run_failing, &f));
+	ASSERT_EQ(0, sl_core_run(&conf, body, &f));
 	sl_sim_free(f.k.sim);
+}
+
+TEST_TIMEOUT(search_whose_read_fails_says_so, 120)
+{
+	run_with_reads(run_failing);
+}
+
+TEST_TIMEOUT(places_of_what_was_written_together_are_looked_up_together, 120)
+{
+	run_with_reads(run_look_up);
 }
 
 /* ---- changes under searches --------------------------------------------------------------- */
