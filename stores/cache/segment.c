@@ -277,12 +277,13 @@ int cseg_find_index(struct segment *g, struct index *index, uint32_t *ret_end, i
 	while (first < g->index_max) {
 		uint32_t end = first + sl_min(g->index_max - first, (uint32_t)INDEX_STEP_RECORDS);
 		int err = read_records(g, index, first, end, deadline);
+		uint32_t last = err ? first : end_of_records(index, first, end);
 
 		if (err)
 			return err;
-		n = end_of_records(index, first, end);
-		if (n == first)
+		if (last == first)
 			break;
+		n = last;
 		first = end;
 	}
 	g->records = n;

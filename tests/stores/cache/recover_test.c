@@ -86,12 +86,12 @@ static void update(struct cache_kit *k, uint32_t id, uint32_t times)
 	}
 }
 
-static uint64_t objects(struct cache_kit *k)
+static struct cache_stat stat_of(struct cache_kit *k)
 {
 	struct cache_stat st;
 
 	cache_stat(k->c, &st);
-	return st.objects;
+	return st;
 }
 
 static int restart_unsealed(struct cache_kit *k)
@@ -101,7 +101,7 @@ static int restart_unsealed(struct cache_kit *k)
 	cache_kit_close(k);
 	take_seal();
 	ASSERT_EQ(0, cache_kit_open(k));
-	EXPECT_EQ(OBJECTS + 2, objects(k));
+	EXPECT_EQ(OBJECTS + 2, stat_of(k).objects);
 	for (uint32_t i = 0; i < OBJECTS; i += 25)
 		EXPECT_EQ(0, cache_kit_get(k, &(struct cache_kit_object){.id = i, .bytes = 3000},
 					   NULL));
@@ -118,7 +118,7 @@ TEST_F(start, an_index_without_a_seal_is_read_to_its_end)
 static int restart_with_a_rest(struct cache_kit *k)
 {
 	const struct cache_kit_object seven = {.id = 7, .bytes = 3000};
-	uint64_t hash[2];
+	uint64_t hash[2], bytes;
 
 	ASSERT_EQ(0, cache_kit_open(k));
 	fill(k);
@@ -128,7 +128,9 @@ static int restart_with_a_rest(struct cache_kit *k)
 	leave_record(3 * INDEX_STEP_RECORDS + 5, hash);
 	ASSERT_EQ(0, cache_kit_open(k));
 	EXPECT_EQ(0, cache_kit_get(k, &seven, NULL));
+	bytes = stat_of(k).bytes;
 	update(k, FIRST, 2 * INDEX_STEP_RECORDS - OBJECTS - 50);
+	EXPECT_EQ(bytes, stat_of(k).bytes); /* all in their place */
 	cache_kit_close(k);
 	ASSERT_EQ(0, cache_kit_open(k));
 	update(k, SECOND, 100);
@@ -136,7 +138,7 @@ static int restart_with_a_rest(struct cache_kit *k)
 	take_seal();
 	ASSERT_EQ(0, cache_kit_open(k));
 	EXPECT_EQ(0, cache_kit_get(k, &seven, NULL));
-	EXPECT_EQ(OBJECTS + 2, objects(k));
+	EXPECT_EQ(OBJECTS + 2, stat_of(k).objects);
 	cache_kit_close(k);
 	return 0;
 }
