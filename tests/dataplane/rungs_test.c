@@ -313,10 +313,10 @@ static void where_it_lies(struct peer *x)
 	ask(x, fd, "s", IMAGE_BYTES - 1, 1);
 	EXPECT_EQ(4097, peer_metric(x, SL_M_DELIVER_MAPPED, 0));
 	EXPECT_EQ(2, peer_metric(x, SL_M_DELIVER_MAPS, 0));
-	EXPECT_EQ(0, f->count);
+	EXPECT_EQ(0, __atomic_load_n(&f->count, __ATOMIC_RELAXED));
 	/* Behind the map, and larger than what is copied. */
 	ask(x, fd, "", IMAGE_BYTES - 1, 2);
-	EXPECT_EQ(1, f->count);
+	EXPECT_EQ(1, __atomic_load_n(&f->count, __ATOMIC_RELAXED));
 	ask(x, fd, "", 5, 4097);
 	EXPECT_EQ(4097, sent_by(x, SL_RUNG_SENDFILE));
 	EXPECT_EQ(4097, peer_metric(x, SL_M_DELIVER_MAPPED, 0));
