@@ -655,6 +655,7 @@ int daemon_run(struct daemon *d, bool *ret_clean)
 {
 	struct run run = {.msg.fn = run_here, .d = d};
 	char why[256] = "";
+	struct sl_bpf_conf counting;
 	int err = start_cores(d, why, sizeof(why));
 
 	if (err) {
@@ -662,12 +663,13 @@ int daemon_run(struct daemon *d, bool *ret_clean)
 		free_all(d);
 		return err;
 	}
+	counting = programs_that_count(d); /* a reload may change the settings from here on */
 	sem_init(&run.begun, 0, 0);
 	sl_post(sl_cores_at(d->cores, 0), &run.msg);
 	while (sem_wait(&run.begun)) /* EINTR */
 		;
 	if (!run.res)
-		programs_count(d);
+		programs_count(d, &counting);
 	sl_cores_join(d->cores);
 	sem_destroy(&run.begun);
 	free_all(d);

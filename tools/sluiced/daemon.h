@@ -187,7 +187,10 @@ void programs_begin(struct loader *l, const struct daemon *d);
 int programs_end(struct loader *l, struct daemon *d);
 
 /* Loads those that count; by the first thread, when the listeners are open. */
-void programs_count(struct daemon *d);
+void programs_count(struct daemon *d, const struct sl_bpf_conf *conf);
+
+/* What programs_count() is to load, by the settings as they are. */
+struct sl_bpf_conf programs_that_count(const struct daemon *d);
 
 /* ---- tls.c ------------------------------------------------------------------------------ */
 

@@ -98,12 +98,15 @@ int programs_end(struct loader *l, struct daemon *d)
 
 /* ---- when it serves --------------------------------------------------------------------- */
 
-void programs_count(struct daemon *d)
+struct sl_bpf_conf programs_that_count(const struct daemon *d)
 {
-	struct sl_bpf_conf conf = conf_of(d, ~WITH_LISTENERS);
+	return conf_of(d, ~WITH_LISTENERS);
+}
 
-	if (!conf.wanted)
+void programs_count(struct daemon *d, const struct sl_bpf_conf *conf)
+{
+	if (!conf->wanted)
 		return;
-	sl_bpf_load_more(d->bpf, &conf);
-	tell(d, conf.wanted);
+	sl_bpf_load_more(d->bpf, conf);
+	tell(d, conf->wanted);
 }
