@@ -298,18 +298,9 @@ static void map_what_fails(struct peer *x)
 	x->file.map = map_peer_file;
 }
 
-static int map_nothing(struct sl_file *file, uint64_t off, uint64_t len, const uint8_t **ret_data)
-{
-	(void)file;
-	(void)off;
-	(void)len;
-	(void)ret_data;
-	return -ENOMEM;
-}
-
 static void refuse_to_map(struct peer *x)
 {
-	x->file.map = map_nothing;
+	x->file.map = peer_map_nothing;
 }
 
 static void mapped_parts(struct peer *x)

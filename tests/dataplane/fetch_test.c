@@ -11,36 +11,12 @@
 
 #define BIT(op) (UINT64_C(1) << (op))
 
-/* "<off> <len> <n>": an extent of the file, in @n pieces. "s...": on a small socket. */
-static int answer_extent(struct peer *x, struct sl_conn *c, const char *body, uint32_t len)
-{
-	unsigned long off = 0, bytes = 0, pieces = 1;
-	struct sl_reply *r;
-
-	if (*body == 's') {
-		peer_small_socket(c);
-		body++;
-	}
-	if (sscanf(body, "%lu %lu %lu", &off, &bytes, &pieces) < 2)
-		return peer_echo(x, c, body, len);
-	r = peer_reply(c, (uint32_t)pieces, 0, (uint32_t)bytes, "", 0);
-	for (unsigned long i = 0; i < pieces; i++)
-		peer_add_extent(x, r, off + bytes * i / pieces,
-				bytes * (i + 1) / pieces - bytes * i / pieces);
-	return sl_deliver(r, SL_NEVER);
-}
-
 static void request(int fd, const char *how, size_t off, size_t len, unsigned pieces)
 {
 	char text[64];
 
 	snprintf(text, sizeof(text), "%s%zu %zu %u", how, off, len, pieces);
 	peer_request(fd, text);
-}
-
-static uint64_t sent_by(struct peer *x, enum sl_rung rung)
-{
-	return peer_metric(x, SL_M_DELIVER_BYTES, rung);
 }
 
 static uint64_t fallbacks(struct peer *x, enum sl_fallback reason)
@@ -68,7 +44,7 @@ static void sizes(struct peer *x)
 		request(fd, i % 2 ? "s" : "", 333333 + i, lens[i], 1);
 		peer_expect(fd, x->bytes + 333333 + i, lens[i]);
 		total += lens[i];
-		EXPECT_EQ(total, sent_by(x, SL_RUNG_SENDFILE));
+		EXPECT_EQ(total, peer_sent(x, SL_RUNG_SENDFILE));
 		EXPECT_EQ(i + 1, fallbacks(x, SL_FALLBACK_COLD));
 	}
 	EXPECT_EQ(total, peer_metric(x, SL_M_DELIVER_ZEROCOPY, 0));
@@ -77,7 +53,7 @@ static void sizes(struct peer *x)
 
 TEST(what_is_cold_and_small_is_brought_in_and_sent_without_a_copy)
 {
-	peer_run(&(struct peer){.answer = answer_extent, .client = sizes});
+	peer_run(&(struct peer){.answer = peer_extent, .client = sizes});
 }
 
 static void splices(struct peer *x)
@@ -87,18 +63,18 @@ static void splices(struct peer *x)
 	DROP(x);
 	request(fd, "", 0, 262145, 1);
 	peer_expect(fd, x->bytes, 262145);
-	EXPECT_LT(0, sent_by(x, SL_RUNG_SPLICE));
+	EXPECT_LT(0, peer_sent(x, SL_RUNG_SPLICE));
 	DROP(x);
 	request(fd, "", 0, 60000, 3);
 	peer_expect(fd, x->bytes, 60000);
-	EXPECT_LE(262144, sent_by(x, SL_RUNG_SPLICE));
+	EXPECT_LE(262144, peer_sent(x, SL_RUNG_SPLICE));
 	EXPECT_EQ(2, fallbacks(x, SL_FALLBACK_COLD));
 	close(fd);
 }
 
 TEST(what_is_large_or_in_several_extents_is_spliced)
 {
-	peer_run(&(struct peer){.answer = answer_extent, .client = splices});
+	peer_run(&(struct peer){.answer = peer_extent, .client = splices});
 }
 
 /* ---- a crowd ---------------------------------------------------------------------------- */
@@ -123,13 +99,13 @@ static void crowd(struct peer *x)
 		peer_expect(fds[i], x->bytes + (size_t)i * CROWD_BYTES, CROWD_BYTES);
 		close(fds[i]);
 	}
-	EXPECT_EQ(0, sent_by(x, SL_RUNG_READ_FIXED));
+	EXPECT_EQ(0, peer_sent(x, SL_RUNG_READ_FIXED));
 	EXPECT_EQ(0, fallbacks(x, SL_FALLBACK_PIPES));
 }
 
 TEST(more_than_may_be_under_way_have_their_turn)
 {
-	peer_run(&(struct peer){.answer = answer_extent, .client = crowd});
+	peer_run(&(struct peer){.answer = peer_extent, .client = crowd});
 }
 
 /* ---- a disk that fails ------------------------------------------------------------------ */
@@ -152,7 +128,7 @@ static void with_fault(enum sl_op op)
 	f.ops = BIT(op);
 	f.nth = 1;
 	f.err = EIO;
-	peer_run(&(struct peer){.answer = answer_extent, .client = once, .backend = &f.backend});
+	peer_run(&(struct peer){.answer = peer_extent, .client = once, .backend = &f.backend});
 	EXPECT_LE(1, f.count);
 }
 
@@ -181,7 +157,7 @@ static void end_is_told(struct peer *x)
 
 TEST(a_file_that_is_shorter_ends_the_connection)
 {
-	peer_run(&(struct peer){.answer = answer_extent, .client = end_is_told});
+	peer_run(&(struct peer){.answer = peer_extent, .client = end_is_told});
 }
 
 TEST_HARNESS_MAIN

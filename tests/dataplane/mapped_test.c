@@ -13,6 +13,7 @@
 #include "dataplane/file.h"
 #include "dataplane/mapped.h"
 #include "harness.h"
+#include "peer.h"
 
 enum { FILE_BYTES = 1 << 20 };
 
@@ -153,15 +154,6 @@ TEST_F(mapped, what_is_not_there_must_be_read)
 	EXPECT_EQ(0, fell_back(&self->core, SL_FALLBACK_UNREADABLE));
 }
 
-static int map_nothing(struct sl_file *file, uint64_t off, uint64_t len, const uint8_t **ret_data)
-{
-	(void)file;
-	(void)off;
-	(void)len;
-	(void)ret_data;
-	return -ENOMEM;
-}
-
 static uint8_t *map_of_nothing; /* behind a file's end */
 
 static int map_what_fails(struct sl_file *file, uint64_t off, uint64_t len,
@@ -180,7 +172,7 @@ TEST_F(mapped, why_it_must_be_read_is_counted)
 
 	map_of_nothing = mmap(NULL, FILE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, (void *)map_of_nothing);
-	self->file.map = map_nothing;
+	self->file.map = peer_map_nothing;
 	EXPECT_TRUE(!mapped_bytes(self->c, &e, 0, 4096));
 	EXPECT_EQ(1, fell_back(&self->core, SL_FALLBACK_MAP));
 	EXPECT_EQ(0, fell_back(&self->core, SL_FALLBACK_UNREADABLE));

@@ -96,6 +96,33 @@ int peer_echo(struct peer *x, struct sl_conn *c, const char *body, uint32_t len)
 	return r ? sl_deliver(r, SL_NEVER) : -ENOMEM;
 }
 
+int peer_extent(struct peer *x, struct sl_conn *c, const char *body, uint32_t len)
+{
+	unsigned long off = 0, bytes = 0, pieces = 1;
+	struct sl_reply *r;
+
+	if (*body == 's') {
+		peer_small_socket(c);
+		body++;
+	}
+	if (sscanf(body, "%lu %lu %lu", &off, &bytes, &pieces) < 2)
+		return peer_echo(x, c, body, len);
+	r = peer_reply(c, (uint32_t)pieces, 0, (uint32_t)bytes, "", 0);
+	for (unsigned long i = 0; i < pieces; i++)
+		peer_add_extent(x, r, off + bytes * i / pieces,
+				bytes * (i + 1) / pieces - bytes * i / pieces);
+	return sl_deliver(r, SL_NEVER);
+}
+
+int peer_map_nothing(struct sl_file *file, uint64_t off, uint64_t len, const uint8_t **ret_data)
+{
+	(void)file;
+	(void)off;
+	(void)len;
+	(void)ret_data;
+	return -ENOMEM;
+}
+
 /* ---- the server ------------------------------------------------------------------------- */
 
 static void file_gone(struct sl_file *f)
@@ -370,6 +397,11 @@ uint64_t peer_metric(struct peer *x, enum sl_metric_id id, uint32_t j)
 
 	peer_do(x, read_metric, &r);
 	return r.value;
+}
+
+uint64_t peer_sent(struct peer *x, enum sl_rung rung)
+{
+	return peer_metric(x, SL_M_DELIVER_BYTES, rung);
 }
 
 static bool is_cached(struct peer *x, uint64_t off, uint64_t len)

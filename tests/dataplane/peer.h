@@ -70,6 +70,15 @@ void peer_small_socket(struct sl_conn *c);
 
 int peer_echo(struct peer *x, struct sl_conn *c, const char *body, uint32_t len);
 
+/*
+ * An answer() to "<off> <len>": an extent of the file, which may lie past its end; "<off> <len>
+ * <n>": in @n extents that follow each other. "s...": on a small socket. Else as peer_echo().
+ */
+int peer_extent(struct peer *x, struct sl_conn *c, const char *body, uint32_t len);
+
+/* A file's map() that has no memory for it. */
+int peer_map_nothing(struct sl_file *file, uint64_t off, uint64_t len, const uint8_t **ret_data);
+
 /* ---- on the client's thread ----------------------------------------------------------------- */
 
 int peer_connect(const struct peer *x);
@@ -106,6 +115,9 @@ void peer_do(struct peer *x, void (*fn)(struct peer *x, void *arg), void *arg);
 
 /* The value of a metric's cell. */
 uint64_t peer_metric(struct peer *x, enum sl_metric_id id, uint32_t j);
+
+/* Bytes that went by @rung. */
+uint64_t peer_sent(struct peer *x, enum sl_rung rung);
 
 /*
  * Writes the file out and drops [@off, @off + @len) of it from the page cache. Return: whether it

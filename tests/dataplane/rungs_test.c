@@ -15,28 +15,6 @@
 
 #define BIT(op) (UINT64_C(1) << (op))
 
-/*
- * "<off> <len>": an extent of the file, which may lie past its end. "s...": on a small socket.
- * "<off> <len> <n>": in @n extents that follow each other.
- */
-static int answer_extent(struct peer *x, struct sl_conn *c, const char *body, uint32_t len)
-{
-	unsigned long off = 0, bytes = 0, pieces = 1;
-	struct sl_reply *r;
-
-	if (*body == 's') {
-		peer_small_socket(c);
-		body++;
-	}
-	if (sscanf(body, "%lu %lu %lu", &off, &bytes, &pieces) < 2)
-		return peer_echo(x, c, body, len);
-	r = peer_reply(c, (uint32_t)pieces, 0, (uint32_t)bytes, "", 0);
-	for (unsigned long i = 0; i < pieces; i++)
-		peer_add_extent(x, r, off + bytes * i / pieces,
-				bytes * (i + 1) / pieces - bytes * i / pieces);
-	return sl_deliver(r, SL_NEVER);
-}
-
 static void ask(struct peer *x, int fd, const char *how, size_t off, size_t len)
 {
 	char text[64];
@@ -44,11 +22,6 @@ static void ask(struct peer *x, int fd, const char *how, size_t off, size_t len)
 	snprintf(text, sizeof(text), "%s%zu %zu", how, off, len);
 	peer_request(fd, text);
 	peer_expect(fd, x->bytes + off, len);
-}
-
-static uint64_t sent_by(struct peer *x, enum sl_rung rung)
-{
-	return peer_metric(x, SL_M_DELIVER_BYTES, rung);
 }
 
 TEST(rungs_and_reasons_have_names)
@@ -71,16 +44,16 @@ static void by_size(struct peer *x)
 	int fd = peer_connect(x);
 
 	peer_ping(fd, "12345678");
-	EXPECT_EQ(12, sent_by(x, SL_RUNG_COPY));
+	EXPECT_EQ(12, peer_sent(x, SL_RUNG_COPY));
 	EXPECT_EQ(0, peer_metric(x, SL_M_DELIVER_FALLBACKS, SL_FALLBACK_SMALL));
 	ask(x, fd, "", 5, 4096);
-	EXPECT_EQ(12 + 4 + 4096, sent_by(x, SL_RUNG_COPY));
-	EXPECT_EQ(0, sent_by(x, SL_RUNG_SENDFILE));
+	EXPECT_EQ(12 + 4 + 4096, peer_sent(x, SL_RUNG_COPY));
+	EXPECT_EQ(0, peer_sent(x, SL_RUNG_SENDFILE));
 	ask(x, fd, "", 7, 4097);
-	EXPECT_EQ(12 + 4 + 4096 + 4, sent_by(x, SL_RUNG_COPY));
-	EXPECT_EQ(4097, sent_by(x, SL_RUNG_SENDFILE));
+	EXPECT_EQ(12 + 4 + 4096 + 4, peer_sent(x, SL_RUNG_COPY));
+	EXPECT_EQ(4097, peer_sent(x, SL_RUNG_SENDFILE));
 	ask(x, fd, "", 1, PEER_FILE_BYTES - 1);
-	EXPECT_EQ(4097 + PEER_FILE_BYTES - 1, sent_by(x, SL_RUNG_SENDFILE));
+	EXPECT_EQ(4097 + PEER_FILE_BYTES - 1, peer_sent(x, SL_RUNG_SENDFILE));
 	EXPECT_LT(2, peer_metric(x, SL_M_DELIVER_TRANSFERS, SL_RUNG_SENDFILE));
 	EXPECT_EQ(0, peer_metric(x, SL_M_DELIVER_FALLBACKS, SL_FALLBACK_FILE));
 	close(fd);
@@ -88,7 +61,7 @@ static void by_size(struct peer *x)
 
 TEST(the_rung_follows_the_size_and_bytes_are_counted)
 {
-	peer_run(&(struct peer){.answer = answer_extent, .client = by_size});
+	peer_run(&(struct peer){.answer = peer_extent, .client = by_size});
 }
 
 static void in_pieces(struct peer *x)
@@ -96,7 +69,7 @@ static void in_pieces(struct peer *x)
 	int fd = peer_connect(x);
 
 	ask(x, fd, "", 3, 1 << 20);
-	EXPECT_EQ(1 << 20, sent_by(x, SL_RUNG_SENDFILE));
+	EXPECT_EQ(1 << 20, peer_sent(x, SL_RUNG_SENDFILE));
 	EXPECT_LE(4, peer_metric(x, SL_M_DELIVER_TRANSFERS, SL_RUNG_SENDFILE));
 	close(fd);
 }
@@ -104,7 +77,7 @@ static void in_pieces(struct peer *x)
 /* 256 KiB each, after which the others have their turn. */
 TEST(no_connection_sends_a_whole_large_answer_at_once)
 {
-	peer_run(&(struct peer){.answer = answer_extent, .client = in_pieces});
+	peer_run(&(struct peer){.answer = peer_extent, .client = in_pieces});
 }
 
 static void full_socket(struct peer *x)
@@ -112,7 +85,7 @@ static void full_socket(struct peer *x)
 	int fd = peer_connect(x);
 
 	ask(x, fd, "s", 123, 2000000);
-	EXPECT_EQ(2000000, sent_by(x, SL_RUNG_SENDFILE));
+	EXPECT_EQ(2000000, peer_sent(x, SL_RUNG_SENDFILE));
 	EXPECT_LT(1, peer_metric(x, SL_M_DELIVER_TRANSFERS, SL_RUNG_SENDFILE));
 	ask(x, fd, "s", 0, 16384);
 	close(fd);
@@ -120,7 +93,7 @@ static void full_socket(struct peer *x)
 
 TEST(sendfile_goes_on_where_the_socket_was_full)
 {
-	peer_run(&(struct peer){.answer = answer_extent, .client = full_socket});
+	peer_run(&(struct peer){.answer = peer_extent, .client = full_socket});
 }
 
 /* ---- falling back ----------------------------------------------------------------------- */
@@ -130,12 +103,12 @@ static void copied(struct peer *x)
 	int fd = peer_connect(x);
 
 	ask(x, fd, "", 99, 1000000);
-	EXPECT_EQ(0, sent_by(x, SL_RUNG_SENDFILE));
-	EXPECT_EQ(4, sent_by(x, SL_RUNG_COPY));
-	EXPECT_EQ(1000000, sent_by(x, SL_RUNG_READ_FIXED));
+	EXPECT_EQ(0, peer_sent(x, SL_RUNG_SENDFILE));
+	EXPECT_EQ(4, peer_sent(x, SL_RUNG_COPY));
+	EXPECT_EQ(1000000, peer_sent(x, SL_RUNG_READ_FIXED));
 	EXPECT_EQ(1, peer_metric(x, SL_M_DELIVER_FALLBACKS, SL_FALLBACK_FILE));
 	ask(x, fd, "s", 3, 300000);
-	EXPECT_EQ(1300000, sent_by(x, SL_RUNG_READ_FIXED));
+	EXPECT_EQ(1300000, peer_sent(x, SL_RUNG_READ_FIXED));
 	close(fd);
 }
 
@@ -148,7 +121,7 @@ static void without_sendfile(int err)
 	f.nth = 1;
 	f.err = err;
 	f.sticky = true;
-	peer_run(&(struct peer){.answer = answer_extent, .client = copied, .backend = &f.backend});
+	peer_run(&(struct peer){.answer = peer_extent, .client = copied, .backend = &f.backend});
 }
 
 TEST(a_file_that_sendfile_refuses_is_read)
@@ -177,9 +150,9 @@ static void cold(struct peer *x)
 	int fd = peer_connect(x);
 
 	ask_cold(x, fd, "", 4097, 3000000);
-	EXPECT_LE(256 << 10, sent_by(x, SL_RUNG_SPLICE));
-	EXPECT_EQ(3000000, sent_by(x, SL_RUNG_SPLICE) + sent_by(x, SL_RUNG_SENDFILE));
-	EXPECT_EQ(0, sent_by(x, SL_RUNG_READ_FIXED));
+	EXPECT_LE(256 << 10, peer_sent(x, SL_RUNG_SPLICE));
+	EXPECT_EQ(3000000, peer_sent(x, SL_RUNG_SPLICE) + peer_sent(x, SL_RUNG_SENDFILE));
+	EXPECT_EQ(0, peer_sent(x, SL_RUNG_READ_FIXED));
 	EXPECT_EQ(3000000, peer_metric(x, SL_M_DELIVER_ZEROCOPY, 0));
 	EXPECT_LT(0, peer_metric(x, SL_M_DELIVER_FALLBACKS, SL_FALLBACK_COLD));
 	ask_cold(x, fd, "s", 0, PEER_FILE_BYTES);
@@ -189,7 +162,7 @@ static void cold(struct peer *x)
 
 TEST(what_is_not_resident_is_spliced)
 {
-	peer_run(&(struct peer){.answer = answer_extent, .client = cold});
+	peer_run(&(struct peer){.answer = peer_extent, .client = cold});
 }
 
 static void neighbours(struct peer *x)
@@ -206,13 +179,13 @@ static void neighbours(struct peer *x)
 		peer_request(fd, text);
 		peer_expect(fd, x->bytes + i, 1700001);
 	}
-	EXPECT_LT(0, sent_by(x, SL_RUNG_SPLICE));
+	EXPECT_LT(0, peer_sent(x, SL_RUNG_SPLICE));
 	close(fd);
 }
 
 TEST(extents_that_follow_each_other_are_spliced_by_a_chain)
 {
-	peer_run(&(struct peer){.answer = answer_extent, .client = neighbours});
+	peer_run(&(struct peer){.answer = peer_extent, .client = neighbours});
 }
 
 static void cold_and_small(struct peer *x)
@@ -222,7 +195,7 @@ static void cold_and_small(struct peer *x)
 	for (uint64_t i = 1; i <= 3; i++) {
 		ask(x, fd, "", 1234567, 4096);
 		EXPECT_EQ(i, peer_metric(x, SL_M_DELIVER_FALLBACKS, SL_FALLBACK_COLD));
-		EXPECT_EQ(i * (4096 + 4), sent_by(x, SL_RUNG_COPY));
+		EXPECT_EQ(i * (4096 + 4), peer_sent(x, SL_RUNG_COPY));
 	}
 	close(fd);
 }
@@ -238,7 +211,7 @@ TEST(what_is_small_and_not_resident_is_read_by_the_ring)
 	f.err = EAGAIN;
 	f.sticky = true;
 	peer_run(&(struct peer){
-		.answer = answer_extent, .client = cold_and_small, .backend = &f.backend});
+		.answer = peer_extent, .client = cold_and_small, .backend = &f.backend});
 }
 
 /* More cold answers at once than there are pipes; nobody waits for one. */
@@ -259,13 +232,13 @@ static void crowd(struct peer *x)
 		peer_expect(fds[i], x->bytes + i * 30000, 300000);
 		close(fds[i]);
 	}
-	EXPECT_EQ(MANY * 300000, sent_by(x, SL_RUNG_SPLICE) + sent_by(x, SL_RUNG_SENDFILE) +
-					 sent_by(x, SL_RUNG_READ_FIXED));
+	EXPECT_EQ(MANY * 300000, peer_sent(x, SL_RUNG_SPLICE) + peer_sent(x, SL_RUNG_SENDFILE) +
+					 peer_sent(x, SL_RUNG_READ_FIXED));
 }
 
 TEST(more_cold_answers_than_pipes_are_all_sent)
 {
-	peer_run(&(struct peer){.answer = answer_extent, .client = crowd});
+	peer_run(&(struct peer){.answer = peer_extent, .client = crowd});
 }
 
 static void gone_meanwhile(struct peer *x)
@@ -287,7 +260,7 @@ static void gone_meanwhile(struct peer *x)
 
 TEST(a_peer_that_goes_while_the_disk_is_waited_for_leaves_nothing_behind)
 {
-	peer_run(&(struct peer){.answer = answer_extent, .client = gone_meanwhile});
+	peer_run(&(struct peer){.answer = peer_extent, .client = gone_meanwhile});
 }
 
 /* ---- mapped by its owner ------------------------------------------------------------------- */
@@ -301,7 +274,7 @@ static int answer_mapped(struct peer *x, struct sl_conn *c, const char *body, ui
 		x->file.image_bytes = IMAGE_BYTES;
 		ASSERT_NE(MAP_FAILED, (void *)x->file.image);
 	}
-	return answer_extent(x, c, body, len);
+	return peer_extent(x, c, body, len);
 }
 
 static void where_it_lies(struct peer *x)
@@ -318,9 +291,9 @@ static void where_it_lies(struct peer *x)
 	ask(x, fd, "", IMAGE_BYTES - 1, 2);
 	EXPECT_EQ(1, __atomic_load_n(&f->count, __ATOMIC_RELAXED));
 	ask(x, fd, "", 5, 4097);
-	EXPECT_EQ(4097, sent_by(x, SL_RUNG_SENDFILE));
+	EXPECT_EQ(4097, peer_sent(x, SL_RUNG_SENDFILE));
 	EXPECT_EQ(4097, peer_metric(x, SL_M_DELIVER_MAPPED, 0));
-	EXPECT_EQ(4 * 4 + 4096 + 1 + 2, sent_by(x, SL_RUNG_COPY));
+	EXPECT_EQ(4 * 4 + 4096 + 1 + 2, peer_sent(x, SL_RUNG_COPY));
 	close(fd);
 }
 
@@ -377,7 +350,7 @@ FIXTURE_SETUP(forced)
 {
 	self->x = (struct peer){
 		.limits = FORCED(variant->rung),
-		.answer = answer_extent,
+		.answer = peer_extent,
 		.arg = (void *)&variant->rung,
 	};
 }
@@ -400,10 +373,10 @@ static void any_size(struct peer *x)
 		}
 	}
 	/* What read_fixed brings in as a whole leaves with its head. */
-	EXPECT_EQ(heads + total, sent_by(x, rung) + (rung == SL_RUNG_COPY
+	EXPECT_EQ(heads + total, peer_sent(x, rung) + (rung == SL_RUNG_COPY
 							     ? 0
-							     : sent_by(x, SL_RUNG_COPY)));
-	EXPECT_LE(2 * (262144 + 262145 + 1000000), sent_by(x, rung));
+							     : peer_sent(x, SL_RUNG_COPY)));
+	EXPECT_LE(2 * (262144 + 262145 + 1000000), peer_sent(x, rung));
 	close(fd);
 }
 
@@ -507,7 +480,7 @@ static void local(struct peer *x)
 
 	for (int i = 0; i < 3; i++)
 		ask_memory(x, fd, 200000);
-	EXPECT_EQ(0, sent_by(x, SL_RUNG_SEND_ZC));
+	EXPECT_EQ(0, peer_sent(x, SL_RUNG_SEND_ZC));
 	EXPECT_EQ(600012, peer_metric(x, SL_M_DELIVER_COPIED, 0));
 	EXPECT_EQ(1, peer_metric(x, SL_M_DELIVER_FALLBACKS, SL_FALLBACK_PEER));
 	close(fd);
@@ -524,15 +497,15 @@ static void zero_copy(struct peer *x)
 	int fd = peer_connect(x);
 
 	ask_memory(x, fd, 10239);
-	EXPECT_EQ(0, sent_by(x, SL_RUNG_SEND_ZC));
+	EXPECT_EQ(0, peer_sent(x, SL_RUNG_SEND_ZC));
 	ask_memory(x, fd, 1000000);
-	EXPECT_LT(0, sent_by(x, SL_RUNG_SEND_ZC));
+	EXPECT_LT(0, peer_sent(x, SL_RUNG_SEND_ZC));
 	EXPECT_TRUE(peer_metric_reaches(x, SL_M_DELIVER_FALLBACKS, SL_FALLBACK_PEER, 1));
 	for (int i = 0; i < 20; i++)
 		ask_memory(x, fd, 300000);
 	EXPECT_EQ(10239 + 1000000 + 20 * 300000 + 22 * 4,
-		  sent_by(x, SL_RUNG_SEND_ZC) + sent_by(x, SL_RUNG_COPY));
-	EXPECT_LT(20 * 300000, sent_by(x, SL_RUNG_COPY));
+		  peer_sent(x, SL_RUNG_SEND_ZC) + peer_sent(x, SL_RUNG_COPY));
+	EXPECT_LT(20 * 300000, peer_sent(x, SL_RUNG_COPY));
 	EXPECT_EQ(0, peer_metric(x, SL_M_DELIVER_ZEROCOPY, 0));
 	close(fd);
 }
@@ -571,7 +544,7 @@ static void without_zero_copy(struct peer *x)
 
 	ask_memory(x, fd, 500000);
 	ask_memory(x, fd, 500000);
-	EXPECT_EQ(1000008, sent_by(x, SL_RUNG_COPY));
+	EXPECT_EQ(1000008, peer_sent(x, SL_RUNG_COPY));
 	EXPECT_EQ(1, peer_metric(x, SL_M_DELIVER_FALLBACKS, SL_FALLBACK_PEER));
 	close(fd);
 }
@@ -613,7 +586,7 @@ static void too_short(struct peer *x)
 
 TEST(a_file_shorter_than_promised_ends_the_connection)
 {
-	peer_run(&(struct peer){.answer = answer_extent, .client = too_short});
+	peer_run(&(struct peer){.answer = peer_extent, .client = too_short});
 }
 
 TEST(a_file_shorter_than_promised_ends_the_connection_when_copied_too)
@@ -626,7 +599,7 @@ TEST(a_file_shorter_than_promised_ends_the_connection_when_copied_too)
 	f.err = EINVAL;
 	f.sticky = true;
 	peer_run(&(
-		struct peer){.answer = answer_extent, .client = too_short, .backend = &f.backend});
+		struct peer){.answer = peer_extent, .client = too_short, .backend = &f.backend});
 }
 
 static void unreadable(struct peer *x)
@@ -651,7 +624,7 @@ TEST(a_disk_that_fails_ends_the_connection)
 	f.err = EIO;
 	f.sticky = true;
 	peer_run(&(
-		struct peer){.answer = answer_extent, .client = unreadable, .backend = &f.backend});
+		struct peer){.answer = peer_extent, .client = unreadable, .backend = &f.backend});
 }
 
 TEST_HARNESS_MAIN
