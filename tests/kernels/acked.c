@@ -15,39 +15,25 @@
 #include <stdlib.h>
 
 #include "faults/wire.h"
+#include "guest.h"
 #include "harness.h"
 
 enum { PARTITIONS = 3, RECORDS_MAX = 20, VALUE_BYTES = 300, LIMIT_S = 600 };
 
 static const char topic[] = "acked";
 
-static const char *setting(const char *name)
-{
-	const char *value = getenv(name);
-
-	ASSERT_TRUE(value != NULL);
-	return value;
-}
-
-static void tell(const char *text)
-{
-	fputs(text, stdout);
-	fflush(stdout);
-}
-
 TEST_TIMEOUT(produces, LIMIT_S)
 {
 	struct wire_batch b = {.value_bytes = VALUE_BYTES};
 	uint64_t ends[PARTITIONS] = {0};
-	int batches = atoi(setting("ACKED_BATCHES"));
+	int batches = atoi(guest_setting("ACKED_BATCHES"));
 	struct wire w;
 
-	wire_must_open(&w, (uint16_t)atoi(setting("ACKED_PORT")));
+	wire_must_open(&w, guest_port());
 	ASSERT_EQ(0, wire_topic_create(&w, topic, PARTITIONS, NULL));
 	ASSERT_EQ(0, wire_producer_id(&w, &b.producer_id, &b.producer_epoch));
 	for (int i = 0; i < batches; i++) {
 		int32_t partition = i % PARTITIONS;
-		char line[100];
 		int64_t base;
 		uint8_t *p;
 		size_t len;
@@ -60,9 +46,7 @@ TEST_TIMEOUT(produces, LIMIT_S)
 		free(p);
 		ASSERT_EQ((int64_t)b.first, base);
 		ends[partition] += b.n;
-		snprintf(line, sizeof(line), "acked %s %d %llu\n", setting("ACKED_NAME"), partition,
-			 (unsigned long long)ends[partition]);
-		tell(line);
+		guest_tell_acked(partition, ends[partition]);
 	}
 	wire_close(&w);
 }
@@ -73,9 +57,9 @@ TEST_TIMEOUT(keeps, LIMIT_S)
 	bool lost = false;
 	struct wire w;
 
-	ASSERT_EQ(PARTITIONS, sscanf(setting("ACKED_ENDS"), "%llu %llu %llu", &ends[0], &ends[1],
-				     &ends[2]));
-	wire_must_open(&w, (uint16_t)atoi(setting("ACKED_PORT")));
+	ASSERT_EQ(PARTITIONS, sscanf(guest_setting("ACKED_ENDS"), "%llu %llu %llu", &ends[0],
+				     &ends[1], &ends[2]));
+	wire_must_open(&w, guest_port());
 	for (int32_t i = 0; i < PARTITIONS; i++) {
 		int64_t there = wire_count_once(&w, topic, i);
 
@@ -84,9 +68,7 @@ TEST_TIMEOUT(keeps, LIMIT_S)
 		lost |= ends[i] && there < (int64_t)ends[i];
 	}
 	wire_close(&w);
-	tell(lost ? "lost " : "kept ");
-	tell(setting("ACKED_NAME"));
-	tell("\n");
+	guest_tell_kept(lost);
 }
 
 TEST_HARNESS_MAIN

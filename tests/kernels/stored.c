@@ -18,24 +18,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "guest.h"
 #include "harness.h"
 #include "proto/http/web.h"
 
 enum { LANES = 3, KEYS = 37, LIMIT_S = 600 };
-
-static const char *setting(const char *name)
-{
-	const char *value = getenv(name);
-
-	ASSERT_TRUE(value != NULL);
-	return value;
-}
-
-static void tell(const char *text)
-{
-	fputs(text, stdout);
-	fflush(stdout);
-}
 
 /* ---- steps ------------------------------------------------------------------------------ */
 
@@ -94,21 +81,18 @@ static int do_step(int fd, int lane, int step)
 
 TEST_TIMEOUT(produces, LIMIT_S)
 {
-	int batches = atoi(setting("ACKED_BATCHES"));
-	int fd = serving_connect((uint16_t)atoi(setting("ACKED_PORT")));
+	int batches = atoi(guest_setting("ACKED_BATCHES"));
+	int fd = serving_connect(guest_port());
 
 	for (int i = 0; i < batches; i++) {
 		int lane = i % LANES, step = i / LANES;
 		int status = do_step(fd, lane, step);
-		char line[100];
 
 		if (removes(step))
 			ASSERT_TRUE(status == 204 || status == 404); /* there may be none yet */
 		else
 			ASSERT_TRUE(status == 201 || status == 204);
-		snprintf(line, sizeof(line), "acked %s %d %d\n", setting("ACKED_NAME"), lane,
-			 step + 1);
-		tell(line);
+		guest_tell_acked(lane, (uint64_t)step + 1);
 	}
 	close(fd);
 }
@@ -156,10 +140,11 @@ static bool is_kept(int there, int key, int end)
 
 TEST_TIMEOUT(keeps, LIMIT_S)
 {
-	int fd = serving_connect((uint16_t)atoi(setting("ACKED_PORT")));
+	int fd = serving_connect(guest_port());
 	int ends[LANES], lost = 0, there = 0;
 
-	ASSERT_EQ(LANES, sscanf(setting("ACKED_ENDS"), "%d %d %d", &ends[0], &ends[1], &ends[2]));
+	ASSERT_EQ(LANES, sscanf(guest_setting("ACKED_ENDS"), "%d %d %d", &ends[0], &ends[1],
+				&ends[2]));
 	for (int lane = 0; lane < LANES; lane++) {
 		for (int key = 0; key < KEYS; key++) {
 			int step = step_there(fd, lane, key);
@@ -174,9 +159,7 @@ TEST_TIMEOUT(keeps, LIMIT_S)
 	}
 	TH_LOG("%d objects there, %d lost", there, lost);
 	close(fd);
-	tell(lost ? "lost " : "kept ");
-	tell(setting("ACKED_NAME"));
-	tell("\n");
+	guest_tell_kept(lost);
 }
 
 TEST_HARNESS_MAIN
